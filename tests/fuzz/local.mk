@@ -1,0 +1,21 @@
+# Fuzz targets: tests/fuzz/fuzz_NAME.c defines LLVMFuzzerTestOneInput; its seeds are the files in
+# tests/fuzz/seeds/NAME/. Without --enable-fuzzers they are linked with replay.c, which runs the seeds and
+# then mutations of them. A target is added in its room's fragment:
+#   FUZZ_TARGETS += tests/fuzz/fuzz_NAME
+#   tests_fuzz_fuzz_NAME_SOURCES = tests/fuzz/fuzz_NAME.c $(FUZZ_MAIN)
+#   tests_fuzz_fuzz_NAME_LDADD = ...
+#   tests_fuzz_fuzz_NAME_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+if FUZZERS
+FUZZ_MAIN =
+else
+FUZZ_MAIN = tests/fuzz/replay.c
+endif
+include tests/fuzz/dkim.mk
+include tests/fuzz/conf.mk
+include tests/fuzz/store.mk
+include tests/fuzz/milter.mk
+include tests/fuzz/daemon.mk
+check_PROGRAMS += $(FUZZ_TARGETS)
+dist_check_SCRIPTS += tests/fuzz/run.sh
+TESTS += tests/fuzz/run.sh
+EXTRA_DIST += tests/fuzz/seeds

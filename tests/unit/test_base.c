@@ -1,0 +1,136 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/secret.h"
+#include "lib/base/span.h"
+
+static void
+test_buf_stops_at_its_maximum(void **state)
+{
+	struct buf buf;
+
+	(void)state;
+	buf_init(&buf, 10);
+	buf_add_str(&buf, "12345");
+	buf_add_str(&buf, "678901");
+	assert_int_equal(buf_status(&buf), ST_TOO_BIG);
+	assert_int_equal(buf.n, 5);
+	buf_add_char(&buf, 'x');
+	assert_int_equal(buf.n, 5);
+	buf_reset(&buf);
+	buf_add_fmt(&buf, "%05d%s", 42, "abcde");
+	assert_int_equal(buf_status(&buf), ST_OK);
+	assert_string_equal(buf_text(&buf), "00042abcde");
+	buf_drop_front(&buf, 5);
+	assert_string_equal(buf_text(&buf), "abcde");
+	buf_free(&buf);
+}
+
+static void
+test_span_cutting(void **state)
+{
+	struct span rest = SPAN_LIT("  one\ttwo "), word, head;
+	uint64_t value;
+
+	(void)state;
+	assert_true(span_word(&rest, &word));
+	assert_true(span_eq_str(word, "one"));
+	assert_true(span_word(&rest, &word));
+	assert_true(span_eq_str(word, "two"));
+	assert_false(span_word(&rest, &word));
+	rest = SPAN_LIT("a:b");
+	assert_true(span_cut(&rest, ':', &head));
+	assert_true(span_eq_str(head, "a"));
+	assert_false(span_cut(&rest, ':', &head));
+	assert_true(span_eq_str(head, "b"));
+	assert_true(span_number(SPAN_LIT("4294967296"), UINT64_MAX, &value));
+	assert_int_equal(value, 4294967296);
+	assert_false(span_number(SPAN_LIT("99999999999999999999"), UINT64_MAX, &value));
+	assert_false(span_number(SPAN_LIT("-1"), 10, &value));
+	assert_false(span_number(SPAN_LIT("11"), 10, &value));
+}
+
+/* The vector of the SipHash paper: key 00..0f, input 00..0e. */
+static void
+test_span_hash_vector(void **state)
+{
+	uint8_t key[16];
+	char in[15];
+
+	(void)state;
+	for (int i = 0; i < 16; i++)
+		key[i] = (uint8_t)i;
+	for (int i = 0; i < 15; i++)
+		in[i] = (char)i;
+	assert_true(span_hash(span_of(in, 15), key) == 0xa129ca6149be45e5U);
+}
+
+static void
+test_arena_is_bounded(void **state)
+{
+	struct arena arena;
+	char *p;
+
+	(void)state;
+	arena_init(&arena, 20000);
+	p = arena_alloc(&arena, 9000);
+	assert_non_null(p);
+	memset(p, 1, 9000);
+	assert_non_null(arena_alloc(&arena, 9000));
+	assert_null(arena_alloc(&arena, 9000));
+	arena_reset(&arena);
+	assert_true(span_eq_str(arena_copy(&arena, SPAN_LIT("abc")), "abc"));
+	assert_null(arena_copy(&arena, span_of(p, 30000)).p);
+	arena_free(&arena);
+}
+
+static void
+test_secret_sizes_and_wiping(void **state)
+{
+	void *kept[600];
+	bool locked;
+	char *p, *again;
+
+	(void)state;
+	for (size_t i = 0; i < 600; i++) {
+		kept[i] = secret_malloc(i * 20 + 1);
+		memset(kept[i], 0xa5, i * 20 + 1);
+	}
+	for (size_t i = 0; i < 600; i++) {
+		assert_int_equal(((unsigned char *)kept[i])[i * 20], 0xa5);
+		secret_free(kept[i]);
+	}
+	p = secret_malloc(100);
+	memset(p, 'k', 100);
+	secret_free(p);
+	again = secret_malloc(100);
+	assert_ptr_equal(p, again);
+	for (size_t i = sizeof(void *); i < 100; i++)
+		assert_int_equal(again[i], 0);
+	p = secret_realloc(again, 50000);
+	memset(p, 'x', 50000);
+	secret_free(p);
+	assert_true(secret_bytes(&locked) > 0);
+	assert_true(secret_equal("abc", "abc", 3));
+	assert_false(secret_equal("abc", "abd", 3));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_buf_stops_at_its_maximum),
+	    cmocka_unit_test(test_span_cutting),
+	    cmocka_unit_test(test_span_hash_vector),
+	    cmocka_unit_test(test_arena_is_bounded),
+	    cmocka_unit_test(test_secret_sizes_and_wiping),
+	};
+
+	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}

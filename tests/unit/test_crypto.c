@@ -1,0 +1,145 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "lib/base/secret.h"
+#include "lib/crypto/digest.h"
+#include "lib/crypto/key.h"
+
+static void
+test_digest_streams(void **state)
+{
+	static const uint8_t abc[SHA256_BYTES] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41,
+	    0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c,
+	    0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+	struct digest *digest = digest_new();
+	uint8_t out[SHA256_BYTES];
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		digest_start(digest);
+		digest_add(digest, SPAN_LIT("a"));
+		digest_add(digest, SPAN_LIT("bc"));
+		digest_finish(digest, out);
+		assert_memory_equal(out, abc, SHA256_BYTES);
+	}
+	digest_free(digest);
+}
+
+static void
+test_base64_round_trip(void **state)
+{
+	char text[200];
+	uint8_t in[100], out[110];
+	size_t n_out;
+
+	(void)state;
+	random_bytes(in, sizeof(in));
+	for (size_t n = 0; n <= sizeof(in); n++) {
+		base64_encode(in, n, text);
+		assert_int_equal(
+		    base64_decode(span_of(text, (n + 2) / 3 * 4), out, &n_out), ST_OK);
+		assert_int_equal(n_out, n);
+		assert_memory_equal(in, out, n);
+	}
+	assert_int_equal(base64_decode(SPAN_LIT("QUJD RA=="), out, &n_out), ST_OK);
+	assert_memory_equal(out, "ABCD", 4);
+	assert_int_equal(base64_decode(SPAN_LIT("QUJDR"), out, &n_out), ST_INVALID);
+	assert_int_equal(base64_decode(SPAN_LIT("QUJD=A"), out, &n_out), ST_INVALID);
+	assert_int_equal(base64_decode(SPAN_LIT("QU*D"), out, &n_out), ST_INVALID);
+}
+
+static void
+check_round_trip(enum key_algorithm algorithm, int bits)
+{
+	uint8_t digest[SHA256_BYTES] = {1, 2, 3}, signature[KEY_SIGNATURE_MAX];
+	struct key *key = NULL, *again = NULL;
+	struct err err = ERR_NONE;
+	struct buf p1, p2;
+	char *pem = NULL;
+	size_t n;
+
+	assert_int_equal(key_generate(algorithm, bits, &key, &err), ST_OK);
+	assert_int_equal(key_bits(key), bits);
+	assert_int_equal(key_private_pem(key, &pem, &err), ST_OK);
+	assert_int_equal(key_parse(span_str(pem), &again, &err), ST_OK);
+	assert_int_equal(key_sign(again, digest, signature, &n, &err), ST_OK);
+	assert_int_equal(key_verify(key, digest, span_of(signature, n)), ST_OK);
+	digest[0] ^= 1;
+	assert_int_equal(key_verify(key, digest, span_of(signature, n)), ST_INVALID);
+	buf_init(&p1, 4096);
+	buf_init(&p2, 4096);
+	assert_int_equal(key_public_base64(key, &p1), ST_OK);
+	assert_int_equal(key_public_base64(again, &p2), ST_OK);
+	assert_true(span_eq(buf_span(&p1), buf_span(&p2)));
+	buf_free(&p1);
+	buf_free(&p2);
+	secret_free(pem);
+	key_free(key);
+	key_free(again);
+}
+
+static void
+test_key_round_trips(void **state)
+{
+	(void)state;
+	check_round_trip(KEY_RSA_SHA256, 1024);
+	check_round_trip(KEY_RSA_SHA256, 2048);
+	check_round_trip(KEY_ED25519_SHA256, 256);
+}
+
+/* RFC 8463 appendix A.2: the secret key octets and the public key of the record. */
+static void
+test_key_ed25519_rfc8463(void **state)
+{
+	static const char text[] = "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g";
+	struct key *key = NULL;
+	struct err err = ERR_NONE;
+	struct buf p;
+
+	(void)state;
+	assert_int_equal(key_parse(SPAN_LIT(text), &key, &err), ST_OK);
+	buf_init(&p, 100);
+	assert_int_equal(key_public_base64(key, &p), ST_OK);
+	assert_string_equal(buf_text(&p), "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
+	buf_free(&p);
+	key_free(key);
+}
+
+static void
+test_key_refuses_what_is_none(void **state)
+{
+	static const char *const bad[] = {"", "   ", "hello", "-----BEGIN PRIVATE KEY-----\nAAAA\n",
+	    "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+	    "\n-----END PUBLIC KEY-----\n",
+	    "MIIE", "0"};
+	struct key *key = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct err err = ERR_NONE;
+
+		assert_int_equal(key_parse(span_str(bad[i]), &key, &err), ST_INVALID);
+		assert_true(err.text[0] != '\0');
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_digest_streams),
+	    cmocka_unit_test(test_base64_round_trip),
+	    cmocka_unit_test(test_key_round_trips),
+	    cmocka_unit_test(test_key_ed25519_rfc8463),
+	    cmocka_unit_test(test_key_refuses_what_is_none),
+	};
+
+	/* As in the keeper: every octet OpenSSL asks for is secret memory. */
+	if (key_memory_secure() != ST_OK)
+		return 1;
+	return cmocka_run_group_tests_name("crypto", tests, NULL, NULL);
+}
