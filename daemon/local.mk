@@ -1,1 +1,34 @@
-# sources of daemon
+# The milter daemon. Everything but main.c is a library, so that unit tests can link it.
+include daemon/milter/local.mk
+noinst_LIBRARIES += daemon/libdaemon.a
+daemon_libdaemon_a_SOURCES = \
+	daemon/channel.c daemon/channel.h \
+	daemon/decision.c daemon/decision.h \
+	daemon/frame.c daemon/frame.h \
+	daemon/frontend.c \
+	daemon/keeper.c \
+	daemon/keycache.c daemon/keycache.h \
+	daemon/listener.c \
+	daemon/message.c daemon/message.h \
+	daemon/options.c daemon/options.h \
+	daemon/parent.c daemon/parent.h \
+	daemon/process.c daemon/process.h \
+	daemon/query.c daemon/query.h \
+	daemon/rules.c daemon/rules.h \
+	daemon/session.c daemon/session.h \
+	daemon/settings.c daemon/settings.h \
+	daemon/signer.c daemon/signer.h
+if SANDBOX
+daemon_libdaemon_a_SOURCES += daemon/sandbox_seccomp.c
+else
+daemon_libdaemon_a_SOURCES += daemon/sandbox_none.c
+endif
+EXTRA_DIST += daemon/sandbox_seccomp.c daemon/sandbox_none.c
+daemon_libdaemon_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+LIBDAEMON = daemon/libdaemon.a
+DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDKIM) \
+	$(LIBCRYPTO_ROOM) $(LIBBASE) $(EVENT_LIBS) $(OPENSSL_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) -lpthread
+
+sbin_PROGRAMS += signpostd
+signpostd_SOURCES = daemon/main.c
+signpostd_LDADD = $(DAEMON_LDADD)

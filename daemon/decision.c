@@ -1,0 +1,350 @@
+/*
+ * decision.c - who may sign, and with what.
+ * Called by the keeper's threads for every message. It must never take a missing answer of a table
+ * for "no", and never give out a key that no rule names for this sender.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/decision.h"
+#include "lib/base/log.h"
+#include "lib/dkim/address.h"
+
+/* printf's "%.*s" for a span. */
+#define SPAN_ARG(s) (int)(s).n, ((s).p == NULL ? "" : (s).p)
+
+struct deciding {
+	struct rules *rules;
+	const struct request *request;
+	struct decision *decision;
+	bool why; /* log the reasons */
+};
+
+static void
+log_why(const struct deciding *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void
+log_why(const struct deciding *d, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	if (!d->why)
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	log_line(LOG_LEVEL_INFO, "%.*s: %s", SPAN_ARG(d->request->job_id), text);
+}
+
+static void
+tempfail(const struct deciding *d, const char *why)
+{
+	d->decision->verdict = VERDICT_TEMPFAIL;
+	log_line(LOG_LEVEL_ERROR, "%.*s: %s; message tempfailed", SPAN_ARG(d->request->job_id), why);
+}
+
+/* Is key in the table? false with VERDICT_TEMPFAIL set when the table cannot answer. */
+static bool
+table_has(const struct deciding *d, struct table *table, struct span key)
+{
+	struct table_value value = TABLE_VALUE_NONE;
+	struct err err = ERR_NONE;
+	enum status status;
+
+	if (table == NULL || d->decision->verdict == VERDICT_TEMPFAIL)
+		return false;
+	status = table_lookup(table, key, &value, &err);
+	table_value_release(&value);
+	if (status == ST_UNAVAILABLE || status == ST_INVALID) {
+		err_prefix(&err, "error reading %s", table->parameter);
+		tempfail(d, err.text);
+	}
+	return status == ST_OK;
+}
+
+static const struct sockaddr *
+client_address(const struct request *request, struct sockaddr_storage *room)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)(void *)room;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)room;
+
+	memset(room, 0, sizeof(*room));
+	if (request->family == 4) {
+		in->sin_family = AF_INET;
+		memcpy(&in->sin_addr, request->address, 4);
+		return (const struct sockaddr *)room;
+	}
+	if (request->family == 6) {
+		in6->sin6_family = AF_INET6;
+		memcpy(&in6->sin6_addr, request->address, 16);
+		return (const struct sockaddr *)room;
+	}
+	return NULL;
+}
+
+static bool
+host_listed(struct hostlist *list, const struct request *request)
+{
+	struct sockaddr_storage room;
+
+	return list != NULL && hostlist_match(list, request->host, client_address(request, &room));
+}
+
+static void
+address_text(const struct request *request, char text[INET6_ADDRSTRLEN])
+{
+	text[0] = '\0';
+	if (request->family == 4 || request->family == 6)
+		inet_ntop(request->family == 4 ? AF_INET : AF_INET6, request->address, text,
+		    INET6_ADDRSTRLEN);
+}
+
+bool
+decision_peer(struct rules *rules, const struct request *request)
+{
+	/* opendkim does not look up literals in PeerList. */
+	return !span_starts(request->host, SPAN_LIT("[")) && host_listed(rules->peers, request);
+}
+
+static bool
+macro_matches(const struct rules *rules, struct span name, struct span value)
+{
+	for (size_t i = 0; i < rules->macros.count; i++) {
+		struct span wanted = span_str(rules->macros.items[i]);
+
+		if (span_starts(wanted, SPAN_LIT("{")) && span_ends(wanted, SPAN_LIT("}")))
+			wanted = span_sub(wanted, 1, wanted.n - 2);
+		if (!span_eq(wanted, name))
+			continue;
+		if (rules->macros.values[i][0] == '\0' ||
+		    span_eq_str(value, rules->macros.values[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+from_listed_macro(const struct deciding *d)
+{
+	struct span rest = d->request->macros, name, value;
+
+	while (frame_list_next(&rest, &name) && frame_list_next(&rest, &value))
+		if (macro_matches(d->rules, name, value))
+			return true;
+	return false;
+}
+
+/* Steps 7 to 9: does the message come from us? */
+static bool
+origin_ok(const struct deciding *d)
+{
+	const struct request *request = d->request;
+	char address[INET6_ADDRSTRLEN];
+
+	if (d->rules->mta != NULL) {
+		if (table_has(d, d->rules->mta, request->daemon_name))
+			return true;
+		log_why(d, "no MTA name match (host=%.*s, MTA=%.*s)", SPAN_ARG(request->host),
+		    SPAN_ARG(request->daemon_name));
+	}
+	if (d->rules->has_macros) {
+		if (from_listed_macro(d))
+			return true;
+		log_why(d, "no macros match");
+	}
+	if (host_listed(d->rules->internal, request))
+		return true;
+	address_text(request, address);
+	log_why(d, "%.*s [%s] not internal", SPAN_ARG(request->host), address);
+	if ((request->flags & REQUEST_FLAG_AUTHENTICATED) != 0)
+		return true;
+	log_why(d, "not authenticated");
+	return false;
+}
+
+/* Step 10: Domain, "*", and with SubDomains the parents. *matched_out: d=. */
+static bool
+domain_ok(const struct deciding *d, struct span *matched_out)
+{
+	struct table *table = d->rules->domains;
+	struct span domain = d->request->domain, parent = domain, label;
+
+	*matched_out = domain;
+	if (table == NULL)
+		return false;
+	if (table_has(d, table, domain) || table_has(d, table, SPAN_LIT("*")))
+		return true;
+	log_why(d, "no signing domain match for '%.*s'", SPAN_ARG(domain));
+	while (d->rules->subdomains && span_cut(&parent, '.', &label)) {
+		if (table_has(d, table, parent)) {
+			*matched_out = parent;
+			return true;
+		}
+	}
+	if (d->rules->subdomains)
+		log_why(d, "no signing subdomain match for '%.*s'", SPAN_ARG(domain));
+	return false;
+}
+
+/* i= only if its domain is d= or below, RFC 6376 section 3.5; opendkim drops it silently. */
+static struct span
+identity_for(const struct deciding *d, struct span signer, struct span domain)
+{
+	size_t at = span_rfind(signer, '@');
+
+	if (signer.n == 0)
+		return SPAN_EMPTY;
+	if (at != SIZE_MAX && domain_is_within(span_from(signer, at + 1), domain))
+		return signer;
+	log_why(d, "identity '%.*s' is not within '%.*s', no i= is set", SPAN_ARG(signer),
+	    SPAN_ARG(domain));
+	return SPAN_EMPTY;
+}
+
+static bool
+add_key(const struct deciding *d, const struct signing_match *match)
+{
+	struct decision *decision = d->decision;
+	struct keytable_entry *entry = &decision->entries[decision->entry_count];
+	struct err err = ERR_NONE;
+
+	if (keytable_lookup(
+	        d->rules->keys, match->keyname, d->request->domain, entry, &err) != ST_OK) {
+		tempfail(d, err.text);
+		return false;
+	}
+	decision->entry_count++;
+	decision->keys[decision->key_count++] = (struct decision_key){.domain = entry->domain,
+	    .selector = entry->selector,
+	    .identity = identity_for(d, match->signer, entry->domain),
+	    .key = entry->key,
+	    .algorithm = entry->algorithm,
+	    .keyname = match->keyname};
+	return true;
+}
+
+/* Step 12. */
+static void
+apply_signing_table(const struct deciding *d)
+{
+	struct decision *decision = d->decision;
+	const struct request *request = d->request;
+	struct err err = ERR_NONE;
+	enum status status;
+
+	status = signing_lookup(d->rules->signing, request->user, request->domain,
+	    d->rules->multiple ? DECISION_KEYS_MAX : 1, decision->matches, &decision->match_count,
+	    &err);
+	if (status == ST_ABSENT) {
+		log_why(d, "no signing table match for '%.*s@%.*s'", SPAN_ARG(request->user),
+		    SPAN_ARG(request->domain));
+		return;
+	}
+	if (status != ST_OK) {
+		decision->match_count = 0;
+		err_prefix(&err, "error reading signing table");
+		tempfail(d, err.text);
+		return;
+	}
+	for (size_t i = 0; i < decision->match_count; i++)
+		if (!add_key(d, &decision->matches[i]))
+			return;
+}
+
+/* Step 14: the single key. */
+static void
+apply_default_key(const struct deciding *d, struct span domain)
+{
+	struct decision *decision = d->decision;
+	struct decision_key *key = &decision->keys[0];
+
+	if (d->rules->key_file == NULL || d->rules->selector == NULL)
+		return;
+	*key = (struct decision_key){.domain = domain,
+	    .selector = span_str(d->rules->selector),
+	    .key = span_str(d->rules->key_file),
+	    .keyname = SPAN_LIT("KeyFile")};
+	if (domain.n != d->request->domain.n) {
+		snprintf(decision->identity[0], sizeof(decision->identity[0]), "@%.*s",
+		    SPAN_ARG(domain));
+		key->identity = span_str(decision->identity[0]);
+	}
+	decision->key_count = 1;
+}
+
+/* Step 16. */
+static bool
+recipient_listed(const struct deciding *d)
+{
+	struct span rest = d->request->recipients, recipient;
+
+	while (d->rules->dont_sign != NULL && frame_list_next(&rest, &recipient)) {
+		if (!table_has(d, d->rules->dont_sign, recipient))
+			continue;
+		log_why(d, "recipient '%.*s' is in DontSignMailTo", SPAN_ARG(recipient));
+		return true;
+	}
+	return false;
+}
+
+static void
+external_sender(const struct deciding *d)
+{
+	if (host_listed(d->rules->ignored, d->request) ||
+	    (d->request->flags & REQUEST_FLAG_ROUTED) != 0)
+		return;
+	log_line(LOG_LEVEL_NOTICE, "%.*s: external host %.*s attempted to send as %.*s",
+	    SPAN_ARG(d->request->job_id), SPAN_ARG(d->request->host),
+	    SPAN_ARG(d->request->domain));
+}
+
+static void
+find_keys(const struct deciding *d)
+{
+	struct span domain;
+	bool ours = origin_ok(d);
+	bool signing_domain = domain_ok(d, &domain);
+
+	if (signing_domain && !ours)
+		external_sender(d);
+	if (!ours || d->decision->verdict == VERDICT_TEMPFAIL)
+		return;
+	if (d->rules->keys != NULL && d->rules->signing != NULL)
+		apply_signing_table(d);
+	else if (signing_domain)
+		apply_default_key(d, domain);
+}
+
+void
+decision_make(struct rules *rules, const struct request *request, struct decision *decision)
+{
+	struct deciding d = {rules, request, decision, false};
+
+	decision->verdict = VERDICT_PASS;
+	decision->key_count = decision->match_count = decision->entry_count = 0;
+	d.why = rules->log_why && (request->flags & REQUEST_FLAG_ROUTED) == 0;
+	if (table_has(&d, rules->exempt, request->domain)) {
+		log_why(&d, "domain '%.*s' exempted, accepting", SPAN_ARG(request->domain));
+		return;
+	}
+	if (decision->verdict != VERDICT_TEMPFAIL)
+		find_keys(&d);
+	if (decision->verdict == VERDICT_TEMPFAIL || decision->key_count == 0 || !rules->sign)
+		return;
+	if (!recipient_listed(&d) && decision->verdict != VERDICT_TEMPFAIL)
+		decision->verdict = VERDICT_SIGN;
+}
+
+void
+decision_release(struct decision *decision)
+{
+	for (size_t i = 0; i < decision->entry_count; i++)
+		keytable_entry_release(&decision->entries[i]);
+	if (decision->match_count > 0)
+		signing_matches_release(decision->matches, decision->match_count);
+	decision->entry_count = decision->match_count = decision->key_count = 0;
+}

@@ -1,0 +1,47 @@
+/*
+ * decision.h - may this session sign as this sender, and with which keys? The order is opendkim's
+ * (mlfi_eoh): ExemptDomains, MTA, MacroList, InternalHosts, {auth_type}, Domain, SigningTable,
+ * KeyTable, DontSignMailTo. Runs in the keeper, once per ROUTE and once per SIGN request.
+ */
+#ifndef SIGNPOST_DAEMON_DECISION_H
+#define SIGNPOST_DAEMON_DECISION_H
+
+#include "daemon/frame.h"
+#include "daemon/rules.h"
+#include "lib/store/keytable.h"
+#include "lib/store/signing.h"
+
+/* Signatures on one message at most (MultipleSignatures). */
+#define DECISION_KEYS_MAX 16
+
+/* One signature to be made; everything borrowed from the decision. */
+struct decision_key {
+	struct span domain;    /* d= */
+	struct span selector;  /* s= */
+	struct span identity;  /* i=, or empty */
+	struct span key;       /* the KeyTable's third field, or the path of KeyFile */
+	struct span algorithm; /* wanted by the KeyTable, or empty */
+	struct span keyname;   /* for messages */
+};
+
+struct decision {
+	enum verdict verdict; /* VERDICT_PASS, VERDICT_SIGN, VERDICT_TEMPFAIL */
+	size_t key_count;
+	struct decision_key keys[DECISION_KEYS_MAX];
+	/* private: what the spans above live in */
+	size_t match_count, entry_count;
+	struct signing_match matches[DECISION_KEYS_MAX];
+	struct keytable_entry entries[DECISION_KEYS_MAX];
+	char identity[DECISION_KEYS_MAX][256];
+};
+
+/* Fills decision and logs why (LogWhy; not again for a message that was routed). Never fails:
+ * trouble with a table is VERDICT_TEMPFAIL. Free with decision_release. Any thread. */
+void decision_make(
+    struct rules *rules, const struct request *request, struct decision *decision);
+void decision_release(struct decision *decision);
+
+/* Is the client in PeerList? */
+bool decision_peer(struct rules *rules, const struct request *request);
+
+#endif

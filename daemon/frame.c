@@ -1,0 +1,191 @@
+/*
+ * frame.c - the frames between front-ends and keeper.
+ * A front-end encodes requests at end of headers and end of message; a keeper thread decodes them,
+ * encodes the answer. It must never read past a frame or accept one with a rest.
+ */
+#include <string.h>
+
+#include "daemon/frame.h"
+
+#define REQUEST_MAGIC 0x52U
+#define REPLY_MAGIC 0x41U
+
+static void
+put_number(struct buf *out, uint64_t value, size_t octets)
+{
+	char *room = buf_reserve(out, octets);
+
+	if (room == NULL)
+		return;
+	for (size_t i = 0; i < octets; i++)
+		room[i] = (char)(value >> (8 * i));
+	out->n += octets;
+}
+
+static void
+put_span(struct buf *out, struct span s)
+{
+	put_number(out, s.n, 4);
+	buf_add(out, s);
+}
+
+static bool
+get_number(struct span *rest, size_t octets, uint64_t *value_out)
+{
+	uint64_t value = 0;
+
+	if (rest->n < octets)
+		return false;
+	for (size_t i = 0; i < octets; i++)
+		value |= (uint64_t)(uint8_t)rest->p[i] << (8 * i);
+	*rest = span_from(*rest, octets);
+	*value_out = value;
+	return true;
+}
+
+static bool
+get_octets(struct span *rest, void *to, size_t octets)
+{
+	if (rest->n < octets)
+		return false;
+	memcpy(to, rest->p, octets);
+	*rest = span_from(*rest, octets);
+	return true;
+}
+
+static bool
+get_span(struct span *rest, size_t max, struct span *out)
+{
+	uint64_t n;
+
+	if (!get_number(rest, 4, &n) || n > rest->n || n > max)
+		return false;
+	*out = span_sub(*rest, 0, (size_t)n);
+	*rest = span_from(*rest, (size_t)n);
+	return true;
+}
+
+void
+frame_list_add(struct buf *list, struct span element)
+{
+	put_span(list, element);
+}
+
+bool
+frame_list_next(struct span *rest, struct span *element_out)
+{
+	return get_span(rest, FRAME_MAX, element_out);
+}
+
+enum status
+request_encode(const struct request *request, struct buf *out)
+{
+	put_number(out, REQUEST_MAGIC, 1);
+	put_number(out, (uint64_t)request->type, 1);
+	put_number(out, request->frontend, 2);
+	put_number(out, request->flags, 2);
+	put_number(out, request->family, 1);
+	buf_add(out, span_of(request->address, sizeof(request->address)));
+	put_number(out, request->id, 8);
+	put_span(out, request->job_id);
+	put_span(out, request->host);
+	put_span(out, request->daemon_name);
+	put_span(out, request->macros);
+	put_span(out, request->recipients);
+	put_span(out, request->sender_header);
+	put_span(out, request->user);
+	put_span(out, request->domain);
+	if (request->type != REQUEST_SIGN)
+		return buf_status(out);
+	put_number(out, (uint64_t)request->body_length, 8);
+	buf_add(out, span_of(request->body_hash, SHA256_BYTES));
+	put_span(out, request->header_names);
+	put_span(out, request->canonical);
+	return buf_status(out);
+}
+
+static bool
+get_sign_part(struct span *rest, struct request *out)
+{
+	uint64_t length;
+
+	if (!get_number(rest, 8, &length) || !get_octets(rest, out->body_hash, SHA256_BYTES) ||
+	    !get_span(rest, FRAME_MAX, &out->header_names) ||
+	    !get_span(rest, FRAME_CANONICAL_MAX, &out->canonical))
+		return false;
+	out->body_length = (int64_t)length;
+	return true;
+}
+
+static bool
+get_facts(struct span *rest, struct request *out)
+{
+	return get_span(rest, 256, &out->job_id) && get_span(rest, 1024, &out->host) &&
+	       get_span(rest, 1024, &out->daemon_name) &&
+	       get_span(rest, FRAME_MACROS_MAX, &out->macros) &&
+	       get_span(rest, FRAME_RECIPIENTS_MAX, &out->recipients) &&
+	       get_span(rest, 1024, &out->sender_header) && get_span(rest, 1024, &out->user) &&
+	       get_span(rest, 256, &out->domain);
+}
+
+enum status
+request_decode(struct span frame, struct request *out)
+{
+	uint64_t magic, type, frontend, flags, family;
+
+	*out = (struct request){.body_length = -1};
+	if (!get_number(&frame, 1, &magic) || magic != REQUEST_MAGIC ||
+	    !get_number(&frame, 1, &type) || type < REQUEST_PEER || type > REQUEST_SIGN ||
+	    !get_number(&frame, 2, &frontend) || !get_number(&frame, 2, &flags) ||
+	    !get_number(&frame, 1, &family) ||
+	    !get_octets(&frame, out->address, sizeof(out->address)) ||
+	    !get_number(&frame, 8, &out->id) || !get_facts(&frame, out))
+		return ST_INVALID;
+	out->type = (enum request_type)type;
+	out->frontend = (uint16_t)frontend;
+	out->flags = (uint16_t)flags;
+	out->family = (uint8_t)family;
+	if (out->type == REQUEST_SIGN && !get_sign_part(&frame, out))
+		return ST_INVALID;
+	return frame.n == 0 ? ST_OK : ST_INVALID;
+}
+
+enum status
+reply_encode(const struct reply *reply, struct buf *out)
+{
+	put_number(out, REPLY_MAGIC, 1);
+	put_number(out, (uint64_t)reply->verdict, 1);
+	put_number(out, reply->id, 8);
+	put_span(out, reply->text);
+	put_number(out, reply->field_count, 1);
+	for (size_t i = 0; i < reply->field_count; i++) {
+		put_span(out, reply->fields[i].name);
+		put_span(out, reply->fields[i].value);
+	}
+	return buf_status(out);
+}
+
+static bool
+verdict_known(uint64_t verdict)
+{
+	return (verdict >= VERDICT_PASS && verdict <= VERDICT_DISCARD) || verdict == VERDICT_RESET;
+}
+
+enum status
+reply_decode(struct span frame, struct reply *out)
+{
+	uint64_t magic, verdict, count;
+
+	if (!get_number(&frame, 1, &magic) || magic != REPLY_MAGIC ||
+	    !get_number(&frame, 1, &verdict) || !verdict_known(verdict) ||
+	    !get_number(&frame, 8, &out->id) || !get_span(&frame, 1024, &out->text) ||
+	    !get_number(&frame, 1, &count) || count > FRAME_HEADERS_MAX)
+		return ST_INVALID;
+	out->verdict = (enum verdict)verdict;
+	out->field_count = (size_t)count;
+	for (size_t i = 0; i < out->field_count; i++)
+		if (!get_span(&frame, 256, &out->fields[i].name) ||
+		    !get_span(&frame, FRAME_MAX, &out->fields[i].value))
+			return ST_INVALID;
+	return frame.n == 0 ? ST_OK : ST_INVALID;
+}

@@ -1,0 +1,296 @@
+/*
+ * keeper.c - the process that holds the keys.
+ * Worker threads take requests of the front-ends from one socket, decide, sign, answer. It must
+ * never parse mail, never open a network socket to a peer, and never answer a request twice.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "daemon/decision.h"
+#include "daemon/frame.h"
+#include "daemon/keycache.h"
+#include "daemon/process.h"
+#include "daemon/settings.h"
+#include "daemon/signer.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/base/secret.h"
+
+/* Parsed keys kept: at about 6 KiB each, 60 MiB. */
+#define KEYS_MAX 10000U
+#define SPAN_ARG(s) (int)(s).n, ((s).p == NULL ? "" : (s).p)
+
+struct keeper {
+	struct settings *settings;
+	struct rules *rules;
+	struct keycache *cache;
+	const struct channels *channels;
+	int64_t fixed_time_utc;
+};
+
+struct worker {
+	struct keeper *keeper;
+	struct signer signer;
+	struct decision decision;
+	struct reply reply;
+	struct buf out;
+	char *room; /* one request */
+};
+
+static enum verdict
+verdict_for(enum conf_action action)
+{
+	switch (action) {
+	case CONF_ACTION_ACCEPT:
+		return VERDICT_PASS;
+	case CONF_ACTION_DISCARD:
+		return VERDICT_DISCARD;
+	case CONF_ACTION_REJECT:
+		return VERDICT_REJECT;
+	default:
+		return VERDICT_TEMPFAIL;
+	}
+}
+
+static const char *
+verdict_words(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_PASS:
+		return "message goes unsigned";
+	case VERDICT_DISCARD:
+		return "message discarded";
+	case VERDICT_REJECT:
+		return "message rejected";
+	default:
+		return "message tempfailed";
+	}
+}
+
+static void
+log_signed(const struct worker *worker, const struct request *request)
+{
+	const struct decision *decision = &worker->decision;
+
+	if (!worker->keeper->settings->log_success)
+		return;
+	for (size_t i = 0; i < decision->key_count; i++)
+		log_line(LOG_LEVEL_INFO, "%.*s: DKIM-Signature field added (s=%.*s, d=%.*s)",
+		    SPAN_ARG(request->job_id), SPAN_ARG(decision->keys[i].selector),
+		    SPAN_ARG(decision->keys[i].domain));
+}
+
+static void
+sign(struct worker *worker, const struct request *request)
+{
+	struct keeper *keeper = worker->keeper;
+	struct err err = ERR_NONE;
+	int64_t now =
+	    keeper->fixed_time_utc >= 0 ? keeper->fixed_time_utc : clock_utc_s();
+	enum status status = signer_sign(&worker->signer, request, &worker->decision, now,
+	    clock_mono_ms(), &worker->reply, &err);
+	const struct settings *settings = keeper->settings;
+
+	if (status == ST_OK) {
+		log_signed(worker, request);
+		return;
+	}
+	worker->reply.verdict = verdict_for(
+	    status == ST_FAILED ? settings->on_signature_error : settings->on_internal_error);
+	log_line(LOG_LEVEL_ERROR, "%.*s: %s; %s", SPAN_ARG(request->job_id), err.text,
+	    verdict_words(worker->reply.verdict));
+}
+
+static void
+answer(struct worker *worker, const struct request *request)
+{
+	struct reply *reply = &worker->reply;
+
+	reply->id = request->id;
+	reply->text = SPAN_EMPTY;
+	reply->field_count = 0;
+	if (request->type == REQUEST_PEER) {
+		reply->verdict = decision_peer(worker->keeper->rules, request) ? VERDICT_PEER
+		                                                               : VERDICT_PASS;
+		return;
+	}
+	decision_make(worker->keeper->rules, request, &worker->decision);
+	reply->verdict = worker->decision.verdict;
+	if (reply->verdict == VERDICT_SIGN && request->type == REQUEST_SIGN)
+		sign(worker, request);
+	decision_release(&worker->decision);
+}
+
+static void
+handle(struct worker *worker, struct span frame)
+{
+	const struct channels *channels = worker->keeper->channels;
+	struct request request;
+
+	if (request_decode(frame, &request) != ST_OK || request.frontend >= channels->frontends) {
+		log_line(LOG_LEVEL_ERROR,
+		    "a malformed request of %zu octets from a front-end is ignored", frame.n);
+		return;
+	}
+	answer(worker, &request);
+	buf_reset(&worker->out);
+	if (reply_encode(&worker->reply, &worker->out) != ST_OK) {
+		worker->reply.verdict = VERDICT_TEMPFAIL;
+		worker->reply.field_count = 0;
+		buf_reset(&worker->out);
+		if (reply_encode(&worker->reply, &worker->out) != ST_OK)
+			return;
+		log_line(LOG_LEVEL_ERROR, "%.*s: the signatures are too long; message tempfailed",
+		    SPAN_ARG(request.job_id));
+	}
+	if (channel_send(channels->reply_write[request.frontend], buf_span(&worker->out)) != ST_OK)
+		log_line(LOG_LEVEL_ERROR, "%.*s: front-end %u does not take its answer: %s",
+		    SPAN_ARG(request.job_id), request.frontend, strerror(errno));
+}
+
+static void *
+worker_main(void *arg)
+{
+	struct worker *worker = arg;
+	int fd = worker->keeper->channels->request_read;
+	enum status status;
+	size_t n;
+
+	while ((status = channel_receive(fd, worker->room, FRAME_MAX, &n)) != ST_ABSENT) {
+		if (status == ST_OK)
+			handle(worker, span_of(worker->room, n));
+		else if (status == ST_FAILED)
+			log_line(LOG_LEVEL_ERROR, "keeper cannot receive: %s", strerror(errno));
+	}
+	return NULL;
+}
+
+static void
+worker_start(struct keeper *keeper)
+{
+	struct worker *worker = mem_zalloc(1, sizeof(*worker));
+	pthread_t thread;
+	int failed;
+
+	worker->keeper = keeper;
+	worker->room = mem_alloc(FRAME_MAX);
+	buf_init(&worker->out, FRAME_MAX);
+	signer_init(&worker->signer, keeper->cache, keeper->rules);
+	failed = pthread_create(&thread, NULL, worker_main, worker);
+	if (failed != 0) {
+		log_line(LOG_LEVEL_ERROR, "keeper cannot start a thread: %s", strerror(failed));
+		_exit(EX_OSERR);
+	}
+	pthread_detach(thread);
+}
+
+static enum status
+keeper_open(struct keeper *keeper, const struct conf *conf, struct err *err)
+{
+	enum status status = key_memory_secure();
+
+	if (status != ST_OK) {
+		err_set(err, "the crypto library was used before its memory was secured");
+		return status;
+	}
+	status = settings_new(conf, &keeper->settings, err);
+	if (status == ST_OK)
+		status = rules_open(conf, &keeper->rules, err);
+	if (status == ST_OK)
+		keeper->cache = keycache_new(KEYS_MAX, keeper->rules->require_safe);
+	return status;
+}
+
+/* The single key is read at the start, as opendkim does: a mistake shows at once. */
+static enum status
+keeper_try_key(struct keeper *keeper, struct err *err)
+{
+	struct cached_key *cached = NULL;
+	struct digest *digest = digest_new();
+	enum status status = ST_OK;
+
+	if (keeper->rules->key_file != NULL && keeper->rules->keys == NULL)
+		status = keycache_get(keeper->cache, span_str(keeper->rules->key_file), digest,
+		    clock_mono_ms(), &cached, err);
+	cached_key_release(cached);
+	digest_free(digest);
+	return status;
+}
+
+static void
+tell_parent(int control, char letter, const char *text)
+{
+	char message[ERR_TEXT_MAX + 1];
+	size_t n = strlen(text);
+	ssize_t done;
+
+	message[0] = letter;
+	memcpy(message + 1, text, n);
+	done = write(control, message, n + 1);
+	(void)done; /* a parent that is gone needs no word */
+	close(control);
+}
+
+static void
+warn_if_unlocked(void)
+{
+	bool locked;
+
+	(void)secret_bytes(&locked);
+	if (!locked)
+		log_line(LOG_LEVEL_WARNING, "keys could not all be locked into memory: raise the "
+		                            "limit of locked memory (LimitMEMLOCK=infinity)");
+}
+
+void
+keeper_run(const struct child_args *args)
+{
+	struct keeper keeper = {.channels = args->channels, .fixed_time_utc = args->fixed_time_utc};
+	struct err err = ERR_NONE;
+	sigset_t stop;
+	int sig;
+
+	process_begin("sp-keeper", true, false);
+	channels_keep_keeper(args->channels);
+	if (keeper_open(&keeper, args->conf, &err) != ST_OK ||
+	    keeper_try_key(&keeper, &err) != ST_OK ||
+	    rules_watch(keeper.rules, &err) != ST_OK) {
+		tell_parent(args->control, KEEPER_CANNOT, err.text);
+		_exit(EX_CONFIG);
+	}
+	if (conf_bool(args->conf, CONF_CHECK_SIGNING_TABLE))
+		rules_check(keeper.rules, false);
+	for (unsigned int i = 0; i < args->threads; i++)
+		worker_start(&keeper);
+	warn_if_unlocked();
+	tell_parent(args->control, KEEPER_READY, "");
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	while (sigwait(&stop, &sig) != 0 || sig != SIGTERM)
+		continue;
+	_exit(0);
+}
+
+int
+keeper_check_only(const struct conf *conf)
+{
+	struct keeper keeper = {.fixed_time_utc = -1};
+	struct err err = ERR_NONE;
+	size_t faults;
+
+	if (keeper_open(&keeper, conf, &err) != ST_OK || keeper_try_key(&keeper, &err) != ST_OK) {
+		log_line(LOG_LEVEL_ERROR, "%s", err.text);
+		return EX_CONFIG;
+	}
+	faults = rules_check(keeper.rules, true);
+	keycache_free(keeper.cache);
+	rules_close(keeper.rules);
+	settings_free(keeper.settings);
+	return faults == 0 ? 0 : EX_CONFIG;
+}

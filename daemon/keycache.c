@@ -1,0 +1,320 @@
+/*
+ * keycache.c - parsed keys, kept warm.
+ * Stands between the decision which key signs and the signature; called by the keeper's worker
+ * threads. It must never hold its lock over a read, a parse or a signature, and never give out a
+ * key that is not the one its name says now.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include "daemon/keycache.h"
+#include "lib/base/mem.h"
+#include "lib/base/secret.h"
+#include "lib/store/keyfile.h"
+#include "lib/store/keytable.h"
+
+#define BUCKETS 4096U
+
+struct cached_key {
+	unsigned int references; /* atomic */
+	struct key *key;
+	struct keyfile_stamp stamp;
+};
+
+struct entry {
+	struct entry *next;           /* in its bucket */
+	struct entry *older, *newer;  /* by last use */
+	char *name;
+	size_t name_bytes;
+	bool is_path;
+	bool loading;
+	unsigned int waiters;
+	int64_t failing_since_ms; /* 0: the last load went well */
+	struct cached_key *current;
+};
+
+struct keycache {
+	pthread_mutex_t lock;
+	pthread_cond_t loaded;
+	uint8_t hash_key[16];
+	bool require_safe;
+	size_t count, max;
+	struct entry *oldest, *newest;
+	struct entry *buckets[BUCKETS];
+};
+
+struct keycache *
+keycache_new(size_t keys_max, bool require_safe)
+{
+	struct keycache *cache = mem_zalloc(1, sizeof(*cache));
+
+	pthread_mutex_init(&cache->lock, NULL);
+	pthread_cond_init(&cache->loaded, NULL);
+	random_bytes(cache->hash_key, sizeof(cache->hash_key));
+	cache->max = keys_max;
+	cache->require_safe = require_safe;
+	return cache;
+}
+
+static void
+unlink_by_use(struct keycache *cache, struct entry *entry)
+{
+	*(entry->older != NULL ? &entry->older->newer : &cache->oldest) = entry->newer;
+	*(entry->newer != NULL ? &entry->newer->older : &cache->newest) = entry->older;
+}
+
+static void
+link_newest(struct keycache *cache, struct entry *entry)
+{
+	entry->newer = NULL;
+	entry->older = cache->newest;
+	*(cache->newest != NULL ? &cache->newest->newer : &cache->oldest) = entry;
+	cache->newest = entry;
+}
+
+static struct entry **
+bucket_of(struct keycache *cache, struct span name)
+{
+	return &cache->buckets[span_hash(name, cache->hash_key) % BUCKETS];
+}
+
+static void
+entry_free(struct entry *entry)
+{
+	cached_key_release(entry->current);
+	mem_free(entry->name);
+	mem_free(entry);
+}
+
+static void
+entry_remove(struct keycache *cache, struct entry *entry)
+{
+	struct entry **at = bucket_of(cache, span_of(entry->name, entry->name_bytes));
+
+	while (*at != entry)
+		at = &(*at)->next;
+	*at = entry->next;
+	unlink_by_use(cache, entry);
+	cache->count--;
+	entry_free(entry);
+}
+
+void
+keycache_free(struct keycache *cache)
+{
+	if (cache == NULL)
+		return;
+	while (cache->oldest != NULL)
+		entry_remove(cache, cache->oldest);
+	pthread_cond_destroy(&cache->loaded);
+	pthread_mutex_destroy(&cache->lock);
+	mem_free(cache);
+}
+
+/* Drops the least recently used keys that nobody is loading until there is room. */
+static void
+make_room(struct keycache *cache)
+{
+	struct entry *entry = cache->oldest;
+
+	while (cache->count > cache->max && entry != NULL) {
+		struct entry *newer = entry->newer;
+
+		if (!entry->loading && entry->waiters == 0)
+			entry_remove(cache, entry);
+		entry = newer;
+	}
+}
+
+static struct entry *
+entry_find_or_add(struct keycache *cache, struct span name, bool is_path)
+{
+	struct entry **bucket = bucket_of(cache, name), *entry;
+
+	for (entry = *bucket; entry != NULL; entry = entry->next)
+		if (entry->is_path == is_path &&
+		    span_eq(span_of(entry->name, entry->name_bytes), name))
+			break;
+	if (entry != NULL) {
+		unlink_by_use(cache, entry);
+		link_newest(cache, entry);
+		return entry;
+	}
+	entry = mem_zalloc(1, sizeof(*entry));
+	entry->name = span_dup(name);
+	entry->name_bytes = name.n;
+	entry->is_path = is_path;
+	entry->next = *bucket;
+	*bucket = entry;
+	link_newest(cache, entry);
+	cache->count++;
+	return entry;
+}
+
+static struct cached_key *
+hold(struct cached_key *cached)
+{
+	__atomic_add_fetch(&cached->references, 1, __ATOMIC_RELAXED);
+	return cached;
+}
+
+void
+cached_key_release(struct cached_key *cached)
+{
+	if (cached == NULL || __atomic_sub_fetch(&cached->references, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	key_free(cached->key);
+	mem_free(cached);
+}
+
+struct key *
+cached_key_key(const struct cached_key *cached)
+{
+	return cached->key;
+}
+
+/* Without the lock. text: the KeyTable's field. */
+static enum status
+load(struct keycache *cache, struct span text, bool is_path, struct cached_key **out,
+    struct err *err)
+{
+	struct cached_key *cached = mem_zalloc(1, sizeof(*cached));
+	char *path = NULL, *pem = NULL;
+	enum status status = ST_OK;
+
+	cached->references = 1;
+	if (is_path) {
+		size_t n = 0;
+
+		path = span_dup(text);
+		status = keyfile_read(path, cache->require_safe, &pem, &n, &cached->stamp, err);
+		text = span_of(pem, n);
+	}
+	if (status == ST_OK) {
+		status = key_parse(text, &cached->key, err);
+		if (status != ST_OK)
+			err_prefix(err, "%s", path != NULL ? path : "key in the KeyTable");
+	}
+	secret_free(pem);
+	mem_free(path);
+	if (status == ST_OK)
+		*out = cached;
+	else
+		mem_free(cached);
+	return status;
+}
+
+/* Called with the lock, by the thread that set entry->loading. Takes fresh over. */
+static enum status
+loaded(struct keycache *cache, struct entry *entry, enum status status, struct cached_key *fresh,
+    int64_t now_ms, struct cached_key **out)
+{
+	entry->loading = false;
+	pthread_cond_broadcast(&cache->loaded);
+	if (status == ST_OK) {
+		cached_key_release(entry->current);
+		entry->current = fresh;
+		entry->failing_since_ms = 0;
+		*out = hold(fresh);
+		return ST_OK;
+	}
+	if (entry->failing_since_ms == 0)
+		entry->failing_since_ms = now_ms;
+	if (entry->current != NULL && now_ms - entry->failing_since_ms < KEYCACHE_SETTLE_MS) {
+		*out = hold(entry->current);
+		return ST_OK;
+	}
+	cached_key_release(entry->current);
+	entry->current = NULL;
+	return status;
+}
+
+/* The entry's key if it is still what the file holds; *out is held. */
+static bool
+still_right(struct keycache *cache, struct entry *entry, const char *path, struct cached_key **out)
+{
+	struct cached_key *cached = entry->current;
+	bool right;
+
+	if (cached == NULL)
+		return false;
+	hold(cached);
+	if (path == NULL) {
+		*out = cached;
+		return true;
+	}
+	/* The caller's reference on the entry keeps it while the lock is away. */
+	entry->waiters++;
+	pthread_mutex_unlock(&cache->lock);
+	right = !keyfile_changed(path, &cached->stamp);
+	pthread_mutex_lock(&cache->lock);
+	entry->waiters--;
+	if (right)
+		*out = cached;
+	else
+		cached_key_release(cached);
+	return right;
+}
+
+static enum status
+get_locked(struct keycache *cache, struct entry *entry, struct span text, const char *path,
+    int64_t now_ms, struct cached_key **out, struct err *err)
+{
+	struct cached_key *fresh = NULL;
+	enum status status;
+
+	for (;;) {
+		if (!entry->loading && still_right(cache, entry, path, out))
+			return ST_OK;
+		if (!entry->loading)
+			break;
+		entry->waiters++;
+		while (entry->loading)
+			pthread_cond_wait(&cache->loaded, &cache->lock);
+		entry->waiters--;
+	}
+	entry->loading = true;
+	pthread_mutex_unlock(&cache->lock);
+	status = load(cache, text, path != NULL, &fresh, err);
+	pthread_mutex_lock(&cache->lock);
+	return loaded(cache, entry, status, fresh, now_ms, out);
+}
+
+enum status
+keycache_get(struct keycache *cache, struct span name, struct digest *digest, int64_t now_ms,
+    struct cached_key **out, struct err *err)
+{
+	bool is_path = keytable_key_is_path(name);
+	uint8_t inline_name[SHA256_BYTES];
+	struct span entry_name = name;
+	struct entry *entry;
+	char *path = NULL;
+	enum status status;
+
+	if (is_path) {
+		path = span_dup(name);
+	} else {
+		digest_start(digest);
+		digest_add(digest, name);
+		digest_finish(digest, inline_name);
+		entry_name = span_of(inline_name, sizeof(inline_name));
+	}
+	pthread_mutex_lock(&cache->lock);
+	entry = entry_find_or_add(cache, entry_name, is_path);
+	status = get_locked(cache, entry, name, path, now_ms, out, err);
+	make_room(cache);
+	pthread_mutex_unlock(&cache->lock);
+	mem_free(path);
+	return status;
+}
+
+size_t
+keycache_count(struct keycache *cache)
+{
+	size_t count;
+
+	pthread_mutex_lock(&cache->lock);
+	count = cache->count;
+	pthread_mutex_unlock(&cache->lock);
+	return count;
+}

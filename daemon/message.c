@@ -1,0 +1,395 @@
+/*
+ * message.c - from events to a request, from an answer to packets.
+ * Called by session.c. It must never keep more of a message than MaximumHeaders and the limits in
+ * frame.h, and never let an unsigned message go without a line in the log that says why.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/message.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/dkim/signature.h"
+
+#define UNKNOWN_JOB_ID "(unknown-jobid)"
+
+void
+message_init(struct session *session)
+{
+	struct session_message *message = &session->message;
+
+	*message = (struct session_message){.verdict = 0};
+	/* Fields, their index and copies of folded values. */
+	arena_init(&message->arena, 4 * session->host->settings->header_bytes_max + 262144);
+	buf_init(&message->recipients, FRAME_RECIPIENTS_MAX);
+	buf_init(&message->macros, FRAME_MACROS_MAX);
+}
+
+static void
+digest_put_back(struct session_host *host, struct digest *digest)
+{
+	const unsigned int room = sizeof(host->spare) / sizeof(host->spare[0]);
+
+	if (digest != NULL && host->spare_count < room)
+		host->spare[host->spare_count++] = digest;
+	else
+		digest_free(digest);
+}
+
+static struct digest *
+digest_take(struct session_host *host)
+{
+	return host->spare_count > 0 ? host->spare[--host->spare_count] : digest_new();
+}
+
+void
+message_hashing_stop(struct session *session)
+{
+	digest_put_back(session->host, session->message.digest);
+	session->message.digest = NULL;
+	session->message.hashing = false;
+}
+
+void
+message_free(struct session *session)
+{
+	message_hashing_stop(session);
+	arena_free(&session->message.arena);
+	buf_free(&session->message.recipients);
+	buf_free(&session->message.macros);
+}
+
+void
+message_reset(struct session *session)
+{
+	struct session_message *message = &session->message;
+	struct arena arena;
+	struct buf recipients, macros;
+
+	message_hashing_stop(session);
+	arena_reset(&message->arena);
+	buf_reset(&message->recipients);
+	buf_reset(&message->macros);
+	arena = message->arena;
+	recipients = message->recipients;
+	macros = message->macros;
+	*message = (struct session_message){
+	    .arena = arena, .recipients = recipients, .macros = macros};
+}
+
+const char *
+message_job_id(const struct session *session)
+{
+	return session->message.job_id[0] == '\0' ? UNKNOWN_JOB_ID : session->message.job_id;
+}
+
+void
+message_recipient(struct session *session, struct span address)
+{
+	struct session_message *message = &session->message;
+
+	if (!session->host->settings->want_recipients)
+		return;
+	address = span_trim(address);
+	if (span_starts(address, SPAN_LIT("<")) && span_ends(address, SPAN_LIT(">")))
+		address = span_sub(address, 1, address.n - 2);
+	frame_list_add(&message->recipients, address);
+	message->recipients_lost = buf_status(&message->recipients) != ST_OK;
+}
+
+/* An On-* action as a verdict. */
+static enum verdict
+verdict_of(enum conf_action action)
+{
+	switch (action) {
+	case CONF_ACTION_ACCEPT:
+		return VERDICT_PASS;
+	case CONF_ACTION_DISCARD:
+		return VERDICT_DISCARD;
+	case CONF_ACTION_REJECT:
+		return VERDICT_REJECT;
+	default:
+		return VERDICT_TEMPFAIL;
+	}
+}
+
+static void
+decide(struct session *session, enum verdict verdict, const char *refusal)
+{
+	session->message.verdict = verdict;
+	snprintf(session->message.refusal, sizeof(session->message.refusal), "%s", refusal);
+}
+
+static void
+too_many_headers(struct session *session)
+{
+	const struct settings *settings = session->host->settings;
+
+	log_line(LOG_LEVEL_WARNING, "%s: too much header data, more than %zu octets or %d fields; %s",
+	    message_job_id(session), settings->header_bytes_max, HEADER_FIELDS_MAX,
+	    conf_action_name(settings->on_security));
+	decide(session, verdict_of(settings->on_security), "too much header data");
+}
+
+void
+message_header(struct session *session, struct span name, struct span value, bool too_big)
+{
+	struct session_message *message = &session->message;
+	enum status status = ST_TOO_BIG;
+
+	if (message->verdict != 0)
+		return;
+	if (!message->headers_ready) {
+		message->headers_ready =
+		    header_list_init(&message->headers, &message->arena,
+		        session->host->settings->header_bytes_max) == ST_OK;
+	}
+	if (message->headers_ready && !too_big)
+		status = header_list_add(&message->headers, name, value,
+		    (session->protocol & SMFIP_HDR_LEADSPC) != 0);
+	if (status == ST_TOO_BIG)
+		too_many_headers(session);
+	else if (status != ST_OK)
+		log_line(LOG_LEVEL_WARNING, "%s: a header field with an impossible name is left out",
+		    message_job_id(session));
+}
+
+/* The first of SenderHeaders that is there. */
+static const struct header_field *
+sender_field(struct session *session)
+{
+	struct session_message *message = &session->message;
+	char **names = session->host->settings->sender_headers;
+	const struct header_field *field = NULL;
+
+	if (!message->headers_ready)
+		return NULL;
+	for (size_t i = 0; names[i] != NULL && field == NULL; i++) {
+		field = header_list_find(&message->headers, span_str(names[i]));
+		message->sender_header = names[i];
+	}
+	return field;
+}
+
+static bool
+find_sender(struct session *session)
+{
+	struct session_message *message = &session->message;
+	const struct header_field *field = sender_field(session);
+	struct err err = ERR_NONE;
+	size_t count;
+
+	if (field == NULL) {
+		log_line(LOG_LEVEL_NOTICE, "%s: can't determine message sender; accepting",
+		    message_job_id(session));
+		return false;
+	}
+	if (address_parse(field->value, &message->arena, &message->sender, &count, &err) != ST_OK) {
+		log_line(LOG_LEVEL_NOTICE, "%s: can't parse %s: header value '%.*s' (%s); not signed",
+		    message_job_id(session), message->sender_header,
+		    (int)(field->value.n < 200 ? field->value.n : 200), field->value.p, err.text);
+		return false;
+	}
+	return true;
+}
+
+/* A "Canonicalization:" field in the message overrides the configuration, as in opendkim. */
+static void
+choose_canon(struct session *session)
+{
+	struct session_message *message = &session->message;
+	const struct settings *settings = session->host->settings;
+	const struct header_field *field =
+	    header_list_find(&message->headers, SPAN_LIT("Canonicalization"));
+	bool header_relaxed, body_relaxed;
+	char text[64];
+
+	message->header_canon = settings->header_canon;
+	message->body_canon = settings->body_canon;
+	if (field == NULL || field->value.n >= sizeof(text))
+		return;
+	snprintf(text, sizeof(text), "%.*s", (int)span_trim(field->value).n,
+	    span_trim(field->value).p);
+	if (conf_canonicalization(text, &header_relaxed, &body_relaxed, NULL) != ST_OK)
+		return;
+	message->header_canon = header_relaxed ? CANON_RELAXED : CANON_SIMPLE;
+	message->body_canon = body_relaxed ? CANON_RELAXED : CANON_SIMPLE;
+}
+
+/* RFC 5322 section 3.6: From and Date once, the others at most once. */
+static bool
+field_counts_right(const struct header_list *headers)
+{
+	static const char *const single[] = {"Sender", "Reply-To", "To", "Cc", "Bcc", "Message-ID",
+	    "In-Reply-To", "References", "Subject"};
+
+	if (header_list_count(headers, SPAN_LIT("From")) != 1 ||
+	    header_list_count(headers, SPAN_LIT("Date")) != 1)
+		return false;
+	for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++)
+		if (header_list_count(headers, span_str(single[i])) > 1)
+			return false;
+	return true;
+}
+
+void
+message_headers_done(struct session *session)
+{
+	struct session_message *message = &session->message;
+	const struct settings *settings = session->host->settings;
+
+	if (message->verdict != 0)
+		return;
+	if (!settings->sign || !find_sender(session)) {
+		decide(session, VERDICT_PASS, "");
+		return;
+	}
+	message->defective = settings->required_headers && !field_counts_right(&message->headers);
+	choose_canon(session);
+	message->digest = digest_take(session->host);
+	canon_body_init(&message->body, message->body_canon, message->digest,
+	    settings->body_limit, settings->fix_crlf);
+	message->hashing = true;
+}
+
+void
+message_body(struct session *session, struct span data)
+{
+	struct session_message *message = &session->message;
+
+	if (!message->hashing || data.n == 0)
+		return;
+	canon_body_update(&message->body, data);
+	message->body_bytes += data.n;
+}
+
+void
+message_body_done(struct session *session)
+{
+	struct session_message *message = &session->message;
+
+	canon_body_finish(&message->body, message->body_hash, &message->body_octets);
+	message_hashing_stop(session);
+}
+
+static void
+add_facts(struct session *session, struct request *request)
+{
+	struct session_message *message = &session->message;
+
+	request->job_id = span_str(message_job_id(session));
+	request->daemon_name = span_str(session->daemon_name);
+	request->macros = buf_span(&message->macros);
+	request->recipients = buf_span(&message->recipients);
+	request->sender_header = span_str(message->sender_header);
+	request->user = message->sender.user;
+	request->domain = message->sender.domain;
+	if (session->authenticated)
+		request->flags |= REQUEST_FLAG_AUTHENTICATED;
+	if (message->routed)
+		request->flags |= REQUEST_FLAG_ROUTED;
+}
+
+/* Selects and canonicalises the header; the keeper hashes it. */
+static bool
+add_header_block(struct session *session, struct request *request, struct buf *names)
+{
+	struct session_message *message = &session->message;
+	struct session_host *host = session->host;
+	struct header_selection selection;
+
+	if (header_policy_select(host->settings->policy, &message->headers, &message->arena,
+	        &selection) != ST_OK)
+		return false;
+	buf_reset(&host->scratch);
+	header_selection_canon(&selection, &message->headers, message->header_canon, &host->scratch);
+	header_selection_names(&selection, names);
+	request->canonical = buf_span(&host->scratch);
+	request->header_names = buf_span(names);
+	if (message->header_canon == CANON_RELAXED)
+		request->flags |= REQUEST_FLAG_HEADER_RELAXED;
+	if (message->body_canon == CANON_RELAXED)
+		request->flags |= REQUEST_FLAG_BODY_RELAXED;
+	request->body_length =
+	    host->settings->body_limit >= 0 ? (int64_t)message->body_octets : -1;
+	memcpy(request->body_hash, message->body_hash, SHA256_BYTES);
+	return buf_status(&host->scratch) == ST_OK && buf_status(names) == ST_OK;
+}
+
+bool
+message_frame(struct session *session)
+{
+	static const enum request_type types[] = {[QUESTION_PEER] = REQUEST_PEER,
+	    [QUESTION_ROUTE] = REQUEST_ROUTE,
+	    [QUESTION_SIGN] = REQUEST_SIGN};
+	struct session_host *host = session->host;
+	struct request request = {.type = types[session->question],
+	    .frontend = host->frontend,
+	    .family = session->family,
+	    .id = ++host->next_id,
+	    .host = span_str(session->client_host),
+	    .body_length = -1};
+	bool fits = !session->message.recipients_lost;
+	struct buf names;
+
+	session->question_id = request.id;
+	memcpy(request.address, session->address, sizeof(request.address));
+	buf_init(&names, SIGNATURE_NAMES_MAX);
+	if (session->question != QUESTION_PEER)
+		add_facts(session, &request);
+	if (session->question == QUESTION_SIGN)
+		fits = fits && add_header_block(session, &request, &names);
+	buf_reset(&host->frame);
+	fits = fits && request_encode(&request, &host->frame) == ST_OK;
+	buf_free(&names);
+	return fits;
+}
+
+/* From the last to the first, so that no index moves before it is used (CVE-2022-48521). */
+static bool
+delete_old_signatures(struct session *session)
+{
+	const struct header_list *headers = &session->message.headers;
+	size_t count = header_list_count(headers, SPAN_LIT(SIGNATURE_FIELD_NAME));
+
+	for (size_t i = count; i > 0; i--)
+		if (milter_put_chgheader(&session->out, (uint32_t)i,
+		        SPAN_LIT(SIGNATURE_FIELD_NAME), SPAN_EMPTY) != ST_OK)
+			return false;
+	return true;
+}
+
+/* On top of all fields, where the protocol can say so. */
+static bool
+put_field(struct session *session, struct span name, struct span value)
+{
+	if ((session->protocol & SMFIP_HDR_LEADSPC) == 0 && value.n > 0 && value.p[0] == ' ')
+		value = span_from(value, 1);
+	if (session->version < 3)
+		return milter_put_addheader(&session->out, name, value) == ST_OK;
+	return milter_put_insheader(&session->out, 0, name, value) == ST_OK;
+}
+
+static bool
+put_software_field(struct session *session)
+{
+	char value[512];
+	int n = snprintf(value, sizeof(value), " Signpost v" PACKAGE_VERSION " %s %s",
+	    session->host->settings->host_name, message_job_id(session));
+
+	return put_field(session, SPAN_LIT("DKIM-Filter"), span_of(value, (size_t)n));
+}
+
+bool
+message_put_fields(struct session *session, const struct reply *reply)
+{
+	const struct settings *settings = session->host->settings;
+	bool ok = !settings->remove_old_signatures || delete_old_signatures(session);
+
+	if (ok && settings->software_header)
+		ok = put_software_field(session);
+	/* Each goes on top of the one before, so that the first signature ends up first. */
+	for (size_t i = reply->field_count; i > 0 && ok; i--)
+		ok = put_field(session, reply->fields[i - 1].name, reply->fields[i - 1].value);
+	return ok;
+}

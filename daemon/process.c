@@ -1,0 +1,28 @@
+/*
+ * process.c - what every child does first.
+ * Called right after fork by frontend.c and keeper.c. It must never leave a process that holds
+ * keys readable by another of the same user.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "daemon/process.h"
+
+void
+process_begin(const char *name, bool holds_keys, bool core_dumps)
+{
+	const struct rlimit none = {0, 0};
+
+	/* What ps and pgrep show: "sp-frontend", "sp-keeper". */
+	prctl(PR_SET_NAME, name);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (!holds_keys && core_dumps)
+		return;
+	setrlimit(RLIMIT_CORE, &none);
+	/* No ptrace and no /proc/PID/mem for other processes of this user. */
+	prctl(PR_SET_DUMPABLE, 0);
+}

@@ -1,0 +1,89 @@
+/*
+ * query.c - a data set on the command line.
+ * Called by main.c for -Q; it shows what the tables answer. It must never be given a KeyTable with
+ * keys in it by a script that logs its output: it prints what it finds.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "backends/registry.h"
+#include "daemon/query.h"
+#include "lib/store/table.h"
+
+#define LINE_BYTES 8192
+
+static bool
+read_line(const char *prompt, char line[LINE_BYTES])
+{
+	fputs(prompt, stdout);
+	fflush(stdout);
+	if (fgets(line, LINE_BYTES, stdin) == NULL)
+		return false;
+	line[strcspn(line, "\r\n")] = '\0';
+	return true;
+}
+
+/* The value cut at ':' into so many fields; the last takes the rest. */
+static void
+print_fields(struct span value, uint64_t fields)
+{
+	struct span field = value;
+
+	for (uint64_t i = 0; i < fields; i++) {
+		if (i + 1 < fields)
+			span_cut(&value, ':', &field);
+		else
+			field = value;
+		if (field.p == NULL)
+			puts("<absent>");
+		else if (field.n == 0)
+			puts("<empty>");
+		else
+			printf("'%.*s'\n", (int)field.n, field.p);
+	}
+}
+
+static void
+answer_query(struct table *table, const char *line)
+{
+	struct table_value value = TABLE_VALUE_NONE;
+	struct span query = span_str(line);
+	struct err err = ERR_NONE;
+	size_t slash = span_rfind(query, '/');
+	uint64_t fields = 1;
+	enum status status;
+
+	if (slash != SIZE_MAX && span_number(span_from(query, slash + 1), 16, &fields))
+		query = span_sub(query, 0, slash);
+	status = table_lookup(table, query, &value, &err);
+	if (status == ST_OK)
+		print_fields(value.text, fields);
+	else if (status == ST_ABSENT)
+		puts("record not found");
+	else
+		printf("error: %s\n", err.text);
+	table_value_release(&value);
+}
+
+int
+query_run(const char *program)
+{
+	struct table *table = NULL;
+	struct err err = ERR_NONE;
+	char line[LINE_BYTES];
+
+	if (!read_line("enter data set description\n\tcsl:entry1[,entry2[,...]]\n\tfile:path\n"
+	               "\trefile:path\n> ",
+	        line))
+		return EX_DATAERR;
+	if (table_open(backend_registry(), "data set", line, 0, &table, &err) != ST_OK) {
+		fprintf(stderr, "%s: %s\n", program, err.text);
+		return EX_CONFIG;
+	}
+	table_report_log(table);
+	while (read_line("enter query/n to query, EOF to end\n> ", line))
+		answer_query(table, line);
+	table_close(table);
+	return 0;
+}

@@ -1,0 +1,286 @@
+/*
+ * rules.c - opening the data sets of a configuration.
+ * Called by the keeper when it starts and by -n; the decision (decision.c) reads what is opened
+ * here. It must never be called where hostile mail is parsed: a KeyTable may hold keys.
+ */
+#include <string.h>
+
+#include "backends/registry.h"
+#include "daemon/keycache.h"
+#include "daemon/rules.h"
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/store/keytable.h"
+
+static enum status
+open_table(const struct conf *conf, enum conf_parameter parameter, unsigned flags,
+    struct table **out, struct err *err)
+{
+	const char *spec = conf_string(conf, parameter);
+	enum status status;
+
+	if (spec == NULL)
+		return ST_OK;
+	status = table_open(backend_registry(), conf_name(parameter), spec, flags, out, err);
+	if (status == ST_OK)
+		table_report_log(*out);
+	return status;
+}
+
+static enum status
+open_hosts(const struct conf *conf, enum conf_parameter parameter, struct table **table,
+    struct hostlist **out, struct err *err)
+{
+	enum status status = open_table(conf, parameter, TABLE_ICASE, table, err);
+
+	if (status != ST_OK || *table == NULL)
+		return status;
+	return hostlist_open(conf_name(parameter), *table, out, err);
+}
+
+static enum status
+open_macros(const struct conf *conf, struct rules *rules, struct err *err)
+{
+	struct table *table = NULL;
+	enum status status = open_table(conf, CONF_MACRO_LIST, TABLE_VALUE_LIST, &table, err);
+
+	if (status != ST_OK || table == NULL)
+		return status;
+	status = list_read(table, &rules->macros, err);
+	rules->has_macros = status == ST_OK;
+	table_close(table);
+	return status;
+}
+
+struct opening {
+	enum conf_parameter parameter;
+	unsigned flags;
+	size_t at; /* offset of the struct table * in struct rules */
+};
+
+static const struct opening openings[] = {
+    {CONF_SIGNING_TABLE, TABLE_ICASE | TABLE_ASCII_ONLY | TABLE_VALUE_NEEDED,
+        offsetof(struct rules, signing)},
+    {CONF_KEY_TABLE, TABLE_SECRET | TABLE_VALUE_NEEDED, offsetof(struct rules, keys)},
+    {CONF_EXEMPT_DOMAINS, TABLE_ICASE, offsetof(struct rules, exempt)},
+    {CONF_MTA, 0, offsetof(struct rules, mta)},
+    {CONF_DONT_SIGN_MAIL_TO, TABLE_ICASE, offsetof(struct rules, dont_sign)},
+};
+
+static enum status
+open_all(const struct conf *conf, struct rules *rules, struct err *err)
+{
+	enum status status = ST_OK;
+
+	for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]) && status == ST_OK; i++)
+		status = open_table(conf, openings[i].parameter, openings[i].flags,
+		    (struct table **)(void *)((char *)rules + openings[i].at), err);
+	if (status == ST_OK && rules->keys == NULL)
+		status = open_table(conf, CONF_DOMAIN, TABLE_ICASE, &rules->domains, err);
+	if (status == ST_OK)
+		status = open_hosts(
+		    conf, CONF_PEER_LIST, &rules->host_tables[0], &rules->peers, err);
+	if (status == ST_OK)
+		status = open_hosts(
+		    conf, CONF_INTERNAL_HOSTS, &rules->host_tables[1], &rules->internal, err);
+	if (status == ST_OK)
+		status = open_hosts(
+		    conf, CONF_EXTERNAL_IGNORE_LIST, &rules->host_tables[2], &rules->ignored, err);
+	if (status == ST_OK)
+		status = open_macros(conf, rules, err);
+	return status;
+}
+
+static char *
+copy_of(const char *text)
+{
+	return text == NULL ? NULL : mem_strdup(text);
+}
+
+/* KeyFile is always a path, also "mail.private"; the key cache tells paths by their beginning. */
+static char *
+path_of(const char *text)
+{
+	struct buf path;
+	char *copy;
+
+	if (text == NULL || keytable_key_is_path(span_str(text)))
+		return copy_of(text);
+	buf_init(&path, strlen(text) + 2);
+	buf_add_str(&path, "./");
+	buf_add_str(&path, text);
+	copy = mem_strdup(buf_text(&path));
+	buf_free(&path);
+	return copy;
+}
+
+enum status
+rules_open(const struct conf *conf, struct rules **rules_out, struct err *err)
+{
+	struct rules *rules = mem_zalloc(1, sizeof(*rules));
+	bool verify;
+	enum status status =
+	    conf_mode(conf_string(conf, CONF_MODE), &rules->sign, &verify, err);
+
+	rules->key_file = path_of(conf_string(conf, CONF_KEY_FILE));
+	rules->selector = copy_of(conf_string(conf, CONF_SELECTOR));
+	rules->subdomains = conf_bool(conf, CONF_SUB_DOMAINS);
+	rules->multiple = conf_bool(conf, CONF_MULTIPLE_SIGNATURES);
+	rules->log_why = conf_bool(conf, CONF_LOG_WHY);
+	rules->require_safe = conf_bool(conf, CONF_REQUIRE_SAFE_KEYS);
+	rules->request_reports = conf_bool(conf, CONF_REQUEST_REPORTS);
+	rules->signature_ttl_s = conf_int(conf, CONF_SIGNATURE_TTL);
+	rules->fixed_time_utc = -1;
+	if (status == ST_OK)
+		status = open_all(conf, rules, err);
+	if (status != ST_OK) {
+		rules_close(rules);
+		return status;
+	}
+	*rules_out = rules;
+	return ST_OK;
+}
+
+void
+rules_close(struct rules *rules)
+{
+	if (rules == NULL)
+		return;
+	watcher_stop(rules->watcher);
+	hostlist_close(rules->peers);
+	hostlist_close(rules->internal);
+	hostlist_close(rules->ignored);
+	for (size_t i = 0; i < 3; i++)
+		table_close(rules->host_tables[i]);
+	table_close(rules->signing);
+	table_close(rules->keys);
+	table_close(rules->domains);
+	table_close(rules->exempt);
+	table_close(rules->mta);
+	table_close(rules->dont_sign);
+	list_free(&rules->macros);
+	mem_free(rules->key_file);
+	mem_free(rules->selector);
+	mem_free(rules);
+}
+
+enum status
+rules_watch(struct rules *rules, struct err *err)
+{
+	struct table *const tables[] = {rules->signing, rules->keys, rules->domains,
+	    rules->exempt, rules->mta, rules->dont_sign, rules->host_tables[0],
+	    rules->host_tables[1], rules->host_tables[2]};
+	enum status status = watcher_start(&rules->watcher, err);
+
+	if (status != ST_OK)
+		return status;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (tables[i] != NULL)
+			watcher_add(rules->watcher, tables[i]);
+	return ST_OK;
+}
+
+struct check {
+	struct rules *rules;
+	struct keycache *cache; /* NULL: do not read keys */
+	struct digest *digest;
+	size_t faults;
+};
+
+static void
+check_key(struct check *check, struct span text)
+{
+	struct cached_key *cached = NULL;
+	struct err err = ERR_NONE;
+
+	if (check->cache == NULL || span_find(text, '%') != SIZE_MAX)
+		return;
+	if (keycache_get(check->cache, text, check->digest, clock_mono_ms(), &cached, &err) !=
+	    ST_OK) {
+		log_line(LOG_LEVEL_ERROR, "%s", err.text);
+		check->faults++;
+	}
+	cached_key_release(cached);
+}
+
+/* One rule: "keyname[:signer]". Names with '%' depend on the message and are left alone. */
+static bool
+check_rule(void *context, struct span key, struct span value, unsigned line)
+{
+	struct check *check = context;
+	struct keytable_entry entry = {.line = 0};
+	struct span keyname, rest = value;
+	struct err err = ERR_NONE;
+	enum status status;
+
+	(void)key;
+	span_cut(&rest, ':', &keyname);
+	if (span_find(keyname, '%') != SIZE_MAX)
+		return true;
+	status = keytable_lookup(
+	    check->rules->keys, keyname, SPAN_LIT("signpost.invalid"), &entry, &err);
+	if (status != ST_OK) {
+		log_line(LOG_LEVEL_WARNING, "SigningTable %s line %u: %s",
+		    check->rules->signing->where, line, err.text);
+		check->faults++;
+		return true;
+	}
+	check_key(check, entry.key);
+	keytable_entry_release(&entry);
+	return true;
+}
+
+size_t
+rules_check(struct rules *rules, bool deep)
+{
+	struct check check = {.rules = rules};
+	struct table *signing = rules->signing;
+
+	if (deep) {
+		check.cache = keycache_new(1, rules->require_safe);
+		check.digest = digest_new();
+	}
+	if (rules->key_file != NULL && rules->keys == NULL)
+		check_key(&check, span_str(rules->key_file));
+	if (signing != NULL && rules->keys != NULL) {
+		if (signing->ops->walk_patterns != NULL)
+			(void)!signing->ops->walk_patterns(signing, check_rule, &check);
+		else if (signing->ops->walk != NULL)
+			(void)!table_walk(signing, check_rule, &check, NULL);
+	}
+	keycache_free(check.cache);
+	digest_free(check.digest);
+	return check.faults;
+}
+
+enum status
+rules_list(
+    const struct conf *conf, enum conf_parameter parameter, char ***items_out, struct err *err)
+{
+	struct table *table = NULL;
+	struct list list = {.count = 0};
+	enum status status = open_table(conf, parameter, TABLE_ICASE, &table, err);
+
+	*items_out = NULL;
+	if (status != ST_OK || table == NULL)
+		return status;
+	status = list_read(table, &list, err);
+	table_close(table);
+	if (status != ST_OK)
+		return status;
+	*items_out = mem_zalloc(list.count + 1, sizeof(char *));
+	for (size_t i = 0; i < list.count; i++)
+		(*items_out)[i] = mem_strdup(list.items[i]);
+	list_free(&list);
+	return ST_OK;
+}
+
+void
+rules_list_free(char **items)
+{
+	for (size_t i = 0; items != NULL && items[i] != NULL; i++)
+		mem_free(items[i]);
+	mem_free(items);
+}

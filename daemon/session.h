@@ -1,0 +1,123 @@
+/*
+ * session.h - one milter connection as a state machine: events of the codec in, packets for the MTA
+ * and questions for the keeper out. It reads no socket and no clock, so tests drive it without
+ * either. One session belongs to one front-end; nothing here is shared between threads.
+ *
+ * The life of a message: MAIL, RCPT and HEADER events collect facts and fields; at EOH the fields
+ * are parsed and the body digest starts; when the MTA waits for a reply there, or when the body is
+ * long, the keeper is asked whether this will be signed (ROUTE), so that no long body is hashed in
+ * vain; at EOM it is asked for the signatures (SIGN). While a question is open no further event may be given.
+ */
+#ifndef SIGNPOST_DAEMON_SESSION_H
+#define SIGNPOST_DAEMON_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/frame.h"
+#include "daemon/milter/milter.h"
+#include "daemon/settings.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/dkim/address.h"
+#include "lib/dkim/canon.h"
+#include "lib/dkim/header.h"
+
+/* Octets of answers that may wait for a peer that does not read. */
+#define SESSION_OUT_MAX (FRAME_MAX + 65536U)
+
+/* Octets of a body that are hashed before the keeper is asked whether it will be signed. */
+#define SESSION_ROUTE_AFTER 65536U
+
+/* What all sessions of a front-end share. */
+struct session_host {
+	const struct settings *settings;
+	struct buf frame;         /* room for one frame, maximum FRAME_MAX */
+	struct buf scratch;       /* canonical headers */
+	struct digest *spare[64]; /* digests at rest */
+	unsigned int spare_count;
+	uint16_t frontend;
+	uint64_t next_id;
+	/* Sends host->frame. ST_UNAVAILABLE: the keeper's socket is full, ask again by
+	 * session_ask(). */
+	enum status (*send)(struct session_host *host);
+};
+
+enum session_state {
+	SESSION_FRESH,      /* nothing agreed */
+	SESSION_NEGOTIATED, /* options agreed */
+	SESSION_CONNECTED,  /* between messages */
+	SESSION_ENVELOPE,
+	SESSION_HEADERS,
+	SESSION_BODY,
+	SESSION_DONE /* to be closed when out is written */
+};
+
+enum session_question {
+	QUESTION_NONE,
+	QUESTION_PEER,
+	QUESTION_ROUTE,
+	QUESTION_SIGN
+};
+
+/* What is known of the current message. */
+struct session_message {
+	struct arena arena;
+	struct header_list headers;
+	bool headers_ready;     /* the list has been made */
+	bool hashing;           /* body and digest are in use */
+	bool routed;            /* a ROUTE was answered VERDICT_SIGN */
+	bool recipients_lost;   /* too many to carry */
+	bool defective;         /* RequiredHeaders: the field counts break RFC 5322 */
+	bool asked_at_eoh;      /* the MTA waits for the answer to ROUTE */
+	bool at_end;            /* the ROUTE question was asked at the end of the message */
+	enum verdict verdict;   /* 0 until decided */
+	char refusal[128];      /* for the MTA, with a temporary or permanent refusal */
+	struct digest *digest;
+	struct canon_body body;
+	enum canon header_canon, body_canon;
+	uint64_t body_bytes;  /* hashed so far, as they came */
+	uint64_t body_octets; /* canonical octets that the hash covers */
+	uint8_t body_hash[SHA256_BYTES];
+	const char *sender_header;
+	struct address sender;
+	char job_id[64];
+	struct buf recipients; /* frame list */
+	struct buf macros;     /* frame list */
+};
+
+struct session {
+	struct session_host *host;
+	enum session_state state;
+	enum session_question question; /* what the keeper is being asked */
+	bool question_sent;             /* false: the keeper's socket was full */
+	bool replied;                   /* the step of the MTA has had its reply */
+	uint64_t question_id;
+	uint32_t protocol; /* agreed SMFIP_ */
+	uint32_t actions;  /* agreed SMFIF_ */
+	uint32_t version;
+	bool peer; /* in PeerList: everything passes */
+	uint8_t family;
+	uint8_t address[16];
+	char client_host[256];
+	char daemon_name[128];
+	bool authenticated;
+	struct session_message message;
+	struct buf out; /* packets for the MTA */
+};
+
+void session_init(struct session *session, struct session_host *host);
+void session_free(struct session *session);
+
+/* The next event; not while a question is open (session->question != QUESTION_NONE). */
+void session_event(struct session *session, const struct milter_event *event);
+/* Sends the open question (again). false: the keeper's socket is full. */
+bool session_ask(struct session *session);
+/* The keeper's answer to session->question_id. */
+void session_answer(struct session *session, const struct reply *reply);
+/* The keeper died or did not answer in time: the message is tempfailed. */
+void session_keeper_lost(struct session *session, const char *why);
+/* The MTA broke the protocol or went silent; logs and ends. */
+void session_abandon(struct session *session, const char *why);
+
+#endif

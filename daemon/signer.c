@@ -1,0 +1,136 @@
+/*
+ * signer.c - writes and signs the DKIM-Signature fields.
+ * The last step of the keeper on the way of a message. It must never sign bytes that are not a
+ * header block with a From field, and never send out a part of the signatures asked for.
+ */
+#include <string.h>
+
+#include "daemon/signer.h"
+#include "lib/dkim/signature.h"
+
+#define SPAN_ARG(s) (int)(s).n, ((s).p == NULL ? "" : (s).p)
+
+void
+signer_init(struct signer *signer, struct keycache *cache, const struct rules *rules)
+{
+	*signer = (struct signer){.cache = cache, .rules = rules, .digest = digest_new()};
+	buf_init(&signer->value, SIGNATURE_VALUE_MAX);
+	for (size_t i = 0; i < DECISION_KEYS_MAX; i++)
+		buf_init(&signer->fields[i], SIGNATURE_VALUE_MAX);
+}
+
+void
+signer_free(struct signer *signer)
+{
+	digest_free(signer->digest);
+	buf_free(&signer->value);
+	for (size_t i = 0; i < DECISION_KEYS_MAX; i++)
+		buf_free(&signer->fields[i]);
+}
+
+/* The keeper signs header blocks, nothing else: a line "from:" must be there. */
+static bool
+has_from(struct span canonical)
+{
+	while (canonical.n > 0) {
+		size_t end;
+
+		if (span_istarts(canonical, SPAN_LIT("from:")) ||
+		    span_istarts(canonical, SPAN_LIT("from ")))
+			return true;
+		end = span_find(canonical, '\n');
+		if (end == SIZE_MAX)
+			return false;
+		canonical = span_from(canonical, end + 1);
+	}
+	return false;
+}
+
+static enum status
+check_algorithm(const struct decision_key *wanted, struct key *key, struct err *err)
+{
+	const char *has = key_algorithm_name(key_algorithm(key));
+
+	if (wanted->algorithm.n == 0 || span_ieq_str(wanted->algorithm, has))
+		return ST_OK;
+	err_set(err, "the KeyTable says %.*s, the key is for %s", SPAN_ARG(wanted->algorithm), has);
+	return ST_INVALID;
+}
+
+static struct signature_params
+params_for(const struct signer *signer, const struct request *request,
+    const struct decision_key *wanted, struct key *key, int64_t now_utc)
+{
+	struct signature_params params = SIGNATURE_PARAMS_INIT;
+
+	params.algorithm = key_algorithm(key);
+	params.header_canon =
+	    (request->flags & REQUEST_FLAG_HEADER_RELAXED) != 0 ? CANON_RELAXED : CANON_SIMPLE;
+	params.body_canon =
+	    (request->flags & REQUEST_FLAG_BODY_RELAXED) != 0 ? CANON_RELAXED : CANON_SIMPLE;
+	params.domain = wanted->domain;
+	params.selector = wanted->selector;
+	params.identity = wanted->identity;
+	params.header_names = request->header_names;
+	params.body_hash = span_of(request->body_hash, SHA256_BYTES);
+	params.time_utc = now_utc;
+	if (signer->rules->signature_ttl_s > 0)
+		params.expires_utc = now_utc + signer->rules->signature_ttl_s;
+	params.body_length = request->body_length;
+	params.request_reports = signer->rules->request_reports;
+	return params;
+}
+
+static enum status
+sign_with(struct signer *signer, const struct request *request, const struct decision_key *wanted,
+    struct key *key, int64_t now_utc, struct buf *out, struct err *err)
+{
+	struct signature_params params = params_for(signer, request, wanted, key, now_utc);
+	uint8_t digest[SHA256_BYTES], raw[KEY_SIGNATURE_MAX];
+	enum status status = check_algorithm(wanted, key, err);
+	size_t raw_bytes = 0;
+
+	buf_reset(&signer->value);
+	buf_reset(out);
+	if (status == ST_OK)
+		status = signature_build(&params, &signer->value, err);
+	if (status != ST_OK)
+		return status;
+	signature_digest(signer->digest, request->canonical, params.header_canon,
+	    buf_span(&signer->value), digest);
+	status = key_sign(key, digest, raw, &raw_bytes, err);
+	if (status == ST_OK)
+		status = signature_finish(&signer->value, span_of(raw, raw_bytes));
+	if (status == ST_OK)
+		status = signature_milter_value(buf_span(&signer->value), true, out);
+	return status;
+}
+
+enum status
+signer_sign(struct signer *signer, const struct request *request, const struct decision *decision,
+    int64_t now_utc, int64_t now_mono_ms, struct reply *reply, struct err *err)
+{
+	enum status status = ST_OK;
+
+	if (!has_from(request->canonical)) {
+		err_set(err, "the header block has no From field");
+		return ST_INVALID;
+	}
+	for (size_t i = 0; i < decision->key_count && status == ST_OK; i++) {
+		const struct decision_key *wanted = &decision->keys[i];
+		struct cached_key *cached = NULL;
+
+		status = keycache_get(
+		    signer->cache, wanted->key, signer->digest, now_mono_ms, &cached, err);
+		if (status == ST_OK)
+			status = sign_with(signer, request, wanted, cached_key_key(cached), now_utc,
+			    &signer->fields[i], err);
+		cached_key_release(cached);
+		if (status != ST_OK)
+			err_prefix(err, "error loading key '%.*s'", SPAN_ARG(wanted->keyname));
+		reply->fields[i] = (struct reply_field){
+		    SPAN_LIT(SIGNATURE_FIELD_NAME), buf_span(&signer->fields[i])};
+	}
+	reply->field_count = status == ST_OK ? decision->key_count : 0;
+	return status;
+}
