@@ -58,15 +58,16 @@ find_password(struct span text, size_t *from_out, size_t *to_out)
 {
 	const char *mark = text.n == 0 ? NULL : memmem(text.p, text.n, "://", 3);
 	size_t at = mark == NULL ? 0 : (size_t)(mark - text.p) + 3;
-	struct span rest = span_from(text, at);
+	struct span rest = span_from(text, at), head;
 	size_t colon, last;
 
 	if (mark == NULL)
 		return false;
 	/* In a dsn a '/' may be part of a password by mistake: rather hide too much. */
-	if (!span_istarts(text, SPAN_LIT("dsn:")))
-		span_cut(&rest, '/', &rest);
-	rest.p = text.p + at;
+	if (!span_istarts(text, SPAN_LIT("dsn:"))) {
+		(void)span_cut(&rest, '/', &head);
+		rest = head;
+	}
 	colon = span_find(rest, ':');
 	last = span_rfind(rest, '@');
 	if (colon == SIZE_MAX || last == SIZE_MAX || last < colon)

@@ -27,31 +27,33 @@ socket_unix(struct span path, struct conf_socket *socket_out, struct err *err)
 	return ST_OK;
 }
 
-/* Letters, digits, '-' and '_': getservbyname(3) knows no others. */
+/* Letters, digits, '-' and '_', and not digits alone: that is a port. */
 static bool
 service_is_name(struct span name)
 {
+	bool letter = false;
+
 	for (size_t i = 0; i < name.n; i++) {
 		char c = ascii_lower(name.p[i]);
 
+		letter = letter || (c >= 'a' && c <= 'z');
 		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_')
 			return false;
 	}
-	return name.n > 0;
+	return letter;
 }
 
 static enum status
 socket_service(struct span text, struct conf_socket *result, struct err *err)
 {
 	uint64_t port;
-	bool digits = span_number(text, UINT64_MAX, &port);
+	bool digits = span_number(text, 65535, &port);
 
 	if (text.n == 0) {
 		err_set(err, "the port is missing: inet:PORT[@HOST] is needed");
 		return ST_INVALID;
 	}
-	if (text.n >= sizeof(result->service) || !service_is_name(text) ||
-	    (digits && port > 65535)) {
+	if (text.n >= sizeof(result->service) || (!digits && !service_is_name(text))) {
 		err_set(err, "the port must be 0 to 65535 or the name of a service");
 		return ST_INVALID;
 	}
