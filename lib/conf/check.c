@@ -1,0 +1,297 @@
+/*
+ * check.c - the rules between parameters, and values that only their own parsers understand.
+ * Called by the parent after the files and the flags. The sentences begin with OpenDKIM's own
+ * words, so that what is written about those helps here; what to do follows. It must never open
+ * anything but to see whether TrustAnchorFile can be read.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/conf/check.h"
+#include "lib/conf/values.h"
+
+struct check {
+	const struct conf *conf;
+	struct conf_report *report;
+	bool failed;
+};
+
+/* At the line of a parameter, or at the file as a whole when it is not set. */
+#define CHECK_ERROR(check, parameter, ...)                                                         \
+	do {                                                                                       \
+		(check)->failed = true;                                                            \
+		conf_report_add((check)->report, CONF_ERROR, place_file(check, parameter),         \
+		    conf_origin_line((check)->conf, parameter), __VA_ARGS__);                      \
+	} while (0)
+#define CHECK_WARNING(check, parameter, ...)                                                       \
+	conf_report_add((check)->report, CONF_WARNING, place_file(check, parameter),               \
+	    conf_origin_line((check)->conf, parameter), __VA_ARGS__)
+
+static const char *
+place_file(const struct check *check, enum conf_parameter parameter)
+{
+	const char *file = conf_origin_file(check->conf, parameter);
+
+	return file != NULL ? file : conf_main_file(check->conf);
+}
+
+static bool
+is_set(const struct check *check, enum conf_parameter parameter)
+{
+	return conf_is_set(check->conf, parameter);
+}
+
+static enum status
+value_action(const char *text, struct err *err)
+{
+	enum conf_action action;
+
+	return conf_action(text, &action, err);
+}
+
+static enum status
+value_canonicalization(const char *text, struct err *err)
+{
+	bool header, body;
+
+	return conf_canonicalization(text, &header, &body, err);
+}
+
+static enum status
+value_facility(const char *text, struct err *err)
+{
+	int facility;
+
+	return conf_syslog_facility(text, &facility, err);
+}
+
+static enum status
+value_mode(const char *text, struct err *err)
+{
+	bool sign, verify;
+
+	return conf_mode(text, &sign, &verify, err);
+}
+
+static enum status
+value_rate(const char *text, struct err *err)
+{
+	unsigned int count, seconds;
+
+	return conf_restart_rate(text, &count, &seconds, err);
+}
+
+static enum status
+value_socket(const char *text, struct err *err)
+{
+	struct conf_socket parsed;
+
+	return conf_socket(text, &parsed, err);
+}
+
+static enum status
+value_algorithm(const char *text, struct err *err)
+{
+	struct span name = span_str(text);
+
+	if (span_ieq_str(name, "rsa-sha256") || span_ieq_str(name, "ed25519-sha256"))
+		return ST_OK;
+	if (span_ieq_str(name, "rsa-sha1"))
+		err_set(err, "RFC 8301 forbids signing with SHA-1; write rsa-sha256");
+	else
+		err_set(err, "rsa-sha256 or ed25519-sha256 is needed");
+	return ST_INVALID;
+}
+
+static enum status
+value_key_policy(const char *text, struct err *err)
+{
+	struct span name = span_str(text);
+
+	if (span_ieq_str(name, "neutral") || span_ieq_str(name, "none") ||
+	    span_ieq_str(name, "fail"))
+		return ST_OK;
+	err_set(err, "neutral, none or fail is needed");
+	return ST_INVALID;
+}
+
+static const struct {
+	enum conf_parameter parameter;
+	enum status (*parse)(const char *text, struct err *err);
+} values[] = {
+    {CONF_AUTO_RESTART_RATE, value_rate},
+    {CONF_BOGUS_KEY, value_key_policy},
+    {CONF_CANONICALIZATION, value_canonicalization},
+    {CONF_MODE, value_mode},
+    {CONF_ON_DEFAULT, value_action},
+    {CONF_ON_BAD_SIGNATURE, value_action},
+    {CONF_ON_DNS_ERROR, value_action},
+    {CONF_ON_INTERNAL_ERROR, value_action},
+    {CONF_ON_KEY_NOT_FOUND, value_action},
+    {CONF_ON_NO_SIGNATURE, value_action},
+    {CONF_ON_SECURITY, value_action},
+    {CONF_ON_SIGNATURE_ERROR, value_action},
+    {CONF_SIGNATURE_ALGORITHM, value_algorithm},
+    {CONF_SOCKET, value_socket},
+    {CONF_SYSLOG_FACILITY, value_facility},
+    {CONF_UNPROTECTED_KEY, value_key_policy},
+};
+
+static void
+check_values(struct check *check)
+{
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		enum conf_parameter parameter = values[i].parameter;
+		struct err err = ERR_NONE;
+
+		if (!is_set(check, parameter) ||
+		    values[i].parse(conf_string(check->conf, parameter), &err) == ST_OK)
+			continue;
+		CHECK_ERROR(check, parameter, "illegal value \"%.200s\" for \"%s\": %s",
+		    conf_string(check->conf, parameter), conf_name(parameter), err.text);
+	}
+}
+
+static void
+check_single_key(struct check *check)
+{
+	bool key = is_set(check, CONF_KEY_FILE), selector = is_set(check, CONF_SELECTOR);
+
+	if (is_set(check, CONF_KEY_TABLE))
+		return;
+	if (key != selector) {
+		CHECK_ERROR(check, key ? CONF_KEY_FILE : CONF_SELECTOR,
+		    "KeyFile and Selector must both be defined or both be undefined: add %s",
+		    key ? "Selector" : "KeyFile");
+	} else if (is_set(check, CONF_DOMAIN) && !key) {
+		CHECK_ERROR(check, CONF_DOMAIN,
+		    "Domain requires KeyFile and Selector: add both, or use KeyTable and "
+		    "SigningTable instead of Domain");
+	} else if (key && !is_set(check, CONF_DOMAIN)) {
+		CHECK_WARNING(check, CONF_KEY_FILE,
+		    "KeyFile signs nothing without Domain: add the domains it signs for");
+	}
+}
+
+static void
+check_tables(struct check *check)
+{
+	static const enum conf_parameter single[] = {
+	    CONF_KEY_FILE, CONF_SELECTOR, CONF_DOMAIN, CONF_SUB_DOMAINS};
+	bool keys = is_set(check, CONF_KEY_TABLE), signing = is_set(check, CONF_SIGNING_TABLE);
+
+	if (signing && !keys)
+		CHECK_ERROR(check, CONF_SIGNING_TABLE,
+		    "use of SigningTable requires KeyTable: add KeyTable");
+	if (keys && !signing)
+		CHECK_ERROR(check, CONF_KEY_TABLE,
+		    "KeyTable requires either SigningTable or SetupPolicyScript: add SigningTable "
+		    "(scripts are not run here)");
+	for (size_t i = 0; keys && i < sizeof(single) / sizeof(single[0]); i++) {
+		if (is_set(check, single[i]))
+			CHECK_WARNING(check, single[i],
+			    "\"%s\" is ignored because KeyTable is set: remove one of them",
+			    conf_name(single[i]));
+	}
+}
+
+static void
+check_nothing_signs(struct check *check)
+{
+	bool sign = false, verify = false;
+
+	if (conf_mode(conf_string(check->conf, CONF_MODE), &sign, &verify, NULL) != ST_OK || !sign)
+		return;
+	if (!is_set(check, CONF_KEY_TABLE) && !is_set(check, CONF_SIGNING_TABLE) &&
+	    !is_set(check, CONF_KEY_FILE) && !is_set(check, CONF_SELECTOR) &&
+	    !is_set(check, CONF_DOMAIN))
+		CHECK_WARNING(check, CONF_MODE,
+		    "nothing will be signed: add Domain, Selector and KeyFile, or KeyTable and "
+		    "SigningTable");
+}
+
+/* A ':' before any ',' names the type of a data set; "::1" has one. */
+static void
+check_host_list(struct check *check, enum conf_parameter parameter)
+{
+	struct span text, head, kind;
+
+	if (!is_set(check, parameter))
+		return;
+	text = span_str(conf_string(check->conf, parameter));
+	(void)span_cut(&text, ',', &head);
+	if (!span_cut(&head, ':', &kind) || span_find(head, ':') == SIZE_MAX)
+		return;
+	for (size_t i = 0; i < kind.n; i++) {
+		if (strchr("0123456789abcdefABCDEF![", kind.p[i]) == NULL)
+			return;
+	}
+	/* "db:" is a type whose letters are hexadecimal digits. */
+	if (span_ieq_str(kind, "db"))
+		return;
+	CHECK_ERROR(check, parameter,
+	    "Unknown database type: what is before the first ':' of \"%s\" is taken for the type "
+	    "of the list; write csl: in front of it",
+	    conf_name(parameter));
+}
+
+static void
+check_headers(struct check *check)
+{
+	struct span rest = span_str(conf_string(check->conf, CONF_OVER_SIGN_HEADERS)), item;
+
+	while (conf_list_next(&rest, &item)) {
+		if (!span_eq_str(item, "*") && !span_eq_str(item, "csl:*"))
+			continue;
+		CHECK_WARNING(check, CONF_OVER_SIGN_HEADERS,
+		    "\"*\" in OverSignHeaders is the name of a header field and no pattern: name "
+		    "the "
+		    "fields");
+		break;
+	}
+	if (is_set(check, CONF_MAXIMUM_HEADERS) && conf_int(check->conf, CONF_MAXIMUM_HEADERS) == 0)
+		CHECK_WARNING(check, CONF_MAXIMUM_HEADERS,
+		    "MaximumHeaders 0 sets no limit of its own: any peer may fill the memory of a "
+		    "connection up to the built-in limit");
+}
+
+static void
+check_files(struct check *check)
+{
+	const char *path = conf_string(check->conf, CONF_TRUST_ANCHOR_FILE);
+
+	/* OpenDKIM does not start then, even without anything that would use the file. */
+	if (path != NULL && access(path, R_OK) != 0)
+		CHECK_WARNING(check, CONF_TRUST_ANCHOR_FILE,
+		    "TrustAnchorFile %.300s cannot be read: %s; DNSSEC is not used", path,
+		    strerror(errno));
+}
+
+enum status
+conf_check(const struct conf *conf, struct conf_report *report)
+{
+	struct check check = {conf, report, false};
+
+	check_values(&check);
+	check_single_key(&check);
+	check_tables(&check);
+	check_nothing_signs(&check);
+	check_host_list(&check, CONF_INTERNAL_HOSTS);
+	check_host_list(&check, CONF_EXTERNAL_IGNORE_LIST);
+	check_host_list(&check, CONF_PEER_LIST);
+	check_headers(&check);
+	check_files(&check);
+	return check.failed ? ST_INVALID : ST_OK;
+}
+
+enum status
+conf_check_serving(const struct conf *conf, struct conf_report *report)
+{
+	struct check check = {conf, report, false};
+
+	if (!is_set(&check, CONF_SOCKET))
+		CHECK_ERROR(
+		    &check, CONF_SOCKET, "milter socket must be specified: add Socket, or use -p");
+	return check.failed ? ST_INVALID : ST_OK;
+}

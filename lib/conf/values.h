@@ -1,0 +1,104 @@
+/*
+ * values.h - what the text of a parameter means: parsers of single values, each answering ST_OK or
+ * ST_INVALID with a sentence for the operator (err may be NULL). Pure, any thread, unless it says
+ * that it asks the system. On anything but ST_OK the results are untouched.
+ */
+#ifndef SIGNPOST_CONF_VALUES_H
+#define SIGNPOST_CONF_VALUES_H
+
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include "lib/base/span.h"
+#include "lib/base/status.h"
+
+/* tTyY1 / fFnN0 by the first letter. */
+enum status conf_parse_bool(struct span text, bool *value_out, struct err *err) MUST_USE;
+/* Decimal, 0x hexadecimal or 0 octal, with a sign; all of text; within least .. most. */
+enum status conf_parse_int(
+    struct span text, int64_t least, int64_t most, int64_t *value_out, struct err *err) MUST_USE;
+
+/* "HEADER[/BODY]", each simple or relaxed without case. One word sets the header; the body then is
+ * simple (RFC 6376 section 3.5, tag c=). */
+enum status conf_canonicalization(
+    const char *text, bool *header_relaxed_out, bool *body_relaxed_out, struct err *err) MUST_USE;
+
+enum conf_action {
+	CONF_ACTION_ACCEPT,
+	CONF_ACTION_DISCARD,
+	CONF_ACTION_QUARANTINE,
+	CONF_ACTION_REJECT,
+	CONF_ACTION_TEMPFAIL
+};
+/* a|accept, d|discard, q|quarantine, r|reject, t|tempfail, without case. */
+enum status conf_action(const char *text, enum conf_action *action_out, struct err *err) MUST_USE;
+const char *conf_action_name(enum conf_action action);
+
+/* "COUNT/TIME[s|m|h|d]", unit in either case, seconds without one; both above 0. */
+enum status conf_restart_rate(
+    const char *text, unsigned int *count_out, unsigned int *seconds_out, struct err *err) MUST_USE;
+
+/* "s", "v", "sv", "vs". */
+enum status conf_mode(const char *text, bool *sign_out, bool *verify_out, struct err *err) MUST_USE;
+
+/* As the int parameter UMask: 0 to 0777, octal with a leading 0. */
+enum status conf_umask(const char *text, mode_t *mask_out, struct err *err) MUST_USE;
+
+/* Longest user name kept, with the NUL. */
+#define CONF_USER_NAME_MAX 256
+struct conf_user {
+	char name[CONF_USER_NAME_MAX];
+	uid_t uid;
+	gid_t gid; /* that of GROUP, or the user's own */
+};
+/* "USER[:GROUP]", names or numbers. Asks passwd and group (may block: at the start only).
+ * ST_ABSENT: no such user or group (exit 65); ST_UNAVAILABLE: could not be asked; ST_INVALID. */
+enum status conf_user(const char *text, struct conf_user *user_out, struct err *err) MUST_USE;
+
+enum conf_socket_kind { CONF_SOCKET_UNIX, CONF_SOCKET_INET, CONF_SOCKET_INET6 };
+/* Longest host name or address and service name, with the NUL (RFC 1035: 255 octets). */
+#define CONF_SOCKET_HOST_MAX 256
+#define CONF_SOCKET_SERVICE_MAX 64
+struct conf_socket {
+	enum conf_socket_kind kind;
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* unix: with its NUL */
+	char host[CONF_SOCKET_HOST_MAX];       /* "": every address; without brackets */
+	char service[CONF_SOCKET_SERVICE_MAX]; /* a decimal port 0 .. 65535 or a service name */
+	unsigned int port;                     /* when port_known */
+	bool port_known; /* service is a number; 0 asks the kernel for a port */
+};
+/* local:PATH, unix:PATH, PATH (with a '/'), inet:PORT[@HOST], inet6:PORT[@HOST]; HOST is a name, an
+ * address or an address in brackets; the kind without case. */
+enum status conf_socket(const char *text, struct conf_socket *socket_out, struct err *err) MUST_USE;
+
+#define CONF_SOCKET_ADDRESSES_MAX 16
+struct conf_address {
+	struct sockaddr_storage address;
+	socklen_t length;
+};
+/* What to bind: one address of a unix socket, or getaddrinfo(AI_PASSIVE) of the family (inet:
+ * AF_INET, inet6: AF_INET6). Blocks on DNS. ST_OK with 1 .. CONF_SOCKET_ADDRESSES_MAX addresses
+ * (more are left out), ST_ABSENT: no such host or service, ST_UNAVAILABLE: ask later. */
+enum status conf_socket_resolve(const struct conf_socket *socket,
+    struct conf_address addresses_out[CONF_SOCKET_ADDRESSES_MAX], size_t *count_out,
+    struct err *err) MUST_USE;
+
+/* A syslog(3) facility by name, for log_open(). */
+enum status conf_syslog_facility(const char *text, int *facility_out, struct err *err) MUST_USE;
+
+/* The next item of a comma-separated list, trimmed; empty ones are passed over. Begin with rest =
+ * the whole text. false: no more. */
+bool conf_list_next(struct span *rest, struct span *item_out);
+
+/* The whole list, owned: items are NUL-terminated copies. */
+#define CONF_LIST_MAX 100000
+struct conf_list {
+	char **items; /* owned, NULL when empty */
+	size_t count;
+};
+/* ST_OK, or ST_TOO_BIG above CONF_LIST_MAX items. */
+enum status conf_list(const char *text, struct conf_list *list_out, struct err *err) MUST_USE;
+void conf_list_free(struct conf_list *list);
+
+#endif
