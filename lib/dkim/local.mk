@@ -1,1 +1,2 @@
-# sources of lib/dkim
+# The mail half of signing: bytes in, bytes out. Programs that link it need $(IDN2_LIBS).
+LIBDKIM = lib/dkim/libdkim.a
