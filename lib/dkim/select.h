@@ -42,7 +42,7 @@ size_t header_policy_ignored(const struct header_policy *policy);
 /* Everything in the arena and borrowed from the list and the policy. */
 struct header_selection {
 	size_t *indices;    /* fields of the list in the order they are hashed */
-	size_t index_count; /* 0: nothing to sign (a message without From) */
+	size_t index_count; /* 0: nothing to sign */
 	struct span *names; /* h=: one per index, then the oversigned ones */
 	size_t name_count;
 };
