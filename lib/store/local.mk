@@ -1,1 +1,15 @@
-# sources of lib/store
+noinst_LIBRARIES += lib/store/libstore.a
+lib_store_libstore_a_SOURCES = \
+	lib/store/flat.c lib/store/flat.h \
+	lib/store/hostlist.c lib/store/hostlist.h \
+	lib/store/keyfile.c lib/store/keyfile.h \
+	lib/store/keysafe.c \
+	lib/store/keyindex.c lib/store/keyindex.h \
+	lib/store/keytable.c lib/store/keytable.h \
+	lib/store/list.c lib/store/list.h \
+	lib/store/rows.c lib/store/rows.h \
+	lib/store/signing.c lib/store/signing.h \
+	lib/store/slurp.c lib/store/slurp.h \
+	lib/store/table.c lib/store/table.h \
+	lib/store/watch.c lib/store/watch.h
+LIBSTORE = lib/store/libstore.a

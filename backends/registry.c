@@ -1,0 +1,20 @@
+/*
+ * registry.c - the list of backends in this build.
+ * Given to table_open() by the programs, so that lib/ need not know what backends there are.
+ * It must never hold anything but pointers to what the backends' own files define.
+ */
+#include "backends/registry.h"
+
+static const struct table_ops *const built_in[] = {
+    &csl_table_ops,
+    &file_table_ops,
+    &refile_table_ops,
+};
+
+static const struct table_registry registry = {built_in, sizeof(built_in) / sizeof(built_in[0])};
+
+const struct table_registry *
+backend_registry(void)
+{
+	return &registry;
+}

@@ -1,0 +1,17 @@
+/*
+ * registry.h - the backends that this build has. To add one: its ops in backends/NAME.c, one line
+ * here, one in registry.c, one driver in tests/conformance.
+ */
+#ifndef SIGNPOST_BACKENDS_REGISTRY_H
+#define SIGNPOST_BACKENDS_REGISTRY_H
+
+#include "lib/store/table.h"
+
+extern const struct table_ops csl_table_ops;
+extern const struct table_ops file_table_ops;
+extern const struct table_ops refile_table_ops;
+
+/* Static; give it to table_open(). */
+const struct table_registry *backend_registry(void);
+
+#endif

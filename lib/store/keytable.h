@@ -1,0 +1,35 @@
+/*
+ * keytable.h - the KeyTable: key name to domain, selector and key. The key is text or a path.
+ */
+#ifndef SIGNPOST_STORE_KEYTABLE_H
+#define SIGNPOST_STORE_KEYTABLE_H
+
+#include "lib/store/table.h"
+
+#define KEYTABLE_PATH_MAX 4096 /* octets of a key's path after '%' was replaced */
+
+struct keytable_entry {
+	struct span domain;   /* d=; "%" is already the From domain */
+	struct span selector; /* s= */
+	struct span
+	    key; /* text of the key (secret memory if the table is TABLE_SECRET), or a path */
+	struct span algorithm; /* "rsa-sha256", "ed25519-sha256"; empty: what the key is */
+	bool key_is_path;
+	unsigned line;            /* of the KeyTable, 0 when unknown */
+	struct table_value value; /* keeps the spans alive */
+	char *path_owned;         /* likewise; when key_is_path, a NUL-terminated path */
+};
+
+/* from_domain: lower-cased by the caller, borrowed until the entry is released.
+ * ST_OK: release the entry. ST_ABSENT: "signing table references unknown key '...'" is in *err.
+ * ST_INVALID: "KeyTable entry for '...' corrupt: ..." with field, file and line.
+ * ST_DENIED: '%' of a path may not be replaced by this From domain. ST_UNAVAILABLE. Any thread. */
+enum status keytable_lookup(struct table *keys, struct span keyname, struct span from_domain,
+    struct keytable_entry *out, struct err *err) MUST_USE;
+
+void keytable_entry_release(struct keytable_entry *entry); /* may be called twice */
+
+/* The text names a file: it begins with "/", "./" or "../". */
+bool keytable_key_is_path(struct span key);
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * table.h - one OpenDKIM data set (SigningTable, KeyTable, InternalHosts, ...) whatever it is made
+ * of. A backend fills struct table_ops; the callers of this header never learn which one it was.
+ *
+ * A table that lives in memory (csl, file, refile) is an immutable snapshot with a count of
+ * references. A lookup hands out a piece of the snapshot without copying it; a refresh builds the
+ * next snapshot aside and swaps it in, and the old one goes when its last value is released.
+ *
+ * Any number of threads may look up in one table. table_refresh() is called by one thread at a
+ * time (the watcher). table_close() only when nobody uses the table any more.
+ */
+#ifndef SIGNPOST_STORE_TABLE_H
+#define SIGNPOST_STORE_TABLE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/span.h"
+#include "lib/base/status.h"
+
+#define TABLE_KEY_MAX 4096         /* octets of a query; a longer one is ST_INVALID */
+#define TABLE_LINE_MAX (1U << 20)  /* octets of one line of a file; a longer line is a bad line */
+#define TABLE_FILE_MAX (1U << 30)  /* octets of one file */
+#define TABLE_PROBLEMS_MAX 8       /* problems of a load that are kept with their text */
+#define TABLE_PROBLEM_TEXT_MAX 192 /* octets of one such text with its NUL */
+
+enum table_flags {
+	TABLE_ICASE = 1U << 0,      /* keys are compared without ASCII case */
+	TABLE_ASCII_ONLY = 1U << 1, /* a non-ASCII query is absent (every type but refile) */
+	TABLE_VALUE_LIST =
+	    1U << 2,            /* MacroList: a csl value is split at '|' into several records */
+	TABLE_SECRET = 1U << 3, /* may hold keys: all text lives in secret memory */
+	TABLE_VALUE_NEEDED = 1U << 4 /* SigningTable, KeyTable: a key without a value is a bad line,
+					reported at load; a lookup that meets it is ST_INVALID */
+};
+
+struct table;
+
+/* One value found. text, and where, stay valid until table_value_release(). */
+struct table_value {
+	struct span text;
+	unsigned line; /* of the file, from 1; item number for csl; 0 when there is no such thing */
+	void (*release)(void *owner); /* NULL: nothing to do */
+	void *owner;
+};
+
+#define TABLE_VALUE_NONE ((struct table_value){SPAN_EMPTY, 0, NULL, NULL})
+
+/* What the last load found. */
+struct table_problem {
+	unsigned line;
+	char text[TABLE_PROBLEM_TEXT_MAX];
+};
+
+struct table_report {
+	size_t entries;
+	size_t problem_count; /* bad lines and warnings; the first TABLE_PROBLEMS_MAX have a text */
+	struct table_problem problems[TABLE_PROBLEMS_MAX];
+};
+
+/* false ends the walk. key and value are valid during the call only. */
+typedef bool table_visit(void *context, struct span key, struct span value, unsigned line);
+
+/* What a backend brings. A member that is NULL refuses, with a sentence. */
+struct table_ops {
+	const char *type; /* the prefix: "csl", "file", ... */
+	/* value: the specification behind the prefix. Sets table->state, and table->path when there
+	 * is a file to watch. On failure nothing is left behind. */
+	enum status (*open)(struct table *table, struct span value, struct err *err);
+	enum status (*lookup)(
+	    struct table *table, struct span key, struct table_value *out, struct err *err);
+	/* All records that match, in order, at most max (>= 1). NULL: lookup() gives the only one.
+	 */
+	enum status (*lookup_all)(struct table *table, struct span key, size_t max,
+	    struct table_value *out, size_t *count_out, struct err *err);
+	enum status (*walk)(
+	    struct table *table, table_visit *visit, void *context, struct err *err);
+	/* Tables of patterns only: their patterns as written, for checks and warnings. */
+	enum status (*walk_patterns)(struct table *table, table_visit *visit, void *context);
+	enum status (*refresh)(struct table *table, struct err *err);
+	void (*report)(struct table *table, struct table_report *out);
+	void (*close)(struct table *table);
+	const char *no_walk; /* why walk is NULL, in opendkim's words */
+	bool patterns;       /* one query is compared with patterns: no ladder (semantics 2.1) */
+};
+
+struct table_listener {
+	void (*changed)(void *context); /* in the refreshing thread, after the swap */
+	void *context;
+	struct table_listener *next;
+};
+
+struct table {
+	const struct table_ops *ops;
+	char *parameter; /* "SigningTable", for messages; owned */
+	char *where;     /* path, or "(list)", for messages; owned; never holds a value */
+	char *path;      /* the file to watch, or NULL; owned */
+	unsigned flags;  /* enum table_flags */
+	void *state;     /* the backend's */
+	struct table_listener *listeners;
+	pthread_mutex_t listeners_lock;
+};
+
+/* The backends that were built in. Static; see backends/registry.h. */
+struct table_registry {
+	const struct table_ops *const *ops;
+	size_t count;
+};
+
+/* Opens spec for the configuration parameter. The type is chosen as opendkim does: a prefix before
+ * the first ':' unless a ',' comes earlier; else '/' means file; else csl. flags: enum table_flags.
+ * ST_INVALID (unknown type, a type that is not built, a missing or unreadable flat file, too big)
+ * and ST_UNAVAILABLE (a server does not answer) leave *out NULL. Free with table_close(). */
+enum status table_open(const struct table_registry *registry, const char *parameter,
+    const char *spec, unsigned flags, struct table **out, struct err *err) MUST_USE;
+
+/* The surrogate for a table that could not be opened: every answer is ST_UNAVAILABLE with reason
+ * (copied). Never fails. */
+struct table *table_open_refusing(const char *parameter, unsigned flags, const char *reason);
+
+void table_close(struct table *table); /* NULL is fine */
+
+/* ST_OK: release *out. ST_ABSENT. ST_UNAVAILABLE. ST_INVALID: the record (or a pattern before it)
+ * cannot be used; the sentence names file and line. *out is TABLE_VALUE_NONE unless ST_OK. */
+enum status table_lookup(
+    struct table *table, struct span key, struct table_value *out, struct err *err) MUST_USE;
+
+/* As table_lookup(), all matching records of a table of patterns in order, at most max. A table
+ * without patterns has at most one. *count_out values are to be released on ST_OK. */
+enum status table_lookup_all(struct table *table, struct span key, size_t max,
+    struct table_value *out, size_t *count_out, struct err *err) MUST_USE;
+
+void table_value_release(struct table_value *value); /* may be called twice */
+
+/* All records in order. ST_INVALID for tables that cannot be walked (refile, SQL, ...). */
+enum status table_walk(
+    struct table *table, table_visit *visit, void *context, struct err *err) MUST_USE;
+
+/* Reads the source again if it changed. ST_OK: new contents are in use. ST_ABSENT: nothing
+ * changed. Anything else: the old contents stay in use; *err says why. */
+enum status table_refresh(struct table *table, struct err *err) MUST_USE;
+
+/* One query is compared with patterns, so no ladder of queries is made. */
+bool table_has_patterns(const struct table *table);
+
+/* What the last load that took effect found. */
+void table_report(struct table *table, struct table_report *out);
+/* "3 entries, 1 bad line (line 7: no key name)", NUL-terminated into text. */
+void table_report_text(const struct table_report *report, char *text, size_t text_bytes);
+/* Logs each kept problem as a warning "PARAMETER WHERE line N: ...". Call after table_open(). */
+void table_report_log(struct table *table);
+
+/* listener is the caller's and stays until table_unlisten() or table_close(). */
+void table_listen(struct table *table, struct table_listener *listener);
+void table_unlisten(struct table *table, struct table_listener *listener);
+
+#endif
