@@ -1,1 +1,2 @@
 # sources of daemon
+include daemon/milter/local.mk
