@@ -258,6 +258,20 @@ enter_base_directory(const struct conf *conf)
 	return EX_CONFIG;
 }
 
+/* The socket of a service that is told to drop its privileges belongs to that user. */
+static void
+give_socket_away(const struct listeners *listeners, const struct conf *conf)
+{
+	struct conf_user who;
+
+	if (listeners->unix_path == NULL || conf_string(conf, CONF_USER_ID) == NULL ||
+	    conf_user(conf_string(conf, CONF_USER_ID), &who, NULL) != ST_OK)
+		return;
+	if (lchown(listeners->unix_path, who.uid, who.gid) != 0)
+		log_line(LOG_LEVEL_WARNING, "cannot give %s to user %s: %s", listeners->unix_path,
+		    who.name, strerror(errno));
+}
+
 /* Socket and pid file as the starting user, everything else as UserID. */
 static int
 prepare(struct service *service, const struct conf *conf)
@@ -275,21 +289,8 @@ prepare(struct service *service, const struct conf *conf)
 	if (conf_is_set(conf, CONF_UMASK))
 		umask((mode_t)conf_int(conf, CONF_UMASK));
 	exit_code = write_pid_file(service, conf);
+	give_socket_away(&service->listeners, conf);
 	return exit_code != 0 ? exit_code : drop_privileges(conf);
-}
-
-/* The socket of a service that is told to drop its privileges belongs to that user. */
-static void
-give_socket_away(const struct listeners *listeners, const struct conf *conf)
-{
-	struct conf_user who;
-
-	if (listeners->unix_path == NULL || conf_string(conf, CONF_USER_ID) == NULL ||
-	    conf_user(conf_string(conf, CONF_USER_ID), &who, NULL) != ST_OK)
-		return;
-	if (lchown(listeners->unix_path, who.uid, who.gid) != 0)
-		log_line(LOG_LEVEL_WARNING, "cannot give %s to user %s: %s", listeners->unix_path,
-		    who.name, strerror(errno));
 }
 
 static int
