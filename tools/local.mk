@@ -1,1 +1,8 @@
-# sources of tools
+# signpost(1): a dispatcher and one file per sub-command.
+bin_PROGRAMS += tools/signpost
+tools_signpost_SOURCES = \
+	tools/signpost.c tools/command.h \
+	tools/genkey.c \
+	tools/keyrecord.c tools/keyrecord.h \
+	tools/newfile.c tools/newfile.h
+tools_signpost_LDADD = $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS)
