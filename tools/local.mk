@@ -6,3 +6,5 @@ tools_signpost_SOURCES = \
 	tools/keyrecord.c tools/keyrecord.h \
 	tools/newfile.c tools/newfile.h
 tools_signpost_LDADD = $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS)
+dist_check_SCRIPTS += tests/tools/test_genkey.py
+TESTS += tests/tools/test_genkey.py
