@@ -8,3 +8,4 @@ tools_signpost_SOURCES = \
 tools_signpost_LDADD = $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS)
 dist_check_SCRIPTS += tests/tools/test_genkey.py
 TESTS += tests/tools/test_genkey.py
+dist_noinst_SCRIPTS += tools/demo.sh tools/demo_milter.py tools/demo_verify.py
