@@ -1,5 +1,4 @@
 # A sample configuration and a systemd unit, installed as data; packages put them where they belong.
-pkgdatadir = $(datadir)/signpost
 dist_pkgdata_DATA = packaging/signpostd.conf.sample
 nodist_pkgdata_DATA = packaging/systemd/signpostd.service
 EXTRA_DIST += packaging/systemd/signpostd.service.in
