@@ -1,1 +1,4 @@
-# sources of man
+# Manual pages, one line per page.
+dist_man_MANS += man/signpost.1
+dist_man_MANS += man/signpost-genkey.1
+dist_man_MANS += man/signpostd.8

@@ -71,8 +71,7 @@ static void
 write_stderr(const char *line)
 {
 	char out[LOG_LINE_MAX + 128];
-	int n = snprintf(
-	    out, sizeof(out), "%s[%ld]: %s\n", sink.ident, (long)getpid(), line);
+	int n = snprintf(out, sizeof(out), "%s[%ld]: %s\n", sink.ident, (long)getpid(), line);
 	ssize_t done = write(STDERR_FILENO, out, n < (int)sizeof(out) ? (size_t)n : sizeof(out));
 
 	(void)done; /* there is nowhere left to complain */

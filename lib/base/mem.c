@@ -11,8 +11,7 @@
 
 #include "lib/base/mem.h"
 
-static void __attribute__((noreturn))
-out_of_memory(void)
+static void __attribute__((noreturn)) out_of_memory(void)
 {
 	fputs("signpost: out of memory, the process ends\n", stderr);
 	_Exit(EX_OSERR);

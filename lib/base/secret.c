@@ -26,7 +26,7 @@ struct slot {
 struct block {
 	size_t mapped; /* octets of the whole mapping */
 	size_t slot;   /* octets of each slot; for a large piece, of the piece */
-	unsigned int class;
+	unsigned int size_class;
 	bool large;
 };
 
@@ -49,25 +49,25 @@ classes_init(void)
 
 /* Sizes: 16, 32, 48, 64, then four steps in every doubling up to SLOT_MAX. */
 static size_t
-class_bytes(unsigned int class)
+class_bytes(unsigned int size_class)
 {
-	if (class < 4)
-		return 16U * (class + 1);
-	return ((size_t)64 << ((class - 4) / 4)) / 4 * (5 + (class - 4) % 4);
+	if (size_class < 4)
+		return 16U * (size_class + 1);
+	return ((size_t)64 << ((size_class - 4) / 4)) / 4 * (5 + (size_class - 4) % 4);
 }
 
 static unsigned int
 class_for(size_t bytes)
 {
-	unsigned int doubling, class;
+	unsigned int doubling, size_class;
 
 	if (bytes <= 64)
 		return bytes == 0 ? 0 : (unsigned int)((bytes - 1) / 16);
 	doubling = (unsigned int)(63 - __builtin_clzll((unsigned long long)(bytes - 1))) - 6;
-	class = 4 + doubling * 4;
-	while (class_bytes(class) < bytes)
-		class++;
-	return class;
+	size_class = 4 + doubling * 4;
+	while (class_bytes(size_class) < bytes)
+		size_class++;
+	return size_class;
 }
 
 /* Aligned to BLOCK_BYTES, locked, not dumped, zero in a child. */
@@ -75,8 +75,8 @@ static struct block *
 block_map(size_t bytes)
 {
 	size_t mapped = (bytes + HEAD_BYTES + BLOCK_BYTES - 1) & ~(BLOCK_BYTES - 1);
-	char *raw = mmap(NULL, mapped + BLOCK_BYTES, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *raw = mmap(
+	    NULL, mapped + BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	size_t skip;
 	struct block *block;
 
@@ -116,7 +116,7 @@ large_alloc(size_t bytes)
 
 /* Called with the class locked: cuts a new block into slots. */
 static bool
-class_refill(struct size_class *class, unsigned int index)
+class_refill(struct size_class *size_class, unsigned int index)
 {
 	size_t slot = class_bytes(index);
 	struct block *block = block_map(BLOCK_BYTES - HEAD_BYTES);
@@ -125,13 +125,13 @@ class_refill(struct size_class *class, unsigned int index)
 	if (block == NULL)
 		return false;
 	block->slot = slot;
-	block->class = index;
+	block->size_class = index;
 	end = (char *)block + BLOCK_BYTES;
 	for (at = (char *)block + HEAD_BYTES; at + slot <= end; at += slot) {
 		struct slot *s = (struct slot *)(void *)at;
 
-		s->next = class->free;
-		class->free = s;
+		s->next = size_class->free;
+		size_class->free = s;
 	}
 	return true;
 }
@@ -139,7 +139,7 @@ class_refill(struct size_class *class, unsigned int index)
 void *
 secret_malloc(size_t bytes)
 {
-	struct size_class *class;
+	struct size_class *size_class;
 	unsigned int index;
 	struct slot *slot;
 
@@ -149,15 +149,15 @@ secret_malloc(size_t bytes)
 		return large_alloc(bytes);
 	pthread_once(&classes_once, classes_init);
 	index = class_for(bytes);
-	class = &classes[index];
-	pthread_mutex_lock(&class->lock);
-	if (class->free == NULL && !class_refill(class, index)) {
-		pthread_mutex_unlock(&class->lock);
+	size_class = &classes[index];
+	pthread_mutex_lock(&size_class->lock);
+	if (size_class->free == NULL && !class_refill(size_class, index)) {
+		pthread_mutex_unlock(&size_class->lock);
 		return NULL;
 	}
-	slot = class->free;
-	class->free = slot->next;
-	pthread_mutex_unlock(&class->lock);
+	slot = size_class->free;
+	size_class->free = slot->next;
+	pthread_mutex_unlock(&size_class->lock);
 	slot->next = NULL;
 	return slot;
 }
@@ -177,10 +177,10 @@ secret_free(void *p)
 		munmap(block, block->mapped);
 		return;
 	}
-	pthread_mutex_lock(&classes[block->class].lock);
-	slot->next = classes[block->class].free;
-	classes[block->class].free = slot;
-	pthread_mutex_unlock(&classes[block->class].lock);
+	pthread_mutex_lock(&classes[block->size_class].lock);
+	slot->next = classes[block->size_class].free;
+	classes[block->size_class].free = slot;
+	pthread_mutex_unlock(&classes[block->size_class].lock);
 }
 
 void *

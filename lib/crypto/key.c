@@ -20,7 +20,8 @@
 
 struct key {
 	EVP_PKEY *pkey;
-	EVP_PKEY_CTX *ready; /* RSA: initialised for signing SHA-256; duplicated for each signature */
+	/* RSA: initialised for signing SHA-256; duplicated for each signature. */
+	EVP_PKEY_CTX *ready;
 	enum key_algorithm algorithm;
 	int bits;
 };
@@ -53,8 +54,8 @@ enum status
 key_memory_secure(void)
 {
 	return CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) == 1
-	           ? ST_OK
-	           : ST_FAILED;
+		   ? ST_OK
+		   : ST_FAILED;
 }
 
 /* OpenSSL's last reason; its texts name functions and formats, never data. */
@@ -165,8 +166,9 @@ key_parse(struct span text, struct key **key_out, struct err *err)
 	EVP_PKEY *pkey;
 
 	if (trimmed.n == 0 || text.n > KEY_TEXT_MAX) {
-		err_set(err, trimmed.n == 0 ? "there is no key in it"
-		                            : "it is longer than %d octets", KEY_TEXT_MAX);
+		err_set(err,
+		    trimmed.n == 0 ? "there is no key in it" : "it is longer than %d octets",
+		    KEY_TEXT_MAX);
 		return ST_INVALID;
 	}
 	if (memmem(trimmed.p, trimmed.n, "-----BEGIN", 10) != NULL)
@@ -225,8 +227,8 @@ static bool
 sign_rsa(struct key *key, const uint8_t *digest, uint8_t *signature, size_t *n)
 {
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_dup(key->ready);
-	bool ok = context != NULL &&
-	          EVP_PKEY_sign(context, signature, n, digest, SHA256_BYTES) == 1;
+	bool ok =
+	    context != NULL && EVP_PKEY_sign(context, signature, n, digest, SHA256_BYTES) == 1;
 
 	EVP_PKEY_CTX_free(context);
 	return ok;
@@ -237,8 +239,8 @@ sign_ed25519(struct key *key, const uint8_t *digest, uint8_t *signature, size_t 
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	bool ok = context != NULL &&
-	          EVP_DigestSignInit_ex(context, NULL, NULL, NULL, NULL, key->pkey, NULL) == 1 &&
-	          EVP_DigestSign(context, signature, n, digest, SHA256_BYTES) == 1;
+		  EVP_DigestSignInit_ex(context, NULL, NULL, NULL, NULL, key->pkey, NULL) == 1 &&
+		  EVP_DigestSign(context, signature, n, digest, SHA256_BYTES) == 1;
 
 	EVP_MD_CTX_free(context);
 	return ok;
@@ -263,10 +265,10 @@ verify_rsa(struct key *key, const uint8_t *digest, struct span signature)
 {
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key->pkey, NULL);
 	bool ok = context != NULL && EVP_PKEY_verify_init(context) == 1 &&
-	          EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1 &&
-	          EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1 &&
-	          EVP_PKEY_verify(context, (const unsigned char *)signature.p, signature.n, digest,
-	              SHA256_BYTES) == 1;
+		  EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1 &&
+		  EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1 &&
+		  EVP_PKEY_verify(context, (const unsigned char *)signature.p, signature.n, digest,
+		      SHA256_BYTES) == 1;
 
 	EVP_PKEY_CTX_free(context);
 	return ok;
@@ -277,9 +279,9 @@ verify_ed25519(struct key *key, const uint8_t *digest, struct span signature)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	bool ok = context != NULL &&
-	          EVP_DigestVerifyInit_ex(context, NULL, NULL, NULL, NULL, key->pkey, NULL) == 1 &&
-	          EVP_DigestVerify(context, (const unsigned char *)signature.p, signature.n,
-	              digest, SHA256_BYTES) == 1;
+		  EVP_DigestVerifyInit_ex(context, NULL, NULL, NULL, NULL, key->pkey, NULL) == 1 &&
+		  EVP_DigestVerify(context, (const unsigned char *)signature.p, signature.n, digest,
+		      SHA256_BYTES) == 1;
 
 	EVP_MD_CTX_free(context);
 	return ok;
@@ -289,7 +291,7 @@ enum status
 key_verify(struct key *key, const uint8_t digest[SHA256_BYTES], struct span signature)
 {
 	bool ok = key->algorithm == KEY_RSA_SHA256 ? verify_rsa(key, digest, signature)
-	                                           : verify_ed25519(key, digest, signature);
+						   : verify_ed25519(key, digest, signature);
 
 	ERR_clear_error();
 	return ok ? ST_OK : ST_INVALID;
@@ -301,8 +303,8 @@ key_generate(enum key_algorithm algorithm, int bits, struct key **key_out, struc
 	EVP_PKEY *pkey;
 
 	if (algorithm == KEY_RSA_SHA256 && (bits < KEY_RSA_BITS_MIN || bits > KEY_RSA_BITS_MAX)) {
-		err_set(err, "an RSA key of %d bits cannot be made; from %d to %d are allowed", bits,
-		    KEY_RSA_BITS_MIN, KEY_RSA_BITS_MAX);
+		err_set(err, "an RSA key of %d bits cannot be made; from %d to %d are allowed",
+		    bits, KEY_RSA_BITS_MIN, KEY_RSA_BITS_MAX);
 		return ST_INVALID;
 	}
 	if (algorithm == KEY_RSA_SHA256)
@@ -336,8 +338,8 @@ key_public_base64(const struct key *key, struct buf *out)
 
 	if (key->algorithm == KEY_ED25519_SHA256)
 		return EVP_PKEY_get_raw_public_key(key->pkey, raw, &raw_bytes) == 1
-		           ? add_base64(out, raw, raw_bytes)
-		           : ST_FAILED;
+			   ? add_base64(out, raw, raw_bytes)
+			   : ST_FAILED;
 	n = i2d_PUBKEY(key->pkey, &der);
 	if (n <= 0)
 		return ST_FAILED;

@@ -14,12 +14,9 @@
 #include "lib/base/status.h"
 #include "lib/crypto/digest.h"
 
-enum key_algorithm {
-	KEY_RSA_SHA256,
-	KEY_ED25519_SHA256
-};
+enum key_algorithm { KEY_RSA_SHA256, KEY_ED25519_SHA256 };
 
-#define KEY_RSA_BITS_MIN 1024  /* signing below it is refused, RFC 8301 section 3.2 */
+#define KEY_RSA_BITS_MIN 1024 /* signing below it is refused, RFC 8301 section 3.2 */
 #define KEY_RSA_BITS_MAX 8192
 #define KEY_TEXT_MAX 32768     /* octets of a PEM or base64 private key */
 #define KEY_SIGNATURE_MAX 1024 /* octets of a raw signature: RSA 8192 bits */
@@ -47,12 +44,12 @@ enum status key_algorithm_by_name(struct span name, enum key_algorithm *algorith
 enum status key_sign(struct key *key, const uint8_t digest[SHA256_BYTES], uint8_t *signature,
     size_t *signature_bytes_out, struct err *err) MUST_USE;
 /* Verifies with the public half; for self-tests of a key just made. */
-enum status key_verify(struct key *key, const uint8_t digest[SHA256_BYTES], struct span signature)
-    MUST_USE;
+enum status key_verify(
+    struct key *key, const uint8_t digest[SHA256_BYTES], struct span signature) MUST_USE;
 
 /* bits: for RSA only, KEY_RSA_BITS_MIN to KEY_RSA_BITS_MAX. */
-enum status key_generate(enum key_algorithm algorithm, int bits, struct key **key_out,
-    struct err *err) MUST_USE;
+enum status key_generate(
+    enum key_algorithm algorithm, int bits, struct key **key_out, struct err *err) MUST_USE;
 /* The value of p=: base64 of SubjectPublicKeyInfo (RSA) or of the 32 raw octets (Ed25519). */
 enum status key_public_base64(const struct key *key, struct buf *out) MUST_USE;
 /* PKCS#8 PEM in secret memory (secret_free), NUL-terminated. */

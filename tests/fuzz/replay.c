@@ -102,8 +102,8 @@ mutate(uint8_t *to, size_t n)
 			break;
 		case 1:
 			if (n > 0)
-				to[at] = (uint8_t)interesting[next_random() %
-				                              (sizeof(interesting) - 1)];
+				to[at] =
+				    (uint8_t)interesting[next_random() % (sizeof(interesting) - 1)];
 			break;
 		case 2:
 			if (at + len <= n) {

@@ -1,3 +1,6 @@
+/*
+ * test_base.c - lib/base: spans, buffers, arenas, secret memory, the clock and the log.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

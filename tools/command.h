@@ -1,0 +1,20 @@
+/*
+ * command.h - the sub-commands of signpost(1). Each is one file with one function; the table is
+ * in signpost.c.
+ */
+#ifndef SIGNPOST_TOOLS_COMMAND_H
+#define SIGNPOST_TOOLS_COMMAND_H
+
+struct command {
+	const char *name;         /* what the operator types after "signpost" */
+	const char *drop_in_name; /* program name that means the same (argv[0]), or NULL */
+	/* program: the name for messages and usage ("signpost genkey"). argv[0] is the
+	 * sub-command's name; options follow. Answers the exit status. Main thread only. */
+	int (*run)(const char *program, int argc, char **argv);
+	const char *help; /* one line for signpost --help */
+};
+
+/* Makes a key pair: SELECTOR.private and SELECTOR.txt. Exit status 0 or 1, as opendkim-genkey. */
+int genkey_run(const char *program, int argc, char **argv);
+
+#endif

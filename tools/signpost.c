@@ -1,0 +1,119 @@
+/*
+ * signpost.c - signpost(1): finds the sub-command and runs it.
+ * An operator or a script calls it, by its own name or by the name of the OpenDKIM tool that a
+ * sub-command replaces. It must never do the work of a sub-command itself: a new one is a file
+ * with a run function and a row in the table below.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "tools/command.h"
+
+#define PROGRAM_NAME_MAX 64
+
+static const struct command commands[] = {
+    {"genkey", "opendkim-genkey", genkey_run,
+	"make a key pair and the DNS record that goes with it"},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void
+print_help(FILE *to)
+{
+	fprintf(to, "usage: signpost COMMAND [OPTION]...\n"
+		    "       signpost help COMMAND\n"
+		    "       signpost --version\n"
+		    "\ncommands:\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].help);
+	fprintf(to, "\nsignpost help COMMAND tells the options; signpost(1) tells the rest.\n");
+}
+
+static const struct command *
+command_find(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static const struct command *
+command_find_drop_in(const char *program)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (commands[i].drop_in_name != NULL &&
+		    strcmp(commands[i].drop_in_name, program) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int
+command_run(const struct command *command, int argc, char **argv)
+{
+	char program[PROGRAM_NAME_MAX];
+
+	snprintf(program, sizeof(program), "signpost %s", command->name);
+	return command->run(program, argc, argv);
+}
+
+/* signpost help [COMMAND]: the sub-command itself knows its options. */
+static int
+run_help(int argc, char **argv)
+{
+	const struct command *command;
+	char option[] = "--help";
+	char *help_argv[3] = {NULL, option, NULL};
+
+	if (argc < 2) {
+		print_help(stdout);
+		return EX_OK;
+	}
+	command = command_find(argv[1]);
+	if (command == NULL) {
+		fprintf(stderr,
+		    "signpost: there is no command \"%s\"; signpost --help lists them\n", argv[1]);
+		return EX_USAGE;
+	}
+	help_argv[0] = argv[1];
+	return command_run(command, 2, help_argv);
+}
+
+static int
+run_word(int argc, char **argv)
+{
+	const struct command *command = command_find(argv[0]);
+
+	if (command != NULL)
+		return command_run(command, argc, argv);
+	if (strcmp(argv[0], "help") == 0)
+		return run_help(argc, argv);
+	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
+		return run_help(1, argv);
+	if (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-V") == 0) {
+		printf("signpost %s\n", PACKAGE_VERSION);
+		return EX_OK;
+	}
+	fprintf(
+	    stderr, "signpost: there is no command \"%s\"; signpost --help lists them\n", argv[0]);
+	return EX_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const char *program = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "signpost";
+	const struct command *command = command_find_drop_in(program);
+
+	if (command != NULL)
+		return command->run(program, argc, argv);
+	if (argc < 2) {
+		print_help(stderr);
+		return EX_USAGE;
+	}
+	return run_word(argc - 1, argv + 1);
+}
