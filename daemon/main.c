@@ -3,6 +3,8 @@
  * privileges, and hands over to the parent.
  * It must never keep root, or go on with a configuration that has an error.
  */
+#include "config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

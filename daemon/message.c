@@ -3,6 +3,8 @@
  * Called by session.c. It must never keep more of a message than MaximumHeaders and the limits in
  * frame.h, and never let an unsigned message go without a line in the log that says why.
  */
+#include "config.h"
+
 #include <stdio.h>
 #include <string.h>
 

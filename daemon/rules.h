@@ -6,6 +6,7 @@
 #define SIGNPOST_DAEMON_RULES_H
 
 #include "lib/conf/conf.h"
+#include "lib/conf/values.h"
 #include "lib/store/hostlist.h"
 #include "lib/store/list.h"
 #include "lib/store/table.h"
