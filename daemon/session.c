@@ -287,7 +287,9 @@ static void
 message_over(struct session *session)
 {
 	message_reset(session);
-	session->state = SESSION_CONNECTED;
+	/* An answer that could not be written has ended the connection. */
+	if (session->state != SESSION_DONE)
+		session->state = SESSION_CONNECTED;
 }
 
 static void
