@@ -298,14 +298,17 @@ add_header_block(struct session *session, struct request *request, struct buf *n
 {
 	struct session_message *message = &session->message;
 	struct session_host *host = session->host;
-	struct header_selection selection;
+	const struct header_selection *selection = &message->selection;
 
-	if (header_policy_select(host->settings->policy, &message->headers, &message->arena,
-	        &selection) != ST_OK)
+	/* Once, however often the question is asked. */
+	if (!message->selected &&
+	    header_policy_select(host->settings->policy, &message->headers, &message->arena,
+	        &message->selection) != ST_OK)
 		return false;
+	message->selected = true;
 	buf_reset(&host->scratch);
-	header_selection_canon(&selection, &message->headers, message->header_canon, &host->scratch);
-	header_selection_names(&selection, names);
+	header_selection_canon(selection, &message->headers, message->header_canon, &host->scratch);
+	header_selection_names(selection, names);
 	request->canonical = buf_span(&host->scratch);
 	request->header_names = buf_span(names);
 	if (message->header_canon == CANON_RELAXED)
