@@ -156,7 +156,7 @@ message_header(struct session *session, struct span name, struct span value, boo
 		    message_job_id(session));
 }
 
-/* The first of SenderHeaders that is there. */
+/* The first of SenderHeaders that is there, else From. */
 static const struct header_field *
 sender_field(struct session *session)
 {
@@ -169,6 +169,10 @@ sender_field(struct session *session)
 	for (size_t i = 0; names[i] != NULL && field == NULL; i++) {
 		field = header_list_find(&message->headers, span_str(names[i]));
 		message->sender_header = names[i];
+	}
+	if (field == NULL) {
+		field = header_list_find(&message->headers, SPAN_LIT("From"));
+		message->sender_header = "From";
 	}
 	return field;
 }
