@@ -75,8 +75,8 @@ message_reset(struct session *session)
 	arena = message->arena;
 	recipients = message->recipients;
 	macros = message->macros;
-	*message = (struct session_message){
-	    .arena = arena, .recipients = recipients, .macros = macros};
+	*message =
+	    (struct session_message){.arena = arena, .recipients = recipients, .macros = macros};
 }
 
 const char *
@@ -97,6 +97,24 @@ message_recipient(struct session *session, struct span address)
 		address = span_sub(address, 1, address.n - 2);
 	frame_list_add(&message->recipients, address);
 	message->recipients_lost = buf_status(&message->recipients) != ST_OK;
+}
+
+void
+message_macro(struct buf *macros, struct span name, struct span value)
+{
+	struct span rest = buf_span(macros), known, old;
+	size_t at = 0;
+
+	while (frame_list_next(&rest, &known) && frame_list_next(&rest, &old)) {
+		if (span_eq(known, name)) {
+			memmove(macros->p + at, rest.p, rest.n);
+			macros->n = at + rest.n;
+			break;
+		}
+		at = macros->n - rest.n;
+	}
+	frame_list_add(macros, name);
+	frame_list_add(macros, value);
 }
 
 /* An On-* action as a verdict. */
@@ -127,7 +145,8 @@ too_many_headers(struct session *session)
 {
 	const struct settings *settings = session->host->settings;
 
-	log_line(LOG_LEVEL_WARNING, "%s: too much header data, more than %zu octets or %d fields; %s",
+	log_line(LOG_LEVEL_WARNING,
+	    "%s: too much header data, more than %zu octets or %d fields; %s",
 	    message_job_id(session), settings->header_bytes_max, HEADER_FIELDS_MAX,
 	    conf_action_name(settings->on_security));
 	decide(session, verdict_of(settings->on_security), "too much header data");
@@ -142,17 +161,17 @@ message_header(struct session *session, struct span name, struct span value, boo
 	if (message->verdict != 0)
 		return;
 	if (!message->headers_ready) {
-		message->headers_ready =
-		    header_list_init(&message->headers, &message->arena,
-		        session->host->settings->header_bytes_max) == ST_OK;
+		message->headers_ready = header_list_init(&message->headers, &message->arena,
+					     session->host->settings->header_bytes_max) == ST_OK;
 	}
 	if (message->headers_ready && !too_big)
-		status = header_list_add(&message->headers, name, value,
-		    (session->protocol & SMFIP_HDR_LEADSPC) != 0);
+		status = header_list_add(
+		    &message->headers, name, value, (session->protocol & SMFIP_HDR_LEADSPC) != 0);
 	if (status == ST_TOO_BIG)
 		too_many_headers(session);
 	else if (status != ST_OK)
-		log_line(LOG_LEVEL_WARNING, "%s: a header field with an impossible name is left out",
+		log_line(LOG_LEVEL_WARNING,
+		    "%s: a header field with an impossible name is left out",
 		    message_job_id(session));
 }
 
@@ -191,7 +210,8 @@ find_sender(struct session *session)
 		return false;
 	}
 	if (address_parse(field->value, &message->arena, &message->sender, &count, &err) != ST_OK) {
-		log_line(LOG_LEVEL_NOTICE, "%s: can't parse %s: header value '%.*s' (%s); not signed",
+		log_line(LOG_LEVEL_NOTICE,
+		    "%s: can't parse %s: header value '%.*s' (%s); not signed",
 		    message_job_id(session), message->sender_header,
 		    (int)(field->value.n < 200 ? field->value.n : 200), field->value.p, err.text);
 		return false;
@@ -214,8 +234,8 @@ choose_canon(struct session *session)
 	message->body_canon = settings->body_canon;
 	if (field == NULL || field->value.n >= sizeof(text))
 		return;
-	snprintf(text, sizeof(text), "%.*s", (int)span_trim(field->value).n,
-	    span_trim(field->value).p);
+	snprintf(
+	    text, sizeof(text), "%.*s", (int)span_trim(field->value).n, span_trim(field->value).p);
 	if (conf_canonicalization(text, &header_relaxed, &body_relaxed, NULL) != ST_OK)
 		return;
 	message->header_canon = header_relaxed ? CANON_RELAXED : CANON_SIMPLE;
@@ -253,8 +273,8 @@ message_headers_done(struct session *session)
 	message->defective = settings->required_headers && !field_counts_right(&message->headers);
 	choose_canon(session);
 	message->digest = digest_take(session->host);
-	canon_body_init(&message->body, message->body_canon, message->digest,
-	    settings->body_limit, settings->fix_crlf);
+	canon_body_init(&message->body, message->body_canon, message->digest, settings->body_limit,
+	    settings->fix_crlf);
 	message->hashing = true;
 }
 
@@ -278,6 +298,27 @@ message_body_done(struct session *session)
 	message_hashing_stop(session);
 }
 
+/* Those of the connection, and over them those of the message. */
+static void
+add_macros(struct session *session, struct request *request, struct buf *macros)
+{
+	struct span rest = buf_span(&session->message.macros), name, value;
+
+	buf_add(macros, buf_span(&session->macros));
+	while (frame_list_next(&rest, &name) && frame_list_next(&rest, &value))
+		message_macro(macros, name, value);
+	request->macros = buf_span(macros);
+}
+
+/* Nothing that the decision looks at may be missing. */
+static bool
+facts_whole(const struct session *session, const struct buf *macros)
+{
+	return !session->message.recipients_lost && buf_status(macros) == ST_OK &&
+	       buf_status(&session->macros) == ST_OK &&
+	       buf_status(&session->message.macros) == ST_OK;
+}
+
 static void
 add_facts(struct session *session, struct request *request)
 {
@@ -285,7 +326,6 @@ add_facts(struct session *session, struct request *request)
 
 	request->job_id = span_str(message_job_id(session));
 	request->daemon_name = span_str(session->daemon_name);
-	request->macros = buf_span(&message->macros);
 	request->recipients = buf_span(&message->recipients);
 	request->sender_header = span_str(message->sender_header);
 	request->user = message->sender.user;
@@ -305,9 +345,8 @@ add_header_block(struct session *session, struct request *request, struct buf *n
 	const struct header_selection *selection = &message->selection;
 
 	/* Once, however often the question is asked. */
-	if (!message->selected &&
-	    header_policy_select(host->settings->policy, &message->headers, &message->arena,
-	        &message->selection) != ST_OK)
+	if (!message->selected && header_policy_select(host->settings->policy, &message->headers,
+				      &message->arena, &message->selection) != ST_OK)
 		return false;
 	message->selected = true;
 	buf_reset(&host->scratch);
@@ -319,8 +358,7 @@ add_header_block(struct session *session, struct request *request, struct buf *n
 		request->flags |= REQUEST_FLAG_HEADER_RELAXED;
 	if (message->body_canon == CANON_RELAXED)
 		request->flags |= REQUEST_FLAG_BODY_RELAXED;
-	request->body_length =
-	    host->settings->body_limit >= 0 ? (int64_t)message->body_octets : -1;
+	request->body_length = host->settings->body_limit >= 0 ? (int64_t)message->body_octets : -1;
 	memcpy(request->body_hash, message->body_hash, SHA256_BYTES);
 	return buf_status(&host->scratch) == ST_OK && buf_status(names) == ST_OK;
 }
@@ -338,19 +376,24 @@ message_frame(struct session *session)
 	    .id = ++host->next_id,
 	    .host = span_str(session->client_host),
 	    .body_length = -1};
-	bool fits = !session->message.recipients_lost;
-	struct buf names;
+	struct buf names, macros;
+	bool fits;
 
 	session->question_id = request.id;
 	memcpy(request.address, session->address, sizeof(request.address));
 	buf_init(&names, SIGNATURE_NAMES_MAX);
-	if (session->question != QUESTION_PEER)
+	buf_init(&macros, FRAME_MACROS_MAX);
+	if (session->question != QUESTION_PEER) {
 		add_facts(session, &request);
+		add_macros(session, &request, &macros);
+	}
+	fits = facts_whole(session, &macros);
 	if (session->question == QUESTION_SIGN)
 		fits = fits && add_header_block(session, &request, &names);
 	buf_reset(&host->frame);
 	fits = fits && request_encode(&request, &host->frame) == ST_OK;
 	buf_free(&names);
+	buf_free(&macros);
 	return fits;
 }
 
@@ -362,8 +405,8 @@ delete_old_signatures(struct session *session)
 	size_t count = header_list_count(headers, SPAN_LIT(SIGNATURE_FIELD_NAME));
 
 	for (size_t i = count; i > 0; i--)
-		if (milter_put_chgheader(&session->out, (uint32_t)i,
-		        SPAN_LIT(SIGNATURE_FIELD_NAME), SPAN_EMPTY) != ST_OK)
+		if (milter_put_chgheader(&session->out, (uint32_t)i, SPAN_LIT(SIGNATURE_FIELD_NAME),
+			SPAN_EMPTY) != ST_OK)
 			return false;
 	return true;
 }

@@ -23,6 +23,7 @@ session_init(struct session *session, struct session_host *host)
 {
 	*session = (struct session){.host = host, .state = SESSION_FRESH};
 	buf_init(&session->out, SESSION_OUT_MAX);
+	buf_init(&session->macros, FRAME_MACROS_MAX);
 	message_init(session);
 }
 
@@ -31,6 +32,7 @@ session_free(struct session *session)
 {
 	message_free(session);
 	buf_free(&session->out);
+	buf_free(&session->macros);
 }
 
 /* An answer that cannot be written (a bug, or a peer that reads nothing) ends the connection. */
@@ -62,7 +64,7 @@ on_optneg(struct session *session, const struct milter_event *event)
 	struct milter_want want = {.actions_needed = SMFIF_ADDHDRS,
 	    .actions_liked = SMFIF_SETSYMLIST,
 	    .protocol = SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_SKIP |
-	                SMFIP_HDR_LEADSPC | SMFIP_NR_ALL,
+			SMFIP_HDR_LEADSPC | SMFIP_NR_ALL,
 	    .pipelining = settings->pipelining};
 	const struct milter_symlist lists[] = {
 	    {SMFIM_CONNECT, settings->connect_macros}, {SMFIM_ENVFROM, settings->mail_macros}};
@@ -98,14 +100,39 @@ copy_text(char *to, size_t size, struct span s)
 }
 
 static void
+message_over(struct session *session)
+{
+	message_reset(session);
+	/* An answer that could not be written has ended the connection. */
+	if (session->state != SESSION_DONE)
+		session->state = SESSION_CONNECTED;
+}
+
+/* The macros of a stage that begins something come before its command. */
+static void
+macros_begin(struct session *session, char command)
+{
+	if (command == SMFIC_CONNECT) {
+		buf_reset(&session->macros);
+		session->daemon_name[0] = '\0';
+	}
+	if (command != SMFIC_MAIL)
+		return;
+	/* Each MAIL says anew whether its client has logged in. */
+	session->authenticated = false;
+	if (session->state > SESSION_CONNECTED)
+		message_over(session);
+}
+
+static void
 on_macro(struct session *session, const struct milter_event *event)
 {
+	char command = event->u.macro.command;
+	bool of_connection = command == SMFIC_CONNECT || command == SMFIC_HELO;
 	struct milter_args pairs = event->u.macro.pairs;
 	struct span name, value;
 
-	/* Each MAIL says anew whether its client has logged in. */
-	if (event->u.macro.command == SMFIC_MAIL)
-		session->authenticated = false;
+	macros_begin(session, command);
 	while (milter_macros_next(&pairs, &name, &value)) {
 		if (span_starts(name, SPAN_LIT("{")) && span_ends(name, SPAN_LIT("}")))
 			name = span_sub(name, 1, name.n - 2);
@@ -115,10 +142,9 @@ on_macro(struct session *session, const struct milter_event *event)
 			copy_text(session->daemon_name, sizeof(session->daemon_name), value);
 		else if (span_eq_str(name, "auth_type"))
 			session->authenticated = value.n > 0;
-		if (session->host->settings->want_macros) {
-			frame_list_add(&session->message.macros, name);
-			frame_list_add(&session->message.macros, value);
-		}
+		if (session->host->settings->want_macros)
+			message_macro(of_connection ? &session->macros : &session->message.macros,
+			    name, value);
 	}
 }
 
@@ -134,9 +160,8 @@ set_address(struct session *session, char family, struct span text)
 	else if (family == SMFIA_INET && inet_pton(AF_INET, address, session->address) == 1)
 		session->family = 4;
 	else if (family == SMFIA_INET6 &&
-	         inet_pton(AF_INET6,
-	             strncasecmp(address, "IPv6:", 5) == 0 ? address + 5 : address,
-	             session->address) == 1)
+		 inet_pton(AF_INET6, strncasecmp(address, "IPv6:", 5) == 0 ? address + 5 : address,
+		     session->address) == 1)
 		session->family = 6;
 }
 
@@ -203,8 +228,8 @@ on_header(struct session *session, const struct milter_event *event)
 {
 	session->state = SESSION_HEADERS;
 	if (!session->peer)
-		message_header(session, event->u.header.name, event->u.header.value,
-		    event->u.header.too_big);
+		message_header(
+		    session, event->u.header.name, event->u.header.value, event->u.header.too_big);
 	step_done(session, SMFIP_NR_HDR);
 }
 
@@ -228,7 +253,7 @@ put_verdict(struct session *session)
 		return;
 	default:
 		sent(session, milter_put_replycode(&session->out, permanent ? "550" : "451",
-		                  permanent ? "5.7.0" : "4.7.0", message->refusal));
+				  permanent ? "5.7.0" : "4.7.0", message->refusal));
 		return;
 	}
 }
@@ -284,15 +309,6 @@ on_body(struct session *session, const struct milter_event *event)
 }
 
 static void
-message_over(struct session *session)
-{
-	message_reset(session);
-	/* An answer that could not be written has ended the connection. */
-	if (session->state != SESSION_DONE)
-		session->state = SESSION_CONNECTED;
-}
-
-static void
 on_eom(struct session *session, const struct milter_event *event)
 {
 	struct session_message *message = &session->message;
@@ -340,7 +356,8 @@ struct step {
 static const struct step steps[] = {
     [MILTER_OPTNEG] = {STATE(SESSION_FRESH), "option negotiation", on_optneg},
     [MILTER_MACRO] = {AFTER_NEGOTIATION, "macros", on_macro},
-    [MILTER_CONNECT] = {STATE(SESSION_NEGOTIATED) | STATE(SESSION_CONNECTED), "CONNECT", on_connect},
+    [MILTER_CONNECT] = {STATE(SESSION_NEGOTIATED) | STATE(SESSION_CONNECTED), "CONNECT",
+	on_connect},
     [MILTER_HELO] = {AFTER_NEGOTIATION, "HELO", on_helo},
     [MILTER_MAIL] = {AFTER_NEGOTIATION, "MAIL", on_mail},
     [MILTER_RCPT] = {STATE(SESSION_ENVELOPE), "RCPT", on_rcpt},
@@ -402,7 +419,8 @@ take_verdict(struct session *session, const struct reply *reply)
 
 	message->verdict = reply->verdict;
 	copy_text(message->refusal, sizeof(message->refusal),
-	    reply->text.n > 0 ? reply->text : SPAN_LIT("DKIM signing is not available, try again later"));
+	    reply->text.n > 0 ? reply->text
+			      : SPAN_LIT("DKIM signing is not available, try again later"));
 }
 
 static void
@@ -461,8 +479,8 @@ session_answer(struct session *session, const struct reply *reply)
 void
 session_keeper_lost(struct session *session, const char *why)
 {
-	const struct reply reply = {.verdict = session->question == QUESTION_PEER ? VERDICT_PASS
-	                                                                         : VERDICT_TEMPFAIL,
+	const struct reply reply = {
+	    .verdict = session->question == QUESTION_PEER ? VERDICT_PASS : VERDICT_TEMPFAIL,
 	    .text = SPAN_LIT("DKIM signing is not available, try again later")};
 
 	if (session->question == QUESTION_NONE)

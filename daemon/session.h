@@ -105,6 +105,7 @@ struct session {
 	char client_host[256];
 	char daemon_name[128];
 	bool authenticated;
+	struct buf macros; /* of CONNECT and HELO: frame list */
 	struct session_message message;
 	struct buf out; /* packets for the MTA */
 };
