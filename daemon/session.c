@@ -447,7 +447,11 @@ static void
 answer_sign(struct session *session, const struct reply *reply)
 {
 	take_verdict(session, reply);
-	if (reply->verdict == VERDICT_SIGN && !message_put_fields(session, reply)) {
+	if (reply->verdict == VERDICT_SIGN && reply->field_count == 0) {
+		log_line(LOG_LEVEL_ERROR, "%s: the keeper signed without a field; message tempfailed",
+		    message_job_id(session));
+		session->message.verdict = VERDICT_TEMPFAIL;
+	} else if (reply->verdict == VERDICT_SIGN && !message_put_fields(session, reply)) {
 		session_abandon(session, "the header fields could not be put together");
 		return;
 	}
