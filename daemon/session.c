@@ -344,6 +344,10 @@ on_quit_nc(struct session *session, const struct milter_event *event)
 {
 	(void)event;
 	message_reset(session);
+	buf_reset(&session->macros);
+	session->peer = session->authenticated = false;
+	session->family = 0;
+	session->client_host[0] = session->daemon_name[0] = '\0';
 	session->state = SESSION_NEGOTIATED;
 }
 
@@ -489,7 +493,8 @@ session_keeper_lost(struct session *session, const char *why)
 
 	if (session->question == QUESTION_NONE)
 		return;
-	log_line(LOG_LEVEL_ERROR, "%s: %s; message tempfailed", message_job_id(session), why);
+	log_line(LOG_LEVEL_ERROR, "%s: %s; %s", message_job_id(session), why,
+	    session->question == QUESTION_PEER ? "taken for no peer" : "message tempfailed");
 	session_answer(session, &reply);
 }
 
