@@ -56,7 +56,8 @@ try_reply(struct span frame, struct buf *again)
 		return;
 	check(reply.field_count <= FRAME_HEADERS_MAX && lies_in(frame, reply.text));
 	for (size_t i = 0; i < reply.field_count; i++)
-		check(lies_in(frame, reply.fields[i].name) && lies_in(frame, reply.fields[i].value));
+		check(
+		    lies_in(frame, reply.fields[i].name) && lies_in(frame, reply.fields[i].value));
 	check(reply_encode(&reply, again) == ST_OK);
 	check(span_eq(buf_span(again), frame));
 }

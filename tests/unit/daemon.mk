@@ -1,8 +1,13 @@
 # Unit tests of the daemon.
+check_LIBRARIES += tests/lib/libscratch.a
+tests_lib_libscratch_a_SOURCES = tests/lib/scratch.c tests/lib/scratch.h
 if CMOCKA
-DAEMON_TESTS = tests/unit/test_frame
+DAEMON_TESTS = tests/unit/test_frame tests/unit/test_session
 check_PROGRAMS += $(DAEMON_TESTS)
 TESTS += $(DAEMON_TESTS)
+DAEMON_TEST_LDADD = tests/lib/libscratch.a $(LIBMTA) $(DAEMON_LDADD) $(UNIT_LDADD)
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c
-tests_unit_test_frame_LDADD = $(DAEMON_LDADD) $(UNIT_LDADD)
+tests_unit_test_frame_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_session_SOURCES = tests/unit/test_session.c
+tests_unit_test_session_LDADD = $(DAEMON_TEST_LDADD)
 endif

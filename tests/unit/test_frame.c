@@ -106,8 +106,8 @@ full_reply(size_t fields)
 static void
 test_reply_round_trip(void **state)
 {
-	const enum verdict verdicts[] = {VERDICT_PASS, VERDICT_SIGN, VERDICT_PEER,
-	    VERDICT_TEMPFAIL, VERDICT_REJECT, VERDICT_DISCARD, VERDICT_RESET};
+	const enum verdict verdicts[] = {VERDICT_PASS, VERDICT_SIGN, VERDICT_PEER, VERDICT_TEMPFAIL,
+	    VERDICT_REJECT, VERDICT_DISCARD, VERDICT_RESET};
 	const size_t counts[] = {0, 1, 2, 16, FRAME_HEADERS_MAX};
 
 	(void)state;
@@ -160,8 +160,7 @@ assert_only_whole(decode *decode, struct span frame)
 		memcpy(piece, frame.p, n < frame.n ? n : frame.n);
 		if (n > frame.n)
 			piece[frame.n] = '\0';
-		assert_int_equal(
-		    decode(span_of(piece, n)), n == frame.n ? ST_OK : ST_INVALID);
+		assert_int_equal(decode(span_of(piece, n)), n == frame.n ? ST_OK : ST_INVALID);
 		mem_free(piece);
 	}
 }
@@ -236,8 +235,8 @@ test_reply_damaged(void **state)
 	assert_int_equal(reply_encode(&reply, &frame), ST_OK);
 	assert_only_whole(as_reply, buf_span(&frame));
 	lengths_of(buf_span(&frame), 10, offsets, 1);
-	assert_int_equal(lengths_of(buf_span(&frame), 10 + 4 + reply.text.n + 1, offsets + 1, 6),
-	    frame.n);
+	assert_int_equal(
+	    lengths_of(buf_span(&frame), 10 + 4 + reply.text.n + 1, offsets + 1, 6), frame.n);
 	assert_lengths_checked(as_reply, &frame, offsets, 7);
 	buf_free(&frame);
 }
@@ -285,12 +284,10 @@ static void
 test_limits(void **state)
 {
 	static const struct limit limits[] = {{offsetof(struct request, job_id), 256},
-	    {offsetof(struct request, host), 1024},
-	    {offsetof(struct request, daemon_name), 1024},
+	    {offsetof(struct request, host), 1024}, {offsetof(struct request, daemon_name), 1024},
 	    {offsetof(struct request, macros), FRAME_MACROS_MAX},
 	    {offsetof(struct request, recipients), FRAME_RECIPIENTS_MAX},
-	    {offsetof(struct request, sender_header), 1024},
-	    {offsetof(struct request, user), 1024},
+	    {offsetof(struct request, sender_header), 1024}, {offsetof(struct request, user), 1024},
 	    {offsetof(struct request, domain), 256},
 	    {offsetof(struct request, canonical), FRAME_CANONICAL_MAX}};
 	char *big = mem_zalloc(1, FRAME_MAX + 1);
