@@ -36,10 +36,11 @@ scratch_begin(struct scratch *scratch)
 const char *
 scratch_path(struct scratch *scratch, const char *name)
 {
-	char *path = scratch->path[scratch->paths++ % 8];
+	char **path = &scratch->path[scratch->paths++ % 8];
 
-	snprintf(path, sizeof(scratch->path[0]), "%s/%s", scratch->dir, name);
-	return path;
+	free(*path);
+	need(asprintf(path, "%s/%s", scratch->dir, name) > 0, "path");
+	return *path;
 }
 
 const char *
@@ -105,4 +106,6 @@ scratch_end(struct scratch *scratch)
 		unlink(scratch_path(scratch, entry->d_name));
 	closedir(dir);
 	rmdir(scratch->dir);
+	for (size_t i = 0; i < 8; i++)
+		free(scratch->path[i]);
 }

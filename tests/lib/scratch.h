@@ -10,7 +10,7 @@
 
 struct scratch {
 	char dir[256];
-	char path[8][512]; /* the last eight given out */
+	char *path[8]; /* the last eight given out; owned */
 	unsigned int paths;
 	int stderr_fd; /* the real one, -1: the log is not caught */
 	int log_fd;

@@ -132,7 +132,7 @@ test_reply_round_trip(void **state)
 		}
 }
 
-typedef enum status decode(struct span frame);
+typedef enum status decoder(struct span frame);
 
 static enum status
 as_request(struct span frame)
@@ -152,7 +152,7 @@ as_reply(struct span frame)
 
 /* Each cut, in memory of exactly that size, and one octet more than all. */
 static void
-assert_only_whole(decode *decode, struct span frame)
+assert_only_whole(decoder *decode, struct span frame)
 {
 	for (size_t n = 0; n <= frame.n + 1; n++) {
 		char *piece = mem_alloc(n == 0 ? 1 : n);
@@ -181,7 +181,7 @@ lengths_of(struct span frame, size_t at, size_t *offsets, size_t spans)
 }
 
 static void
-assert_lengths_checked(decode *decode, struct buf *frame, const size_t *offsets, size_t n)
+assert_lengths_checked(decoder *decode, struct buf *frame, const size_t *offsets, size_t n)
 {
 	static const int changes[] = {1, -1, 64, 0x80};
 
