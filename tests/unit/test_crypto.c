@@ -12,9 +12,9 @@
 static void
 test_digest_streams(void **state)
 {
-	static const uint8_t abc[SHA256_BYTES] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41,
-	    0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c,
-	    0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+	static const uint8_t abc[SHA256_BYTES] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea,
+	    0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+	    0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
 	struct digest *digest = digest_new();
 	uint8_t out[SHA256_BYTES];
 
@@ -40,8 +40,7 @@ test_base64_round_trip(void **state)
 	random_bytes(in, sizeof(in));
 	for (size_t n = 0; n <= sizeof(in); n++) {
 		base64_encode(in, n, text);
-		assert_int_equal(
-		    base64_decode(span_of(text, (n + 2) / 3 * 4), out, &n_out), ST_OK);
+		assert_int_equal(base64_decode(span_of(text, (n + 2) / 3 * 4), out, &n_out), ST_OK);
 		assert_int_equal(n_out, n);
 		assert_memory_equal(in, out, n);
 	}
@@ -95,7 +94,8 @@ test_key_round_trips(void **state)
 static void
 test_key_ed25519_rfc8463(void **state)
 {
-	static const char text[] = "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g";
+	static const char text[] =
+	    "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g";
 	struct key *key = NULL;
 	struct err err = ERR_NONE;
 	struct buf p;
@@ -113,7 +113,8 @@ static void
 test_key_refuses_what_is_none(void **state)
 {
 	static const char *const bad[] = {"", "   ", "hello", "-----BEGIN PRIVATE KEY-----\nAAAA\n",
-	    "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+	    "-----BEGIN PUBLIC "
+	    "KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 	    "\n-----END PUBLIC KEY-----\n",
 	    "MIIE", "0"};
 	struct key *key = NULL;
