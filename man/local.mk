@@ -1,1 +1,2 @@
 # sources of man
+dist_man_MANS += man/signpostd.conf.5
