@@ -10,7 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Fetches that are answered, so that a run stays short. */
-#define FETCHES_MAX 12
+#define FETCHES_MAX 6
 
 struct itself {
 	struct span text;
