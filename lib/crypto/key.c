@@ -159,6 +159,14 @@ parse_base64(struct span text)
 	return pkey;
 }
 
+/* A SEQUENCE, whose length octet is none of base64's: '0' alone begins either. */
+static bool
+is_der(struct span text)
+{
+	return text.n > 1 && text.p[0] == 0x30 &&
+	       ((text.p[1] & 0x80) != 0 || (text.p[1] > 0x20 && text.p[1] < '/' && text.p[1] != '+'));
+}
+
 enum status
 key_parse(struct span text, struct key **key_out, struct err *err)
 {
@@ -173,7 +181,7 @@ key_parse(struct span text, struct key **key_out, struct err *err)
 	}
 	if (memmem(trimmed.p, trimmed.n, "-----BEGIN", 10) != NULL)
 		pkey = parse_pem(trimmed);
-	else if (text.p[0] == 0x30 && text.n > 1 && (text.p[1] & 0x80) != 0)
+	else if (is_der(text))
 		pkey = parse_der((const unsigned char *)text.p, text.n);
 	else
 		pkey = parse_base64(trimmed);
