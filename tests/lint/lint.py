@@ -12,6 +12,7 @@ TOP = os.environ.get("SRCDIR") or os.path.join(os.path.dirname(os.path.abspath(_
 ROOMS = ("lib", "backends", "daemon", "admin-api", "tools", "tests")
 FUNCTION_LINES_MAX = 80
 FILE_LINES_MAX = 700
+TEST_FILE_LINES_MAX = 1000  # tables of cases are long and still one idea
 
 # What the files of a room may include from the tree; the longest prefix that fits decides.
 MAY_INCLUDE = {
@@ -162,8 +163,9 @@ def function_length():
 def file_length():
     for path in SOURCES:
         lines = text_of(path).count("\n")
-        if lines > FILE_LINES_MAX:
-            yield f"{path}: {lines} lines; at most {FILE_LINES_MAX}: a file is one idea"
+        most = TEST_FILE_LINES_MAX if path.startswith("tests/") else FILE_LINES_MAX
+        if lines > most:
+            yield f"{path}: {lines} lines; at most {most}: a file is one idea"
 
 
 def formatting():
