@@ -129,12 +129,17 @@ def heap_calls_outside_base():
 
 
 def file_begins_with_comment():
+    seen = {}
     for path in SOURCES:
-        match = re.match(r"/\*\n? \*.*?\*/|/\*.*?\*/", text_of(path), re.DOTALL)
+        match = re.match(r"/\*.*?\*/", text_of(path), re.DOTALL)
         if not match:
             yield f"{path}:1: begins without a comment that says what the file is"
-        elif os.path.basename(path) not in match.group():
+        elif not path.startswith("tests/") and os.path.basename(path) not in match.group():
             yield f"{path}:1: the first comment does not name the file"
+        elif match.group() in seen:
+            yield f"{path}:1: the first comment is that of {seen[match.group()]}"
+        else:
+            seen[match.group()] = path
 
 
 def functions(path):
