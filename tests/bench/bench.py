@@ -9,6 +9,7 @@ ratios, not the times: the speed of a virtual machine drifts. A SCHED_IDLE spinn
     bench.py --programs BUILD/tests/bench --server BUILD/daemon/signpostd --json out.json
 """
 import argparse
+import base64
 import contextlib
 import json
 import os
@@ -23,29 +24,38 @@ import time
 
 START_SECONDS = 300  # a server may need long to read 100,000 domains
 STOP_SECONDS = 20
-KEY_POOL = 16        # key files shared by many domains: the cache of a server goes by domain and selector
+KEY_POOL = 16        # key files for all domains where keys are not cold
 OTHER_DOMAINS_MAX = 1000  # OpenDKIM needs 145 ms a message and 2 GB with 100,000
 
-# name, algorithm, body, connections, messages per connection, domains, domains that send, part of --quick
+SIMPLE = "relaxed/simple"  # what Debian's opendkim.conf says
+RELAXED = "relaxed/relaxed"
+
+# A name that ends in -cold: every domain has a key of its own and sends once, so each message is the first with
+# its key. Otherwise a few key files serve all domains.
+# name, algorithm, body, connections, messages per connection, domains, domains that send, canonicalization, part of
+# --quick
 SCENARIOS = [
-    ("rsa-4k-c16", "rsa", 4096, 16, 1, 1, 1, True),
-    ("rsa-4k-c64", "rsa", 4096, 64, 1, 1, 1, False),
-    ("rsa-4k-c16-m100", "rsa", 4096, 16, 100, 1, 1, True),
-    ("ed25519-4k-c16", "ed25519", 4096, 16, 1, 1, 1, True),
-    ("ed25519-4k-c16-m100", "ed25519", 4096, 16, 100, 1, 1, False),
-    ("rsa-1m-c16", "rsa", 1 << 20, 16, 1, 1, 1, False),
-    ("rsa-4k-c1", "rsa", 4096, 1, 1, 1, 1, False),
-    ("rsa-domains-1k", "rsa", 4096, 16, 1, 1000, 100, False),
-    ("rsa-domains-100k", "rsa", 4096, 16, 1, 100000, 100, False),
-    ("rsa-domains-100k-cold", "rsa", 4096, 16, 1, 100000, 100000, False),
+    ("rsa-4k-c16", "rsa", 4096, 16, 1, 1, 1, SIMPLE, True),
+    ("rsa-4k-c64", "rsa", 4096, 64, 1, 1, 1, SIMPLE, False),
+    ("rsa-4k-c16-m100", "rsa", 4096, 16, 100, 1, 1, SIMPLE, True),
+    ("ed25519-4k-c16", "ed25519", 4096, 16, 1, 1, 1, SIMPLE, True),
+    ("ed25519-4k-c16-m100", "ed25519", 4096, 16, 100, 1, 1, SIMPLE, False),
+    ("rsa-1m-c16", "rsa", 1 << 20, 16, 1, 1, 1, SIMPLE, False),
+    ("rsa-1m-c16-relaxed", "rsa", 1 << 20, 16, 1, 1, 1, RELAXED, False),
+    ("rsa-4k-c1", "rsa", 4096, 1, 1, 1, 1, SIMPLE, False),
+    ("rsa-domains-1k", "rsa", 4096, 16, 1, 1000, 100, SIMPLE, False),
+    ("rsa-domains-100k", "rsa", 4096, 16, 1, 100000, 100, SIMPLE, False),
+    ("rsa-domains-100k-all", "rsa", 4096, 16, 1, 100000, 100000, SIMPLE, False),
+    ("ed25519-domains-20k-cold", "ed25519", 4096, 16, 1, 20000, 20000, SIMPLE, False),
 ]
 
 
 class Scenario:
     def __init__(self, row):
         (self.name, self.algorithm, self.body, self.connections, self.per_connection,
-         self.domains, self.active, self.quick) = row
-        self.group = (self.algorithm, self.domains)
+         self.domains, self.active, self.canonicalization, self.quick) = row
+        self.cold = self.name.endswith("-cold")
+        self.group = (self.algorithm, self.domains, self.canonicalization, self.cold)
 
 
 class BenchError(Exception):
@@ -56,16 +66,26 @@ def run(command, **kwargs):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **kwargs).stdout
 
 
-def make_key(path, algorithm):
-    kind = {"rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
-            "ed25519": ["-algorithm", "ED25519"]}[algorithm]
-    run(["openssl", "genpkey", *kind, "-out", path], stderr=subprocess.DEVNULL)
+def make_ed25519_key(path):
+    """Any 32 octets are a key; a program per key would take minutes for many. PKCS #8, RFC 8410 7."""
+    der = bytes.fromhex("302e020100300506032b657004220420") + os.urandom(32)
+    with open(path, "w", encoding="ascii") as out:
+        out.write(f"-----BEGIN PRIVATE KEY-----\n{base64.b64encode(der).decode()}\n-----END PRIVATE KEY-----\n")
     os.chmod(path, 0o600)
 
 
-def make_tables(folder, algorithm, domains):
-    """One key name per domain; the files come from a pool. Domain N is dNNNNNN.example."""
-    keys = [os.path.join(folder, f"key{i}.pem") for i in range(min(domains, KEY_POOL))]
+def make_key(path, algorithm):
+    if algorithm == "ed25519":
+        make_ed25519_key(path)
+        return
+    run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", path],
+        stderr=subprocess.DEVNULL)
+    os.chmod(path, 0o600)
+
+
+def make_tables(folder, algorithm, domains, cold):
+    """One key name per domain. Domain N is dNNNNNN.example."""
+    keys = [os.path.join(folder, f"key{i}.pem") for i in range(domains if cold else min(domains, KEY_POOL))]
     for key in keys:
         make_key(key, algorithm)
     with open(os.path.join(folder, "KeyTable"), "w", encoding="ascii") as table:
@@ -79,12 +99,12 @@ def make_tables(folder, algorithm, domains):
 class Server:
     """A milter that reads an OpenDKIM configuration: PATH -f -x CONF."""
 
-    def __init__(self, label, path, folder, args, algorithm):
+    def __init__(self, label, path, folder, args, group):
         self.label = label
         self.log = os.path.join(folder, f"{label}.log")
         self.address = self.make_address(folder, args.inet)
         self.conf = os.path.join(folder, f"{label}.conf")
-        self.write_conf(folder, args, algorithm)
+        self.write_conf(folder, args, group)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([path, "-f", "-x", self.conf], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log)
@@ -96,10 +116,11 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             return f"inet:{probe.getsockname()[1]}@127.0.0.1"
 
-    def write_conf(self, folder, args, algorithm):
+    def write_conf(self, folder, args, group):
+        algorithm, _, canonicalization, _ = group
         lines = [f"Socket {self.address}", f"KeyTable file:{folder}/KeyTable",
                  f"SigningTable refile:{folder}/SigningTable", "InternalHosts 127.0.0.1", "Mode s",
-                 "Canonicalization relaxed/relaxed", "OversignHeaders From", "Background no", "Syslog no",
+                 f"Canonicalization {canonicalization}", "OversignHeaders From", "Background no", "Syslog no",
                  "RequireSafeKeys no"]
         if algorithm == "ed25519":
             lines.append("SignatureAlgorithm ed25519-sha256")
@@ -153,12 +174,12 @@ class Bench:
     def floor(self, scenario):
         return json.loads(run([self.program("floor"), scenario.algorithm, str(scenario.body)]))["floor_us"]
 
-    def generate(self, server, scenario, total):
+    def generate(self, server, scenario, total, first=0):
         command = [self.program("miltergen"), "--json", "--socket", server.address,
                    "--pid", str(server.process.pid), "--total", str(total),
                    "--connections", str(scenario.connections), "--messages", str(scenario.per_connection),
                    "--body", str(scenario.body), "--domains", str(scenario.domains),
-                   "--active", str(scenario.active)]
+                   "--active", str(scenario.active), "--first", str(first)]
         if self.args.replies:
             command.append("--replies")
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
@@ -178,12 +199,15 @@ class Bench:
             least = max(least, 2 * scenario.active)
         self.generate(server, scenario, least)
         rate = self.generate(server, scenario, least)["messages_per_s"]
+        if scenario.cold:  # what a round may use up, the warm-up left out
+            return min(int(rate * self.args.seconds), (scenario.active - least) // self.args.rounds)
         per_session = scenario.connections * min(scenario.per_connection, 20)
         return max(int(rate * self.args.seconds), 2 * per_session, 50)
 
-    def measure(self, server, scenario, total):
+    def measure(self, server, scenario, total, number):
         floor = self.floor(scenario)
-        result = self.generate(server, scenario, total)
+        first = scenario.active - (number + 1) * total if scenario.cold else 0
+        result = self.generate(server, scenario, total, first)
         result["floor_us"] = floor
         result["x_floor"] = result["cpu_us"] / floor
         return result
@@ -191,21 +215,21 @@ class Bench:
     def scenario(self, servers, scenario):
         totals = {server.label: self.calibrate(server, scenario) for server in servers}
         rounds = {server.label: [] for server in servers}
-        for _ in range(self.args.rounds):
+        for number in range(self.args.rounds):
             for server in servers:
-                rounds[server.label].append(self.measure(server, scenario, totals[server.label]))
+                rounds[server.label].append(self.measure(server, scenario, totals[server.label], number))
         for server in servers:
             self.results.append(summary(scenario, server.label, rounds[server.label]))
             print(format_row(self.results[-1]), flush=True)
 
     def group(self, group, scenarios):
-        algorithm, domains = group
+        algorithm, domains, _, cold = group
         with tempfile.TemporaryDirectory(prefix="signpost-bench-") as folder, contextlib.ExitStack() as stack:
             os.chmod(folder, 0o711)
-            make_tables(folder, algorithm, domains)
+            make_tables(folder, algorithm, domains, cold)
             servers = []
             for label, path in self.servers(domains):
-                server = Server(label, path, folder, self.args, algorithm)
+                server = Server(label, path, folder, self.args, group)
                 stack.callback(server.stop)
                 server.wait()
                 servers.append(server)
@@ -240,13 +264,13 @@ def summary(scenario, label, rounds):
             "messages": sum(r["done"] for r in rounds)}
 
 
-HEAD = (f"{'scenario':<22} {'server':<9} {'msg/s':>8} {'CPU us':>8} {'floor':>7} {'x floor':>8} {'(min-max)':>13} "
+HEAD = (f"{'scenario':<25} {'server':<9} {'msg/s':>8} {'CPU us':>8} {'floor':>7} {'x floor':>8} {'(min-max)':>13} "
         f"{'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'PSS MB':>8} {'n':>7}")
 
 
 def format_row(row):
     spread = f"({row['x_floor_min']:.2f}-{row['x_floor_max']:.2f})"
-    return (f"{row['scenario']:<22} {row['server']:<9} {row['messages_per_s']:>8.0f} {row['cpu_us']:>8.0f} "
+    return (f"{row['scenario']:<25} {row['server']:<9} {row['messages_per_s']:>8.0f} {row['cpu_us']:>8.0f} "
             f"{row['floor_us']:>7.0f} {row['x_floor']:>8.2f} {spread:>13} {row['p50_us'] / 1e3:>8.2f} "
             f"{row['p99_us'] / 1e3:>8.2f} {row['max_us'] / 1e3:>8.1f} {row['pss_mb']:>8.1f} {row['messages']:>7}")
 
@@ -258,9 +282,9 @@ def print_ratios(results):
              for name in dict.fromkeys(row["scenario"] for row in results)
              if (name, "server") in by_key and (name, "opendkim") in by_key]
     if pairs:
-        print(f"\n{'against opendkim':<22} {'rate x':>8} {'CPU /':>8} {'p50 /':>8} {'p99 /':>8}")
+        print(f"\n{'against opendkim':<25} {'rate x':>8} {'CPU /':>8} {'p50 /':>8} {'p99 /':>8}")
     for name, ours, theirs in pairs:
-        print(f"{name:<22} {ours['messages_per_s'] / theirs['messages_per_s']:>8.2f} "
+        print(f"{name:<25} {ours['messages_per_s'] / theirs['messages_per_s']:>8.2f} "
               f"{theirs['x_floor'] / ours['x_floor']:>8.2f} {theirs['p50_us'] / ours['p50_us']:>8.2f} "
               f"{theirs['p99_us'] / ours['p99_us']:>8.2f}")
 

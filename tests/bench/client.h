@@ -16,6 +16,7 @@ struct client_plan {
 	unsigned int per_connection; /* messages before a connection is closed */
 	unsigned int domains;        /* as many as the server's tables have */
 	unsigned int active;         /* so many of them send, evenly spread */
+	uint64_t first;              /* number of the sender of the first message */
 	size_t body_bytes;
 	bool refuse_no_reply;    /* offer no SMFIP_NR_ */
 	unsigned int timeout_ms; /* an answer that takes longer is lost */

@@ -30,6 +30,7 @@ static const char usage[] =
     "  -b, --body OCTETS     size of the body, 0 or 2 to 16777216 (4096)\n"
     "  -d, --domains N       senders are alice@dNNNNNN.example, NNNNNN below N (1)\n"
     "  -a, --active N        only so many of them send, evenly spread (all)\n"
+    "  -f, --first N         begin with the Nth sender that sends (0)\n"
     "  -p, --pid PID         measure the CPU time and memory of this process and its children\n"
     "  -r, --replies         offer none of the no-reply flags\n"
     "  -t, --timeout MS      after which a message is lost (30000)\n"
@@ -135,6 +136,9 @@ parse_option(struct options *options, int c, const char *value)
 	case 'a':
 		plan->active = (unsigned int)number(value, 1, 999999);
 		break;
+	case 'f':
+		plan->first = number(value, 0, 999999);
+		break;
 	case 'p':
 		options->pid = (pid_t)number(value, 1, 1U << 22);
 		break;
@@ -166,14 +170,14 @@ parse_options(struct options *options, int argc, char **argv)
 	    {"messages", required_argument, NULL, 'm'}, {"total", required_argument, NULL, 'n'},
 	    {"warmup", required_argument, NULL, 'w'}, {"body", required_argument, NULL, 'b'},
 	    {"domains", required_argument, NULL, 'd'}, {"active", required_argument, NULL, 'a'},
-	    {"pid", required_argument, NULL, 'p'}, {"replies", no_argument, NULL, 'r'},
-	    {"timeout", required_argument, NULL, 't'}, {"save", required_argument, NULL, 's'},
-	    {"save-every", required_argument, NULL, 'e'}, {"json", no_argument, NULL, 'j'},
-	    {NULL, 0, NULL, 0}};
+	    {"first", required_argument, NULL, 'f'}, {"pid", required_argument, NULL, 'p'},
+	    {"replies", no_argument, NULL, 'r'}, {"timeout", required_argument, NULL, 't'},
+	    {"save", required_argument, NULL, 's'}, {"save-every", required_argument, NULL, 'e'},
+	    {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
 	struct client_plan *plan = &options->plan;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "S:c:m:n:w:b:d:a:p:rt:s:e:j", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "S:c:m:n:w:b:d:a:f:p:rt:s:e:j", longs, NULL)) != -1)
 		parse_option(options, c, optarg);
 	if (plan->address_bytes == 0 || optind != argc || plan->body_bytes == 1)
 		die(usage, NULL);
