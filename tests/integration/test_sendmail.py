@@ -25,12 +25,15 @@ def test_thousand_messages(program, folder, sink):
         (folder / f"mta{number}").mkdir(mode=0o755)
         mtas.append(sendmail.Sendmail(folder / f"mta{number}", sink.port, [s.daemon.address for s in group]))
     ports = [port for mta in mtas for port in mta.ports]
+    clock = campaign.Clock()
     try:
         campaign.start_all(signers)
         for mta in mtas:
             mta.start()
+        clock.lap("start")
         refused = smtpc.send_all([(ports[m.number % len(signers)], m) for m in messages])
         arrived = sink.wait_for(len(messages) - len(refused), 120)
+        clock.lap("send and deliver")
     finally:
         for mta in mtas:
             mta.stop()
@@ -38,7 +41,8 @@ def test_thousand_messages(program, folder, sink):
     for message, error in refused[:10]:
         print("   REFUSED", message.shape, message.sender, error)
     totals, failures = campaign.check(messages, sink.take(), signers)
-    campaign.report("Sendmail", totals, failures)
+    clock.lap("verify")
+    campaign.report("Sendmail", totals, failures, clock)
     assert not refused
     assert arrived
     assert not failures

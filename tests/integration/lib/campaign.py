@@ -1,10 +1,11 @@
 """A thousand messages through an MTA with sixteen milters behind it, and all verifiers over what was delivered."""
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import keys, verify
-from .daemon import Daemon
+from .daemon import Daemon, is_signpost
 
 KINDS = ("rsa1024", "rsa2048", "rsa4096", "ed25519")
 CANON = ("simple/simple", "simple/relaxed", "relaxed/simple", "relaxed/relaxed")
@@ -50,6 +51,12 @@ def records(signers):
     return {s.record_name: s.key.record for s in signers}
 
 
+def known_fault(signer):
+    """OpenDKIM 2.11 folds the short b= of ed25519 otherwise than it hashed it: simple header canonicalization fails."""
+    return (not is_signpost(signer.daemon.program) and signer.key.kind == "ed25519"
+            and signer.canon.startswith("simple/"))
+
+
 def number_of(delivered):
     return int(delivered.recipients[0].split("@")[0][1:])
 
@@ -80,14 +87,32 @@ def check(messages, delivered, signers):
             verdicts = [v for d, v in answers.get(name, []) if d == domain]
             if verdicts == [verify.PASS]:
                 totals[f"{checker.name}: pass"] += 1
+            elif known_fault(expected[number]):
+                totals[f"{checker.name}: failed by the known ed25519 fault of opendkim"] += 1
             else:
                 failures.append((shapes[number], domain, checker.name, "; ".join(verdicts) or "no signature seen"))
     return totals, failures
 
 
-def report(title, totals, failures):
+class Clock:
+    """Seconds of each part, for the report."""
+
+    def __init__(self):
+        self.last, self.laps = time.monotonic(), {}
+
+    def lap(self, name):
+        now = time.monotonic()
+        self.laps[name] = self.laps.get(name, 0) + now - self.last
+        self.last = now
+
+    def __str__(self):
+        return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.laps.items())
+
+
+def report(title, totals, failures, clock):
     print(f"\n{title}: " + ", ".join(f"{k} {v}" for k, v in totals.items()))
+    print(f"   time: {clock}")
     print("   ed25519 is verified by: " + ", ".join(v.name for v in verify.VERIFIERS if v.ed25519)
           + "; not supported by: " + ", ".join(v.name for v in verify.VERIFIERS if not v.ed25519))
-    for (shape, who, why), count in sorted(Counter((f[0], f[2], f[3][:100]) for f in failures).items()):
+    for (shape, who, why), count in sorted(Counter((f[0], f[2], f[3].split('(got')[0][:100]) for f in failures).items()):
         print(f"   FAILED {count} x {shape}: {who}: {why}")

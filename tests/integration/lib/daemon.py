@@ -34,13 +34,15 @@ def config_text(settings):
 
 
 class Daemon:
-    """One running milter. address is what a milter client connects to; spec is what an MTA's configuration says."""
+    """One running milter. address is what a milter client connects to; spec is the value of Socket."""
 
-    def __init__(self, program, folder, settings=None, text=None, argv0=None, name="milter", extra=()):
+    def __init__(self, program, folder, settings=None, text=None, argv0=None, name="milter", extra=(),
+                 unix=False):
         self.program, self.folder, self.name = Path(program), Path(folder), name
         self.conf = self.folder / f"{name}.conf"
         self.port = procs.free_port()
-        self.address = ("127.0.0.1", self.port)
+        self.address = self.folder / f"{name}.sock" if unix else ("127.0.0.1", self.port)
+        self.spec = f"local:{self.address}" if unix else f"inet:{self.port}@127.0.0.1"
         self.argv0, self.extra = argv0, list(extra)
         self.write(settings, text)
         self.process = None
@@ -48,7 +50,7 @@ class Daemon:
     def write(self, settings=None, text=None):
         """Write the configuration anew; {port} in TEXT is replaced."""
         if text is None:
-            base = {"Socket": f"inet:{self.port}@127.0.0.1", "Syslog": False, "RequireSafeKeys": False,
+            base = {"Socket": self.spec, "Syslog": False, "RequireSafeKeys": False,
                     "Background": False, "LogWhy": True, "SyslogSuccess": True}
             base.update(settings or {})
             text = config_text(base)
