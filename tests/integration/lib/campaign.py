@@ -43,6 +43,10 @@ def start_all(signers):
 
 
 def stop_all(signers):
+    """All are told first: libmilter takes up to five seconds to notice."""
+    for signer in signers:
+        if signer.daemon.process and signer.daemon.process.poll() is None:
+            signer.daemon.process.popen.terminate()
     for signer in signers:
         signer.daemon.stop()
 

@@ -2,6 +2,7 @@
 
 Used by every test through conftest.py. Nothing here knows mail. Only processes started here are ever killed.
 """
+import ctypes
 import os
 import shutil
 import signal
@@ -116,6 +117,11 @@ def rss_kib(pids):
     return total
 
 
+def die_with_parent():
+    """In the child: TERM when the test run is killed, so that nothing is left behind."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 class Process:
     """One supervised process in a session of its own; its output goes to a file."""
 
@@ -124,7 +130,7 @@ class Process:
         self.file = open(self.log, "ab")
         self.popen = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=self.file,
                                       stderr=self.file, cwd=cwd, env=env, executable=executable,
-                                      start_new_session=True)
+                                      start_new_session=True, preexec_fn=die_with_parent)
         self.pid = self.popen.pid
 
     def poll(self):
@@ -142,6 +148,11 @@ class Process:
 
     def wait(self, timeout):
         return self.popen.wait(timeout)
+
+    def kill(self):
+        """End it at once, for what has nothing to finish."""
+        self.popen.kill()
+        return self.stop(0.1)
 
     def stop(self, timeout=8.0):
         """TERM, then KILL of what is left of the process group we made. Answers the exit status."""
