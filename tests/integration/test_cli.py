@@ -11,7 +11,7 @@ from lib.daemon import config_text
 USAGE, NO_USER, UNAVAILABLE, CONFIG = 64, 65, 69, 78
 
 
-def run(program, *args, timeout=20):
+def run(program, *args, timeout=10):
     done = subprocess.run([str(program), *map(str, args)], capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL, errors="replace")
     return done.returncode, done.stdout + done.stderr
@@ -134,7 +134,7 @@ def test_socket_that_cannot_be_made(program, folder, good):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="changing the user needs root")
 def test_unknown_user(program, folder, good):
-    status, said = run(program, "-f", "-x", conf(folder, good), "-u", "no-such-user-here")
+    status, said = run(program, "-f", "-x", "/dev/null", "-p", "inet:1@127.0.0.1", "-u", "no-such-user-here")
     assert status == NO_USER and "no-such-user-here" in said, (status, said)
     status, said = run(program, "-f", "-x", conf(folder, {**good, "UserID": "no-such-user-here"}))
     assert status in (NO_USER, CONFIG) and "no-such-user-here" in said, (status, said)      # 78 with opendkim
@@ -161,9 +161,9 @@ def test_pid_file_and_background(program, folder, good):
     pidfile = folder / "milter.pid"
     port = procs.free_port()
     settings = {**good, "Socket": f"inet:{port}@127.0.0.1", "PidFile": pidfile}
-    status, said = run(program, "-x", conf(folder, settings))
-    assert status == 0, said
     try:
+        status, said = run(program, "-x", conf(folder, settings))     # waits for the end of its output, as a script does
+        assert status == 0, said
         procs.wait_connect(("127.0.0.1", port), 10)
         assert procs.wait_until(lambda: pidfile.exists() and pidfile.read_text().strip().isdigit(), 5)
         pid = int(pidfile.read_text())

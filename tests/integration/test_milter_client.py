@@ -218,6 +218,7 @@ def test_each_command_at_each_point(daemon, stop, command):
         assert_alive(daemon)
 
 
+@pytest.mark.signpost("opendkim does not answer the connect after QUIT_NC")
 def test_quit_nc_starts_anew(daemon):
     """SMFIC_QUIT_NC: the MTA goes on with a new SMTP client on the same connection, without a negotiation."""
     with Session(daemon.address) as session:
