@@ -170,6 +170,16 @@ connection_flush(struct connection *connection)
 	return true;
 }
 
+/* The connection is gone when the kernel has no room for it. */
+static void
+wait_for(struct connection *connection, uint32_t events)
+{
+	if (loop_arm(&connection->frontend->loop, &connection->source, events) == ST_OK)
+		return;
+	log_line(LOG_LEVEL_ERROR, "cannot wait for an MTA: %s; connection closed", strerror(errno));
+	connection_close(connection);
+}
+
 /* Gives events to the session until the input is used up or a question is open. */
 static struct span
 connection_decode(struct connection *connection, struct span input)
@@ -219,11 +229,7 @@ connection_run(struct connection *connection, struct span input)
 	if (connection->session.out.n > 0)
 		events = EPOLLOUT;
 	set_deadline(connection);
-	if (loop_arm(&connection->frontend->loop, &connection->source, events) != ST_OK) {
-		log_line(LOG_LEVEL_ERROR, "cannot wait for an MTA: %s; connection closed",
-		    strerror(errno));
-		connection_close(connection);
-	}
+	wait_for(connection, events);
 }
 
 void
@@ -260,12 +266,12 @@ on_readable(struct connection *connection)
 	struct frontend *frontend = connection->frontend;
 	ssize_t n = recv(connection->source.fd, frontend->room, READ_BYTES, 0);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0)
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		connection_close(connection);
-	else
+	else if (n > 0)
 		connection_run(connection, span_of(frontend->room, (size_t)n));
+	else
+		wait_for(connection, EPOLLIN);
 }
 
 static void
@@ -299,6 +305,7 @@ connection_open(struct frontend *frontend, int fd)
 		frontend->all->prev = connection;
 	frontend->all = connection;
 	frontend->count++;
-	/* The options usually came with the connection. */
-	connection_run(connection, SPAN_EMPTY);
+	set_deadline(connection);
+	/* The options have usually come with the connection. */
+	on_readable(connection);
 }

@@ -174,15 +174,26 @@ on_tick(struct loop *loop)
 	}
 }
 
-/* SIGUSR1: a newer configuration serves; SIGTERM: the service ends. */
+/* Nobody will accept any more: who is waiting shall know now. */
 static void
-drain(struct frontend *frontend, bool close_idle)
+close_listeners(struct frontend *frontend)
+{
+	for (size_t i = 0; i < frontend->listen_count; i++)
+		close(frontend->listen[i].fd);
+	frontend->listen_count = 0;
+}
+
+/* SIGUSR1: a newer configuration serves; SIGTERM (ending): the service ends. */
+static void
+drain(struct frontend *frontend, bool ending)
 {
 	struct connection *connection = frontend->all, *next;
 
 	listening(frontend, false);
 	frontend->draining = true;
-	for (; connection != NULL && close_idle; connection = next) {
+	if (ending)
+		close_listeners(frontend);
+	for (; connection != NULL && ending; connection = next) {
 		next = connection->next;
 		if (connection_is_idle(connection))
 			connection_close(connection);

@@ -306,7 +306,8 @@ serve(struct service *service, struct conf *conf)
 	    .serving = serving};
 	int exit_code;
 
-	if (conf_bool(conf, CONF_BACKGROUND) && !service->options.foreground)
+	args.detached = conf_bool(conf, CONF_BACKGROUND) && !service->options.foreground;
+	if (args.detached)
 		go_to_background(service);
 	log_also_stderr(conf_bool(conf, CONF_SYSLOG) && isatty(STDERR_FILENO) == 1);
 	exit_code = prepare(service, conf);

@@ -58,6 +58,16 @@ struct parent {
 
 /* ---- children ---- */
 
+/* In the background: whoever started the service must not wait for the end of our output. */
+static void
+close_stderr(void)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
+}
+
 static pid_t
 spawn(struct parent *parent, struct generation *generation, unsigned int index, int control,
     void (*run)(const struct child_args *))
@@ -73,6 +83,8 @@ spawn(struct parent *parent, struct generation *generation, unsigned int index, 
 
 	if (pid == 0) {
 		close(parent->signals);
+		if (parent->args->detached)
+			close_stderr();
 		run(&args);
 	}
 	if (pid < 0)
@@ -202,6 +214,9 @@ stop(struct parent *parent, int exit_code)
 {
 	parent->stopping = true;
 	parent->exit_code = exit_code;
+	/* Connections that nobody will accept any more are refused, not left waiting. */
+	listeners_unlink(parent->args->listeners);
+	listeners_close(parent->args->listeners);
 	for (struct generation *g = parent->generations; g != NULL; g = g->next)
 		generation_drain(g, SIGTERM, STOP_TIMEOUT_MS);
 }
