@@ -186,8 +186,8 @@ class Bench:
         if not done.stdout:
             raise BenchError(f"{server.label}: {done.stderr.strip()}; the server says:\n{server.last_words()}")
         result = json.loads(done.stdout)
-        if result["signed"] != result["done"] or result["errors"] + result["lost"] > 0:
-            raise BenchError(f"{server.label}: not every message was signed: {done.stdout.strip()}; "
+        if done.returncode != 0 or result["signed"] != result["done"] or result["errors"] + result["lost"] > 0:
+            raise BenchError(f"{server.label}: not every message was signed: {done.stdout.strip()} {done.stderr.strip()}; "
                              f"the server says:\n{server.last_words()}")
         return result
 

@@ -285,16 +285,17 @@ settle(void)
 	nanosleep(&pause, NULL);
 }
 
-static void
+/* What was done before a failure is still reported. */
+static bool
 run(const struct options *options, uint64_t messages, struct client_result *result)
 {
 	struct err err = ERR_NONE;
+	enum status status = client_run(&options->plan, messages, result, &err);
 
-	if (client_run(&options->plan, messages, result, &err) != ST_OK) {
+	if (status != ST_OK)
 		fprintf(stderr, "miltergen: %s\n", err.text);
-		exit(1);
-	}
 	settle();
+	return status == ST_OK;
 }
 
 int
@@ -309,15 +310,17 @@ main(int argc, char **argv)
 		.save_every = 1}};
 	struct client_result result;
 	struct report report = {.result = &result};
+	bool whole;
 
 	parse_options(&options, argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	if (options.warmup > 0) {
-		run(&options, options.warmup, &result);
+		if (!run(&options, options.warmup, &result))
+			return 1;
 		client_result_free(&result);
 	}
 	report.measured = options.pid > 0 && procs_sample(options.pid, &report.before);
-	run(&options, options.total, &result);
+	whole = run(&options, options.total, &result);
 	if (options.pid > 0 && (!report.measured || !procs_sample(options.pid, &report.after))) {
 		fprintf(stderr, "miltergen: process %d is not there\n", (int)options.pid);
 		return 1;
@@ -333,5 +336,5 @@ main(int argc, char **argv)
 	else
 		print_text(&report);
 	client_result_free(&result);
-	return result.errors + result.lost == 0 ? 0 : 1;
+	return whole && result.errors + result.lost == 0 ? 0 : 1;
 }
