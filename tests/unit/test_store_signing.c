@@ -32,22 +32,23 @@ static void
 ladder_of_a_b_com(void **state)
 {
 	struct recorder r = {0};
-	struct table table = {.ops = &record_ops, .parameter = "SigningTable", .where = "x", .state = &r};
+	struct table table = {
+	    .ops = &record_ops, .parameter = "SigningTable", .where = "x", .state = &r};
 	struct signing_match matches[4];
 	struct err err = ERR_NONE;
 	size_t count;
 
 	(void)state;
-	assert_int_equal(signing_lookup(&table, SPAN_LIT("user"), SPAN_LIT("a.b.com"), 4, matches,
-	                     &count, &err),
+	assert_int_equal(
+	    signing_lookup(&table, SPAN_LIT("user"), SPAN_LIT("a.b.com"), 4, matches, &count, &err),
 	    ST_ABSENT);
-	assert_string_equal(r.text,
-	    "user@a.b.com a.b.com user@.b.com .b.com user@.com .com user@* * ");
+	assert_string_equal(
+	    r.text, "user@a.b.com a.b.com user@.b.com .b.com user@.com .com user@* * ");
 	for (size_t at = 1; at <= 8; at++) {
 		memset(&r, 0, sizeof(r));
 		r.fail_at = at;
 		assert_int_equal(signing_lookup(&table, SPAN_LIT("user"), SPAN_LIT("a.b.com"), 4,
-		                     matches, &count, &err),
+				     matches, &count, &err),
 		    ST_UNAVAILABLE);
 		assert_int_equal(r.asked, at);
 		assert_int_equal(count, 0);
@@ -80,7 +81,7 @@ rules(void **state)
 	    {"refile", "a.com k1\n", "u", "a.com", 1, "<absent>"},
 	    {"refile", "*@a.com k1\nu@a.com k2:%\n* k3\n", "u", "a.com", 1, "k1: "},
 	    {"refile", "*@a.com k1\nu@a.com k2:%\n* k3\n* k4\n", "u", "a.com", 9,
-	        "k1: k2:a.com k3: k4: "},
+		"k1: k2:a.com k3: k4: "},
 	    {"refile", "* %\n", "u", "a.com", 1, "a.com: "},
 	    {"refile", "*\n", "u", "a.com", 1, "<invalid>"},
 	    {"refile", "*@a.com k\n*\n", "u", "a.com", 2, "<invalid>"},
@@ -98,12 +99,14 @@ rules(void **state)
 		    span_str(cases[i].domain), cases[i].max, m, &count, &err);
 
 		for (size_t k = 0; k < count; k++)
-			sprintf(have + strlen(have), "%.*s:%.*s ", (int)m[k].keyname.n, m[k].keyname.p,
-			    (int)m[k].signer.n, m[k].signer.n == 0 ? "" : m[k].signer.p);
+			sprintf(have + strlen(have), "%.*s:%.*s ", (int)m[k].keyname.n,
+			    m[k].keyname.p, (int)m[k].signer.n,
+			    m[k].signer.n == 0 ? "" : m[k].signer.p);
 		if (status != ST_OK)
 			sprintf(have, "<%s>", status_name(status));
 		if (strcmp(have, cases[i].want) != 0)
-			fail_msg("case %zu: want %s have %s (%s)", i, cases[i].want, have, err.text);
+			fail_msg(
+			    "case %zu: want %s have %s (%s)", i, cases[i].want, have, err.text);
 		signing_matches_release(m, count);
 		table_close(table);
 	}
@@ -120,14 +123,14 @@ hostile_authors(void **state)
 
 	(void)state;
 	memset(dots, '.', sizeof(dots));
-	assert_int_equal(signing_lookup(table, SPAN_LIT("u"), span_of(dots, 5000), 1, &match, &count,
-	                     &err),
+	assert_int_equal(
+	    signing_lookup(table, SPAN_LIT("u"), span_of(dots, 5000), 1, &match, &count, &err),
 	    ST_INVALID);
-	assert_int_equal(signing_lookup(table, SPAN_LIT("u"), span_of(dots, 1000), 1, &match, &count,
-	                     &err),
+	assert_int_equal(
+	    signing_lookup(table, SPAN_LIT("u"), span_of(dots, 1000), 1, &match, &count, &err),
 	    ST_INVALID);
-	assert_int_equal(signing_lookup(table, SPAN_EMPTY, SPAN_EMPTY, 1, &match, &count, &err),
-	    ST_ABSENT);
+	assert_int_equal(
+	    signing_lookup(table, SPAN_EMPTY, SPAN_EMPTY, 1, &match, &count, &err), ST_ABSENT);
 	table_close(table);
 }
 
@@ -172,7 +175,8 @@ key_entries(void **state)
 
 		snprintf(text, sizeof(text), "name %s\n", cases[i].value);
 		table = help_table("KeyTable", "file", text, TABLE_SECRET);
-		status = keytable_lookup(table, SPAN_LIT("name"), span_str(cases[i].from), &e, &err);
+		status =
+		    keytable_lookup(table, SPAN_LIT("name"), span_str(cases[i].from), &e, &err);
 		if (status == ST_OK)
 			snprintf(have, sizeof(have), "%.*s|%.*s|%.*s|%.*s|%d", (int)e.domain.n,
 			    e.domain.p, (int)e.selector.n, e.selector.p, (int)e.key.n, e.key.p,
@@ -201,8 +205,8 @@ unknown_key(void **state)
 	struct err err = ERR_NONE;
 
 	(void)state;
-	assert_int_equal(keytable_lookup(table, SPAN_LIT("Name"), SPAN_LIT("f"), &entry, &err),
-	    ST_ABSENT);
+	assert_int_equal(
+	    keytable_lookup(table, SPAN_LIT("Name"), SPAN_LIT("f"), &entry, &err), ST_ABSENT);
 	assert_non_null(strstr(err.text, "signing table references unknown key 'Name'"));
 	table_close(table);
 }

@@ -1,5 +1,6 @@
 /*
- * test_store_tables.c - how the type of a table is chosen, and what csl and file make of their text.
+ * test_store_tables.c - how the type of a table is chosen, and what csl and file make of their
+ * text.
  */
 #include "tests/unit/store_help.h"
 
@@ -64,8 +65,8 @@ refuses_with_advice(void **state)
 		struct err err = ERR_NONE;
 		struct table *table = (void *)1;
 
-		assert_int_equal(table_open(backend_registry(), "InternalHosts", cases[i].spec, 0,
-		                     &table, &err),
+		assert_int_equal(
+		    table_open(backend_registry(), "InternalHosts", cases[i].spec, 0, &table, &err),
 		    ST_INVALID);
 		assert_null(table);
 		if (strstr(err.text, cases[i].says) == NULL ||
@@ -90,7 +91,8 @@ csl_items(void **state)
 	    {"e", "<absent>"},
 	    {"n", "p|q"},
 	};
-	struct table *table = help_open("Domain", " a , b = 1,,c=x=y ,, d=one,d=two,n=p|q", TABLE_ICASE);
+	struct table *table =
+	    help_open("Domain", " a , b = 1,,c=x=y ,, d=one,d=two,n=p|q", TABLE_ICASE);
 	struct table_report report;
 
 	(void)state;
@@ -156,7 +158,8 @@ static void
 bad_line_hurts_itself_only(void **state)
 {
 	struct table *table = help_table("SigningTable", "refile",
-	    "*@a.example key1\n*@b.example\n*@c.example key3\n(x key4\n", TABLE_VALUE_NEEDED | TABLE_ICASE);
+	    "*@a.example key1\n*@b.example\n*@c.example key3\n(x key4\n",
+	    TABLE_VALUE_NEEDED | TABLE_ICASE);
 	struct table_report report;
 	char text[256];
 
