@@ -32,8 +32,9 @@ static void
 ladder_of_a_b_com(void **state)
 {
 	struct recorder r = {0};
+	char parameter[] = "SigningTable", where[] = "x";
 	struct table table = {
-	    .ops = &record_ops, .parameter = "SigningTable", .where = "x", .state = &r};
+	    .ops = &record_ops, .parameter = parameter, .where = where, .state = &r};
 	struct signing_match matches[4];
 	struct err err = ERR_NONE;
 	size_t count;
