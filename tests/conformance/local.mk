@@ -1,4 +1,4 @@
-# One suite for every backend, the fuzz targets' bench, and the micro benchmark of tables.
+# One suite for every backend, and the micro benchmark of tables.
 if CMOCKA
 check_PROGRAMS += tests/conformance/test_backends
 TESTS += tests/conformance/test_backends

@@ -148,7 +148,7 @@ costly_pattern_is_invalid(void **state)
 	table_close(table);
 }
 
-/* opendkim's own way: dkimf_... as its documentation tells it, by regcomp(). */
+/* The reference: the translation as a text, and regcomp(). */
 static bool
 posix_compile(const char *pattern, regex_t *regex)
 {
