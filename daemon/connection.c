@@ -247,7 +247,8 @@ connection_check_time(struct connection *connection, int64_t now_ms)
 {
 	struct session *session = &connection->session;
 
-	if (session->question != QUESTION_NONE && now_ms - connection->asked_ms > KEEPER_TIMEOUT_MS) {
+	if (session->question != QUESTION_NONE &&
+	    now_ms - connection->asked_ms > KEEPER_TIMEOUT_MS) {
 		question_forget(connection);
 		session_keeper_lost(session, "the keeper did not answer in time");
 		connection_resume(connection);
@@ -256,7 +257,7 @@ connection_check_time(struct connection *connection, int64_t now_ms)
 	if (session->question != QUESTION_NONE || now_ms < connection->deadline_ms)
 		return;
 	session_abandon(session, session->out.n > 0 ? "it does not read its answers"
-	                                            : "nothing came from it for too long");
+						    : "nothing came from it for too long");
 	connection_close(connection);
 }
 
@@ -295,8 +296,7 @@ connection_open(struct frontend *frontend, int fd)
 	struct connection *connection = mem_zalloc(1, sizeof(*connection));
 
 	connection->frontend = frontend;
-	connection->source =
-	    (struct loop_source){.fd = fd, .ready = on_ready, .owner = connection};
+	connection->source = (struct loop_source){.fd = fd, .ready = on_ready, .owner = connection};
 	milter_decoder_init(&connection->decoder, PACKET_MAX);
 	session_init(&connection->session, &frontend->host);
 	buf_init(&connection->input, READ_BYTES);

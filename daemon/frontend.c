@@ -37,8 +37,8 @@ listening(struct frontend *frontend, bool on)
 	frontend->accepting = on;
 	for (size_t i = 0; i < frontend->listen_count; i++)
 		if (loop_arm(&frontend->loop, &frontend->listen[i], on ? events : 0) != ST_OK)
-			log_line(LOG_LEVEL_ERROR, "cannot wait for connections: %s",
-			    strerror(errno));
+			log_line(
+			    LOG_LEVEL_ERROR, "cannot wait for connections: %s", strerror(errno));
 }
 
 void

@@ -91,8 +91,7 @@ sign(struct worker *worker, const struct request *request)
 {
 	struct keeper *keeper = worker->keeper;
 	struct err err = ERR_NONE;
-	int64_t now =
-	    keeper->fixed_time_utc >= 0 ? keeper->fixed_time_utc : clock_utc_s();
+	int64_t now = keeper->fixed_time_utc >= 0 ? keeper->fixed_time_utc : clock_utc_s();
 	enum status status = signer_sign(&worker->signer, request, &worker->decision, now,
 	    clock_mono_ms(), &worker->reply, &err);
 	const struct settings *settings = keeper->settings;
@@ -116,8 +115,8 @@ answer(struct worker *worker, const struct request *request)
 	reply->text = SPAN_EMPTY;
 	reply->field_count = 0;
 	if (request->type == REQUEST_PEER) {
-		reply->verdict = decision_peer(worker->keeper->rules, request) ? VERDICT_PEER
-		                                                               : VERDICT_PASS;
+		reply->verdict =
+		    decision_peer(worker->keeper->rules, request) ? VERDICT_PEER : VERDICT_PASS;
 		return;
 	}
 	decision_make(worker->keeper->rules, request, &worker->decision);
@@ -245,7 +244,7 @@ warn_if_unlocked(void)
 	(void)secret_bytes(&locked);
 	if (!locked)
 		log_line(LOG_LEVEL_WARNING, "keys could not all be locked into memory: raise the "
-		                            "limit of locked memory (LimitMEMLOCK=infinity)");
+					    "limit of locked memory (LimitMEMLOCK=infinity)");
 }
 
 void
@@ -259,8 +258,7 @@ keeper_run(const struct child_args *args)
 	process_begin("sp-keeper", true, false);
 	channels_keep_keeper(args->channels);
 	if (keeper_open(&keeper, args->conf, &err) != ST_OK ||
-	    keeper_try_key(&keeper, &err) != ST_OK ||
-	    rules_watch(keeper.rules, &err) != ST_OK) {
+	    keeper_try_key(&keeper, &err) != ST_OK || rules_watch(keeper.rules, &err) != ST_OK) {
 		tell_parent(args->control, KEEPER_CANNOT, err.text);
 		_exit(EX_CONFIG);
 	}

@@ -88,8 +88,7 @@ open_log(const struct options *options, const struct conf *conf)
 	int facility = LOG_MAIL;
 
 	(void)!conf_syslog_facility(conf_string(conf, CONF_SYSLOG_FACILITY), &facility, NULL);
-	log_open(
-	    name == NULL ? options->program : name, facility, conf_bool(conf, CONF_SYSLOG));
+	log_open(name == NULL ? options->program : name, facility, conf_bool(conf, CONF_SYSLOG));
 }
 
 /* ---- what -V, -e and -n print ---- */
@@ -362,8 +361,8 @@ main(int argc, char **argv)
 	if (service.options.query)
 		return query_run(service.options.program);
 	if (service.options.test_files != NULL) {
-		fprintf(stderr, "%s: -t: verifying is not in this release\n",
-		    service.options.program);
+		fprintf(
+		    stderr, "%s: -t: verifying is not in this release\n", service.options.program);
 		return EX_USAGE;
 	}
 	return run(&service);

@@ -75,8 +75,8 @@ message_reset(struct session *session)
 	arena = message->arena;
 	recipients = message->recipients;
 	macros = message->macros;
-	*message = (struct session_message){
-	    .arena = arena, .recipients = recipients, .macros = macros};
+	*message =
+	    (struct session_message){.arena = arena, .recipients = recipients, .macros = macros};
 }
 
 const char *
@@ -127,7 +127,8 @@ too_many_headers(struct session *session)
 {
 	const struct settings *settings = session->host->settings;
 
-	log_line(LOG_LEVEL_WARNING, "%s: too much header data, more than %zu octets or %d fields; %s",
+	log_line(LOG_LEVEL_WARNING,
+	    "%s: too much header data, more than %zu octets or %d fields; %s",
 	    message_job_id(session), settings->header_bytes_max, HEADER_FIELDS_MAX,
 	    conf_action_name(settings->on_security));
 	decide(session, verdict_of(settings->on_security), "too much header data");
@@ -142,17 +143,17 @@ message_header(struct session *session, struct span name, struct span value, boo
 	if (message->verdict != 0)
 		return;
 	if (!message->headers_ready) {
-		message->headers_ready =
-		    header_list_init(&message->headers, &message->arena,
-		        session->host->settings->header_bytes_max) == ST_OK;
+		message->headers_ready = header_list_init(&message->headers, &message->arena,
+					     session->host->settings->header_bytes_max) == ST_OK;
 	}
 	if (message->headers_ready && !too_big)
-		status = header_list_add(&message->headers, name, value,
-		    (session->protocol & SMFIP_HDR_LEADSPC) != 0);
+		status = header_list_add(
+		    &message->headers, name, value, (session->protocol & SMFIP_HDR_LEADSPC) != 0);
 	if (status == ST_TOO_BIG)
 		too_many_headers(session);
 	else if (status != ST_OK)
-		log_line(LOG_LEVEL_WARNING, "%s: a header field with an impossible name is left out",
+		log_line(LOG_LEVEL_WARNING,
+		    "%s: a header field with an impossible name is left out",
 		    message_job_id(session));
 }
 
@@ -187,7 +188,8 @@ find_sender(struct session *session)
 		return false;
 	}
 	if (address_parse(field->value, &message->arena, &message->sender, &count, &err) != ST_OK) {
-		log_line(LOG_LEVEL_NOTICE, "%s: can't parse %s: header value '%.*s' (%s); not signed",
+		log_line(LOG_LEVEL_NOTICE,
+		    "%s: can't parse %s: header value '%.*s' (%s); not signed",
 		    message_job_id(session), message->sender_header,
 		    (int)(field->value.n < 200 ? field->value.n : 200), field->value.p, err.text);
 		return false;
@@ -210,8 +212,8 @@ choose_canon(struct session *session)
 	message->body_canon = settings->body_canon;
 	if (field == NULL || field->value.n >= sizeof(text))
 		return;
-	snprintf(text, sizeof(text), "%.*s", (int)span_trim(field->value).n,
-	    span_trim(field->value).p);
+	snprintf(
+	    text, sizeof(text), "%.*s", (int)span_trim(field->value).n, span_trim(field->value).p);
 	if (conf_canonicalization(text, &header_relaxed, &body_relaxed, NULL) != ST_OK)
 		return;
 	message->header_canon = header_relaxed ? CANON_RELAXED : CANON_SIMPLE;
@@ -249,8 +251,8 @@ message_headers_done(struct session *session)
 	message->defective = settings->required_headers && !field_counts_right(&message->headers);
 	choose_canon(session);
 	message->digest = digest_take(session->host);
-	canon_body_init(&message->body, message->body_canon, message->digest,
-	    settings->body_limit, settings->fix_crlf);
+	canon_body_init(&message->body, message->body_canon, message->digest, settings->body_limit,
+	    settings->fix_crlf);
 	message->hashing = true;
 }
 
@@ -300,11 +302,12 @@ add_header_block(struct session *session, struct request *request, struct buf *n
 	struct session_host *host = session->host;
 	struct header_selection selection;
 
-	if (header_policy_select(host->settings->policy, &message->headers, &message->arena,
-	        &selection) != ST_OK)
+	if (header_policy_select(
+		host->settings->policy, &message->headers, &message->arena, &selection) != ST_OK)
 		return false;
 	buf_reset(&host->scratch);
-	header_selection_canon(&selection, &message->headers, message->header_canon, &host->scratch);
+	header_selection_canon(
+	    &selection, &message->headers, message->header_canon, &host->scratch);
 	header_selection_names(&selection, names);
 	request->canonical = buf_span(&host->scratch);
 	request->header_names = buf_span(names);
@@ -312,8 +315,7 @@ add_header_block(struct session *session, struct request *request, struct buf *n
 		request->flags |= REQUEST_FLAG_HEADER_RELAXED;
 	if (message->body_canon == CANON_RELAXED)
 		request->flags |= REQUEST_FLAG_BODY_RELAXED;
-	request->body_length =
-	    host->settings->body_limit >= 0 ? (int64_t)message->body_octets : -1;
+	request->body_length = host->settings->body_limit >= 0 ? (int64_t)message->body_octets : -1;
 	memcpy(request->body_hash, message->body_hash, SHA256_BYTES);
 	return buf_status(&host->scratch) == ST_OK && buf_status(names) == ST_OK;
 }
@@ -355,8 +357,8 @@ delete_old_signatures(struct session *session)
 	size_t count = header_list_count(headers, SPAN_LIT(SIGNATURE_FIELD_NAME));
 
 	for (size_t i = count; i > 0; i--)
-		if (milter_put_chgheader(&session->out, (uint32_t)i,
-		        SPAN_LIT(SIGNATURE_FIELD_NAME), SPAN_EMPTY) != ST_OK)
+		if (milter_put_chgheader(&session->out, (uint32_t)i, SPAN_LIT(SIGNATURE_FIELD_NAME),
+			SPAN_EMPTY) != ST_OK)
 			return false;
 	return true;
 }

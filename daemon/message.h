@@ -16,8 +16,7 @@ void message_reset(struct session *session);
 const char *message_job_id(const struct session *session);
 
 void message_recipient(struct session *session, struct span address);
-void message_header(
-    struct session *session, struct span name, struct span value, bool too_big);
+void message_header(struct session *session, struct span name, struct span value, bool too_big);
 /* End of headers: finds the sender; the body digest starts unless the verdict is already clear. */
 void message_headers_done(struct session *session);
 void message_hashing_stop(struct session *session);

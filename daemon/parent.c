@@ -110,13 +110,15 @@ keeper_start(struct parent *parent, struct generation *generation)
 		generation->keeper_retry_ms = clock_mono_ms() + KEEPER_RETRY_MS;
 }
 
+/* The parameter, or one for so many cores. */
 static unsigned int
-count_or_cores(const struct conf *conf, enum conf_parameter parameter, unsigned int most)
+count_or_cores(
+    const struct conf *conf, enum conf_parameter parameter, long cores_each, unsigned int most)
 {
 	int64_t wanted = conf_int(conf, parameter);
 
 	if (wanted <= 0)
-		wanted = sysconf(_SC_NPROCESSORS_ONLN);
+		wanted = (sysconf(_SC_NPROCESSORS_ONLN) + cores_each - 1) / cores_each;
 	if (wanted < 1)
 		wanted = 1;
 	return wanted > (int64_t)most ? most : (unsigned int)wanted;
@@ -131,8 +133,9 @@ generation_start(struct parent *parent, struct conf *conf)
 	generation->conf = conf;
 	generation->control = -1;
 	generation->number = ++parent->last_number;
-	generation->frontends = count_or_cores(conf, CONF_FRONTENDS, CHANNEL_FRONTENDS_MAX);
-	generation->threads = count_or_cores(conf, CONF_KEEPER_THREADS, 256);
+	/* A front-end takes less than half the time of the cheapest signature. */
+	generation->frontends = count_or_cores(conf, CONF_FRONTENDS, 2, CHANNEL_FRONTENDS_MAX);
+	generation->threads = count_or_cores(conf, CONF_KEEPER_THREADS, 1, 256);
 	if (channels_open(&generation->channels, generation->frontends, &err) != ST_OK) {
 		log_line(LOG_LEVEL_ERROR, "%s", err.text);
 		conf_free(conf);
@@ -250,8 +253,8 @@ keeper_said(struct parent *parent, struct generation *generation)
 	else if (text[0] == KEEPER_READY)
 		log_line(LOG_LEVEL_NOTICE, "the keeper is back");
 	else if (generation->state == STARTING)
-		start_failed(parent, generation,
-		    n > 1 ? text + 1 : "the keeper died while it was starting");
+		start_failed(
+		    parent, generation, n > 1 ? text + 1 : "the keeper died while it was starting");
 	else
 		log_line(LOG_LEVEL_ERROR, "the keeper cannot come back: %s; retrying in %d ms",
 		    n > 1 ? text + 1 : "it died", KEEPER_RETRY_MS);

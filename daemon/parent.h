@@ -21,7 +21,8 @@ struct parent_args {
 	 * NULL if it cannot be used. The result is owned by the parent. */
 	struct conf *(*reload)(void *context);
 	void *context;
-	/* Called once, when the first generation serves (Background: lets the caller's shell go). */
+	/* Called once, when the first generation serves (Background: lets the caller's shell go).
+	 */
 	void (*serving)(void *context);
 };
 

@@ -50,8 +50,8 @@ void process_begin(const char *name, bool holds_keys, bool core_dumps);
 enum status sandbox_enter(struct err *err) MUST_USE;
 
 /* Opens Socket. exit_code_out: 69 when it is in use, 71, 78. */
-enum status listeners_open(const struct conf *conf, struct listeners *listeners,
-    int *exit_code_out, struct err *err) MUST_USE;
+enum status listeners_open(const struct conf *conf, struct listeners *listeners, int *exit_code_out,
+    struct err *err) MUST_USE;
 void listeners_close(struct listeners *listeners);
 void listeners_unlink(const struct listeners *listeners);
 

@@ -62,7 +62,7 @@ on_optneg(struct session *session, const struct milter_event *event)
 	struct milter_want want = {.actions_needed = SMFIF_ADDHDRS,
 	    .actions_liked = SMFIF_SETSYMLIST,
 	    .protocol = SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_SKIP |
-	                SMFIP_HDR_LEADSPC | SMFIP_NR_ALL,
+			SMFIP_HDR_LEADSPC | SMFIP_NR_ALL,
 	    .pipelining = settings->pipelining};
 	const struct milter_symlist lists[] = {
 	    {SMFIM_CONNECT, settings->connect_macros}, {SMFIM_ENVFROM, settings->mail_macros}};
@@ -134,9 +134,8 @@ set_address(struct session *session, char family, struct span text)
 	else if (family == SMFIA_INET && inet_pton(AF_INET, address, session->address) == 1)
 		session->family = 4;
 	else if (family == SMFIA_INET6 &&
-	         inet_pton(AF_INET6,
-	             strncasecmp(address, "IPv6:", 5) == 0 ? address + 5 : address,
-	             session->address) == 1)
+		 inet_pton(AF_INET6, strncasecmp(address, "IPv6:", 5) == 0 ? address + 5 : address,
+		     session->address) == 1)
 		session->family = 6;
 }
 
@@ -203,8 +202,8 @@ on_header(struct session *session, const struct milter_event *event)
 {
 	session->state = SESSION_HEADERS;
 	if (!session->peer)
-		message_header(session, event->u.header.name, event->u.header.value,
-		    event->u.header.too_big);
+		message_header(
+		    session, event->u.header.name, event->u.header.value, event->u.header.too_big);
 	step_done(session, SMFIP_NR_HDR);
 }
 
@@ -228,7 +227,7 @@ put_verdict(struct session *session)
 		return;
 	default:
 		sent(session, milter_put_replycode(&session->out, permanent ? "550" : "451",
-		                  permanent ? "5.7.0" : "4.7.0", message->refusal));
+				  permanent ? "5.7.0" : "4.7.0", message->refusal));
 		return;
 	}
 }
@@ -338,7 +337,8 @@ struct step {
 static const struct step steps[] = {
     [MILTER_OPTNEG] = {STATE(SESSION_FRESH), "option negotiation", on_optneg},
     [MILTER_MACRO] = {AFTER_NEGOTIATION, "macros", on_macro},
-    [MILTER_CONNECT] = {STATE(SESSION_NEGOTIATED) | STATE(SESSION_CONNECTED), "CONNECT", on_connect},
+    [MILTER_CONNECT] = {STATE(SESSION_NEGOTIATED) | STATE(SESSION_CONNECTED), "CONNECT",
+	on_connect},
     [MILTER_HELO] = {AFTER_NEGOTIATION, "HELO", on_helo},
     [MILTER_MAIL] = {AFTER_NEGOTIATION, "MAIL", on_mail},
     [MILTER_RCPT] = {STATE(SESSION_ENVELOPE), "RCPT", on_rcpt},
@@ -400,7 +400,8 @@ take_verdict(struct session *session, const struct reply *reply)
 
 	message->verdict = reply->verdict;
 	copy_text(message->refusal, sizeof(message->refusal),
-	    reply->text.n > 0 ? reply->text : SPAN_LIT("DKIM signing is not available, try again later"));
+	    reply->text.n > 0 ? reply->text
+			      : SPAN_LIT("DKIM signing is not available, try again later"));
 }
 
 static void
@@ -459,8 +460,8 @@ session_answer(struct session *session, const struct reply *reply)
 void
 session_keeper_lost(struct session *session, const char *why)
 {
-	const struct reply reply = {.verdict = session->question == QUESTION_PEER ? VERDICT_PASS
-	                                                                         : VERDICT_TEMPFAIL,
+	const struct reply reply = {
+	    .verdict = session->question == QUESTION_PEER ? VERDICT_PASS : VERDICT_TEMPFAIL,
 	    .text = SPAN_LIT("DKIM signing is not available, try again later")};
 
 	if (session->question == QUESTION_NONE)

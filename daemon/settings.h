@@ -42,8 +42,8 @@ struct settings {
 };
 
 /* conf is borrowed for the call only. ST_INVALID: err names the parameter. */
-enum status settings_new(const struct conf *conf, struct settings **settings_out, struct err *err)
-    MUST_USE;
+enum status settings_new(
+    const struct conf *conf, struct settings **settings_out, struct err *err) MUST_USE;
 void settings_free(struct settings *settings);
 
 #endif
