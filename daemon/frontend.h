@@ -41,9 +41,11 @@ struct frontend {
 	size_t listen_count;
 	bool accepting, draining;
 	int64_t accept_again_ms; /* after an accept that failed; 0: no need */
+	int64_t full_said_ms;    /* MaximumConnections was last logged then */
 	size_t count;
 	size_t asked; /* connections with a question at the keeper */
-	struct connection *all, *blocked;
+	struct connection *all;
+	struct connection *blocked, **blocked_end; /* first come, first sent */
 	struct connection *questions[QUESTION_BUCKETS];
 	char *room;       /* READ_BYTES */
 	char *reply_room; /* FRAME_MAX */

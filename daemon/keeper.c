@@ -53,6 +53,8 @@ verdict_for(enum conf_action action)
 		return VERDICT_DISCARD;
 	case CONF_ACTION_REJECT:
 		return VERDICT_REJECT;
+	case CONF_ACTION_QUARANTINE:
+		return VERDICT_QUARANTINE;
 	default:
 		return VERDICT_TEMPFAIL;
 	}
@@ -68,6 +70,8 @@ verdict_words(enum verdict verdict)
 		return "message discarded";
 	case VERDICT_REJECT:
 		return "message rejected";
+	case VERDICT_QUARANTINE:
+		return "message quarantined";
 	default:
 		return "message tempfailed";
 	}
@@ -255,8 +259,9 @@ keeper_run(const struct child_args *args)
 	sigset_t stop;
 	int sig;
 
-	process_begin("sp-keeper", true, false);
+	process_begin("sp-keeper", args->parent, true, false);
 	channels_keep_keeper(args->channels);
+	listeners_close(args->listeners);
 	if (keeper_open(&keeper, args->conf, &err) != ST_OK ||
 	    keeper_try_key(&keeper, &err) != ST_OK || rules_watch(keeper.rules, &err) != ST_OK) {
 		tell_parent(args->control, KEEPER_CANNOT, err.text);

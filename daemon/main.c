@@ -32,6 +32,7 @@ struct service {
 	char **argv;
 	int background_pipe; /* the shell's process waits for a word here, or -1 */
 	char *pid_file;
+	char *conf_path; /* absolute */
 };
 
 /* ---- configuration ---- */
@@ -69,6 +70,16 @@ read_conf(const struct options *options, bool serving, struct conf_report *repor
 	return NULL;
 }
 
+static void
+open_log(const struct options *options, const struct conf *conf)
+{
+	const char *name = conf_string(conf, CONF_SYSLOG_NAME);
+	int facility = LOG_MAIL;
+
+	(void)!conf_syslog_facility(conf_string(conf, CONF_SYSLOG_FACILITY), &facility, NULL);
+	log_open(name == NULL ? options->program : name, facility, conf_bool(conf, CONF_SYSLOG));
+}
+
 static struct conf *
 reload(void *context)
 {
@@ -78,17 +89,9 @@ reload(void *context)
 
 	log_report(&report);
 	conf_report_free(&report);
+	if (conf != NULL)
+		open_log(&service->options, conf);
 	return conf;
-}
-
-static void
-open_log(const struct options *options, const struct conf *conf)
-{
-	const char *name = conf_string(conf, CONF_SYSLOG_NAME);
-	int facility = LOG_MAIL;
-
-	(void)!conf_syslog_facility(conf_string(conf, CONF_SYSLOG_FACILITY), &facility, NULL);
-	log_open(name == NULL ? options->program : name, facility, conf_bool(conf, CONF_SYSLOG));
 }
 
 /* ---- what -V, -e and -n print ---- */
@@ -294,6 +297,17 @@ prepare(struct service *service, const struct conf *conf)
 	return exit_code != 0 ? exit_code : drop_privileges(conf);
 }
 
+/* A reload finds the file again whatever BaseDirectory says. */
+static void
+keep_conf_path(struct service *service)
+{
+	if (service->options.conf_path == NULL)
+		return;
+	service->conf_path = realpath(service->options.conf_path, NULL);
+	if (service->conf_path != NULL)
+		service->options.conf_path = service->conf_path;
+}
+
 static int
 serve(struct service *service, struct conf *conf)
 {
@@ -305,6 +319,7 @@ serve(struct service *service, struct conf *conf)
 	    .serving = serving};
 	int exit_code;
 
+	keep_conf_path(service);
 	args.detached = conf_bool(conf, CONF_BACKGROUND) && !service->options.foreground;
 	if (args.detached)
 		go_to_background(service);

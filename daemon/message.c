@@ -110,6 +110,8 @@ verdict_of(enum conf_action action)
 		return VERDICT_DISCARD;
 	case CONF_ACTION_REJECT:
 		return VERDICT_REJECT;
+	case CONF_ACTION_QUARANTINE:
+		return VERDICT_QUARANTINE;
 	default:
 		return VERDICT_TEMPFAIL;
 	}

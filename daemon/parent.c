@@ -68,6 +68,21 @@ close_stderr(void)
 		dup2(null, STDERR_FILENO);
 }
 
+/* In a child: another generation's sockets and configuration are none of its business. */
+static void
+forget_others(struct parent *parent, const struct generation *mine)
+{
+	close(parent->signals);
+	for (struct generation *g = parent->generations; g != NULL; g = g->next) {
+		if (g->control >= 0)
+			close(g->control);
+		if (g == mine)
+			continue;
+		channels_close(&g->channels);
+		conf_free(g->conf);
+	}
+}
+
 static pid_t
 spawn(struct parent *parent, struct generation *generation, unsigned int index, int control,
     void (*run)(const struct child_args *))
@@ -75,6 +90,7 @@ spawn(struct parent *parent, struct generation *generation, unsigned int index, 
 	const struct child_args args = {.conf = generation->conf,
 	    .channels = &generation->channels,
 	    .listeners = parent->args->listeners,
+	    .parent = getpid(),
 	    .index = index,
 	    .threads = generation->threads,
 	    .control = control,
@@ -82,7 +98,7 @@ spawn(struct parent *parent, struct generation *generation, unsigned int index, 
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		close(parent->signals);
+		forget_others(parent, generation);
 		if (parent->args->detached)
 			close_stderr();
 		run(&args);
