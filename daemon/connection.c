@@ -302,7 +302,8 @@ connection_open(struct frontend *frontend, int fd)
 
 	connection->frontend = frontend;
 	connection->source = (struct loop_source){.fd = fd, .ready = on_ready, .owner = connection};
-	milter_decoder_init(&connection->decoder, PACKET_MAX);
+	milter_decoder_init(
+	    &connection->decoder, frontend->host.settings->header_bytes_max + PACKET_EXTRA);
 	session_init(&connection->session, &frontend->host);
 	buf_init(&connection->input, READ_BYTES);
 	connection->next = frontend->all;

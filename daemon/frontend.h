@@ -11,8 +11,8 @@
 
 /* One read; also the most input kept of a peer that sends on while it should wait. */
 #define READ_BYTES 262144U
-/* Longest packet kept whole: a header field at its limit, envelope commands. */
-#define PACKET_MAX (SETTINGS_HEADER_BYTES_MAX + 4096U)
+/* Packets are kept whole up to MaximumHeaders and this much more: envelope commands, macros. */
+#define PACKET_EXTRA 16384U
 #define QUESTION_BUCKETS 1024U
 /* Until options are negotiated, and for an answer that a peer does not take. */
 #define FRESH_TIMEOUT_MS 60000
