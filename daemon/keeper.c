@@ -24,8 +24,6 @@
 
 /* Parsed keys kept: at about 6 KiB each, 60 MiB. */
 #define KEYS_MAX 10000U
-#define SPAN_ARG(s) (int)(s).n, ((s).p == NULL ? "" : (s).p)
-
 struct keeper {
 	struct settings *settings;
 	struct rules *rules;
@@ -42,23 +40,6 @@ struct worker {
 	struct buf out;
 	char *room; /* one request */
 };
-
-static enum verdict
-verdict_for(enum conf_action action)
-{
-	switch (action) {
-	case CONF_ACTION_ACCEPT:
-		return VERDICT_PASS;
-	case CONF_ACTION_DISCARD:
-		return VERDICT_DISCARD;
-	case CONF_ACTION_REJECT:
-		return VERDICT_REJECT;
-	case CONF_ACTION_QUARANTINE:
-		return VERDICT_QUARANTINE;
-	default:
-		return VERDICT_TEMPFAIL;
-	}
-}
 
 static const char *
 verdict_words(enum verdict verdict)
@@ -104,7 +85,7 @@ sign(struct worker *worker, const struct request *request)
 		log_signed(worker, request);
 		return;
 	}
-	worker->reply.verdict = verdict_for(
+	worker->reply.verdict = settings_verdict(
 	    status == ST_FAILED ? settings->on_signature_error : settings->on_internal_error);
 	log_line(LOG_LEVEL_ERROR, "%.*s: %s; %s", SPAN_ARG(request->job_id), err.text,
 	    verdict_words(worker->reply.verdict));
