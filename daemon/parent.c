@@ -28,6 +28,9 @@
 #define STOP_TIMEOUT_MS 30000
 #define KILL_AFTER_MS 5000
 #define RESTARTS_REMEMBERED 256
+/* Old configurations that still finish connections; with one more the oldest closes its idle ones.
+ */
+#define DRAINING_MAX 16
 
 enum generation_state { STARTING, SERVING, DRAINING };
 
@@ -207,6 +210,17 @@ generation_drain(struct generation *generation, int sig, int64_t timeout_ms)
 		kill(generation->keeper, SIGTERM);
 }
 
+/* Somebody reloads again and again while an MTA keeps its connections. */
+static void
+hurry_oldest(struct generation *generations)
+{
+	unsigned int draining = 0;
+
+	for (struct generation *g = generations; g != NULL; g = g->next)
+		if (g->state == DRAINING && ++draining > DRAINING_MAX)
+			g->deadline_ms = g->told_to_stop ? g->deadline_ms : 0;
+}
+
 /* The new generation serves: the others finish. */
 static void
 generation_serve(struct parent *parent, struct generation *generation)
@@ -218,6 +232,7 @@ generation_serve(struct parent *parent, struct generation *generation)
 		if (old->state == SERVING)
 			generation_drain(
 			    old, SIGUSR1, conf_int(old->conf, CONF_DRAIN_TIMEOUT) * 1000);
+	hurry_oldest(parent->generations);
 	if (parent->served)
 		log_line(LOG_LEVEL_NOTICE, "configuration reloaded from %s",
 		    conf_main_file(generation->conf));
