@@ -23,6 +23,7 @@ session_init(struct session *session, struct session_host *host)
 {
 	*session = (struct session){.host = host, .state = SESSION_FRESH};
 	buf_init(&session->out, SESSION_OUT_MAX);
+	buf_init(&session->macros, FRAME_MACROS_MAX);
 	message_init(session);
 }
 
@@ -31,6 +32,7 @@ session_free(struct session *session)
 {
 	message_free(session);
 	buf_free(&session->out);
+	buf_free(&session->macros);
 }
 
 /* An answer that cannot be written (a bug, or a peer that reads nothing) ends the connection. */
@@ -98,14 +100,39 @@ copy_text(char *to, size_t size, struct span s)
 }
 
 static void
+message_over(struct session *session)
+{
+	message_reset(session);
+	/* An answer that could not be written has ended the connection. */
+	if (session->state != SESSION_DONE)
+		session->state = SESSION_CONNECTED;
+}
+
+/* The macros of a stage that begins something come before its command. */
+static void
+macros_begin(struct session *session, char command)
+{
+	if (command == SMFIC_CONNECT) {
+		buf_reset(&session->macros);
+		session->daemon_name[0] = '\0';
+	}
+	if (command != SMFIC_MAIL)
+		return;
+	/* Each MAIL says anew whether its client has logged in. */
+	session->authenticated = false;
+	if (session->state > SESSION_CONNECTED)
+		message_over(session);
+}
+
+static void
 on_macro(struct session *session, const struct milter_event *event)
 {
+	char command = event->u.macro.command;
+	bool of_connection = command == SMFIC_CONNECT || command == SMFIC_HELO;
 	struct milter_args pairs = event->u.macro.pairs;
 	struct span name, value;
 
-	/* Each MAIL says anew whether its client has logged in. */
-	if (event->u.macro.command == SMFIC_MAIL)
-		session->authenticated = false;
+	macros_begin(session, command);
 	while (milter_macros_next(&pairs, &name, &value)) {
 		if (span_starts(name, SPAN_LIT("{")) && span_ends(name, SPAN_LIT("}")))
 			name = span_sub(name, 1, name.n - 2);
@@ -115,10 +142,9 @@ on_macro(struct session *session, const struct milter_event *event)
 			copy_text(session->daemon_name, sizeof(session->daemon_name), value);
 		else if (span_eq_str(name, "auth_type"))
 			session->authenticated = value.n > 0;
-		if (session->host->settings->want_macros) {
-			frame_list_add(&session->message.macros, name);
-			frame_list_add(&session->message.macros, value);
-		}
+		if (session->host->settings->want_macros)
+			message_macro(of_connection ? &session->macros : &session->message.macros,
+			    name, value);
 	}
 }
 
@@ -127,7 +153,10 @@ set_address(struct session *session, char family, struct span text)
 {
 	char address[64];
 
-	session->family = 0;
+	/* An address that cannot be read is nobody's: 0.0.0.0, not the 127.0.0.1 that a client
+	 * without an address counts as. */
+	session->family = family == SMFIA_UNKNOWN ? 0 : 4;
+	memset(session->address, 0, sizeof(session->address));
 	copy_text(address, sizeof(address), text);
 	if (family == SMFIA_UNIX)
 		session->family = 'U';
@@ -137,6 +166,14 @@ set_address(struct session *session, char family, struct span text)
 		 inet_pton(AF_INET6, strncasecmp(address, "IPv6:", 5) == 0 ? address + 5 : address,
 		     session->address) == 1)
 		session->family = 6;
+}
+
+static void
+begin_question(struct session *session, enum session_question question)
+{
+	session->question = question;
+	session->question_sent = false;
+	session_ask(session);
 }
 
 static void
@@ -152,8 +189,7 @@ on_connect(struct session *session, const struct milter_event *event)
 		step_done(session, SMFIP_NR_CONN);
 		return;
 	}
-	session->question = QUESTION_PEER;
-	session_ask(session);
+	begin_question(session, QUESTION_PEER);
 }
 
 /* HELO may come again (after STARTTLS) and ends what was begun. */
@@ -250,14 +286,6 @@ put_verdict(struct session *session)
 }
 
 static void
-begin_question(struct session *session, enum session_question question)
-{
-	session->question = question;
-	session->question_sent = false;
-	session_ask(session);
-}
-
-static void
 on_eoh(struct session *session, const struct milter_event *event)
 {
 	(void)event;
@@ -300,13 +328,6 @@ on_body(struct session *session, const struct milter_event *event)
 }
 
 static void
-message_over(struct session *session)
-{
-	message_reset(session);
-	session->state = SESSION_CONNECTED;
-}
-
-static void
 on_eom(struct session *session, const struct milter_event *event)
 {
 	struct session_message *message = &session->message;
@@ -342,6 +363,10 @@ on_quit_nc(struct session *session, const struct milter_event *event)
 {
 	(void)event;
 	message_reset(session);
+	buf_reset(&session->macros);
+	session->peer = session->authenticated = false;
+	session->family = 0;
+	session->client_host[0] = session->daemon_name[0] = '\0';
 	session->state = SESSION_NEGOTIATED;
 }
 
@@ -445,7 +470,12 @@ static void
 answer_sign(struct session *session, const struct reply *reply)
 {
 	take_verdict(session, reply);
-	if (reply->verdict == VERDICT_SIGN && !message_put_fields(session, reply)) {
+	if (reply->verdict == VERDICT_SIGN && reply->field_count == 0) {
+		log_line(LOG_LEVEL_ERROR,
+		    "%s: the keeper signed without a field; message tempfailed",
+		    message_job_id(session));
+		session->message.verdict = VERDICT_TEMPFAIL;
+	} else if (reply->verdict == VERDICT_SIGN && !message_put_fields(session, reply)) {
 		session_abandon(session, "the header fields could not be put together");
 		return;
 	}
@@ -483,7 +513,8 @@ session_keeper_lost(struct session *session, const char *why)
 
 	if (session->question == QUESTION_NONE)
 		return;
-	log_line(LOG_LEVEL_ERROR, "%s: %s; message tempfailed", message_job_id(session), why);
+	log_line(LOG_LEVEL_ERROR, "%s: %s; %s", message_job_id(session), why,
+	    session->question == QUESTION_PEER ? "taken for no peer" : "message tempfailed");
 	session_answer(session, &reply);
 }
 
