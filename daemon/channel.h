@@ -21,8 +21,8 @@ struct channels {
 };
 
 /* Makes all sockets, close-on-exec; the front-ends' ends do not block. ST_FAILED. */
-enum status channels_open(struct channels *channels, unsigned int frontends, struct err *err)
-    MUST_USE;
+enum status channels_open(
+    struct channels *channels, unsigned int frontends, struct err *err) MUST_USE;
 void channels_close(struct channels *channels);
 /* In a child: closes what it must not have. */
 void channels_keep_keeper(struct channels *channels);

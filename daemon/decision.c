@@ -13,9 +13,6 @@
 #include "lib/base/log.h"
 #include "lib/dkim/address.h"
 
-/* printf's "%.*s" for a span. */
-#define SPAN_ARG(s) (int)(s).n, ((s).p == NULL ? "" : (s).p)
-
 struct deciding {
 	struct rules *rules;
 	const struct request *request;
@@ -23,8 +20,7 @@ struct deciding {
 	bool why; /* log the reasons */
 };
 
-static void
-log_why(const struct deciding *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void log_why(const struct deciding *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 static void
 log_why(const struct deciding *d, const char *fmt, ...)
@@ -44,7 +40,8 @@ static void
 tempfail(const struct deciding *d, const char *why)
 {
 	d->decision->verdict = VERDICT_TEMPFAIL;
-	log_line(LOG_LEVEL_ERROR, "%.*s: %s; message tempfailed", SPAN_ARG(d->request->job_id), why);
+	log_line(
+	    LOG_LEVEL_ERROR, "%.*s: %s; message tempfailed", SPAN_ARG(d->request->job_id), why);
 }
 
 /* Is key in the table? false with VERDICT_TEMPFAIL set when the table cannot answer. */
@@ -212,8 +209,8 @@ add_key(const struct deciding *d, const struct signing_match *match)
 	struct keytable_entry *entry = &decision->entries[decision->entry_count];
 	struct err err = ERR_NONE;
 
-	if (keytable_lookup(
-	        d->rules->keys, match->keyname, d->request->domain, entry, &err) != ST_OK) {
+	if (keytable_lookup(d->rules->keys, match->keyname, d->request->domain, entry, &err) !=
+	    ST_OK) {
 		tempfail(d, err.text);
 		return false;
 	}
@@ -298,8 +295,7 @@ external_sender(const struct deciding *d)
 	    (d->request->flags & REQUEST_FLAG_ROUTED) != 0)
 		return;
 	log_line(LOG_LEVEL_NOTICE, "%.*s: external host %.*s attempted to send as %.*s",
-	    SPAN_ARG(d->request->job_id), SPAN_ARG(d->request->host),
-	    SPAN_ARG(d->request->domain));
+	    SPAN_ARG(d->request->job_id), SPAN_ARG(d->request->host), SPAN_ARG(d->request->domain));
 }
 
 static void

@@ -37,8 +37,7 @@ struct decision {
 
 /* Fills decision and logs why (LogWhy; not again for a message that was routed). Never fails:
  * trouble with a table is VERDICT_TEMPFAIL. Free with decision_release. Any thread. */
-void decision_make(
-    struct rules *rules, const struct request *request, struct decision *decision);
+void decision_make(struct rules *rules, const struct request *request, struct decision *decision);
 void decision_release(struct decision *decision);
 
 /* Is the client in PeerList? */

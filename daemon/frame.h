@@ -20,11 +20,11 @@
 #include "lib/base/status.h"
 #include "lib/crypto/digest.h"
 
-#define FRAME_MAX 409600U         /* octets of any frame; fits an unprivileged socket buffer */
+#define FRAME_MAX 409600U           /* octets of any frame; fits an unprivileged socket buffer */
 #define FRAME_CANONICAL_MAX 270336U /* octets of canonical headers in a SIGN frame */
-#define FRAME_MACROS_MAX 16384U   /* octets of MTA macros in a frame */
+#define FRAME_MACROS_MAX 16384U     /* octets of MTA macros in a frame */
 #define FRAME_RECIPIENTS_MAX 98304U /* octets of recipients in a frame */
-#define FRAME_HEADERS_MAX 32U     /* header fields in one answer */
+#define FRAME_HEADERS_MAX 32U       /* header fields in one answer */
 
 enum request_type {
 	REQUEST_PEER = 1, /* is this client in PeerList? */
@@ -36,7 +36,7 @@ enum request_type {
 #define REQUEST_FLAG_ROUTED 2U        /* a ROUTE of this message was answered: do not log again */
 #define REQUEST_FLAG_HEADER_RELAXED 4U
 #define REQUEST_FLAG_BODY_RELAXED 8U
-#define REQUEST_FLAG_WHY 16U          /* reserved for explaining requests */
+#define REQUEST_FLAG_WHY 16U /* reserved for explaining requests */
 
 /* family of the client: 0 unknown, 4, 6, 'U' for a UNIX socket. */
 struct request {
@@ -70,7 +70,8 @@ enum verdict {
 	VERDICT_TEMPFAIL, /* with the text for the MTA */
 	VERDICT_REJECT,
 	VERDICT_DISCARD,
-	VERDICT_RESET = 9 /* from the parent: the keeper died, whatever it had is lost */
+	VERDICT_QUARANTINE, /* let go, into the MTA's quarantine */
+	VERDICT_RESET = 9   /* from the parent: the keeper died, whatever it had is lost */
 };
 
 struct reply_field {

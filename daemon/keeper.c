@@ -24,8 +24,6 @@
 
 /* Parsed keys kept: at about 6 KiB each, 60 MiB. */
 #define KEYS_MAX 10000U
-#define SPAN_ARG(s) (int)(s).n, ((s).p == NULL ? "" : (s).p)
-
 struct keeper {
 	struct settings *settings;
 	struct rules *rules;
@@ -43,21 +41,6 @@ struct worker {
 	char *room; /* one request */
 };
 
-static enum verdict
-verdict_for(enum conf_action action)
-{
-	switch (action) {
-	case CONF_ACTION_ACCEPT:
-		return VERDICT_PASS;
-	case CONF_ACTION_DISCARD:
-		return VERDICT_DISCARD;
-	case CONF_ACTION_REJECT:
-		return VERDICT_REJECT;
-	default:
-		return VERDICT_TEMPFAIL;
-	}
-}
-
 static const char *
 verdict_words(enum verdict verdict)
 {
@@ -68,6 +51,8 @@ verdict_words(enum verdict verdict)
 		return "message discarded";
 	case VERDICT_REJECT:
 		return "message rejected";
+	case VERDICT_QUARANTINE:
+		return "message quarantined";
 	default:
 		return "message tempfailed";
 	}
@@ -91,8 +76,7 @@ sign(struct worker *worker, const struct request *request)
 {
 	struct keeper *keeper = worker->keeper;
 	struct err err = ERR_NONE;
-	int64_t now =
-	    keeper->fixed_time_utc >= 0 ? keeper->fixed_time_utc : clock_utc_s();
+	int64_t now = keeper->fixed_time_utc >= 0 ? keeper->fixed_time_utc : clock_utc_s();
 	enum status status = signer_sign(&worker->signer, request, &worker->decision, now,
 	    clock_mono_ms(), &worker->reply, &err);
 	const struct settings *settings = keeper->settings;
@@ -101,7 +85,7 @@ sign(struct worker *worker, const struct request *request)
 		log_signed(worker, request);
 		return;
 	}
-	worker->reply.verdict = verdict_for(
+	worker->reply.verdict = settings_verdict(
 	    status == ST_FAILED ? settings->on_signature_error : settings->on_internal_error);
 	log_line(LOG_LEVEL_ERROR, "%.*s: %s; %s", SPAN_ARG(request->job_id), err.text,
 	    verdict_words(worker->reply.verdict));
@@ -116,8 +100,8 @@ answer(struct worker *worker, const struct request *request)
 	reply->text = SPAN_EMPTY;
 	reply->field_count = 0;
 	if (request->type == REQUEST_PEER) {
-		reply->verdict = decision_peer(worker->keeper->rules, request) ? VERDICT_PEER
-		                                                               : VERDICT_PASS;
+		reply->verdict =
+		    decision_peer(worker->keeper->rules, request) ? VERDICT_PEER : VERDICT_PASS;
 		return;
 	}
 	decision_make(worker->keeper->rules, request, &worker->decision);
@@ -245,7 +229,7 @@ warn_if_unlocked(void)
 	(void)secret_bytes(&locked);
 	if (!locked)
 		log_line(LOG_LEVEL_WARNING, "keys could not all be locked into memory: raise the "
-		                            "limit of locked memory (LimitMEMLOCK=infinity)");
+					    "limit of locked memory (LimitMEMLOCK=infinity)");
 }
 
 void
@@ -256,11 +240,11 @@ keeper_run(const struct child_args *args)
 	sigset_t stop;
 	int sig;
 
-	process_begin("sp-keeper", true, false);
+	process_begin("sp-keeper", args->parent, true, false);
 	channels_keep_keeper(args->channels);
+	listeners_close(args->listeners);
 	if (keeper_open(&keeper, args->conf, &err) != ST_OK ||
-	    keeper_try_key(&keeper, &err) != ST_OK ||
-	    rules_watch(keeper.rules, &err) != ST_OK) {
+	    keeper_try_key(&keeper, &err) != ST_OK || rules_watch(keeper.rules, &err) != ST_OK) {
 		tell_parent(args->control, KEEPER_CANNOT, err.text);
 		_exit(EX_CONFIG);
 	}

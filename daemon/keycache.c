@@ -22,8 +22,8 @@ struct cached_key {
 };
 
 struct entry {
-	struct entry *next;           /* in its bucket */
-	struct entry *older, *newer;  /* by last use */
+	struct entry *next;          /* in its bucket */
+	struct entry *older, *newer; /* by last use */
 	char *name;
 	size_t name_bytes;
 	bool is_path;

@@ -1,7 +1,7 @@
 /*
- * keycache.h - the keeper's parsed private keys: bounded, least recently used goes first, wiped when
- * the last user lets go. A key is named by what the KeyTable says: a path, or the key text itself
- * (remembered as its SHA-256 only). One thread loads a missing key, the others wait for it.
+ * keycache.h - the keeper's parsed private keys: bounded, least recently used goes first, wiped
+ * when the last user lets go. A key is named by what the KeyTable says: a path, or the key text
+ * itself (remembered as its SHA-256 only). One thread loads a missing key, the others wait for it.
  *
  * A changed key file is used at the next message: one stat() tells. While the new file cannot be
  * read or parsed - it is just being written - the old key goes on for KEYCACHE_SETTLE_MS.

@@ -79,7 +79,7 @@ listen_all(const struct conf *conf, const struct conf_socket *wanted, struct lis
 	*exit_code_out = EX_UNAVAILABLE;
 	if (wanted->kind == CONF_SOCKET_UNIX &&
 	    remove_stale((const struct sockaddr_un *)(const void *)&addresses[0].address, err) !=
-	        ST_OK)
+		ST_OK)
 		return ST_DENIED;
 	for (size_t i = 0; i < count && i < LISTENERS_MAX; i++) {
 		int fd = listen_on(&addresses[i], (int)conf_int(conf, CONF_LISTEN_BACKLOG));

@@ -3,12 +3,14 @@ include daemon/milter/local.mk
 noinst_LIBRARIES += daemon/libdaemon.a
 daemon_libdaemon_a_SOURCES = \
 	daemon/channel.c daemon/channel.h \
+	daemon/connection.c \
 	daemon/decision.c daemon/decision.h \
 	daemon/frame.c daemon/frame.h \
-	daemon/frontend.c \
+	daemon/frontend.c daemon/frontend.h \
 	daemon/keeper.c \
 	daemon/keycache.c daemon/keycache.h \
 	daemon/listener.c \
+	daemon/loop.c daemon/loop.h \
 	daemon/message.c daemon/message.h \
 	daemon/options.c daemon/options.h \
 	daemon/parent.c daemon/parent.h \
@@ -24,10 +26,9 @@ else
 daemon_libdaemon_a_SOURCES += daemon/sandbox_none.c
 endif
 EXTRA_DIST += daemon/sandbox_seccomp.c daemon/sandbox_none.c
-daemon_libdaemon_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
 LIBDAEMON = daemon/libdaemon.a
 DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDKIM) \
-	$(LIBCRYPTO_ROOM) $(LIBBASE) $(EVENT_LIBS) $(OPENSSL_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) -lpthread
+	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) -lpthread
 
 sbin_PROGRAMS += signpostd
 signpostd_SOURCES = daemon/main.c

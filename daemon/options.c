@@ -82,7 +82,8 @@ set_time(struct options *options, const char *text)
 	uint64_t value;
 
 	if (!span_number(span_str(text), INT64_MAX, &value)) {
-		fprintf(stderr, "%s: -F: \"%s\" is not a time in seconds\n", options->program, text);
+		fprintf(
+		    stderr, "%s: -F: \"%s\" is not a time in seconds\n", options->program, text);
 		return false;
 	}
 	options->fixed_time_utc = (int64_t)value;
@@ -158,8 +159,8 @@ options_parse(int argc, char **argv, struct options *out)
 	const char *slash = strrchr(argv[0], '/');
 	int letter;
 
-	*out = (struct options){.program = slash == NULL ? argv[0] : slash + 1,
-	    .fixed_time_utc = -1};
+	*out =
+	    (struct options){.program = slash == NULL ? argv[0] : slash + 1, .fixed_time_utc = -1};
 	while ((letter = getopt(argc, argv, "Ab:c:d:De:fF:k:lL:no:p:P:Qrs:S:t:T:u:vVWx:X")) != -1)
 		if (!take_any(out, letter, optarg))
 			return false;

@@ -13,16 +13,16 @@
 #define OPTIONS_SETTINGS_MAX 64
 
 struct options {
-	const char *program;     /* argv[0] without its folder */
-	const char *conf_path;   /* -x, or the default that is readable, or NULL */
-	const char *show;        /* -e */
-	const char *test_files;  /* -t */
-	bool check_only;         /* -n */
-	bool query;              /* -Q */
-	bool version;            /* -V */
-	bool foreground;         /* -f */
-	unsigned int verbose;    /* -v */
-	int64_t fixed_time_utc;  /* -F, or -1 */
+	const char *program;    /* argv[0] without its folder */
+	const char *conf_path;  /* -x, or the default that is readable, or NULL */
+	const char *show;       /* -e */
+	const char *test_files; /* -t */
+	bool check_only;        /* -n */
+	bool query;             /* -Q */
+	bool version;           /* -V */
+	bool foreground;        /* -f */
+	unsigned int verbose;   /* -v */
+	int64_t fixed_time_utc; /* -F, or -1 */
 	struct {
 		enum conf_parameter parameter;
 		const char *value; /* of argv, or static */

@@ -28,6 +28,9 @@
 #define STOP_TIMEOUT_MS 30000
 #define KILL_AFTER_MS 5000
 #define RESTARTS_REMEMBERED 256
+/* Old configurations that still finish connections; with one more the oldest closes its idle ones.
+ */
+#define DRAINING_MAX 16
 
 enum generation_state { STARTING, SERVING, DRAINING };
 
@@ -58,6 +61,31 @@ struct parent {
 
 /* ---- children ---- */
 
+/* In the background: whoever started the service must not wait for the end of our output. */
+static void
+close_stderr(void)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
+}
+
+/* In a child: another generation's sockets and configuration are none of its business. */
+static void
+forget_others(struct parent *parent, const struct generation *mine)
+{
+	close(parent->signals);
+	for (struct generation *g = parent->generations; g != NULL; g = g->next) {
+		if (g->control >= 0)
+			close(g->control);
+		if (g == mine)
+			continue;
+		channels_close(&g->channels);
+		conf_free(g->conf);
+	}
+}
+
 static pid_t
 spawn(struct parent *parent, struct generation *generation, unsigned int index, int control,
     void (*run)(const struct child_args *))
@@ -65,6 +93,7 @@ spawn(struct parent *parent, struct generation *generation, unsigned int index, 
 	const struct child_args args = {.conf = generation->conf,
 	    .channels = &generation->channels,
 	    .listeners = parent->args->listeners,
+	    .parent = getpid(),
 	    .index = index,
 	    .threads = generation->threads,
 	    .control = control,
@@ -72,7 +101,9 @@ spawn(struct parent *parent, struct generation *generation, unsigned int index, 
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		close(parent->signals);
+		forget_others(parent, generation);
+		if (parent->args->detached)
+			close_stderr();
 		run(&args);
 	}
 	if (pid < 0)
@@ -98,13 +129,15 @@ keeper_start(struct parent *parent, struct generation *generation)
 		generation->keeper_retry_ms = clock_mono_ms() + KEEPER_RETRY_MS;
 }
 
+/* The parameter, or one for so many cores. */
 static unsigned int
-count_or_cores(const struct conf *conf, enum conf_parameter parameter, unsigned int most)
+count_or_cores(
+    const struct conf *conf, enum conf_parameter parameter, long cores_each, unsigned int most)
 {
 	int64_t wanted = conf_int(conf, parameter);
 
 	if (wanted <= 0)
-		wanted = sysconf(_SC_NPROCESSORS_ONLN);
+		wanted = (sysconf(_SC_NPROCESSORS_ONLN) + cores_each - 1) / cores_each;
 	if (wanted < 1)
 		wanted = 1;
 	return wanted > (int64_t)most ? most : (unsigned int)wanted;
@@ -119,8 +152,9 @@ generation_start(struct parent *parent, struct conf *conf)
 	generation->conf = conf;
 	generation->control = -1;
 	generation->number = ++parent->last_number;
-	generation->frontends = count_or_cores(conf, CONF_FRONTENDS, CHANNEL_FRONTENDS_MAX);
-	generation->threads = count_or_cores(conf, CONF_KEEPER_THREADS, 256);
+	/* A front-end takes less than half the time of the cheapest signature. */
+	generation->frontends = count_or_cores(conf, CONF_FRONTENDS, 2, CHANNEL_FRONTENDS_MAX);
+	generation->threads = count_or_cores(conf, CONF_KEEPER_THREADS, 1, 256);
 	if (channels_open(&generation->channels, generation->frontends, &err) != ST_OK) {
 		log_line(LOG_LEVEL_ERROR, "%s", err.text);
 		conf_free(conf);
@@ -176,6 +210,17 @@ generation_drain(struct generation *generation, int sig, int64_t timeout_ms)
 		kill(generation->keeper, SIGTERM);
 }
 
+/* Somebody reloads again and again while an MTA keeps its connections. */
+static void
+hurry_oldest(struct generation *generations)
+{
+	unsigned int draining = 0;
+
+	for (struct generation *g = generations; g != NULL; g = g->next)
+		if (g->state == DRAINING && ++draining > DRAINING_MAX)
+			g->deadline_ms = g->told_to_stop ? g->deadline_ms : 0;
+}
+
 /* The new generation serves: the others finish. */
 static void
 generation_serve(struct parent *parent, struct generation *generation)
@@ -187,6 +232,7 @@ generation_serve(struct parent *parent, struct generation *generation)
 		if (old->state == SERVING)
 			generation_drain(
 			    old, SIGUSR1, conf_int(old->conf, CONF_DRAIN_TIMEOUT) * 1000);
+	hurry_oldest(parent->generations);
 	if (parent->served)
 		log_line(LOG_LEVEL_NOTICE, "configuration reloaded from %s",
 		    conf_main_file(generation->conf));
@@ -202,6 +248,9 @@ stop(struct parent *parent, int exit_code)
 {
 	parent->stopping = true;
 	parent->exit_code = exit_code;
+	/* Connections that nobody will accept any more are refused, not left waiting. */
+	listeners_unlink(parent->args->listeners);
+	listeners_close(parent->args->listeners);
 	for (struct generation *g = parent->generations; g != NULL; g = g->next)
 		generation_drain(g, SIGTERM, STOP_TIMEOUT_MS);
 }
@@ -235,8 +284,8 @@ keeper_said(struct parent *parent, struct generation *generation)
 	else if (text[0] == KEEPER_READY)
 		log_line(LOG_LEVEL_NOTICE, "the keeper is back");
 	else if (generation->state == STARTING)
-		start_failed(parent, generation,
-		    n > 1 ? text + 1 : "the keeper died while it was starting");
+		start_failed(
+		    parent, generation, n > 1 ? text + 1 : "the keeper died while it was starting");
 	else
 		log_line(LOG_LEVEL_ERROR, "the keeper cannot come back: %s; retrying in %d ms",
 		    n > 1 ? text + 1 : "it died", KEEPER_RETRY_MS);

@@ -16,11 +16,13 @@ struct parent_args {
 	struct conf *conf; /* taken over */
 	struct listeners *listeners;
 	int64_t fixed_time_utc;
+	bool detached; /* Background: children write nothing to the starter's stderr */
 	/* Reads the configuration again, with the same command line; logs what is wrong and returns
 	 * NULL if it cannot be used. The result is owned by the parent. */
 	struct conf *(*reload)(void *context);
 	void *context;
-	/* Called once, when the first generation serves (Background: lets the caller's shell go). */
+	/* Called once, when the first generation serves (Background: lets the caller's shell go).
+	 */
 	void (*serving)(void *context);
 };
 

@@ -74,8 +74,8 @@ query_run(const char *program)
 	char line[LINE_BYTES];
 
 	if (!read_line("enter data set description\n\tcsl:entry1[,entry2[,...]]\n\tfile:path\n"
-	               "\trefile:path\n> ",
-	        line))
+		       "\trefile:path\n> ",
+		line))
 		return EX_DATAERR;
 	if (table_open(backend_registry(), "data set", line, 0, &table, &err) != ST_OK) {
 		fprintf(stderr, "%s: %s\n", program, err.text);

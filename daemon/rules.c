@@ -62,7 +62,7 @@ struct opening {
 
 static const struct opening openings[] = {
     {CONF_SIGNING_TABLE, TABLE_ICASE | TABLE_ASCII_ONLY | TABLE_VALUE_NEEDED,
-        offsetof(struct rules, signing)},
+	offsetof(struct rules, signing)},
     {CONF_KEY_TABLE, TABLE_SECRET | TABLE_VALUE_NEEDED, offsetof(struct rules, keys)},
     {CONF_EXEMPT_DOMAINS, TABLE_ICASE, offsetof(struct rules, exempt)},
     {CONF_MTA, 0, offsetof(struct rules, mta)},
@@ -80,8 +80,8 @@ open_all(const struct conf *conf, struct rules *rules, struct err *err)
 	if (status == ST_OK && rules->keys == NULL)
 		status = open_table(conf, CONF_DOMAIN, TABLE_ICASE, &rules->domains, err);
 	if (status == ST_OK)
-		status = open_hosts(
-		    conf, CONF_PEER_LIST, &rules->host_tables[0], &rules->peers, err);
+		status =
+		    open_hosts(conf, CONF_PEER_LIST, &rules->host_tables[0], &rules->peers, err);
 	if (status == ST_OK)
 		status = open_hosts(
 		    conf, CONF_INTERNAL_HOSTS, &rules->host_tables[1], &rules->internal, err);
@@ -121,8 +121,7 @@ rules_open(const struct conf *conf, struct rules **rules_out, struct err *err)
 {
 	struct rules *rules = mem_zalloc(1, sizeof(*rules));
 	bool verify;
-	enum status status =
-	    conf_mode(conf_string(conf, CONF_MODE), &rules->sign, &verify, err);
+	enum status status = conf_mode(conf_string(conf, CONF_MODE), &rules->sign, &verify, err);
 
 	rules->key_file = path_of(conf_string(conf, CONF_KEY_FILE));
 	rules->selector = copy_of(conf_string(conf, CONF_SELECTOR));
@@ -169,9 +168,9 @@ rules_close(struct rules *rules)
 enum status
 rules_watch(struct rules *rules, struct err *err)
 {
-	struct table *const tables[] = {rules->signing, rules->keys, rules->domains,
-	    rules->exempt, rules->mta, rules->dont_sign, rules->host_tables[0],
-	    rules->host_tables[1], rules->host_tables[2]};
+	struct table *const tables[] = {rules->signing, rules->keys, rules->domains, rules->exempt,
+	    rules->mta, rules->dont_sign, rules->host_tables[0], rules->host_tables[1],
+	    rules->host_tables[2]};
 	enum status status = watcher_start(&rules->watcher, err);
 
 	if (status != ST_OK)

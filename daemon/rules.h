@@ -13,13 +13,13 @@
 #include "lib/store/watch.h"
 
 struct rules {
-	bool sign;                 /* Mode has s */
-	struct table *signing;     /* SigningTable */
-	struct table *keys;        /* KeyTable */
-	struct table *domains;     /* Domain; only without a KeyTable */
-	struct table *exempt;      /* ExemptDomains */
-	struct table *mta;         /* MTA */
-	struct table *dont_sign;   /* DontSignMailTo */
+	bool sign;               /* Mode has s */
+	struct table *signing;   /* SigningTable */
+	struct table *keys;      /* KeyTable */
+	struct table *domains;   /* Domain; only without a KeyTable */
+	struct table *exempt;    /* ExemptDomains */
+	struct table *mta;       /* MTA */
+	struct table *dont_sign; /* DontSignMailTo */
 	struct table *host_tables[3];
 	struct hostlist *peers;    /* PeerList */
 	struct hostlist *internal; /* InternalHosts */
@@ -34,14 +34,14 @@ struct rules {
 };
 
 /* Opens every table that conf names. ST_INVALID, ST_UNAVAILABLE: err names parameter and file. */
-enum status rules_open(const struct conf *conf, struct rules **rules_out, struct err *err)
-    MUST_USE;
+enum status rules_open(const struct conf *conf, struct rules **rules_out, struct err *err) MUST_USE;
 void rules_close(struct rules *rules); /* NULL is fine */
 /* Takes edited files over from now on. */
 enum status rules_watch(struct rules *rules, struct err *err) MUST_USE;
 
-/* Does every rule of a flat SigningTable name a key of the KeyTable that can be used (CheckSigningTable)?
- * Each fault is logged as a warning; the number of faults. deep: read and parse the keys too. */
+/* Does every rule of a flat SigningTable name a key of the KeyTable that can be used
+ * (CheckSigningTable)? Each fault is logged as a warning; the number of faults. deep: read and
+ * parse the keys too. */
 size_t rules_check(struct rules *rules, bool deep);
 
 /* All items of a table that can be walked, in order, NULL-terminated; free with rules_list_free.

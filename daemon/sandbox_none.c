@@ -1,6 +1,6 @@
 /*
- * sandbox_none.c - the front-end without a system call filter (--disable-sandbox, sanitizer builds).
- * Linked in place of sandbox_seccomp.c; it must never be in a release build for Linux.
+ * sandbox_none.c - the front-end without a system call filter (--disable-sandbox, sanitizer
+ * builds). Linked in place of sandbox_seccomp.c; it must never be in a release build for Linux.
  */
 #include "daemon/process.h"
 

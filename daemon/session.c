@@ -62,7 +62,7 @@ on_optneg(struct session *session, const struct milter_event *event)
 {
 	const struct settings *settings = session->host->settings;
 	struct milter_want want = {.actions_needed = SMFIF_ADDHDRS,
-	    .actions_liked = SMFIF_SETSYMLIST,
+	    .actions_liked = SMFIF_SETSYMLIST | SMFIF_QUARANTINE,
 	    .protocol = SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_SKIP |
 			SMFIP_HDR_LEADSPC | SMFIP_NR_ALL,
 	    .pipelining = settings->pipelining};
@@ -153,7 +153,10 @@ set_address(struct session *session, char family, struct span text)
 {
 	char address[64];
 
-	session->family = 0;
+	/* An address that cannot be read is nobody's: 0.0.0.0, not the 127.0.0.1 that a client
+	 * without an address counts as. */
+	session->family = family == SMFIA_UNKNOWN ? 0 : 4;
+	memset(session->address, 0, sizeof(session->address));
 	copy_text(address, sizeof(address), text);
 	if (family == SMFIA_UNIX)
 		session->family = 'U';
@@ -163,6 +166,14 @@ set_address(struct session *session, char family, struct span text)
 		 inet_pton(AF_INET6, strncasecmp(address, "IPv6:", 5) == 0 ? address + 5 : address,
 		     session->address) == 1)
 		session->family = 6;
+}
+
+static void
+begin_question(struct session *session, enum session_question question)
+{
+	session->question = question;
+	session->question_sent = false;
+	session_ask(session);
 }
 
 static void
@@ -178,8 +189,7 @@ on_connect(struct session *session, const struct milter_event *event)
 		step_done(session, SMFIP_NR_CONN);
 		return;
 	}
-	session->question = QUESTION_PEER;
-	session_ask(session);
+	begin_question(session, QUESTION_PEER);
 }
 
 /* HELO may come again (after STARTTLS) and ends what was begun. */
@@ -233,6 +243,17 @@ on_header(struct session *session, const struct milter_event *event)
 	step_done(session, SMFIP_NR_HDR);
 }
 
+static void
+put_quarantine(struct session *session)
+{
+	if ((session->actions & SMFIF_QUARANTINE) != 0)
+		sent(session, milter_put_quarantine(&session->out, "DKIM signing is not possible"));
+	else
+		log_line(LOG_LEVEL_WARNING,
+		    "%s: the MTA has no quarantine; the message goes unsigned",
+		    message_job_id(session));
+}
+
 /* The reply that a decided message gets at the step where it was decided. */
 static void
 put_verdict(struct session *session)
@@ -251,19 +272,17 @@ put_verdict(struct session *session)
 	case VERDICT_SIGN:
 		put_reply(session, SMFIR_CONTINUE);
 		return;
+	case VERDICT_QUARANTINE:
+		/* Only possible at the end; until then the message goes on. */
+		if (message->at_end)
+			put_quarantine(session);
+		put_reply(session, SMFIR_CONTINUE);
+		return;
 	default:
 		sent(session, milter_put_replycode(&session->out, permanent ? "550" : "451",
 				  permanent ? "5.7.0" : "4.7.0", message->refusal));
 		return;
 	}
-}
-
-static void
-begin_question(struct session *session, enum session_question question)
-{
-	session->question = question;
-	session->question_sent = false;
-	session_ask(session);
 }
 
 static void
@@ -314,13 +333,13 @@ on_eom(struct session *session, const struct milter_event *event)
 	struct session_message *message = &session->message;
 
 	message_body(session, event->u.eom.data);
+	message->at_end = true;
 	if (message->verdict != 0 && message->verdict != VERDICT_SIGN) {
 		put_verdict(session);
 		message_over(session);
 		return;
 	}
 	message_body_done(session);
-	message->at_end = true;
 	/* A defective message is refused if it would have been signed, else let go. */
 	begin_question(session, message->defective ? QUESTION_ROUTE : QUESTION_SIGN);
 }
@@ -452,7 +471,8 @@ answer_sign(struct session *session, const struct reply *reply)
 {
 	take_verdict(session, reply);
 	if (reply->verdict == VERDICT_SIGN && reply->field_count == 0) {
-		log_line(LOG_LEVEL_ERROR, "%s: the keeper signed without a field; message tempfailed",
+		log_line(LOG_LEVEL_ERROR,
+		    "%s: the keeper signed without a field; message tempfailed",
 		    message_job_id(session));
 		session->message.verdict = VERDICT_TEMPFAIL;
 	} else if (reply->verdict == VERDICT_SIGN && !message_put_fields(session, reply)) {

@@ -6,7 +6,8 @@
  * The life of a message: MAIL, RCPT and HEADER events collect facts and fields; at EOH the fields
  * are parsed and the body digest starts; when the MTA waits for a reply there, or when the body is
  * long, the keeper is asked whether this will be signed (ROUTE), so that no long body is hashed in
- * vain; at EOM it is asked for the signatures (SIGN). While a question is open no further event may be given.
+ * vain; at EOM it is asked for the signatures (SIGN). While a question is open no further event may
+ * be given.
  */
 #ifndef SIGNPOST_DAEMON_SESSION_H
 #define SIGNPOST_DAEMON_SESSION_H
@@ -54,28 +55,23 @@ enum session_state {
 	SESSION_DONE /* to be closed when out is written */
 };
 
-enum session_question {
-	QUESTION_NONE,
-	QUESTION_PEER,
-	QUESTION_ROUTE,
-	QUESTION_SIGN
-};
+enum session_question { QUESTION_NONE, QUESTION_PEER, QUESTION_ROUTE, QUESTION_SIGN };
 
 /* What is known of the current message. */
 struct session_message {
 	struct arena arena;
 	struct header_list headers;
 	struct header_selection selection;
-	bool headers_ready;     /* the list has been made */
-	bool selected;          /* and what of it is signed */
-	bool hashing;           /* body and digest are in use */
-	bool routed;            /* a ROUTE was answered VERDICT_SIGN */
-	bool recipients_lost;   /* too many to carry */
-	bool defective;         /* RequiredHeaders: the field counts break RFC 5322 */
-	bool asked_at_eoh;      /* the MTA waits for the answer to ROUTE */
-	bool at_end;            /* the ROUTE question was asked at the end of the message */
-	enum verdict verdict;   /* 0 until decided */
-	char refusal[128];      /* for the MTA, with a temporary or permanent refusal */
+	bool headers_ready;   /* the list has been made */
+	bool selected;        /* and what of it is signed */
+	bool hashing;         /* body and digest are in use */
+	bool routed;          /* a ROUTE was answered VERDICT_SIGN */
+	bool recipients_lost; /* too many to carry */
+	bool defective;       /* RequiredHeaders: the field counts break RFC 5322 */
+	bool asked_at_eoh;    /* the MTA waits for the answer to ROUTE */
+	bool at_end;          /* the ROUTE question was asked at the end of the message */
+	enum verdict verdict; /* 0 until decided */
+	char refusal[128];    /* for the MTA, with a temporary or permanent refusal */
 	struct digest *digest;
 	struct canon_body body;
 	enum canon header_canon, body_canon;

@@ -50,8 +50,8 @@ read_policy(const struct conf *conf, struct settings *settings, struct err *err)
 
 /* On-Default sets all actions, the specific one wins. */
 static enum status
-read_action(const struct conf *conf, enum conf_parameter parameter, enum conf_action *out,
-    struct err *err)
+read_action(
+    const struct conf *conf, enum conf_parameter parameter, enum conf_action *out, struct err *err)
 {
 	const char *text = conf_string(conf, parameter);
 
@@ -66,11 +66,11 @@ read_actions(const struct conf *conf, struct settings *settings, struct err *err
 	enum status status = read_action(conf, CONF_ON_SECURITY, &settings->on_security, err);
 
 	if (status == ST_OK)
-		status = read_action(
-		    conf, CONF_ON_INTERNAL_ERROR, &settings->on_internal_error, err);
+		status =
+		    read_action(conf, CONF_ON_INTERNAL_ERROR, &settings->on_internal_error, err);
 	if (status == ST_OK)
-		status = read_action(
-		    conf, CONF_ON_SIGNATURE_ERROR, &settings->on_signature_error, err);
+		status =
+		    read_action(conf, CONF_ON_SIGNATURE_ERROR, &settings->on_signature_error, err);
 	return status;
 }
 
@@ -181,4 +181,21 @@ settings_free(struct settings *settings)
 	mem_free(settings->connect_macros);
 	mem_free(settings->mail_macros);
 	mem_free(settings);
+}
+
+enum verdict
+settings_verdict(enum conf_action action)
+{
+	switch (action) {
+	case CONF_ACTION_ACCEPT:
+		return VERDICT_PASS;
+	case CONF_ACTION_DISCARD:
+		return VERDICT_DISCARD;
+	case CONF_ACTION_REJECT:
+		return VERDICT_REJECT;
+	case CONF_ACTION_QUARANTINE:
+		return VERDICT_QUARANTINE;
+	default:
+		return VERDICT_TEMPFAIL;
+	}
 }

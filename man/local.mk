@@ -2,3 +2,5 @@
 dist_man_MANS += man/signpost.1
 dist_man_MANS += man/signpost-genkey.1
 dist_man_MANS += man/signpostd.8
+# sources of man
+dist_man_MANS += man/signpostd.conf.5

@@ -92,7 +92,8 @@ parse_include(struct parser *parser, struct conf_place place, struct span path)
 static void
 parse_unknown(struct parser *parser, struct conf_place place, struct span name)
 {
-	enum conf_parameter nearest = conf_nearest(name);
+	bool full = parser->report == NULL || parser->report->count == CONF_MESSAGES_MAX;
+	enum conf_parameter nearest = full ? CONF_COUNT : conf_nearest(name);
 	int shown = name.n > 100 ? 100 : (int)name.n;
 
 	if (nearest == CONF_COUNT)

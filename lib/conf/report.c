@@ -45,8 +45,6 @@ keep(struct conf_report *report, enum conf_severity severity, const char *file, 
 {
 	struct conf_message *message;
 
-	if (report->count == CONF_MESSAGES_MAX)
-		return;
 	report->messages =
 	    mem_resize(report->messages, report->count + 1, sizeof(*report->messages));
 	message = &report->messages[report->count++];
@@ -70,6 +68,8 @@ conf_report_add(struct conf_report *report, enum conf_severity severity, const c
 		report->errors++;
 	else
 		report->warnings++;
+	if (report->count == CONF_MESSAGES_MAX)
+		return;
 	va_start(args, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);

@@ -98,29 +98,45 @@ least_of(unsigned int a, unsigned int b)
 	return a < b ? a : b;
 }
 
-/* Damerau-Levenshtein (neighbours may be swapped), letters without case. Both are at most
- * NAME_MAX_GUESSED long. */
+/* The next row of the distances between a and b; the least number in it. */
 static unsigned int
-distance(struct span a, struct span b)
+distance_row(struct span a, struct span b, size_t i, const unsigned int *before,
+    const unsigned int *last, unsigned int *now)
+{
+	char ca = ascii_lower(a.p[i - 1]);
+	unsigned int least = (unsigned int)i;
+
+	now[0] = (unsigned int)i;
+	for (size_t j = 1; j <= b.n; j++) {
+		char cb = ascii_lower(b.p[j - 1]);
+
+		now[j] = least_of(last[j] + 1, now[j - 1] + 1);
+		now[j] = least_of(now[j], last[j - 1] + (ca != cb));
+		if (i > 1 && j > 1 && ca == ascii_lower(b.p[j - 2]) &&
+		    cb == ascii_lower(a.p[i - 2]))
+			now[j] = least_of(now[j], before[j - 2] + 1);
+		least = least_of(least, now[j]);
+	}
+	return least;
+}
+
+/* Damerau-Levenshtein (neighbours may be swapped), letters without case; limit when it is that or
+ * more. Both are at most NAME_MAX_GUESSED long. */
+static unsigned int
+distance(struct span a, struct span b, unsigned int limit)
 {
 	unsigned int rows[3][NAME_MAX_GUESSED + 1];
 	unsigned int *before = rows[0], *last = rows[1], *now = rows[2], *spare;
+	unsigned int least_before = 0, least;
 
 	for (size_t j = 0; j <= b.n; j++)
 		last[j] = before[j] = (unsigned int)j;
 	for (size_t i = 1; i <= a.n; i++) {
-		char ca = ascii_lower(a.p[i - 1]);
-
-		now[0] = (unsigned int)i;
-		for (size_t j = 1; j <= b.n; j++) {
-			char cb = ascii_lower(b.p[j - 1]);
-
-			now[j] = least_of(last[j] + 1, now[j - 1] + 1);
-			now[j] = least_of(now[j], last[j - 1] + (ca != cb));
-			if (i > 1 && j > 1 && ca == ascii_lower(b.p[j - 2]) &&
-			    cb == ascii_lower(a.p[i - 2]))
-				now[j] = least_of(now[j], before[j - 2] + 1);
-		}
+		least = distance_row(a, b, i, before, last, now);
+		/* A swap looks two rows back. */
+		if (least >= limit && least_before >= limit)
+			return limit;
+		least_before = least;
 		spare = before;
 		before = last;
 		last = now;
@@ -142,9 +158,10 @@ conf_nearest(struct span name)
 		struct span other = span_str(table[p].name);
 		unsigned int d;
 
-		if (other.n > name.n + 3 || name.n > other.n + 3)
+		/* Each octet more or less is a slip of its own. */
+		if (other.n >= name.n + best || name.n >= other.n + best)
 			continue;
-		d = distance(name, other);
+		d = distance(name, other, best);
 		if (d < best) {
 			best = d;
 			nearest = (enum conf_parameter)p;

@@ -21,7 +21,9 @@
 struct key {
 	EVP_PKEY *pkey;
 	/* RSA: initialised for signing SHA-256; duplicated for each signature. */
-	EVP_PKEY_CTX *ready;
+	/* Initialised for signing, duplicated for each signature. */
+	EVP_PKEY_CTX *ready;     /* RSA with SHA-256 */
+	EVP_MD_CTX *ready_eddsa; /* Ed25519 */
 	enum key_algorithm algorithm;
 	int bits;
 };
@@ -75,8 +77,13 @@ fail_openssl(struct err *err, enum status status, const char *what)
 static enum status
 key_prepare(struct key *key, struct err *err)
 {
-	if (key->algorithm == KEY_ED25519_SHA256)
+	if (key->algorithm == KEY_ED25519_SHA256) {
+		key->ready_eddsa = EVP_MD_CTX_new();
+		if (key->ready_eddsa == NULL || EVP_DigestSignInit_ex(key->ready_eddsa, NULL, NULL,
+						    NULL, NULL, key->pkey, NULL) != 1)
+			return fail_openssl(err, ST_FAILED, "the crypto library refuses the key");
 		return ST_OK;
+	}
 	key->ready = EVP_PKEY_CTX_new(key->pkey, NULL);
 	if (key->ready == NULL || EVP_PKEY_sign_init(key->ready) != 1 ||
 	    EVP_PKEY_CTX_set_rsa_padding(key->ready, RSA_PKCS1_PADDING) != 1 ||
@@ -159,6 +166,15 @@ parse_base64(struct span text)
 	return pkey;
 }
 
+/* A SEQUENCE, whose length octet is none of base64's: '0' alone begins either. */
+static bool
+is_der(struct span text)
+{
+	return text.n > 1 && text.p[0] == 0x30 &&
+	       ((text.p[1] & 0x80) != 0 ||
+		   (text.p[1] > 0x20 && text.p[1] < '/' && text.p[1] != '+'));
+}
+
 enum status
 key_parse(struct span text, struct key **key_out, struct err *err)
 {
@@ -173,7 +189,7 @@ key_parse(struct span text, struct key **key_out, struct err *err)
 	}
 	if (memmem(trimmed.p, trimmed.n, "-----BEGIN", 10) != NULL)
 		pkey = parse_pem(trimmed);
-	else if (text.p[0] == 0x30 && text.n > 1 && (text.p[1] & 0x80) != 0)
+	else if (is_der(text))
 		pkey = parse_der((const unsigned char *)text.p, text.n);
 	else
 		pkey = parse_base64(trimmed);
@@ -189,6 +205,7 @@ key_free(struct key *key)
 	if (key == NULL)
 		return;
 	EVP_PKEY_CTX_free(key->ready);
+	EVP_MD_CTX_free(key->ready_eddsa);
 	EVP_PKEY_free(key->pkey);
 	mem_free(key);
 }
@@ -238,8 +255,7 @@ static bool
 sign_ed25519(struct key *key, const uint8_t *digest, uint8_t *signature, size_t *n)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool ok = context != NULL &&
-		  EVP_DigestSignInit_ex(context, NULL, NULL, NULL, NULL, key->pkey, NULL) == 1 &&
+	bool ok = context != NULL && EVP_MD_CTX_copy_ex(context, key->ready_eddsa) == 1 &&
 		  EVP_DigestSign(context, signature, n, digest, SHA256_BYTES) == 1;
 
 	EVP_MD_CTX_free(context);

@@ -12,6 +12,7 @@
 
 #define STAGE_BYTES 8192u
 #define STAGE_DIRECT_BYTES 2048u /* a run this long is hashed where it stands */
+#define SLICE_BYTES 16384u       /* scanned and hashed while it is in the nearest cache */
 
 /* What goes to the digest next; lives for one call. */
 struct writer {
@@ -195,10 +196,14 @@ canon_body_update(struct canon_body *body, struct span piece)
 	w.n = 0;
 	if (body->octets >= body->limit || piece.n == 0)
 		return;
-	if (body->fix_crlf)
-		piece_add_fixed(&w, piece);
-	else
-		piece_add(&w, piece);
+	for (size_t at = 0; at < piece.n; at += SLICE_BYTES) {
+		struct span slice = span_sub(piece, at, SLICE_BYTES);
+
+		if (body->fix_crlf)
+			piece_add_fixed(&w, slice);
+		else
+			piece_add(&w, slice);
+	}
 	writer_flush(&w);
 }
 

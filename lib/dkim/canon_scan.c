@@ -49,9 +49,32 @@ load_16(const char *p)
 	return _mm_loadu_si128((const __m128i *)(const void *)p);
 }
 
+/* The first candidate of mask that really changes, or SIZE_MAX; bit 0 is at offset at. */
+static size_t
+first_change(struct span s, size_t at, uint64_t mask)
+{
+	for (; mask != 0; mask &= mask - 1) {
+		size_t candidate = at + (size_t)__builtin_ctzll(mask);
+
+		if (changes_at(s, candidate))
+			return candidate;
+	}
+	return SIZE_MAX;
+}
+
 size_t
 canon_scan(struct span s, size_t at)
 {
+	size_t found;
+
+	/* Where changes stand close together the next one is near. */
+	if (s.n - at > 16) {
+		found =
+		    first_change(s, at, candidates_16(load_16(s.p + at), load_16(s.p + at + 1)));
+		if (found != SIZE_MAX)
+			return found;
+		at += 16;
+	}
 	for (; s.n - at > 64; at += 64) {
 		const char *p = s.p + at;
 		uint64_t mask = candidates_16(load_16(p), load_16(p + 1)) |
@@ -59,12 +82,9 @@ canon_scan(struct span s, size_t at)
 				candidates_16(load_16(p + 32), load_16(p + 33)) << 32 |
 				candidates_16(load_16(p + 48), load_16(p + 49)) << 48;
 
-		for (; mask != 0; mask &= mask - 1) {
-			size_t candidate = at + (size_t)__builtin_ctzll(mask);
-
-			if (changes_at(s, candidate))
-				return candidate;
-		}
+		found = first_change(s, at, mask);
+		if (found != SIZE_MAX)
+			return found;
 	}
 	return canon_scan_portable(s, at);
 }

@@ -29,7 +29,7 @@ header_name_usable(struct span name)
 	for (size_t i = 0; i < name.n; i++)
 		if (name.p[i] == ':' || name.p[i] == '\r' || name.p[i] == '\n' || name.p[i] == '\0')
 			return false;
-	return span_trim(name).n > 0;
+	return name.n > 0 && !ascii_blank(name.p[0]);
 }
 
 /* The arena takes nothing back: the old array stays behind, at most as much again in all. */

@@ -40,7 +40,7 @@ enum status header_list_init(
 /* Copies one field into the arena, as a milter delivers it: bare LF folds become CRLF; when
  * leading_blank_kept is false (no SMFIP_HDR_LEADSPC) one blank is put in front of the value, as
  * the MTA will. ST_TOO_BIG when a limit is reached, ST_INVALID for a name that cannot be one
- * (empty, or with ':', CR, LF or NUL); the list is then unchanged. */
+ * (empty, with a blank in front, or with ':', CR, LF or NUL); the list is then unchanged. */
 enum status header_list_add(struct header_list *list, struct span name, struct span value,
     bool leading_blank_kept) MUST_USE;
 

@@ -23,6 +23,14 @@ line_measure(struct span text, size_t at, size_t *next_out)
 	return n;
 }
 
+/* "From " as mbox writes it, and not the obsolete "From : ..." of a field. */
+static bool
+mbox_line(struct span text)
+{
+	return span_starts(text, MBOX_FROM) &&
+	       !span_starts(span_trim(span_from(text, MBOX_FROM.n)), SPAN_LIT(":"));
+}
+
 /* The field at offset at with all of its continuation lines; at < text.n. */
 static struct span
 field_measure(struct span text, size_t at, size_t *next_out, size_t *lines_out)
@@ -62,7 +70,7 @@ header_block_parse(struct span text, struct header_list *list, size_t *body_at_o
 	size_t line = 1;
 
 	*body_at_out = text.n;
-	if (span_starts(text, MBOX_FROM)) {
+	if (mbox_line(text)) {
 		(void)line_measure(text, 0, &at);
 		line++;
 	}

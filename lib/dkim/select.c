@@ -35,9 +35,13 @@ pattern_matches(struct span pattern, struct span name)
 static bool
 list_matches(const struct name_list *list, struct span name)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (pattern_matches(span_str(list->names[i]), name))
+	for (size_t i = 0; i < list->count; i++) {
+		const struct name_pattern *p = &list->names[i];
+		struct span pattern = span_of(p->text, p->n);
+
+		if (p->wild ? pattern_matches(pattern, name) : span_ieq(pattern, name))
 			return true;
+	}
 	return false;
 }
 
@@ -46,7 +50,7 @@ static bool
 list_has(const struct name_list *list, struct span name)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (span_ieq_str(name, list->names[i]))
+		if (span_ieq(span_of(list->names[i].text, list->names[i].n), name))
 			return true;
 	return false;
 }
@@ -142,7 +146,8 @@ header_policy_select(const struct header_policy *policy, const struct header_lis
 	order_bottom_up(out, hashes, done);
 	out->name_count = out->index_count;
 	for (size_t i = 0; i < policy->over.count; i++)
-		out->names[out->name_count++] = span_str(policy->over.names[i]);
+		out->names[out->name_count++] =
+		    span_of(policy->over.names[i].text, policy->over.names[i].n);
 	return ST_OK;
 }
 

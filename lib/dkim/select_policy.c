@@ -45,7 +45,8 @@ list_add(struct name_list *list, struct span name, struct err *err)
 		    (int)(name.n > 80 ? 80 : name.n), name.p == NULL ? "" : name.p);
 		return ST_INVALID;
 	}
-	list->names[list->count++] = span_dup(name);
+	list->names[list->count++] = (struct name_pattern){
+	    .text = span_dup(name), .n = name.n, .wild = span_find(name, '*') != SIZE_MAX};
 	return ST_OK;
 }
 
@@ -134,7 +135,7 @@ static void
 list_free(struct name_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)
-		mem_free(list->names[i]);
+		mem_free(list->names[i].text);
 	mem_free(list->names);
 }
 

@@ -6,8 +6,14 @@
 
 #include "lib/dkim/select.h"
 
+struct name_pattern {
+	char *text; /* owned */
+	size_t n;
+	bool wild; /* holds a '*' */
+};
+
 struct name_list {
-	char **names; /* owned */
+	struct name_pattern *names; /* owned */
 	size_t count;
 };
 

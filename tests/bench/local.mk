@@ -1,1 +1,27 @@
-# tests
+# Benchmarks: make bench BENCH_FLAGS="--quick". Not part of make check.
+# BENCH_SERVER is the milter under test; what is not there is left out.
+BENCH_TOOLS = tests/bench/miltergen tests/bench/floor tests/bench/spin
+BENCH_SERVER = ./signpostd
+EXTRA_PROGRAMS = $(BENCH_TOOLS) tests/bench/bench_canon
+tests_bench_miltergen_SOURCES = \
+	tests/bench/client.c tests/bench/client.h \
+	tests/bench/miltergen.c \
+	tests/bench/procs.c tests/bench/procs.h \
+	tests/bench/script.c tests/bench/script.h
+tests_bench_miltergen_LDADD = $(LIBMTA) $(LIBBASE)
+tests_bench_floor_SOURCES = tests/bench/floor.c
+tests_bench_floor_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
+tests_bench_floor_LDADD = $(OPENSSL_LIBS)
+tests_bench_spin_SOURCES = tests/bench/spin.c
+tests_bench_spin_LDADD = -lpthread
+EXTRA_DIST += tests/bench/bench.py
+CLEANFILES += $(EXTRA_PROGRAMS)
+
+.PHONY: bench
+bench: $(BENCH_TOOLS) $(sbin_PROGRAMS)
+	server=; test ! -x $(BENCH_SERVER) || server="--server $(BENCH_SERVER)"; \
+	$(PYTHON3) $(srcdir)/tests/bench/bench.py --programs tests/bench $$server $(BENCH_FLAGS)
+
+# Pieces on their own: make tests/bench/bench_canon && tests/bench/bench_canon
+tests_bench_bench_canon_SOURCES = tests/bench/bench_canon.c
+tests_bench_bench_canon_LDADD = $(DKIM_LDADD)

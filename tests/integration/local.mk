@@ -1,1 +1,34 @@
-# tests
+# Integration tests: real MTAs, independent verifiers, our own milter client. `make check-integration` runs them
+# against the signpostd of this build; MILTER=/usr/sbin/opendkim runs them against another program.
+EXTRA_DIST += \
+	tests/integration/README \
+	tests/integration/conftest.py \
+	tests/integration/lib/__init__.py \
+	tests/integration/lib/campaign.py \
+	tests/integration/lib/corpus.py \
+	tests/integration/lib/daemon.py \
+	tests/integration/lib/keys.py \
+	tests/integration/lib/load.py \
+	tests/integration/lib/milter.py \
+	tests/integration/lib/postfix.py \
+	tests/integration/lib/procs.py \
+	tests/integration/lib/sendmail.py \
+	tests/integration/lib/sink.py \
+	tests/integration/lib/smtpc.py \
+	tests/integration/lib/verify.py \
+	tests/integration/lib/verify_dkimpy.py \
+	tests/integration/test_cli.py \
+	tests/integration/test_faults.py \
+	tests/integration/test_memory_of_keys.py \
+	tests/integration/test_milter_client.py \
+	tests/integration/test_postfix.py \
+	tests/integration/test_sendmail.py \
+	tests/integration/test_tutorial_configs.py \
+	tests/integration/test_verifiers.py \
+	tests/integration/verify_maildkim.pl
+
+PYTEST = /usr/bin/python3 -m pytest
+
+.PHONY: check-integration
+check-integration: all
+	cd $(srcdir)/tests/integration && SIGNPOST_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -p no:cacheprovider -rs -s

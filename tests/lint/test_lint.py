@@ -38,7 +38,7 @@ def tree(top):
     with open(os.path.join(os.path.dirname(LINT), "../../.clang-format"), encoding="ascii") as f:
         write(top, ".clang-format", f.read())
     for path in ("lib/base/good.c", "lib/crypto/key.h", "tools/good.c"):
-        write(top, path, GOOD % os.path.basename(path))
+        write(top, path, GOOD % path)
     write(top, "man/good.1", PAGE)
 
 

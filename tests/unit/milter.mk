@@ -5,8 +5,12 @@ tests_lib_libmta_a_SOURCES = \
 	tests/lib/mta.c tests/lib/mta.h
 LIBMTA = tests/lib/libmta.a
 if CMOCKA
-check_PROGRAMS += tests/unit/test_milter
-TESTS += tests/unit/test_milter
+check_PROGRAMS += tests/unit/test_bench tests/unit/test_milter
+TESTS += tests/unit/test_bench tests/unit/test_milter
+tests_unit_test_bench_SOURCES = tests/unit/test_bench.c \
+	tests/bench/procs.c tests/bench/procs.h \
+	tests/bench/script.c tests/bench/script.h
+tests_unit_test_bench_LDADD = $(LIBMTA) $(LIBMILTERCODEC) $(LIBBASE) $(UNIT_LDADD)
 tests_unit_test_milter_SOURCES = tests/unit/test_milter.c
 tests_unit_test_milter_LDADD = $(LIBMTA) $(LIBMILTERCODEC) $(LIBBASE) $(UNIT_LDADD)
 endif

@@ -1,1 +1,22 @@
-# tests
+# Unit tests of lib/store and the flat backends.
+STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBBASE) $(PCRE2_LIBS)
+EXTRA_DIST += tests/unit/store_help.h
+if CMOCKA
+STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/unit/test_store_signing \
+	tests/unit/test_store_hostlist tests/unit/test_store_keyfile tests/unit/test_store_watch
+check_PROGRAMS += $(STORE_TESTS)
+TESTS += $(STORE_TESTS)
+tests_unit_test_store_tables_SOURCES = tests/unit/test_store_tables.c
+tests_unit_test_store_tables_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_store_refile_SOURCES = tests/unit/test_store_refile.c
+tests_unit_test_store_refile_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_store_signing_SOURCES = tests/unit/test_store_signing.c
+tests_unit_test_store_signing_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_store_hostlist_SOURCES = tests/unit/test_store_hostlist.c
+tests_unit_test_store_hostlist_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_store_keyfile_SOURCES = tests/unit/test_store_keyfile.c
+tests_unit_test_store_keyfile_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_store_watch_SOURCES = tests/unit/test_store_watch.c
+tests_unit_test_store_watch_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+endif
+include tests/conformance/local.mk

@@ -677,6 +677,41 @@ test_report_is_bounded(void **state)
 }
 
 static void
+test_the_manual_page_has_every_parameter(void **state)
+{
+	char path[4096], line[256];
+	struct buf page;
+	FILE *f;
+	int c;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/man/signpostd.conf.5", getenv("SRCDIR"));
+	f = fopen(path, "r");
+	assert_non_null(f);
+	buf_init(&page, 1U << 20);
+	while ((c = getc(f)) != EOF)
+		buf_add_char(&page, (char)c);
+	fclose(f);
+	for (int i = 0; i < CONF_COUNT; i++) {
+		enum conf_parameter p = (enum conf_parameter)i;
+		const char *value = conf_default(p);
+
+		if (conf_class_of(p) == CONF_CLASS_OBSOLETE || p == CONF_INCLUDE)
+			snprintf(line, sizeof(line), ".It Sy %s Pq ", conf_name(p));
+		else
+			snprintf(line, sizeof(line), ".It Sy %s Pq %s, %s%s\n", conf_name(p),
+			    conf_type_of(p) == CONF_TYPE_BOOL      ? "boolean"
+			    : conf_type_of(p) == CONF_TYPE_INT     ? "integer"
+			    : conf_type_of(p) == CONF_TYPE_DATASET ? "data set"
+								   : "text",
+			    value == NULL ? "no default" : "default ", value == NULL ? "" : value);
+		if (strstr(buf_text(&page), line) == NULL)
+			fail_msg("signpostd.conf(5) lacks: %s", line);
+	}
+	buf_free(&page);
+}
+
+static void
 test_old_name_of_software_header(void **state)
 {
 	struct conf *conf = conf_new();
@@ -704,6 +739,7 @@ main(void)
 	    cmocka_unit_test(test_lines),
 	    cmocka_unit_test(test_include),
 	    cmocka_unit_test(test_report_is_bounded),
+	    cmocka_unit_test(test_the_manual_page_has_every_parameter),
 	    cmocka_unit_test(test_old_name_of_software_header),
 	};
 

@@ -1,0 +1,512 @@
+/*
+ * client.c - the load generator's connections: one thread, one epoll. Called by miltergen.c for the
+ * warm-up and for the run. It sends up to the next command that must be answered in one system
+ * call, so that the generator itself costs little. It must judge each message: signed, unsigned,
+ * refused, broken or lost, and every message has exactly one outcome.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "lib/base/mem.h"
+#include "tests/bench/client.h"
+#include "tests/lib/mta.h"
+
+#define OFFER_ACTIONS 0x1ffU /* Postfix 3.7: 6, 0x1ff, 0x1fffff */
+#define OFFER_PROTOCOL 0x1fffffU
+#define INPUT_BYTES 16384U
+#define FIELDS_MAX 65536U
+#define EVENTS 64
+
+enum conn_state { CONN_CLOSED, CONN_OFFERED, CONN_MESSAGE };
+
+struct conn {
+	enum conn_state state;
+	int fd;
+	bool wants_out;
+	char *head;          /* this connection's copy of the script's head */
+	size_t at;           /* next octet of the script to send */
+	size_t stop;         /* next stop */
+	unsigned int left;   /* messages still to send on this connection */
+	unsigned int domain; /* of the message under way */
+	uint64_t number;     /* of the message under way */
+	uint64_t since_ns;   /* first octet of the message, or connect */
+	unsigned int signatures;
+	bool save;
+	struct buf first, last; /* inserted and appended fields, only when saving */
+	char input[INPUT_BYTES];
+	size_t input_n;
+};
+
+struct client {
+	const struct client_plan *plan;
+	struct client_result *result;
+	struct script script;
+	bool scripted;
+	int epoll;
+	struct conn *conns;
+	uint64_t messages; /* to send */
+	uint64_t started;
+	unsigned int open;
+	struct err *err;
+	bool failed;
+};
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+static void
+conn_watch(struct client *client, struct conn *conn, bool out)
+{
+	struct epoll_event event = {.events = out ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.ptr = conn};
+
+	if (conn->wants_out == out)
+		return;
+	conn->wants_out = out;
+	epoll_ctl(client->epoll, EPOLL_CTL_MOD, conn->fd, &event);
+}
+
+static void
+conn_close(struct client *client, struct conn *conn)
+{
+	close(conn->fd);
+	conn->state = CONN_CLOSED;
+	client->open--;
+}
+
+/* The message under way has its outcome. */
+static void
+count_outcome(struct client *client, struct conn *conn, uint64_t *counter)
+{
+	struct client_result *result = client->result;
+
+	(*counter)++;
+	result->done++;
+	if (counter != &result->errors && counter != &result->lost)
+		result->latency_us[result->latencies++] =
+		    (uint32_t)((now_ns() - conn->since_ns) / 1000);
+}
+
+static void
+conn_fail(struct client *client, struct conn *conn, uint64_t *counter)
+{
+	if (conn->state == CONN_MESSAGE)
+		count_outcome(client, conn, counter);
+	else
+		(*counter)++;
+	conn_close(client, conn);
+}
+
+static void
+prepare_message(struct client *client, struct conn *conn)
+{
+	const struct client_plan *plan = client->plan;
+
+	conn->number = client->started++;
+	conn->domain =
+	    (unsigned int)((conn->number % plan->active) * (plan->domains / plan->active));
+	conn->left--;
+	conn->signatures = 0;
+	conn->save = plan->save_folder != NULL && conn->number % plan->save_every == 0;
+	buf_reset(&conn->first);
+	buf_reset(&conn->last);
+	script_set_domain(&client->script, conn->head, conn->domain);
+	conn->state = CONN_MESSAGE;
+	conn->since_ns = now_ns();
+}
+
+/* Sends up to the next stop. false: the connection is broken. */
+static bool
+conn_send(struct client *client, struct conn *conn)
+{
+	struct script *script = &client->script;
+	size_t end = script->stops[conn->stop].at;
+
+	while (conn->at < end) {
+		struct iovec parts[2];
+		int n = 0;
+		ssize_t sent;
+
+		if (conn->at < script->head_end) {
+			size_t head = end < script->head_end ? end : script->head_end;
+
+			parts[n++] = (struct iovec){conn->head + conn->at, head - conn->at};
+		}
+		if (end > script->head_end) {
+			size_t from = conn->at > script->head_end ? conn->at : script->head_end;
+
+			parts[n++] = (struct iovec){script->octets.p + from, end - from};
+		}
+		sent = writev(conn->fd, parts, n);
+		if (sent < 0 && errno == EAGAIN) {
+			conn_watch(client, conn, true);
+			return true;
+		}
+		if (sent < 0)
+			return false;
+		conn->at += (size_t)sent;
+	}
+	conn_watch(client, conn, false);
+	return true;
+}
+
+static bool
+start_first_message(struct client *client, struct conn *conn)
+{
+	conn->at = 0;
+	conn->stop = 0;
+	prepare_message(client, conn);
+	return conn_send(client, conn);
+}
+
+static bool
+start_next_message(struct client *client, struct conn *conn)
+{
+	conn->at = client->script.message_at;
+	conn->stop = 0;
+	while (client->script.stops[conn->stop].at <= conn->at)
+		conn->stop++;
+	prepare_message(client, conn);
+	return conn_send(client, conn);
+}
+
+static void
+save_message(struct client *client, struct conn *conn)
+{
+	struct buf text;
+	char path[4096];
+	FILE *f;
+
+	buf_init(&text, SCRIPT_BODY_MAX + (1U << 20));
+	script_add_message(&text, buf_span(&conn->first), buf_span(&conn->last), conn->domain,
+	    client->plan->body_bytes);
+	snprintf(path, sizeof(path), "%s/%08llu.eml", client->plan->save_folder,
+	    (unsigned long long)conn->number);
+	f = fopen(path, "we");
+	if (f == NULL || fwrite(text.p, 1, text.n, f) != text.n) {
+		err_set(client->err, "%s: %s", path, strerror(errno));
+		client->failed = true;
+	}
+	if (f != NULL)
+		fclose(f);
+	buf_free(&text);
+}
+
+/* ABORT after every message; a connection ends with A A Q, as Postfix does. */
+static bool
+end_message(struct client *client, struct conn *conn)
+{
+	static const char abort_packet[] = "\0\0\0\1A";
+	static const char end_packets[] = "\0\0\0\1A\0\0\0\1A\0\0\0\1Q";
+
+	conn->state = CONN_OFFERED; /* nothing is under way */
+	if (conn->save)
+		save_message(client, conn);
+	if (conn->left > 0 && client->started < client->messages && !client->failed) {
+		if (send(conn->fd, abort_packet, sizeof(abort_packet) - 1, MSG_NOSIGNAL) != 5)
+			return false;
+		return start_next_message(client, conn);
+	}
+	if (send(conn->fd, end_packets, sizeof(end_packets) - 1, MSG_NOSIGNAL) < 0)
+		client->result->errors++;
+	conn_close(client, conn);
+	return true;
+}
+
+static void
+keep_field(struct client *client, struct conn *conn, const struct mta_reply *reply)
+{
+	struct buf *to = reply->code == SMFIR_INSHEADER ? &conn->first : &conn->last;
+
+	if (span_ieq(reply->name, SPAN_LIT("DKIM-Signature")))
+		conn->signatures++;
+	if (!conn->save)
+		return;
+	buf_add(to, reply->name);
+	buf_add_str(to, client->script.leading_space ? ":" : ": ");
+	for (size_t i = 0; i < reply->value.n; i++) {
+		if (reply->value.p[i] == '\n')
+			buf_add_char(to, '\r');
+		buf_add_char(to, reply->value.p[i]);
+	}
+	buf_add_str(to, "\r\n");
+}
+
+static uint64_t *
+outcome_of(struct client_result *result, const struct conn *conn, const struct mta_reply *reply)
+{
+	switch (reply->code) {
+	case SMFIR_CONTINUE:
+	case SMFIR_ACCEPT:
+		return conn->signatures > 0 ? &result->signed_messages : &result->unsigned_messages;
+	case SMFIR_TEMPFAIL:
+	case SMFIR_SHUTDOWN:
+	case SMFIR_CONN_FAIL:
+		return &result->tempfailed;
+	case SMFIR_REPLYCODE:
+		return reply->text.n > 0 && reply->text.p[0] == '4' ? &result->tempfailed
+								    : &result->rejected;
+	default:
+		return &result->rejected;
+	}
+}
+
+/* A final answer to the command of the stop we are at. */
+static bool
+take_answer(struct client *client, struct conn *conn, const struct mta_reply *reply)
+{
+	struct script *script = &client->script;
+	char command = script->stops[conn->stop].command;
+
+	if (conn->at < script->stops[conn->stop].at)
+		return false; /* an answer before the question was out */
+	if (command != SMFIC_BODYEOB && reply->code == SMFIR_CONTINUE) {
+		conn->stop++;
+		return conn_send(client, conn);
+	}
+	if (command == SMFIC_BODY && reply->code == SMFIR_SKIP) {
+		conn->at = script->eom_at;
+		conn->stop = script->stop_count - 1;
+		return conn_send(client, conn);
+	}
+	client->result->signatures += conn->signatures;
+	count_outcome(client, conn, outcome_of(client->result, conn, reply));
+	return end_message(client, conn);
+}
+
+static bool
+take_options(struct client *client, struct conn *conn, const struct mta_reply *reply)
+{
+	struct client_result *result = client->result;
+
+	if (reply->code != SMFIC_OPTNEG)
+		return false;
+	if (!client->scripted) {
+		script_build(&client->script, reply->protocol, client->plan->body_bytes);
+		client->scripted = true;
+		result->protocol = reply->protocol;
+		result->actions = reply->actions;
+		result->version = reply->version;
+	}
+	if (reply->protocol != result->protocol)
+		return false;
+	result->setup_us[result->setups++] = (uint32_t)((now_ns() - conn->since_ns) / 1000);
+	if (conn->head == NULL) {
+		conn->head = mem_alloc(client->script.head_end);
+		memcpy(conn->head, client->script.octets.p, client->script.head_end);
+	}
+	if (client->started >= client->messages) {
+		conn_close(client, conn);
+		return true;
+	}
+	return start_first_message(client, conn);
+}
+
+static bool
+take_reply(struct client *client, struct conn *conn, const struct mta_reply *reply)
+{
+	if (conn->state == CONN_OFFERED)
+		return take_options(client, conn, reply);
+	if (mta_reply_is_final(reply->code))
+		return take_answer(client, conn, reply);
+	if (reply->code == SMFIR_INSHEADER || reply->code == SMFIR_ADDHEADER)
+		keep_field(client, conn, reply);
+	return true;
+}
+
+static bool
+conn_receive(struct client *client, struct conn *conn)
+{
+	ssize_t n = read(conn->fd, conn->input + conn->input_n, INPUT_BYTES - conn->input_n);
+	struct mta_reply reply;
+	struct span input;
+	enum status status;
+
+	if (n < 0 && errno == EAGAIN)
+		return true;
+	if (n <= 0)
+		return false;
+	input = span_of(conn->input, conn->input_n + (size_t)n);
+	while ((status = mta_reply_next(&input, &reply, client->err)) == ST_OK) {
+		if (!take_reply(client, conn, &reply))
+			return false;
+		if (conn->state == CONN_CLOSED)
+			return true;
+	}
+	if (status != ST_ABSENT || input.n == INPUT_BYTES)
+		return false;
+	memmove(conn->input, input.p, input.n);
+	conn->input_n = input.n;
+	return true;
+}
+
+static void
+conn_open(struct client *client, struct conn *conn)
+{
+	const struct client_plan *plan = client->plan;
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = conn};
+	struct buf offer;
+	int one = 1;
+
+	conn->since_ns = now_ns();
+	conn->fd = socket(plan->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (conn->fd < 0 ||
+	    connect(conn->fd, (const struct sockaddr *)&plan->address, plan->address_bytes) < 0) {
+		err_set(client->err, "cannot connect to the server: %s", strerror(errno));
+		client->failed = true;
+		if (conn->fd >= 0)
+			close(conn->fd);
+		return;
+	}
+	if (plan->address.ss_family != AF_UNIX)
+		setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	fcntl(conn->fd, F_SETFL, fcntl(conn->fd, F_GETFL) | O_NONBLOCK);
+	conn->state = CONN_OFFERED;
+	conn->wants_out = false;
+	conn->input_n = 0;
+	conn->left = plan->per_connection;
+	client->open++;
+	client->result->connections++;
+	epoll_ctl(client->epoll, EPOLL_CTL_ADD, conn->fd, &event);
+	buf_init(&offer, 64);
+	mta_put_optneg(&offer, MILTER_VERSION_MAX, OFFER_ACTIONS,
+	    plan->refuse_no_reply ? OFFER_PROTOCOL & ~SMFIP_NR_ALL : OFFER_PROTOCOL);
+	if (send(conn->fd, offer.p, offer.n, MSG_NOSIGNAL) != (ssize_t)offer.n)
+		conn_fail(client, conn, &client->result->errors);
+	buf_free(&offer);
+}
+
+/* So many connections as there are messages that nobody has begun. */
+static void
+open_connections(struct client *client)
+{
+	for (unsigned int i = 0; i < client->plan->connections; i++) {
+		uint64_t promised = client->started;
+
+		if (client->failed || client->conns[i].state != CONN_CLOSED)
+			continue;
+		for (unsigned int j = 0; j < client->plan->connections; j++)
+			promised += client->conns[j].state == CONN_OFFERED;
+		if (promised < client->messages)
+			conn_open(client, &client->conns[i]);
+	}
+}
+
+static void
+close_late_ones(struct client *client)
+{
+	uint64_t limit_ns = (uint64_t)client->plan->timeout_ms * 1000000U;
+	uint64_t now = now_ns();
+
+	for (unsigned int i = 0; i < client->plan->connections; i++) {
+		struct conn *conn = &client->conns[i];
+
+		if (conn->state != CONN_CLOSED && now - conn->since_ns > limit_ns)
+			conn_fail(client, conn, &client->result->lost);
+	}
+}
+
+static void
+handle(struct client *client, const struct epoll_event *event)
+{
+	struct conn *conn = event->data.ptr;
+	bool whole = true;
+
+	if (conn->state == CONN_CLOSED)
+		return;
+	if ((event->events & EPOLLOUT) != 0)
+		whole = conn_send(client, conn);
+	if (whole && (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
+		whole = conn_receive(client, conn);
+	if (!whole && conn->state != CONN_CLOSED)
+		conn_fail(client, conn, &client->result->errors);
+}
+
+/* A server that only fails must not keep us for ever. */
+static bool
+is_hopeless(const struct client *client)
+{
+	const struct client_result *result = client->result;
+
+	return result->errors + result->lost > 1000 + result->done / 2;
+}
+
+static void
+loop(struct client *client)
+{
+	struct epoll_event events[EVENTS];
+	uint64_t next_check = now_ns() + 1000000000U;
+
+	open_connections(client);
+	while (client->open > 0) {
+		unsigned int open = client->open;
+		int n = epoll_wait(client->epoll, events, EVENTS, 1000);
+
+		for (int i = 0; i < n; i++)
+			handle(client, &events[i]);
+		if (now_ns() >= next_check) {
+			close_late_ones(client);
+			next_check = now_ns() + 1000000000U;
+		}
+		if (is_hopeless(client)) {
+			err_set(client->err, "most messages end in an error or are lost");
+			client->failed = true;
+		}
+		if (client->open < open)
+			open_connections(client);
+	}
+}
+
+enum status
+client_run(const struct client_plan *plan, uint64_t messages, struct client_result *result_out,
+    struct err *err)
+{
+	struct client client = {
+	    .plan = plan, .result = result_out, .messages = messages, .err = err};
+	uint64_t begin;
+
+	memset(result_out, 0, sizeof(*result_out));
+	result_out->latency_us = mem_zalloc(messages + 1, sizeof(uint32_t));
+	result_out->setup_us = mem_zalloc(2 * messages + 2048, sizeof(uint32_t));
+	client.conns = mem_zalloc(plan->connections, sizeof(struct conn));
+	for (unsigned int i = 0; i < plan->connections; i++) {
+		buf_init(&client.conns[i].first, FIELDS_MAX);
+		buf_init(&client.conns[i].last, FIELDS_MAX);
+	}
+	client.epoll = epoll_create1(EPOLL_CLOEXEC);
+	begin = now_ns();
+	loop(&client);
+	result_out->wall_ns = now_ns() - begin;
+	close(client.epoll);
+	for (unsigned int i = 0; i < plan->connections; i++) {
+		buf_free(&client.conns[i].first);
+		buf_free(&client.conns[i].last);
+		mem_free(client.conns[i].head);
+	}
+	mem_free(client.conns);
+	if (client.scripted)
+		script_free(&client.script);
+	return client.failed ? ST_FAILED : ST_OK;
+}
+
+void
+client_result_free(struct client_result *result)
+{
+	mem_free(result->latency_us);
+	mem_free(result->setup_us);
+	result->latency_us = NULL;
+	result->setup_us = NULL;
+}

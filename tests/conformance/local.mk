@@ -1,0 +1,10 @@
+# One suite for every backend, and the micro benchmark of tables.
+if CMOCKA
+check_PROGRAMS += tests/conformance/test_backends
+TESTS += tests/conformance/test_backends
+tests_conformance_test_backends_SOURCES = tests/conformance/test_backends.c
+tests_conformance_test_backends_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+endif
+check_PROGRAMS += tests/bench/bench_tables
+tests_bench_bench_tables_SOURCES = tests/bench/bench_tables.c
+tests_bench_bench_tables_LDADD = $(STORE_TEST_LDADD)

@@ -1,0 +1,178 @@
+"""Processes and ports for the tests: start, wait until ready, keep the log, always clean up.
+
+Used by every test through conftest.py. Nothing here knows mail. Only processes started here are ever killed.
+"""
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+
+def free_ports(count=1):
+    """COUNT different ports that the kernel says are free now on 127.0.0.1."""
+    socks = []
+    for _ in range(count):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", 0))
+        socks.append(s)
+    ports = [s.getsockname()[1] for s in socks]
+    for s in socks:
+        s.close()
+    return ports
+
+
+def free_port():
+    return free_ports(1)[0]
+
+
+def make_dir(label):
+    """A new folder that other users may enter (an MTA drops to its own user)."""
+    path = Path(tempfile.mkdtemp(prefix=f"signpost-it-{label}-"))
+    path.chmod(0o755)
+    return path
+
+
+def remove_dir(path):
+    if os.environ.get("KEEP_TMP"):
+        return
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def connect(address, timeout=5.0):
+    """ADDRESS is ("127.0.0.1", port) or the path of a UNIX socket."""
+    if isinstance(address, tuple):
+        s = socket.create_connection(address, timeout=timeout)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return s
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(timeout)
+    s.connect(str(address))
+    return s
+
+
+def wait_connect(address, timeout=15.0, proc=None):
+    """Wait until something listens at ADDRESS; RuntimeError if PROC ends before that."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if proc is not None and proc.poll() is not None:
+            raise RuntimeError(f"exited with {proc.returncode} before it listened at {address}")
+        try:
+            connect(address, 1.0).close()
+            return
+        except OSError:
+            time.sleep(0.03)
+    raise RuntimeError(f"nothing listens at {address} after {timeout} s")
+
+
+def wait_until(condition, timeout=10.0, step=0.03):
+    """True as soon as CONDITION() is; False when TIMEOUT seconds have gone."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(step)
+    return bool(condition())
+
+
+def children(pid):
+    """All descendants of PID, PID first, from /proc."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                text = Path(f"/proc/{entry}/stat").read_text()
+                parents.setdefault(int(text.rsplit(")", 1)[1].split()[1]), []).append(int(entry))
+            except (OSError, IndexError):
+                continue
+    found, todo = [], [pid]
+    while todo:
+        one = todo.pop(0)
+        found.append(one)
+        todo.extend(sorted(parents.get(one, [])))
+    return found
+
+
+def comm(pid):
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def rss_kib(pids):
+    total = 0
+    for pid in pids:
+        try:
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+                if line.startswith("VmRSS:"):
+                    total += int(line.split()[1])
+        except OSError:
+            pass
+    return total
+
+
+def die_with_parent():
+    """In the child: TERM when the test run is killed, so that nothing is left behind."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+class Process:
+    """One supervised process in a session of its own; its output goes to a file."""
+
+    def __init__(self, argv, log, cwd=None, env=None, executable=None):
+        self.log = Path(log)
+        self.file = open(self.log, "ab")
+        self.popen = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=self.file,
+                                      stderr=self.file, cwd=cwd, env=env, executable=executable,
+                                      start_new_session=True, preexec_fn=die_with_parent)
+        self.pid = self.popen.pid
+
+    def poll(self):
+        return self.popen.poll()
+
+    @property
+    def returncode(self):
+        return self.popen.returncode
+
+    def output(self):
+        return self.log.read_text(errors="replace")
+
+    def signal(self, number):
+        self.popen.send_signal(number)
+
+    def wait(self, timeout):
+        return self.popen.wait(timeout)
+
+    def kill(self):
+        """End it at once, for what has nothing to finish."""
+        self.popen.kill()
+        return self.stop(0.1)
+
+    def stop(self, timeout=8.0):
+        """TERM, then KILL of what is left of the process group we made. Answers the exit status."""
+        tree = children(self.pid)
+        if self.popen.poll() is None:
+            self.popen.terminate()
+            try:
+                self.popen.wait(timeout)
+            except subprocess.TimeoutExpired:
+                pass
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        for pid in tree[1:]:
+            try:
+                if os.getsid(pid) == self.pid:
+                    os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        self.popen.wait()
+        self.file.close()
+        return self.popen.returncode

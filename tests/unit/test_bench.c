@@ -1,0 +1,163 @@
+/*
+ * test_bench.c - the load generator's script against our own decoder: a measurement is worth
+ * nothing when the messages are not what they are said to be.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "daemon/milter/milter.h"
+#include "lib/base/mem.h"
+#include "tests/bench/procs.h"
+#include "tests/bench/script.h"
+
+struct seen {
+	unsigned int counts[MILTER_UNKNOWN + 1];
+	struct buf message; /* as a filter would put it together, with CRLF */
+};
+
+static void
+add_with_crlf(struct buf *buf, struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\n')
+			buf_add_char(buf, '\r');
+		buf_add_char(buf, s.p[i]);
+	}
+}
+
+static void
+see(struct seen *seen, const struct milter_event *event)
+{
+	seen->counts[event->type]++;
+	if (event->type == MILTER_HEADER) {
+		buf_add(&seen->message, event->u.header.name);
+		buf_add_char(&seen->message, ':');
+		add_with_crlf(&seen->message, event->u.header.value);
+		buf_add_str(&seen->message, "\r\n");
+	} else if (event->type == MILTER_EOH) {
+		buf_add_str(&seen->message, "\r\n");
+	} else if (event->type == MILTER_BODY) {
+		buf_add(&seen->message, event->u.body.data);
+	}
+}
+
+static void
+decode(const struct script *script, unsigned int domain, struct seen *seen)
+{
+	struct milter_decoder dec;
+	struct milter_event event;
+	struct err err = ERR_NONE;
+	struct span input = buf_span(&script->octets);
+	enum status status;
+	char *copy = mem_alloc(input.n);
+
+	memset(seen, 0, sizeof(*seen));
+	buf_init(&seen->message, 64U << 20);
+	memcpy(copy, input.p, input.n);
+	script_set_domain(script, copy, domain);
+	input.p = copy;
+	milter_decoder_init(&dec, 65536);
+	while ((status = milter_decoder_next(&dec, &input, &event, &err)) == ST_OK)
+		see(seen, &event);
+	assert_int_equal(status, ST_ABSENT);
+	assert_int_equal(milter_decoder_held(&dec), 0);
+	milter_decoder_free(&dec);
+	mem_free(copy);
+}
+
+static void
+expect_message(const struct seen *seen, unsigned int domain, size_t body_bytes)
+{
+	struct buf file;
+
+	buf_init(&file, 64U << 20);
+	script_add_message(&file, SPAN_EMPTY, SPAN_EMPTY, domain, body_bytes);
+	assert_int_equal(file.n, seen->message.n);
+	assert_memory_equal(file.p, seen->message.p, file.n);
+	assert_memory_equal(file.p + file.n - 2, "\r\n", 2);
+	buf_free(&file);
+}
+
+static void
+test_the_filter_sees_the_message(void **state)
+{
+	static const size_t sizes[] = {0, 2, 3, 79, 80, 81, 82, 4096, 65535, 65536, 1U << 20};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		size_t chunks = (sizes[i] + MILTER_CHUNK_BYTES - 1) / MILTER_CHUNK_BYTES;
+		struct script script;
+		struct seen seen;
+
+		script_build(&script, SMFIP_HDR_LEADSPC, sizes[i]);
+		decode(&script, 123456, &seen);
+		expect_message(&seen, 123456, sizes[i]);
+		assert_non_null(
+		    memmem(seen.message.p, seen.message.n, "<alice@d123456.example>", 23));
+		assert_int_equal(seen.counts[MILTER_HEADER], 12);
+		assert_int_equal(seen.counts[MILTER_BODY], chunks);
+		assert_int_equal(seen.counts[MILTER_EOM], 1);
+		assert_int_equal(seen.counts[MILTER_MACRO], 5 + 12 + 1 + chunks + 1);
+		assert_int_equal(script.stop_count, 5 + 12 + 1 + chunks + 1);
+		buf_free(&seen.message);
+		script_free(&script);
+	}
+}
+
+static void
+test_agreed_flags_leave_steps_and_answers_out(void **state)
+{
+	struct script script;
+	struct seen seen;
+
+	(void)state;
+	script_build(&script,
+	    SMFIP_NR_ALL | SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_HDR_LEADSPC, 4096);
+	decode(&script, 0, &seen);
+	expect_message(&seen, 0, 4096);
+	assert_int_equal(seen.counts[MILTER_HELO], 0);
+	assert_int_equal(seen.counts[MILTER_DATA], 0);
+	assert_int_equal(script.stop_count, 1);
+	assert_int_equal(script.stops[0].command, SMFIC_BODYEOB);
+	assert_int_equal(script.stops[0].at, script.octets.n);
+	buf_free(&seen.message);
+	script_free(&script);
+}
+
+/* Our own process: what it burns shows, within what the clock could do. */
+static void
+test_cpu_time_of_a_process(void **state)
+{
+	struct procs_usage before;
+	struct procs_usage after;
+	clock_t end;
+
+	(void)state;
+	assert_true(procs_sample(getpid(), &before));
+	end = clock() + CLOCKS_PER_SEC / 50;
+	while (clock() < end)
+		continue;
+	assert_true(procs_sample(getpid(), &after));
+	assert_true(after.cpu_ns - before.cpu_ns >= 19000000);
+	assert_true(after.rss_bytes > 500000);
+	assert_int_equal(after.processes, 1);
+	assert_false(procs_sample(0, &after));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_the_filter_sees_the_message),
+	    cmocka_unit_test(test_agreed_flags_leave_steps_and_answers_out),
+	    cmocka_unit_test(test_cpu_time_of_a_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

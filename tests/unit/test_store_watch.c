@@ -1,0 +1,142 @@
+/*
+ * test_store_watch.c - edited files take effect, by every way of editing; an emptied file does not
+ * at once. These are the only tests of the store that wait for the real clock.
+ */
+#include "tests/unit/store_help.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/store/watch.h"
+
+#define PATIENCE_MS 10000
+
+struct fixture {
+	struct table *table;
+	struct watcher *watcher;
+};
+
+static void
+start(struct fixture *f, const char *path)
+{
+	char spec[PATH_MAX + 16];
+	struct err err = ERR_NONE;
+
+	log_threshold(LOG_LEVEL_ERROR - 1);
+	snprintf(spec, sizeof(spec), "file:%s", path);
+	f->table = help_open("SigningTable", spec, 0);
+	assert_int_equal(watcher_start(&f->watcher, &err), ST_OK);
+	watcher_add(f->watcher, f->table);
+}
+
+static void
+stop(struct fixture *f)
+{
+	watcher_stop(f->watcher);
+	table_close(f->table);
+}
+
+static void
+expect(struct fixture *f, const char *value)
+{
+	int64_t end = clock_mono_ms() + PATIENCE_MS;
+
+	while (strcmp(help_ask(f->table, "k"), value) != 0 && clock_mono_ms() < end)
+		usleep(5000);
+	assert_string_equal(help_ask(f->table, "k"), value);
+}
+
+static void
+rewritten_in_place_and_renamed(void **state)
+{
+	const char *path = help_write("w1", "k 1\n");
+	struct fixture f;
+
+	(void)state;
+	start(&f, path);
+	expect(&f, "1");
+	help_write("w1", "k 2\n");
+	expect(&f, "2");
+	help_write("w1.new", "k 3\n");
+	assert_int_equal(rename(help_path("w1.new"), help_path("w1")), 0);
+	expect(&f, "3");
+	assert_int_equal(unlink(help_path("w1")), 0);
+	usleep(300000);
+	assert_string_equal(help_ask(f.table, "k"), "3");
+	help_write("w1", "k 4\n");
+	expect(&f, "4");
+	stop(&f);
+}
+
+static void
+emptied_for_a_moment(void **state)
+{
+	const char *path = help_write("w2", "k 1\n");
+	struct fixture f;
+
+	(void)state;
+	start(&f, path);
+	help_write("w2", "");
+	for (int i = 0; i < 40; i++) {
+		assert_string_equal(help_ask(f.table, "k"), "1");
+		usleep(10000);
+	}
+	help_write("w2", "k 2\n");
+	expect(&f, "2");
+	help_write("w2", "");
+	expect(&f, "<absent>"); /* emptied for good is believed in the end */
+	stop(&f);
+}
+
+/* Kubernetes: the file is a link through a link that is replaced. */
+static void
+link_swapped(void **state)
+{
+	struct fixture f;
+	char path[PATH_MAX];
+
+	(void)state;
+	assert_int_equal(mkdir(help_path("v1"), 0700), 0);
+	assert_int_equal(mkdir(help_path("v2"), 0700), 0);
+	help_write("v1/t", "k 1\n");
+	help_write("v2/t", "k 2\n");
+	assert_int_equal(symlink("v1", help_path("..data")), 0);
+	assert_int_equal(symlink("..data/t", help_path("link")), 0);
+	snprintf(path, sizeof(path), "%s", help_path("link"));
+	start(&f, path);
+	expect(&f, "1");
+	assert_int_equal(symlink("v2", help_path("..data_tmp")), 0);
+	assert_int_equal(rename(help_path("..data_tmp"), help_path("..data")), 0);
+	expect(&f, "2");
+	help_write("v2/t", "k 3\n");
+	expect(&f, "3");
+	stop(&f);
+}
+
+static void
+nothing_to_watch(void **state)
+{
+	struct table *table = help_open("Domain", "a,b", 0);
+	struct watcher *watcher;
+	struct err err = ERR_NONE;
+
+	(void)state;
+	assert_int_equal(watcher_start(&watcher, &err), ST_OK);
+	watcher_add(watcher, table);
+	watcher_add(watcher, NULL);
+	watcher_stop(watcher);
+	watcher_stop(NULL);
+	table_close(table);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(rewritten_in_place_and_renamed),
+	    cmocka_unit_test(emptied_for_a_moment),
+	    cmocka_unit_test(link_swapped),
+	    cmocka_unit_test(nothing_to_watch),
+	};
+
+	return cmocka_run_group_tests(tests, help_setup, help_teardown);
+}
