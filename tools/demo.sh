@@ -57,11 +57,11 @@ END
 cat "$DIR/signpostd.conf"
 
 step "3. The daemon starts in the foreground."
-[ -x "$BUILD/daemon/signpostd" ] || {
-	echo "demo: there is no $BUILD/daemon/signpostd; build it first" >&2
+[ -x "$BUILD/signpostd" ] || {
+	echo "demo: there is no $BUILD/signpostd; build it first" >&2
 	exit 1
 }
-"$BUILD/daemon/signpostd" -f -x "$DIR/signpostd.conf" > "$DIR/log" 2>&1 &
+"$BUILD/signpostd" -f -x "$DIR/signpostd.conf" > "$DIR/log" 2>&1 &
 DAEMON=$!
 tries=0
 until [ -S "$DIR/socket" ]; do
