@@ -13,9 +13,6 @@
 #include "lib/base/log.h"
 #include "lib/dkim/address.h"
 
-/* printf's "%.*s" for a span. */
-#define SPAN_ARG(s) (int)(s).n, ((s).p == NULL ? "" : (s).p)
-
 struct deciding {
 	struct rules *rules;
 	const struct request *request;

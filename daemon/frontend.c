@@ -17,6 +17,7 @@
 
 #define ACCEPT_PAUSE_MS 1000
 #define REPLY_BATCH 32
+#define FULL_SAID_EVERY_MS 60000
 
 static enum status
 send_to_keeper(struct session_host *host)
@@ -64,6 +65,18 @@ accept_failed(struct frontend *frontend)
 	frontend->accept_again_ms = frontend->loop.now_ms + ACCEPT_PAUSE_MS;
 }
 
+/* Once a minute at most: it may be reached a thousand times a second. */
+static void
+log_full(struct frontend *frontend)
+{
+	if (frontend->loop.now_ms < frontend->full_said_ms + FULL_SAID_EVERY_MS)
+		return;
+	frontend->full_said_ms = frontend->loop.now_ms;
+	log_line(LOG_LEVEL_WARNING,
+	    "MaximumConnections (%zu for each front-end) reached; others wait to be accepted",
+	    frontend->host.settings->connections_max);
+}
+
 /* One for each wake-up: the loop comes back at once if there are more, and another front-end may
  * take them meanwhile. */
 static void
@@ -74,9 +87,7 @@ on_accept(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	if (frontend->count >= frontend->host.settings->connections_max) {
-		log_line(LOG_LEVEL_WARNING,
-		    "MaximumConnections (%zu) reached; others wait to be accepted",
-		    frontend->host.settings->connections_max);
+		log_full(frontend);
 		listening(frontend, false);
 		return;
 	}
@@ -278,12 +289,15 @@ frontend_run(const struct child_args *args)
 	struct frontend *frontend = mem_zalloc(1, sizeof(*frontend));
 	struct err err = ERR_NONE;
 
-	process_begin("sp-frontend", false, conf_bool(args->conf, CONF_ENABLE_COREDUMPS));
+	process_begin(
+	    "sp-frontend", args->parent, false, conf_bool(args->conf, CONF_ENABLE_COREDUMPS));
 	channels_keep_frontend(args->channels, args->index);
 	if (frontend_open(frontend, args, &err) != ST_OK) {
 		log_line(LOG_LEVEL_ERROR, "%s", err.text);
 		_exit(EX_CONFIG);
 	}
+	/* Passwords of stores are for the keeper. */
+	conf_free(args->conf);
 	if (sandbox_enter(&err) != ST_OK)
 		log_line(LOG_LEVEL_WARNING, "%s; going on without it", err.text);
 	listening(frontend, true);

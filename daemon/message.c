@@ -99,22 +99,6 @@ message_recipient(struct session *session, struct span address)
 	message->recipients_lost = buf_status(&message->recipients) != ST_OK;
 }
 
-/* An On-* action as a verdict. */
-static enum verdict
-verdict_of(enum conf_action action)
-{
-	switch (action) {
-	case CONF_ACTION_ACCEPT:
-		return VERDICT_PASS;
-	case CONF_ACTION_DISCARD:
-		return VERDICT_DISCARD;
-	case CONF_ACTION_REJECT:
-		return VERDICT_REJECT;
-	default:
-		return VERDICT_TEMPFAIL;
-	}
-}
-
 static void
 decide(struct session *session, enum verdict verdict, const char *refusal)
 {
@@ -131,7 +115,7 @@ too_many_headers(struct session *session)
 	    "%s: too much header data, more than %zu octets or %d fields; %s",
 	    message_job_id(session), settings->header_bytes_max, HEADER_FIELDS_MAX,
 	    conf_action_name(settings->on_security));
-	decide(session, verdict_of(settings->on_security), "too much header data");
+	decide(session, settings_verdict(settings->on_security), "too much header data");
 }
 
 void

@@ -28,6 +28,9 @@
 #define STOP_TIMEOUT_MS 30000
 #define KILL_AFTER_MS 5000
 #define RESTARTS_REMEMBERED 256
+/* Old configurations that still finish connections; with one more the oldest closes its idle ones.
+ */
+#define DRAINING_MAX 16
 
 enum generation_state { STARTING, SERVING, DRAINING };
 
@@ -68,6 +71,21 @@ close_stderr(void)
 		dup2(null, STDERR_FILENO);
 }
 
+/* In a child: another generation's sockets and configuration are none of its business. */
+static void
+forget_others(struct parent *parent, const struct generation *mine)
+{
+	close(parent->signals);
+	for (struct generation *g = parent->generations; g != NULL; g = g->next) {
+		if (g->control >= 0)
+			close(g->control);
+		if (g == mine)
+			continue;
+		channels_close(&g->channels);
+		conf_free(g->conf);
+	}
+}
+
 static pid_t
 spawn(struct parent *parent, struct generation *generation, unsigned int index, int control,
     void (*run)(const struct child_args *))
@@ -75,6 +93,7 @@ spawn(struct parent *parent, struct generation *generation, unsigned int index, 
 	const struct child_args args = {.conf = generation->conf,
 	    .channels = &generation->channels,
 	    .listeners = parent->args->listeners,
+	    .parent = getpid(),
 	    .index = index,
 	    .threads = generation->threads,
 	    .control = control,
@@ -82,7 +101,7 @@ spawn(struct parent *parent, struct generation *generation, unsigned int index, 
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		close(parent->signals);
+		forget_others(parent, generation);
 		if (parent->args->detached)
 			close_stderr();
 		run(&args);
@@ -191,6 +210,17 @@ generation_drain(struct generation *generation, int sig, int64_t timeout_ms)
 		kill(generation->keeper, SIGTERM);
 }
 
+/* Somebody reloads again and again while an MTA keeps its connections. */
+static void
+hurry_oldest(struct generation *generations)
+{
+	unsigned int draining = 0;
+
+	for (struct generation *g = generations; g != NULL; g = g->next)
+		if (g->state == DRAINING && ++draining > DRAINING_MAX)
+			g->deadline_ms = g->told_to_stop ? g->deadline_ms : 0;
+}
+
 /* The new generation serves: the others finish. */
 static void
 generation_serve(struct parent *parent, struct generation *generation)
@@ -202,6 +232,7 @@ generation_serve(struct parent *parent, struct generation *generation)
 		if (old->state == SERVING)
 			generation_drain(
 			    old, SIGUSR1, conf_int(old->conf, CONF_DRAIN_TIMEOUT) * 1000);
+	hurry_oldest(parent->generations);
 	if (parent->served)
 		log_line(LOG_LEVEL_NOTICE, "configuration reloaded from %s",
 		    conf_main_file(generation->conf));

@@ -60,7 +60,7 @@ on_optneg(struct session *session, const struct milter_event *event)
 {
 	const struct settings *settings = session->host->settings;
 	struct milter_want want = {.actions_needed = SMFIF_ADDHDRS,
-	    .actions_liked = SMFIF_SETSYMLIST,
+	    .actions_liked = SMFIF_SETSYMLIST | SMFIF_QUARANTINE,
 	    .protocol = SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_SKIP |
 			SMFIP_HDR_LEADSPC | SMFIP_NR_ALL,
 	    .pipelining = settings->pipelining};
@@ -207,6 +207,17 @@ on_header(struct session *session, const struct milter_event *event)
 	step_done(session, SMFIP_NR_HDR);
 }
 
+static void
+put_quarantine(struct session *session)
+{
+	if ((session->actions & SMFIF_QUARANTINE) != 0)
+		sent(session, milter_put_quarantine(&session->out, "DKIM signing is not possible"));
+	else
+		log_line(LOG_LEVEL_WARNING,
+		    "%s: the MTA has no quarantine; the message goes unsigned",
+		    message_job_id(session));
+}
+
 /* The reply that a decided message gets at the step where it was decided. */
 static void
 put_verdict(struct session *session)
@@ -223,6 +234,12 @@ put_verdict(struct session *session)
 		put_reply(session, SMFIR_DISCARD);
 		return;
 	case VERDICT_SIGN:
+		put_reply(session, SMFIR_CONTINUE);
+		return;
+	case VERDICT_QUARANTINE:
+		/* Only possible at the end; until then the message goes on. */
+		if (message->at_end)
+			put_quarantine(session);
 		put_reply(session, SMFIR_CONTINUE);
 		return;
 	default:
@@ -295,13 +312,13 @@ on_eom(struct session *session, const struct milter_event *event)
 	struct session_message *message = &session->message;
 
 	message_body(session, event->u.eom.data);
+	message->at_end = true;
 	if (message->verdict != 0 && message->verdict != VERDICT_SIGN) {
 		put_verdict(session);
 		message_over(session);
 		return;
 	}
 	message_body_done(session);
-	message->at_end = true;
 	/* A defective message is refused if it would have been signed, else let go. */
 	begin_question(session, message->defective ? QUESTION_ROUTE : QUESTION_SIGN);
 }

@@ -173,3 +173,20 @@ settings_free(struct settings *settings)
 	mem_free(settings->mail_macros);
 	mem_free(settings);
 }
+
+enum verdict
+settings_verdict(enum conf_action action)
+{
+	switch (action) {
+	case CONF_ACTION_ACCEPT:
+		return VERDICT_PASS;
+	case CONF_ACTION_DISCARD:
+		return VERDICT_DISCARD;
+	case CONF_ACTION_REJECT:
+		return VERDICT_REJECT;
+	case CONF_ACTION_QUARANTINE:
+		return VERDICT_QUARANTINE;
+	default:
+		return VERDICT_TEMPFAIL;
+	}
+}
