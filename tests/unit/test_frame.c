@@ -267,7 +267,7 @@ test_letters(void **state)
 	for (int c = 0; c < 256; c++) {
 		frame.p[1] = (char)c;
 		assert_int_equal(as_reply(buf_span(&frame)),
-		    (c >= 1 && c <= 6) || c == VERDICT_RESET ? ST_OK : ST_INVALID);
+		    (c >= VERDICT_PASS && c <= VERDICT_QUARANTINE) || c == VERDICT_RESET ? ST_OK : ST_INVALID);
 	}
 	frame.p[1] = VERDICT_PASS;
 	frame.p[frame.n - 1] = FRAME_HEADERS_MAX + 1;

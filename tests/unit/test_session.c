@@ -614,10 +614,10 @@ test_families(void **state)
 		char family;
 		const char *address;
 		int expected;
-	} rows[] = {{SMFIA_INET, "192.0.2.9", 4}, {SMFIA_INET, "192.0.2.999", 0},
+	} rows[] = {{SMFIA_INET, "192.0.2.9", 4}, {SMFIA_INET, "192.0.2.999", 4},
 	    {SMFIA_INET6, "IPv6:2001:db8::1", 6}, {SMFIA_INET6, "2001:db8::1", 6},
-	    {SMFIA_INET6, "192.0.2.9", 0}, {SMFIA_UNIX, "/s", 'U'}, {SMFIA_UNKNOWN, "", 0},
-	    {SMFIA_INET, "", 0}};
+	    {SMFIA_INET6, "192.0.2.9", 4}, {SMFIA_UNIX, "/s", 'U'}, {SMFIA_UNKNOWN, "", 0},
+	    {SMFIA_INET, "", 4}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -627,6 +627,9 @@ test_families(void **state)
 		negotiate(&w, 6, SMFIP_V6);
 		connect_from(&w, rows[i].family, rows[i].address);
 		assert_int_equal(w.session.family, rows[i].expected);
+		/* What cannot be read is 0.0.0.0. */
+		if (rows[i].expected == 4 && strcmp(rows[i].address, "192.0.2.9") != 0)
+			assert_memory_equal(w.session.address, "\0\0\0", 4);
 		end(&w);
 	}
 }
