@@ -614,10 +614,10 @@ test_families(void **state)
 		char family;
 		const char *address;
 		int expected;
-	} rows[] = {{SMFIA_INET, "192.0.2.9", 4}, {SMFIA_INET, "192.0.2.999", 0},
+	} rows[] = {{SMFIA_INET, "192.0.2.9", 4}, {SMFIA_INET, "192.0.2.999", 4},
 	    {SMFIA_INET6, "IPv6:2001:db8::1", 6}, {SMFIA_INET6, "2001:db8::1", 6},
-	    {SMFIA_INET6, "192.0.2.9", 0}, {SMFIA_UNIX, "/s", 'U'}, {SMFIA_UNKNOWN, "", 0},
-	    {SMFIA_INET, "", 0}};
+	    {SMFIA_INET6, "192.0.2.9", 4}, {SMFIA_UNIX, "/s", 'U'}, {SMFIA_UNKNOWN, "", 0},
+	    {SMFIA_INET, "", 4}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -627,6 +627,9 @@ test_families(void **state)
 		negotiate(&w, 6, SMFIP_V6);
 		connect_from(&w, rows[i].family, rows[i].address);
 		assert_int_equal(w.session.family, rows[i].expected);
+		/* One that cannot be read is nobody's, not 127.0.0.1. */
+		if (rows[i].expected == 4 && i > 0)
+			assert_memory_equal(w.session.address, "\0\0\0\0", 4);
 		end(&w);
 	}
 }
@@ -862,11 +865,12 @@ test_header_too_big(void **state)
 {
 	static const struct {
 		const char *action, *reply;
-	} rows[] = {{"accept", "a"}, {"tempfail", "y"}, {"reject", "y"}, {"discard", "d"}};
+	} rows[] = {{"accept", "a"}, {"tempfail", "y"}, {"reject", "y"}, {"discard", "d"},
+	    {"quarantine", "qc"}};
 	char conf[128];
 
 	(void)state;
-	for (size_t i = 0; i < 8; i++) {
+	for (size_t i = 0; i < 10; i++) {
 		struct world w;
 
 		snprintf(
@@ -1094,6 +1098,40 @@ test_keeper_lost(void **state)
 	end(&w);
 }
 
+/* Only at the end, and only if the MTA has one; until then the message goes on. */
+static void
+test_quarantine(void **state)
+{
+	struct world w;
+
+	(void)state;
+	greet(&w, "Mode s\n");
+	whole_message(&w);
+	answer(&w, VERDICT_QUARANTINE, 0);
+	assert_string_equal(replies(&w), "qc");
+	end(&w);
+	begin(&w, "Mode s\n");
+	negotiate(&w, 6, SMFIP_V6 & ~SMFIP_NR_EOH);
+	connect_from(&w, SMFIA_INET, "192.0.2.9");
+	headers_of(&w);
+	answer(&w, VERDICT_QUARANTINE, 0);
+	assert_string_equal(replies(&w), "c");
+	eom(&w, "x");
+	assert_string_equal(replies(&w), "qc");
+	assert_int_equal(w.sent, 1);
+	end(&w);
+	begin(&w, "Mode s\n");
+	give(&w, &(struct milter_event){
+		     .type = MILTER_OPTNEG, .u.optneg = {6, SMFIF_ADDHDRS, SMFIP_V6}});
+	connect_from(&w, SMFIA_INET, "192.0.2.9");
+	(void)replies(&w);
+	whole_message(&w);
+	answer(&w, VERDICT_QUARANTINE, 0);
+	assert_string_equal(replies(&w), "c");
+	assert_true(scratch_log_has(&w.scratch, "the message goes unsigned"));
+	end(&w);
+}
+
 /* Answers that no keeper of ours gives. */
 static void
 test_keeper_nonsense(void **state)
@@ -1209,6 +1247,7 @@ main(void)
 	    cmocka_unit_test(test_skip),
 	    cmocka_unit_test(test_keeper_full),
 	    cmocka_unit_test(test_keeper_lost),
+	    cmocka_unit_test(test_quarantine),
 	    cmocka_unit_test(test_keeper_nonsense),
 	    cmocka_unit_test(test_negotiation),
 	    cmocka_unit_test(test_asked_macros),
