@@ -103,8 +103,12 @@ address_text(const struct request *request, char text[INET6_ADDRSTRLEN])
 bool
 decision_peer(struct rules *rules, const struct request *request)
 {
-	/* opendkim does not look up literals in PeerList. */
-	return !span_starts(request->host, SPAN_LIT("[")) && host_listed(rules->peers, request);
+	struct request client = *request;
+
+	/* opendkim does not look up literals as names here; the address is asked all the same. */
+	if (span_starts(client.host, SPAN_LIT("[")))
+		client.host = SPAN_EMPTY;
+	return host_listed(rules->peers, &client);
 }
 
 static bool

@@ -77,25 +77,46 @@ log_full(struct frontend *frontend)
 	    frontend->host.settings->connections_max);
 }
 
+static bool
+accept_one(struct frontend *frontend, int fd)
+{
+	int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (client < 0)
+		accept_failed(frontend);
+	else
+		connection_open(frontend, client);
+	return client >= 0;
+}
+
 /* One for each wake-up: the loop comes back at once if there are more, and another front-end may
  * take them meanwhile. */
 static void
 on_accept(struct loop_source *source, uint32_t events)
 {
 	struct frontend *frontend = source->owner;
-	int client;
 
 	(void)events;
+	if (!frontend->accepting)
+		return; /* told to drain in the same round */
 	if (frontend->count >= frontend->host.settings->connections_max) {
 		log_full(frontend);
 		listening(frontend, false);
 		return;
 	}
-	client = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (client < 0)
-		accept_failed(frontend);
-	else
-		connection_open(frontend, client);
+	accept_one(frontend, source->fd);
+}
+
+/* Of a connection that woke this front-end no other was told. */
+static void
+accept_waiting(struct frontend *frontend)
+{
+	size_t most = frontend->host.settings->connections_max;
+
+	for (size_t i = 0; i < frontend->listen_count; i++)
+		while (frontend->accepting && frontend->count < most &&
+		       accept_one(frontend, frontend->listen[i].fd))
+			continue;
 }
 
 /* ---- the keeper's answers ---- */
@@ -200,6 +221,8 @@ drain(struct frontend *frontend, bool ending)
 {
 	struct connection *connection = frontend->all, *next;
 
+	if (!ending)
+		accept_waiting(frontend);
 	listening(frontend, false);
 	frontend->draining = true;
 	if (ending)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/keycache.h"
+#include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/secret.h"
 #include "lib/store/keyfile.h"
@@ -189,6 +190,9 @@ load(struct keycache *cache, struct span text, bool is_path, struct cached_key *
 		path = span_dup(text);
 		status = keyfile_read(path, cache->require_safe, &pem, &n, &cached->stamp, err);
 		text = span_of(pem, n);
+		/* RequireSafeKeys no: once for each edition of the file. */
+		if (status == ST_OK && err != NULL && err->text[0] != '\0')
+			log_line(LOG_LEVEL_WARNING, "%s", err->text);
 	}
 	if (status == ST_OK) {
 		status = key_parse(text, &cached->key, err);

@@ -103,7 +103,7 @@ at_sign_find(struct span text, bool *plain_out)
 
 		if (c < ' ' || c == 0x7f)
 			plain = false; /* behind a backslash, too: no user has these */
-		else if (escaped)
+		if (escaped)
 			escaped = false;
 		else if (quoted && c == '\\')
 			escaped = true;

@@ -72,9 +72,10 @@ static void
 keeper_answers(struct world *world)
 {
 	static const enum verdict verdicts[] = {VERDICT_SIGN, VERDICT_SIGN, VERDICT_SIGN,
-	    VERDICT_PASS, VERDICT_PEER, VERDICT_TEMPFAIL, VERDICT_REJECT, VERDICT_DISCARD};
+	    VERDICT_PASS, VERDICT_PEER, VERDICT_TEMPFAIL, VERDICT_REJECT, VERDICT_DISCARD,
+	    VERDICT_QUARANTINE};
 	static const char *const texts[] = {"", "", "100% busy", "bad\ntext"};
-	struct reply reply = {.verdict = verdicts[random_below(world, 8)],
+	struct reply reply = {.verdict = verdicts[random_below(world, 9)],
 	    .id = world->request.id,
 	    .text = span_str(texts[random_below(world, 4)])};
 

@@ -107,11 +107,11 @@ static void
 test_reply_round_trip(void **state)
 {
 	const enum verdict verdicts[] = {VERDICT_PASS, VERDICT_SIGN, VERDICT_PEER, VERDICT_TEMPFAIL,
-	    VERDICT_REJECT, VERDICT_DISCARD, VERDICT_RESET};
+	    VERDICT_REJECT, VERDICT_DISCARD, VERDICT_QUARANTINE, VERDICT_RESET};
 	const size_t counts[] = {0, 1, 2, 16, FRAME_HEADERS_MAX};
 
 	(void)state;
-	for (size_t v = 0; v < 7; v++)
+	for (size_t v = 0; v < sizeof(verdicts) / sizeof(verdicts[0]); v++)
 		for (size_t c = 0; c < 5; c++) {
 			struct reply reply = full_reply(counts[c]), back;
 			struct buf frame;
@@ -267,7 +267,7 @@ test_letters(void **state)
 	for (int c = 0; c < 256; c++) {
 		frame.p[1] = (char)c;
 		assert_int_equal(as_reply(buf_span(&frame)),
-		    (c >= 1 && c <= 6) || c == VERDICT_RESET ? ST_OK : ST_INVALID);
+		    (c >= 1 && c <= VERDICT_QUARANTINE) || c == VERDICT_RESET ? ST_OK : ST_INVALID);
 	}
 	frame.p[1] = VERDICT_PASS;
 	frame.p[frame.n - 1] = FRAME_HEADERS_MAX + 1;
