@@ -73,6 +73,15 @@ link_newest(struct keycache *cache, struct entry *entry)
 	cache->newest = entry;
 }
 
+static void
+link_oldest(struct keycache *cache, struct entry *entry)
+{
+	entry->older = NULL;
+	entry->newer = cache->oldest;
+	*(cache->oldest != NULL ? &cache->oldest->older : &cache->newest) = entry;
+	cache->oldest = entry;
+}
+
 static struct entry **
 bucket_of(struct keycache *cache, struct span name)
 {
@@ -248,6 +257,10 @@ loaded(struct keycache *cache, struct entry *entry, enum status status, struct c
 	}
 	cached_key_release(entry->current);
 	entry->current = NULL;
+	/* First to go: names without a key (a '%' in the path makes one of any From domain) must
+	 * not drive out keys. */
+	unlink_by_use(cache, entry);
+	link_oldest(cache, entry);
 	return status;
 }
 
