@@ -7,6 +7,7 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/decision.c daemon/decision.h \
 	daemon/frame.c daemon/frame.h \
 	daemon/frontend.c daemon/frontend.h \
+	daemon/generation.c daemon/generation.h \
 	daemon/keeper.c \
 	daemon/keycache.c daemon/keycache.h \
 	daemon/listener.c \

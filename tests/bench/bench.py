@@ -6,7 +6,7 @@ Both servers get the same keys, tables and configuration and run at the same tim
 ratios, not the times: the speed of a virtual machine drifts. A SCHED_IDLE spinner per core keeps cores awake.
 
     make bench BENCH_FLAGS="--quick"
-    bench.py --programs BUILD/tests/bench --server BUILD/daemon/signpostd --json out.json
+    bench.py --programs BUILD/tests/bench --server BUILD/signpostd --json out.json
 """
 import argparse
 import base64

@@ -1,3 +1,7 @@
+/*
+ * test_conf.c - the grammar of configurations, the table of parameters, and what is said to each
+ * mistake, against the reference and not against the table itself.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
