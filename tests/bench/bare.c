@@ -47,8 +47,8 @@ struct options {
 /* What one thread signs with; nothing is shared, not even the key. */
 struct signer {
 	EVP_PKEY *key;
-	EVP_PKEY_CTX *rsa; /* ready to sign digests; NULL for Ed25519 */
-	EVP_MD_CTX *ed25519;
+	EVP_PKEY_CTX *rsa;   /* ready to sign digests; NULL for Ed25519 */
+	EVP_MD_CTX *ed25519; /* ready to sign */
 	struct digest *digest;
 };
 
@@ -92,7 +92,9 @@ signer_init(struct signer *signer, const char *key_file)
 	signer->digest = digest_new();
 	if (EVP_PKEY_get_base_id(signer->key) == EVP_PKEY_ED25519) {
 		signer->ed25519 = EVP_MD_CTX_new();
-		check(signer->ed25519 != NULL, "Ed25519 context");
+		check(signer->ed25519 != NULL &&
+			  EVP_DigestSignInit(signer->ed25519, NULL, NULL, NULL, signer->key) == 1,
+		    "Ed25519 context");
 		return;
 	}
 	signer->rsa = EVP_PKEY_CTX_new(signer->key, NULL);
@@ -115,8 +117,7 @@ sign(struct signer *signer, struct span text, uint8_t signature[1024])
 		check(EVP_PKEY_sign(signer->rsa, signature, &n, hash, sizeof(hash)) == 1,
 		    "signature");
 	else
-		check(EVP_DigestSignInit(signer->ed25519, NULL, NULL, NULL, signer->key) == 1 &&
-			  EVP_DigestSign(signer->ed25519, signature, &n, hash, sizeof(hash)) == 1,
+		check(EVP_DigestSign(signer->ed25519, signature, &n, hash, sizeof(hash)) == 1,
 		    "signature");
 	return n;
 }
