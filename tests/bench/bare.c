@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -378,7 +380,10 @@ static int
 listen_on(const struct options *options)
 {
 	int fd = socket(options->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1;
 
+	if (options->address.ss_family != AF_UNIX) /* inherited by what is accepted */
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	check(
 	    fd >= 0 &&
 		bind(fd, (const struct sockaddr *)&options->address, options->address_bytes) == 0 &&

@@ -222,7 +222,8 @@ def measure_crowd(bench, goals):
     before, after = result["pss_before"] / 1e6, result["pss_after"] / 1e6
     bench.facts["crowd"] = {"result": result, "start_pss_mb": begin_mb, "peak_pss_mb": watch.peak_mb}
     print(f"# {CROWD} connections, {total} messages: {result['messages_per_s']:.0f} msg/s, PSS {begin_mb:.1f} at the "
-          f"start, {before:.1f} MB after as many for warming up -> {after:.1f} MB, at most {watch.peak_mb:.1f} MB; RSS {result['rss_before'] / 1e6:.1f} -> "
+          f"start, {before:.1f} MB after as many for warming up -> {after:.1f} MB, at most {watch.peak_mb:.1f} MB; "
+          f"RSS {result['rss_before'] / 1e6:.1f} -> "
           f"{result['rss_after'] / 1e6:.1f} MB; p50 {result['latency_us']['p50'] / 1e3:.1f} ms, "
           f"p99 {result['latency_us']['p99'] / 1e3:.1f} ms, max {result['latency_us']['max'] / 1e3:.1f} ms")
     if bench.args.quick:
@@ -425,7 +426,8 @@ def main():
     print(f"# {time.monotonic() - begin:.0f} s")
     if args.json:
         with open(args.json, "w", encoding="ascii") as out:
-            json.dump({"failures": bench.failures, "rows": bench.rows, "goals": goals.lines, "facts": bench.facts}, out, indent=1)
+            json.dump({"failures": bench.failures, "rows": bench.rows, "goals": goals.lines, "facts": bench.facts},
+                      out, indent=1)
     return 1 if bench.failures else 0
 
 
