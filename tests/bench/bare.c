@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -47,8 +49,8 @@ struct options {
 /* What one thread signs with; nothing is shared, not even the key. */
 struct signer {
 	EVP_PKEY *key;
-	EVP_PKEY_CTX *rsa; /* ready to sign digests; NULL for Ed25519 */
-	EVP_MD_CTX *ed25519;
+	EVP_PKEY_CTX *rsa;   /* ready to sign digests; NULL for Ed25519 */
+	EVP_MD_CTX *ed25519; /* ready to sign */
 	struct digest *digest;
 };
 
@@ -92,7 +94,9 @@ signer_init(struct signer *signer, const char *key_file)
 	signer->digest = digest_new();
 	if (EVP_PKEY_get_base_id(signer->key) == EVP_PKEY_ED25519) {
 		signer->ed25519 = EVP_MD_CTX_new();
-		check(signer->ed25519 != NULL, "Ed25519 context");
+		check(signer->ed25519 != NULL &&
+			  EVP_DigestSignInit(signer->ed25519, NULL, NULL, NULL, signer->key) == 1,
+		    "Ed25519 context");
 		return;
 	}
 	signer->rsa = EVP_PKEY_CTX_new(signer->key, NULL);
@@ -115,8 +119,7 @@ sign(struct signer *signer, struct span text, uint8_t signature[1024])
 		check(EVP_PKEY_sign(signer->rsa, signature, &n, hash, sizeof(hash)) == 1,
 		    "signature");
 	else
-		check(EVP_DigestSignInit(signer->ed25519, NULL, NULL, NULL, signer->key) == 1 &&
-			  EVP_DigestSign(signer->ed25519, signature, &n, hash, sizeof(hash)) == 1,
+		check(EVP_DigestSign(signer->ed25519, signature, &n, hash, sizeof(hash)) == 1,
 		    "signature");
 	return n;
 }
@@ -377,7 +380,10 @@ static int
 listen_on(const struct options *options)
 {
 	int fd = socket(options->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1;
 
+	if (options->address.ss_family != AF_UNIX) /* inherited by what is accepted */
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	check(
 	    fd >= 0 &&
 		bind(fd, (const struct sockaddr *)&options->address, options->address_bytes) == 0 &&

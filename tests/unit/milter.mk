@@ -8,7 +8,9 @@ if CMOCKA
 check_PROGRAMS += tests/unit/test_bench tests/unit/test_milter
 TESTS += tests/unit/test_bench tests/unit/test_milter
 tests_unit_test_bench_SOURCES = tests/unit/test_bench.c \
+	tests/bench/address.c tests/bench/address.h \
 	tests/bench/procs.c tests/bench/procs.h \
+	tests/bench/queue.c tests/bench/queue.h \
 	tests/bench/script.c tests/bench/script.h
 tests_unit_test_bench_LDADD = $(LIBMTA) $(LIBMILTERCODEC) $(LIBBASE) $(UNIT_LDADD)
 tests_unit_test_milter_SOURCES = tests/unit/test_milter.c

@@ -13,7 +13,9 @@
 
 #include "daemon/milter/milter.h"
 #include "lib/base/mem.h"
+#include "tests/bench/address.h"
 #include "tests/bench/procs.h"
+#include "tests/bench/queue.h"
 #include "tests/bench/script.h"
 
 struct seen {
@@ -150,12 +152,108 @@ test_cpu_time_of_a_process(void **state)
 	assert_false(procs_sample(0, &after));
 }
 
+static struct queue_item
+take(struct queue *queue, uint64_t now_ns)
+{
+	struct queue_item item = {.number = UINT64_MAX};
+
+	assert_true(queue_take(queue, now_ns, &item));
+	return item;
+}
+
+static void
+test_failed_messages_come_again(void **state)
+{
+	uint64_t later = QUEUE_PAUSE_NS + 5;
+	struct queue queue;
+	struct queue_item item;
+
+	(void)state;
+	queue_init(&queue, 3, 2);
+	assert_int_equal(queue_ready(&queue, 5, 2), 2);
+	assert_int_equal(queue_ready(&queue, 5, 9), 3);
+	assert_int_equal(take(&queue, 5).number, 0);
+	item = take(&queue, 5);
+	assert_true(queue_again(&queue, item, 5));
+	assert_int_equal(queue_ready(&queue, 5, 9), 1);     /* number 2 */
+	assert_int_equal(queue_ready(&queue, later, 9), 2); /* and number 1 */
+	item = take(&queue, later);
+	assert_int_equal(item.number, 1); /* before the fresh one */
+	assert_int_equal(item.failures, 1);
+	assert_int_equal(take(&queue, later).number, 2);
+	assert_false(queue_pending(&queue));
+	assert_true(queue_again(&queue, item, later));
+	assert_true(queue_pending(&queue));
+	assert_int_equal(queue_ready(&queue, later, 9), 0);
+	assert_false(queue_take(&queue, later, &item));
+	item = take(&queue, later + QUEUE_PAUSE_NS);
+	assert_int_equal(item.failures, 2);
+	assert_false(queue_again(&queue, item, later)); /* lost */
+	assert_false(queue_pending(&queue));
+	queue_free(&queue);
+}
+
+/* All fail at once, again and again: the ring holds them all, in order. */
+static void
+test_all_messages_fail(void **state)
+{
+	struct queue queue;
+
+	(void)state;
+	queue_init(&queue, 100, 5);
+	for (uint64_t now = 0; now <= 5U * QUEUE_PAUSE_NS; now += QUEUE_PAUSE_NS) {
+		struct queue_item items[100];
+
+		for (uint64_t i = 0; i < 100; i++) {
+			items[i] = take(&queue, now);
+			assert_int_equal(items[i].number, i);
+		}
+		for (size_t i = 0; i < 100; i++)
+			assert_int_equal(
+			    queue_again(&queue, items[i], now), now < 5U * QUEUE_PAUSE_NS);
+	}
+	assert_false(queue_pending(&queue));
+	queue_free(&queue);
+	queue_init(&queue, 1, 0);
+	assert_false(queue_again(&queue, take(&queue, 0), 0)); /* nothing is tried again */
+	queue_free(&queue);
+}
+
+static void
+test_sockets(void **state)
+{
+	static const struct {
+		const char *text;
+		int family;
+	} cases[] = {{"inet:8891@127.0.0.1", AF_INET}, {"unix:/run/x", AF_UNIX},
+	    {"local:/run/x", AF_UNIX}, {"inet:8891", 0}, {"inet:0@127.0.0.1", 0},
+	    {"inet:65536@127.0.0.1", 0}, {"inet:1@localhost", 0}, {"/run/x", 0}, {"", 0}};
+	struct sockaddr_storage address;
+	char too_long[256] = "unix:/";
+	socklen_t bytes;
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool good = address_of_socket(cases[i].text, &address, &bytes, &why);
+
+		assert_int_equal(good, cases[i].family != 0);
+		if (good)
+			assert_int_equal(address.ss_family, cases[i].family);
+	}
+	memset(too_long + 6, 'x', sizeof(too_long) - 7);
+	assert_false(address_of_socket(too_long, &address, &bytes, &why));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_the_filter_sees_the_message),
 	    cmocka_unit_test(test_agreed_flags_leave_steps_and_answers_out),
+	    cmocka_unit_test(test_failed_messages_come_again),
+	    cmocka_unit_test(test_all_messages_fail),
+	    cmocka_unit_test(test_sockets),
 	    cmocka_unit_test(test_cpu_time_of_a_process),
 	};
 
