@@ -202,6 +202,8 @@ keeper_try_key(struct keeper *keeper, struct err *err)
 	if (keeper->rules->key_file != NULL && keeper->rules->keys == NULL)
 		status = keycache_get(keeper->cache, span_str(keeper->rules->key_file), digest,
 		    clock_mono_ms(), &cached, err);
+	if (status != ST_OK)
+		err_prefix(err, "KeyFile");
 	cached_key_release(cached);
 	digest_free(digest);
 	return status;

@@ -341,6 +341,23 @@ keep_conf_path(struct service *service)
 		service->options.conf_path = service->conf_path;
 }
 
+/* -n: what the parser cannot know. */
+static int
+check_only(const struct conf *conf)
+{
+	const char *user = conf_string(conf, CONF_USER_ID);
+	int exit_code = enter_base_directory(conf);
+	struct err err = ERR_NONE;
+	struct conf_user who;
+
+	if (user != NULL && conf_user(user, &who, &err) != ST_OK) {
+		log_line(LOG_LEVEL_ERROR, "%s: UserID: %s; create it or correct the name",
+		    conf_origin(conf, CONF_USER_ID), err.text);
+		exit_code = EX_CONFIG;
+	}
+	return exit_code != 0 ? exit_code : keeper_check_only(conf);
+}
+
 static int
 serve(struct service *service, struct conf *conf)
 {
@@ -392,8 +409,8 @@ run(struct service *service)
 		log_open(options->program, LOG_MAIL, false);
 		if (options->show != NULL)
 			exit_code = show_parameter(conf, options->show);
-		else if ((exit_code = enter_base_directory(conf)) == 0)
-			exit_code = keeper_check_only(conf);
+		else
+			exit_code = check_only(conf);
 		conf_free(conf);
 		return exit_code;
 	}

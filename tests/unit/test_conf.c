@@ -632,22 +632,28 @@ test_include(void **state)
 	assert_string_equal(conf_string(conf, CONF_SELECTOR), "deep");
 	assert_string_equal(conf_origin(conf, CONF_SELECTOR), text);
 	assert_string_equal(conf_main_file(conf), path);
-	/* A file that includes itself stops at the depth. */
+	/* A file that includes itself is named. */
 	write_file(folder, "0", "include", path);
 	assert_int_equal(conf_load(conf, path, &report), ST_INVALID);
 	assert_int_equal(report.errors, 1);
-	assert_string_equal(report.messages[0].text,
+	assert_non_null(strstr(report.messages[0].text, "/0 includes itself"));
+	/* One level too many. */
+	write_file(folder, "5", "", "Include six\n");
+	snprintf(text, sizeof(text), "%s/1", folder);
+	write_file(folder, "0", "include", text);
+	assert_int_equal(conf_load(conf, path, &report), ST_INVALID);
+	assert_string_equal(report.messages[1].text,
 	    "nesting too deep: at most 5 levels of Include and 1000 files");
 	/* One that includes what is not there goes on behind the line. */
 	write_file(folder, "0", "", "Include missing-file\nDomain after\n");
 	assert_int_equal(conf_load(conf, path, &report), ST_INVALID);
-	assert_string_equal(report.messages[1].text,
+	assert_string_equal(report.messages[2].text,
 	    "error reading configuration file missing-file: No such file or directory");
 	assert_string_equal(conf_string(conf, CONF_DOMAIN), "after");
 	assert_int_equal(conf_load(conf, "missing-file", &report), ST_ABSENT);
 	assert_int_equal(conf_load(conf, folder, &report), ST_UNAVAILABLE);
 	assert_string_equal(
-	    report.messages[3].text, "error reading configuration file: Is a directory");
+	    report.messages[4].text, "error reading configuration file: Is a directory");
 	for (int i = 0; i < 6; i++) {
 		snprintf(path, sizeof(path), "%s/%d", folder, i);
 		unlink(path);
