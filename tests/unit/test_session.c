@@ -190,7 +190,8 @@ test_quit_nc(void **state)
 	MACROS(&w, SMFIC_MAIL, "{auth_type}", "PLAIN");
 	step(&w, MILTER_MAIL);
 	step(&w, MILTER_QUIT_NC);
-	assert_int_equal(w.session.family, 0);
+	assert_int_equal(w.session.family, 4); /* 0.0.0.0: nobody */
+	assert_memory_equal(w.session.address, "\0\0\0", 4);
 	connect_from(&w, SMFIA_INET6, "IPv6:2001:db8::1");
 	whole_message(&w);
 	assert_int_equal(w.request.family, 6);
