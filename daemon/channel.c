@@ -1,12 +1,13 @@
 /*
  * channel.c - SOCK_SEQPACKET pairs between front-ends and keeper.
  * The parent opens them before it forks; each child keeps its ends. It must never block a
- * front-end.
+ * front-end, nor let one that does not read hold up the keeper's answers to the others.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "daemon/channel.h"
@@ -15,15 +16,21 @@
 /* Half a megabyte of frames in flight; the kernel doubles it for its own bookkeeping. */
 #define SOCKET_BYTES (2 * (int)FRAME_MAX)
 
+/* How long a keeper's thread waits for a front-end that does not take its answers. */
+#define REPLY_WAIT_S 2
+
 static bool
 pair_open(int *write_end, int *read_end, int flags_write, int flags_read)
 {
+	const struct timeval wait = {.tv_sec = REPLY_WAIT_S};
 	int fds[2], bytes = SOCKET_BYTES;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0)
 		return false;
 	if (setsockopt(fds[0], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) != 0)
 		setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	/* Without O_NONBLOCK only; else it has no effect. */
+	setsockopt(fds[0], SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	if (fcntl(fds[0], F_SETFL, flags_write) != 0 || fcntl(fds[1], F_SETFL, flags_read) != 0) {
 		close(fds[0]);
 		close(fds[1]);

@@ -56,7 +56,7 @@ table_has(const struct deciding *d, struct table *table, struct span key)
 		return false;
 	status = table_lookup(table, key, &value, &err);
 	table_value_release(&value);
-	if (status == ST_UNAVAILABLE || status == ST_INVALID) {
+	if (status != ST_OK && status != ST_ABSENT) {
 		err_prefix(&err, "error reading %s", table->parameter);
 		tempfail(d, err.text);
 	}
@@ -103,8 +103,12 @@ address_text(const struct request *request, char text[INET6_ADDRSTRLEN])
 bool
 decision_peer(struct rules *rules, const struct request *request)
 {
-	/* opendkim does not look up literals in PeerList. */
-	return !span_starts(request->host, SPAN_LIT("[")) && host_listed(rules->peers, request);
+	struct request client = *request;
+
+	/* opendkim does not look up literals as names here; the address is asked all the same. */
+	if (span_starts(client.host, SPAN_LIT("[")))
+		client.host = SPAN_EMPTY;
+	return host_listed(rules->peers, &client);
 }
 
 static bool

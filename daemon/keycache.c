@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/keycache.h"
+#include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/secret.h"
 #include "lib/store/keyfile.h"
@@ -70,6 +71,15 @@ link_newest(struct keycache *cache, struct entry *entry)
 	entry->older = cache->newest;
 	*(cache->newest != NULL ? &cache->newest->newer : &cache->oldest) = entry;
 	cache->newest = entry;
+}
+
+static void
+link_oldest(struct keycache *cache, struct entry *entry)
+{
+	entry->older = NULL;
+	entry->newer = cache->oldest;
+	*(cache->oldest != NULL ? &cache->oldest->older : &cache->newest) = entry;
+	cache->oldest = entry;
 }
 
 static struct entry **
@@ -202,6 +212,9 @@ load(struct keycache *cache, struct span text, bool is_path, struct cached_key *
 		path = span_dup(text);
 		status = keyfile_read(path, cache->require_safe, &pem, &n, &cached->stamp, err);
 		text = span_of(pem, n);
+		/* RequireSafeKeys no: once for each edition of the file. */
+		if (status == ST_OK && err != NULL && err->text[0] != '\0')
+			log_line(LOG_LEVEL_WARNING, "%s", err->text);
 	}
 	if (status == ST_OK) {
 		status = key_parse(text, &cached->key, err);
@@ -244,6 +257,10 @@ loaded(struct keycache *cache, struct entry *entry, enum status status, struct c
 	}
 	cached_key_release(entry->current);
 	entry->current = NULL;
+	/* First to go: names without a key (a '%' in the path makes one of any From domain) must
+	 * not drive out keys. */
+	unlink_by_use(cache, entry);
+	link_oldest(cache, entry);
 	return status;
 }
 

@@ -74,6 +74,15 @@ read_actions(const struct conf *conf, struct settings *settings, struct err *err
 	return status;
 }
 
+static void
+add_macro_name(struct buf *out, struct span name)
+{
+	if (name.n > 1 && !span_starts(name, SPAN_LIT("{")))
+		buf_add_fmt(out, " {%.*s}", (int)name.n, name.p);
+	else
+		buf_add_fmt(out, " %.*s", (int)name.n, name.p);
+}
+
 /* The macros to ask for: those the decision uses, and the names of MacroList. */
 static enum status
 read_macros(const struct conf *conf, struct settings *settings, struct err *err)
@@ -86,7 +95,7 @@ read_macros(const struct conf *conf, struct settings *settings, struct err *err)
 		return status;
 	buf_init(&more, MACROS_MAX);
 	for (size_t i = 0; names != NULL && names[i] != NULL; i++)
-		buf_add_fmt(&more, strlen(names[i]) == 1 ? " %s" : " {%s}", names[i]);
+		add_macro_name(&more, span_str(names[i]));
 	settings->want_macros = names != NULL;
 	rules_list_free(names);
 	if (buf_status(&more) != ST_OK) {

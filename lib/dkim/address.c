@@ -94,20 +94,25 @@ at_sign_find(struct span text, bool *plain_out)
 {
 	size_t found = SIZE_MAX;
 	bool quoted = false;
+	bool escaped = false;
 	bool plain = true;
 	bool before = true;
 
 	for (size_t i = 0; i < text.n; i++) {
 		unsigned char c = (unsigned char)text.p[i];
 
-		if (quoted && c == '\\')
-			i++;
+		if (c < ' ' || c == 0x7f)
+			plain = false; /* behind a backslash, too: no user has these */
+		if (escaped)
+			escaped = false;
+		else if (quoted && c == '\\')
+			escaped = true;
 		else if (c == '"')
 			quoted = !quoted;
 		else if (!quoted && c == '@') {
 			before = plain && found == SIZE_MAX;
 			found = i;
-		} else if (c < ' ' || c == 0x7f || (!quoted && memchr(" ,;:<>", c, 6) != NULL))
+		} else if (!quoted && memchr(" ,;:<>", c, 6) != NULL)
 			plain = false;
 	}
 	*plain_out = before;

@@ -26,6 +26,8 @@ load(const struct table *table, flat_index *index, struct rows **out, struct err
 		return status;
 	*out = rows_new(&source);
 	rows_parse_lines(*out, (table->flags & TABLE_VALUE_NEEDED) != 0);
+	if ((table->flags & TABLE_ASCII_ONLY) != 0)
+		rows_report_unicode(*out);
 	index(*out, table);
 	return ST_OK;
 }

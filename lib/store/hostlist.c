@@ -346,12 +346,15 @@ ask_table(struct table *table, const char *name, size_t n)
 	for (int in = 0; in <= 1; in++) {
 		struct table_value value;
 		struct err err = ERR_NONE;
+		enum status status =
+		    table_lookup(table, span_of(query + in, n + 1 - (size_t)in), &value, &err);
 
-		if (table_lookup(table, span_of(query + in, n + 1 - (size_t)in), &value, &err) ==
-		    ST_OK) {
-			table_value_release(&value);
+		table_value_release(&value);
+		if (status == ST_OK)
 			return in;
-		}
+		/* What could not be asked may have been a NOT: no other probe may say yes. */
+		if (status != ST_ABSENT)
+			return 0;
 	}
 	return -1;
 }
@@ -454,15 +457,14 @@ bool
 hostlist_match(struct hostlist *list, struct span host, const struct sockaddr *address)
 {
 	struct network network;
-	int answer;
+	bool in;
 
 	if (list == NULL)
 		return false;
 	network_from(address, &network);
 	pthread_rwlock_rdlock(&list->lock);
-	answer = match_host(list, host);
-	if (answer < 0)
-		answer = match_address(list, network);
+	/* Two questions, as in opendkim: "!name" is no NOT for the client's address. */
+	in = match_host(list, host) > 0 || match_address(list, network) > 0;
 	pthread_rwlock_unlock(&list->lock);
-	return answer > 0;
+	return in;
 }

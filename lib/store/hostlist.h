@@ -1,7 +1,8 @@
 /*
  * hostlist.h - PeerList, InternalHosts, ExternalIgnoreList: is this client in the list? OpenDKIM's
- * order of probes: the host name, then its parents as ".parent"; then the address from the whole
- * of it to /0; at equal precision '!' wins. The most specific entry decides.
+ * order of probes: the host name, then its parents as ".parent"; and, unless that says yes, the
+ * address from the whole of it to /0; at equal precision '!' wins. The most specific entry decides
+ * each of the two questions: a "!name" does not take an address out of the list.
  */
 #ifndef SIGNPOST_STORE_HOSTLIST_H
 #define SIGNPOST_STORE_HOSTLIST_H

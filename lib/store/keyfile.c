@@ -24,7 +24,8 @@ keyfile_changed(const char *path, const struct keyfile_stamp *stamp)
 	return !keyfile_stamp_equal(&now, stamp);
 }
 
-/* A file caught while it is written is still again a moment later. */
+/* A file caught while it is written is still again a moment later; one that may not be opened is
+ * not. */
 static enum status
 read_settled(const char *path, struct slurp *slurp, struct err *err)
 {
@@ -34,6 +35,8 @@ read_settled(const char *path, struct slurp *slurp, struct err *err)
 		if (i > 0)
 			usleep(2000);
 		status = slurp_file(path, KEYFILE_MAX, true, slurp, err);
+		if (status == ST_UNAVAILABLE && euidaccess(path, R_OK) != 0)
+			break;
 	}
 	return status;
 }

@@ -251,6 +251,6 @@ keyfile_check_safe(const char *path, struct err *err)
 		if (c == '\0')
 			break;
 	}
-	free(real);
+	mem_free(real);
 	return status;
 }

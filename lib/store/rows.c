@@ -159,6 +159,23 @@ word_blank(char c)
 	return ascii_blank(c) || c == '\v' || c == '\f';
 }
 
+void
+rows_report_unicode(struct rows *rows)
+{
+	for (size_t i = 0; i < rows->count; i++) {
+		struct span key = rows_key(rows, i);
+		size_t at = span_rfind(key, '@');
+
+		for (at = at == SIZE_MAX ? 0 : at; at < key.n; at++)
+			if ((unsigned char)key.p[at] >= 0x80) {
+				rows_problem(rows, rows->items[i].line,
+				    "never matches: the domain is compared in its ASCII form; "
+				    "write it as xn--...");
+				break;
+			}
+	}
+}
+
 /* One line without its end and without its comment. */
 static void
 parse_line(struct rows *rows, struct span text, bool value_needed, unsigned line)

@@ -58,5 +58,7 @@ void rows_walk(const struct rows *rows, table_visit *visit, void *context);
 
 /* "key value # comment" lines of rows->source into rows. needed: a key must have a value. */
 void rows_parse_lines(struct rows *rows, bool value_needed);
+/* SigningTable: reports the rows whose domain is not ASCII. They stay in use. */
+void rows_report_unicode(struct rows *rows);
 
 #endif

@@ -1,3 +1,7 @@
+/*
+ * test_address.c - the sender of a message from its From field: forms of addresses,
+ * internationalized domains, and what must be refused. Called by make check; pure.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,6 +66,12 @@ static const struct row table[] = {
     {"\"a,b;c:d<e>\"@example.com", ST_OK, 1, "\"a,b;c:d<e>\"", "example.com"},
     {"\"a\".b.\"c\"@example.com", ST_OK, 1, "\"a\".b.\"c\"", "example.com"},
     {"\"joe\r\n six\"@example.com", ST_OK, 1, "\"joe six\"", "example.com"},
+    /* a backslash makes no control character harmless */
+    {"\"joe\\\n\"@example.com", ST_INVALID, 0, NULL, NULL},
+    {"\"joe\\\r\n six\"@example.com", ST_INVALID, 0, NULL, NULL},
+    {"\"joe\\\x01\"@example.com", ST_INVALID, 0, NULL, NULL},
+    {"\"joe\\\x7f\"@example.com", ST_INVALID, 0, NULL, NULL},
+    {"\"joe\\\x01\" <joe@example.com>", ST_OK, 1, "joe", "example.com"},
     {"\"joe@example.com", ST_INVALID, 0, NULL, NULL},
     {"\"joe@example.com\\", ST_INVALID, 0, NULL, NULL},
     /* folding and obsolete blanks */

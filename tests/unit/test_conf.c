@@ -1,3 +1,7 @@
+/*
+ * test_conf.c - the grammar of configurations, the table of parameters, and what is said to each
+ * mistake, against the reference and not against the table itself.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -717,6 +721,41 @@ test_the_manual_page_has_every_parameter(void **state)
 	buf_free(&page);
 }
 
+/* What the page says is in force has no warning; what it calls obsolete has one. */
+static void
+test_classes(void **state)
+{
+	static const struct {
+		const char *line;
+		enum conf_class class;
+		size_t warnings;
+	} cases[] = {
+	    {"EnableCoredumps yes", CONF_CLASS_NOW, 0},
+	    {"FixCRLF yes", CONF_CLASS_NOW, 0},
+	    {"MaximumSignedBytes 100", CONF_CLASS_NOW, 0},
+	    {"RequestReports yes", CONF_CLASS_NOW, 0},
+	    {"IgnoreMalformedMail yes", CONF_CLASS_LATER, 0},
+	    {"DNSTimeout 3", CONF_CLASS_LATER, 0},
+	    {"SendReports yes", CONF_CLASS_OBSOLETE, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct conf_report report = CONF_REPORT_NONE;
+		struct conf *conf = conf_new();
+		struct span rest = span_str(cases[i].line), name;
+
+		assert_true(span_cut(&rest, ' ', &name));
+		assert_int_equal(conf_class_of(conf_by_name(name)), cases[i].class);
+		assert_int_equal(
+		    conf_parse_text(conf, "f", span_str(cases[i].line), &report), ST_OK);
+		if (report.count != cases[i].warnings)
+			fail_msg("%s: %zu warnings", cases[i].line, report.count);
+		conf_report_free(&report);
+		conf_free(conf);
+	}
+}
+
 static void
 test_old_name_of_software_header(void **state)
 {
@@ -746,6 +785,7 @@ main(void)
 	    cmocka_unit_test(test_include),
 	    cmocka_unit_test(test_report_is_bounded),
 	    cmocka_unit_test(test_the_manual_page_has_every_parameter),
+	    cmocka_unit_test(test_classes),
 	    cmocka_unit_test(test_old_name_of_software_header),
 	};
 

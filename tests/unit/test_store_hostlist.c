@@ -52,7 +52,10 @@ precedence(void **state)
 	    {".example.com,!a.example.com", "b.a.example.com", "192.0.2.1", true},
 	    {"!.example.com,a.example.com", "a.example.com", "192.0.2.1", true},
 	    {"a.com,!a.com", "a.com", "192.0.2.1", false},
-	    {"!a.com,192.0.2.1", "a.com", "192.0.2.1", false}, /* host first, then address */
+	    /* two questions, "the host?" and "the address?": a NOT of one is no NOT of the other */
+	    {"!a.com,192.0.2.1", "a.com", "192.0.2.1", true},
+	    {"!a.com,192.0.2.1", "a.com", "192.0.2.2", false},
+	    {"!.a.com,.com,192.0.2.0/24", "x.a.com", "192.0.2.2", true},
 	    {"a.com,!192.0.2.1", "a.com", "192.0.2.1", true},
 	    {"192.0.2.1", "x", "192.0.2.1", true},
 	    {"[192.0.2.1]", "x", "192.0.2.1", true},
@@ -108,7 +111,9 @@ refile_trap_is_kept(void **state)
 	struct hostlist *list = open_list(table);
 
 	(void)state;
-	assert_false(ask(list, "a.example.com", "10.1.2.3"));
+	assert_false(ask(list, "a.example.com", "198.51.100.1"));
+	/* As in the TrustedHosts of many tutorials: the address still makes it internal. */
+	assert_true(ask(list, "a.example.com", "10.1.2.3"));
 	assert_true(ask(list, "a.example.org", "10.1.2.3"));
 	assert_true(ask(list, "a.example.org", "192.0.2.77"));
 	assert_false(ask(list, "a.example.org", "192.0.8.77"));

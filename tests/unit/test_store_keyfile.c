@@ -5,6 +5,7 @@
  */
 #include "tests/unit/store_help.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/secret.h"
 #include "lib/store/keyfile.h"
 
@@ -65,6 +66,30 @@ refuses_what_is_no_key_file(void **state)
 		assert_null(text);
 		assert_non_null(strstr(err.text, cases[i].path));
 	}
+}
+
+/* A file that may not be opened is not asked again and again while a thread of the keeper, and with
+ * it the mail of others, waits. A link to itself stands for it: root may open all else. */
+static void
+unreadable_is_answered_at_once(void **state)
+{
+	const char *path = help_path("loop");
+	int64_t start;
+
+	(void)state;
+	assert_int_equal(symlink("loop", path), 0);
+	start = clock_mono_ms();
+	for (int i = 0; i < 100; i++) {
+		struct keyfile_stamp stamp;
+		struct err err = ERR_NONE;
+		char *text;
+		size_t n;
+
+		assert_int_equal(
+		    keyfile_read(path, false, &text, &n, &stamp, &err), ST_UNAVAILABLE);
+		assert_non_null(strstr(err.text, path));
+	}
+	assert_true(clock_mono_ms() - start < 200);
 }
 
 static void
@@ -147,6 +172,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_and_notices_changes),
 	    cmocka_unit_test(refuses_what_is_no_key_file),
+	    cmocka_unit_test(unreadable_is_answered_at_once),
 	    cmocka_unit_test(names_the_node_at_fault),
 	    cmocka_unit_test(modes_of_a_safe_place),
 	};

@@ -197,6 +197,36 @@ nul_in_line_is_bad(void **state)
 	table_close(table);
 }
 
+/* A From domain is asked as A-labels: a line in UTF-8 would wait for it in vain, unsigned. */
+static void
+unicode_domain_is_reported(void **state)
+{
+	static const char *const types[] = {"file", "refile"};
+	const char *text = "*@b\xc3\xbc"
+			   "cher.example k\n"
+			   "j\xc3\xb6@example.com k\n"
+			   "b\xc3\xbc"
+			   "cher.example k\n"
+			   "*@xn--bcher-kva.example k\n";
+	struct table_report report;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct table *table = help_table("SigningTable", types[i], text, TABLE_ASCII_ONLY);
+
+		table_report(table, &report);
+		assert_int_equal(report.problem_count, 2);
+		assert_int_equal(report.problems[0].line, 1);
+		assert_int_equal(report.problems[1].line, 3);
+		assert_non_null(strstr(report.problems[0].text, "xn--"));
+		table_close(table);
+		table = help_table("KeyTable", types[i], text, 0);
+		table_report(table, &report);
+		assert_int_equal(report.problem_count, 0);
+		table_close(table);
+	}
+}
+
 static void
 ascii_only(void **state)
 {
@@ -274,6 +304,7 @@ main(void)
 	    cmocka_unit_test(file_lines),
 	    cmocka_unit_test(bad_line_hurts_itself_only),
 	    cmocka_unit_test(nul_in_line_is_bad),
+	    cmocka_unit_test(unicode_domain_is_reported),
 	    cmocka_unit_test(ascii_only),
 	    cmocka_unit_test(refile_is_no_list),
 	    cmocka_unit_test(refusing_says_why),

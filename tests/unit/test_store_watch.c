@@ -4,6 +4,8 @@
  */
 #include "tests/unit/store_help.h"
 
+#include <dirent.h>
+
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/store/watch.h"
@@ -112,6 +114,63 @@ link_swapped(void **state)
 	stop(&f);
 }
 
+/* Voluntary switches of all threads but this one: how often the watcher slept. */
+static long
+sleeps_of_others(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+	long sum = 0;
+
+	assert_non_null(tasks);
+	while ((entry = readdir(tasks)) != NULL) {
+		char path[PATH_MAX], line[128];
+		FILE *status;
+		long n;
+
+		if (entry->d_name[0] == '.' || atol(entry->d_name) == (long)getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%.20s/status", entry->d_name);
+		status = fopen(path, "re");
+		while (status != NULL && fgets(line, sizeof(line), status) != NULL)
+			if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1)
+				sum += n;
+		if (status != NULL)
+			fclose(status);
+	}
+	closedir(tasks);
+	return sum;
+}
+
+/* A log in the same directory that is written all the time costs nothing. */
+static void
+busy_neighbour(void **state)
+{
+	const char *path = help_write("w3", "k 1\n");
+	struct fixture f;
+	long before;
+	int log;
+
+	(void)state;
+	start(&f, path);
+	log = open(help_path("log"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	assert_true(log >= 0);
+	usleep(300000);
+	before = sleeps_of_others();
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(write(log, "x\n", 2), 2);
+		usleep(1000);
+	}
+	assert_in_range(sleeps_of_others() - before, 0, 20);
+	/* The table's own file, written and kept open, is seen by the poll. */
+	close(log);
+	log = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	assert_int_equal(write(log, "k 22\n", 5), 5);
+	expect(&f, "22");
+	close(log);
+	stop(&f);
+}
+
 static void
 nothing_to_watch(void **state)
 {
@@ -135,6 +194,7 @@ main(void)
 	    cmocka_unit_test(rewritten_in_place_and_renamed),
 	    cmocka_unit_test(emptied_for_a_moment),
 	    cmocka_unit_test(link_swapped),
+	    cmocka_unit_test(busy_neighbour),
 	    cmocka_unit_test(nothing_to_watch),
 	};
 
