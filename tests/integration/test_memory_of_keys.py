@@ -107,22 +107,21 @@ class Found:
 
 
 def glance(keeper, chosen, seconds=5):
-    """Many quick looks at what is not locked in the keeper: stacks above all, the top of each. Any 16 octets of a number."""
-    wanted = {}
-    for key in chosen:
-        for name, value in keys.secrets(key).items():
-            for octets in (value, value[::-1]):
-                wanted.setdefault(f"{key.kind} {name}", set()).update(octets[at:at + 16] for at in range(0, len(octets) - 15, 8))
+    """Many quick looks at what is not locked in the keeper: stacks above all, the top of each. Any 16 octets of a number, at
+    an address that a word may have. Answers (hits, number of looks)."""
+    wanted = {octets[at:at + 16]: f"{key.kind} {name}" for key in chosen for name, value in keys.secrets(key).items()
+              for octets in (value, value[::-1]) for at in range(0, len(octets) - 15, 8)}
     places = [m for m in mappings(keeper) if "w" in m[2] and not {"lo", "dd"} <= m[4]]
     hits, looks, end = set(), 0, time.monotonic() + seconds
     with open(f"/proc/{keeper}/mem", "rb", 0) as memory:
         while time.monotonic() < end:
             looks += 1
             for place in places:
-                start = max(place[0], place[1] - (256 << 10))
+                start = max(place[0], place[1] - (128 << 10))
                 memory.seek(start)
                 data = memory.read(place[1] - start)
-                hits |= {f"{name} in {show(place)}" for name, some in wanted.items() if any(o in data for o in some)}
+                words = {data[at:at + 16] for at in range(0, len(data) - 15, 8)}
+                hits |= {f"{wanted[octets]} in {show(place)}" for octets in words & wanted.keys()}
     return hits, looks
 
 
