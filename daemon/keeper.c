@@ -24,6 +24,10 @@
 
 /* Parsed keys kept: at about 6 KiB each, 60 MiB. */
 #define KEYS_MAX 10000U
+/* Of a worker thread; what it needs is a tenth of it, a directory service's library may need more.
+ */
+#define STACK_BYTES ((size_t)1 << 20)
+
 struct keeper {
 	struct settings *settings;
 	struct rules *rules;
@@ -155,23 +159,41 @@ worker_main(void *arg)
 	return NULL;
 }
 
+/* The crypto library leaves parts of keys on the stack. */
+static int
+start_thread(struct worker *worker)
+{
+	void *stack = secret_stack(STACK_BYTES);
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int failed;
+
+	if (stack == NULL)
+		return ENOMEM;
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	failed = pthread_attr_setstack(&attributes, stack, STACK_BYTES);
+	if (failed == 0)
+		failed = pthread_create(&thread, &attributes, worker_main, worker);
+	pthread_attr_destroy(&attributes);
+	return failed;
+}
+
 static void
 worker_start(struct keeper *keeper)
 {
 	struct worker *worker = mem_zalloc(1, sizeof(*worker));
-	pthread_t thread;
 	int failed;
 
 	worker->keeper = keeper;
 	worker->room = mem_alloc(FRAME_MAX);
 	buf_init(&worker->out, FRAME_MAX);
 	signer_init(&worker->signer, keeper->cache, keeper->rules);
-	failed = pthread_create(&thread, NULL, worker_main, worker);
+	failed = start_thread(worker);
 	if (failed != 0) {
 		log_line(LOG_LEVEL_ERROR, "keeper cannot start a thread: %s", strerror(failed));
 		_exit(EX_OSERR);
 	}
-	pthread_detach(thread);
 }
 
 static enum status

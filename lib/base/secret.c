@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "lib/base/secret.h"
 
@@ -94,6 +95,29 @@ block_map(size_t bytes)
 	__atomic_add_fetch(&mapped_bytes, mapped, __ATOMIC_RELAXED);
 	block->mapped = mapped;
 	return block;
+}
+
+void *
+secret_stack(size_t bytes)
+{
+	size_t guard = (size_t)sysconf(_SC_PAGESIZE);
+	char *base = mmap(NULL, guard + bytes, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+
+	if (base == MAP_FAILED)
+		return NULL;
+	/* Without its guard a stack that overflows would write over other secrets. */
+	if (mprotect(base, guard, PROT_NONE) != 0) {
+		munmap(base, guard + bytes);
+		return NULL;
+	}
+	madvise(base + guard, bytes, MADV_DONTDUMP);
+	madvise(base + guard, bytes, MADV_WIPEONFORK);
+	/* Most of a stack is never touched: only what is becomes resident. */
+	if (mlock2(base + guard, bytes, MLOCK_ONFAULT) != 0)
+		__atomic_store_n(&lock_refused, true, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&mapped_bytes, bytes, __ATOMIC_RELAXED);
+	return base + guard;
 }
 
 static struct block *

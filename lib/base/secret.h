@@ -18,6 +18,11 @@ void *secret_realloc(void *old, size_t bytes);
 /* Wipes all of it. NULL is fine. */
 void secret_free(void *p);
 
+/* A stack for a thread that works with keys: locked as far as it is used, not dumped, above a page
+ * that cannot be touched. bytes: a multiple of the page size. NULL: the system has no pages left.
+ * It cannot be given back: for threads that live as long as the process. */
+void *secret_stack(size_t bytes);
+
 /* Wipes memory that is not the allocator's; the compiler may not leave it out. */
 void secret_wipe(void *p, size_t bytes);
 /* Compares in time that depends on bytes alone. */

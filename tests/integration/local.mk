@@ -18,6 +18,7 @@ EXTRA_DIST += \
 	tests/integration/lib/smtpc.py \
 	tests/integration/lib/verify.py \
 	tests/integration/lib/verify_dkimpy.py \
+	tests/integration/test_authenticated.py \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_faults.py \
@@ -35,5 +36,5 @@ EXTRA_DIST += \
 PYTEST = /usr/bin/python3 -m pytest
 
 .PHONY: check-integration
-check-integration: all
+check-integration: all tests/bench/miltergen$(EXEEXT)
 	cd $(srcdir)/tests/integration && SIGNPOST_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -p no:cacheprovider -rs -s

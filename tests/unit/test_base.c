@@ -120,6 +120,9 @@ test_secret_sizes_and_wiping(void **state)
 	memset(p, 'x', 50000);
 	secret_free(p);
 	assert_true(secret_bytes(&locked) > 0);
+	p = secret_stack(65536);
+	assert_non_null(p);
+	memset(p, 1, 65536);
 	assert_true(secret_equal("abc", "abc", 3));
 	assert_false(secret_equal("abc", "abd", 3));
 }

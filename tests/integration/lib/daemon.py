@@ -26,6 +26,11 @@ def is_signpost(program):
     return "signpostd" in Path(program).resolve().name
 
 
+def is_sanitized(program):
+    """Built with the address sanitizer, which keeps freed memory and makes mlock() do nothing."""
+    return b"__asan_init" in Path(program).resolve().read_bytes()
+
+
 def config_text(settings):
     """SETTINGS: a dict or a list of pairs; True/False become yes/no."""
     pairs = settings.items() if isinstance(settings, dict) else settings

@@ -99,8 +99,19 @@ class Postfix:
         settings.update(self.settings)
         return "".join(f"{k} = {v}\n" for k, v in settings.items())
 
-    def start(self):
+    def start(self, tries=3):
+        """A port may be taken by somebody else before master(8) listens: then others are tried."""
         self.make_dirs()
+        while True:
+            try:
+                return self.start_once()
+            except RuntimeError:
+                tries -= 1
+                if tries == 0:
+                    raise
+                self.ports = procs.free_ports(len(self.milters))
+
+    def start_once(self):
         conf = self.root / "conf"
         (conf / "main.cf").write_text(self.main_cf())
         listeners = "".join(f"127.0.0.1:{port} inet n - n - - smtpd\n    -o smtpd_milters={spec}\n"
