@@ -47,8 +47,11 @@ blocked_add(struct connection *connection)
 	struct frontend *frontend = connection->frontend;
 
 	connection->blocked = true;
-	connection->blocked_next = frontend->blocked;
-	frontend->blocked = connection;
+	connection->blocked_next = NULL;
+	if (frontend->blocked == NULL)
+		frontend->blocked_end = &frontend->blocked;
+	*frontend->blocked_end = connection;
+	frontend->blocked_end = &connection->blocked_next;
 	if (loop_arm(&frontend->loop, &frontend->requests, EPOLLOUT) != ST_OK)
 		log_line(LOG_LEVEL_ERROR, "cannot wait for the keeper: %s", strerror(errno));
 }
@@ -61,6 +64,8 @@ blocked_remove(struct connection *connection)
 	while (*at != connection)
 		at = &(*at)->blocked_next;
 	*at = connection->blocked_next;
+	if (*at == NULL)
+		connection->frontend->blocked_end = at;
 	connection->blocked = false;
 }
 
@@ -297,7 +302,8 @@ connection_open(struct frontend *frontend, int fd)
 
 	connection->frontend = frontend;
 	connection->source = (struct loop_source){.fd = fd, .ready = on_ready, .owner = connection};
-	milter_decoder_init(&connection->decoder, PACKET_MAX);
+	milter_decoder_init(
+	    &connection->decoder, frontend->host.settings->header_bytes_max + PACKET_EXTRA);
 	session_init(&connection->session, &frontend->host);
 	buf_init(&connection->input, READ_BYTES);
 	connection->next = frontend->all;

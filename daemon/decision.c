@@ -13,9 +13,6 @@
 #include "lib/base/log.h"
 #include "lib/dkim/address.h"
 
-/* printf's "%.*s" for a span. */
-#define SPAN_ARG(s) (int)(s).n, ((s).p == NULL ? "" : (s).p)
-
 struct deciding {
 	struct rules *rules;
 	const struct request *request;
@@ -59,7 +56,7 @@ table_has(const struct deciding *d, struct table *table, struct span key)
 		return false;
 	status = table_lookup(table, key, &value, &err);
 	table_value_release(&value);
-	if (status == ST_UNAVAILABLE || status == ST_INVALID) {
+	if (status != ST_OK && status != ST_ABSENT) {
 		err_prefix(&err, "error reading %s", table->parameter);
 		tempfail(d, err.text);
 	}

@@ -168,7 +168,8 @@ reply_encode(const struct reply *reply, struct buf *out)
 static bool
 verdict_known(uint64_t verdict)
 {
-	return (verdict >= VERDICT_PASS && verdict <= VERDICT_DISCARD) || verdict == VERDICT_RESET;
+	return (verdict >= VERDICT_PASS && verdict <= VERDICT_QUARANTINE) ||
+	       verdict == VERDICT_RESET;
 }
 
 enum status

@@ -70,7 +70,8 @@ enum verdict {
 	VERDICT_TEMPFAIL, /* with the text for the MTA */
 	VERDICT_REJECT,
 	VERDICT_DISCARD,
-	VERDICT_RESET = 9 /* from the parent: the keeper died, whatever it had is lost */
+	VERDICT_QUARANTINE, /* let go, into the MTA's quarantine */
+	VERDICT_RESET = 9   /* from the parent: the keeper died, whatever it had is lost */
 };
 
 struct reply_field {

@@ -17,6 +17,7 @@
 
 #define ACCEPT_PAUSE_MS 1000
 #define REPLY_BATCH 32
+#define FULL_SAID_EVERY_MS 60000
 
 static enum status
 send_to_keeper(struct session_host *host)
@@ -64,27 +65,58 @@ accept_failed(struct frontend *frontend)
 	frontend->accept_again_ms = frontend->loop.now_ms + ACCEPT_PAUSE_MS;
 }
 
+/* Once a minute at most: it may be reached a thousand times a second. */
+static void
+log_full(struct frontend *frontend)
+{
+	if (frontend->loop.now_ms < frontend->full_said_ms + FULL_SAID_EVERY_MS)
+		return;
+	frontend->full_said_ms = frontend->loop.now_ms;
+	log_line(LOG_LEVEL_WARNING,
+	    "MaximumConnections (%zu for each front-end) reached; others wait to be accepted",
+	    frontend->host.settings->connections_max);
+}
+
+static bool
+accept_one(struct frontend *frontend, int fd)
+{
+	int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (client < 0)
+		accept_failed(frontend);
+	else
+		connection_open(frontend, client);
+	return client >= 0;
+}
+
 /* One for each wake-up: the loop comes back at once if there are more, and another front-end may
  * take them meanwhile. */
 static void
 on_accept(struct loop_source *source, uint32_t events)
 {
 	struct frontend *frontend = source->owner;
-	int client;
 
 	(void)events;
+	if (!frontend->accepting)
+		return; /* told to drain in the same round */
 	if (frontend->count >= frontend->host.settings->connections_max) {
-		log_line(LOG_LEVEL_WARNING,
-		    "MaximumConnections (%zu) reached; others wait to be accepted",
-		    frontend->host.settings->connections_max);
+		log_full(frontend);
 		listening(frontend, false);
 		return;
 	}
-	client = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (client < 0)
-		accept_failed(frontend);
-	else
-		connection_open(frontend, client);
+	accept_one(frontend, source->fd);
+}
+
+/* Of a connection that woke this front-end no other was told. */
+static void
+accept_waiting(struct frontend *frontend)
+{
+	size_t most = frontend->host.settings->connections_max;
+
+	for (size_t i = 0; i < frontend->listen_count; i++)
+		while (frontend->accepting && frontend->count < most &&
+		       accept_one(frontend, frontend->listen[i].fd))
+			continue;
 }
 
 /* ---- the keeper's answers ---- */
@@ -189,6 +221,8 @@ drain(struct frontend *frontend, bool ending)
 {
 	struct connection *connection = frontend->all, *next;
 
+	if (!ending)
+		accept_waiting(frontend);
 	listening(frontend, false);
 	frontend->draining = true;
 	if (ending)
@@ -278,12 +312,15 @@ frontend_run(const struct child_args *args)
 	struct frontend *frontend = mem_zalloc(1, sizeof(*frontend));
 	struct err err = ERR_NONE;
 
-	process_begin("sp-frontend", false, conf_bool(args->conf, CONF_ENABLE_COREDUMPS));
+	process_begin(
+	    "sp-frontend", args->parent, false, conf_bool(args->conf, CONF_ENABLE_COREDUMPS));
 	channels_keep_frontend(args->channels, args->index);
 	if (frontend_open(frontend, args, &err) != ST_OK) {
 		log_line(LOG_LEVEL_ERROR, "%s", err.text);
 		_exit(EX_CONFIG);
 	}
+	/* Passwords of stores are for the keeper. */
+	conf_free(args->conf);
 	if (sandbox_enter(&err) != ST_OK)
 		log_line(LOG_LEVEL_WARNING, "%s; going on without it", err.text);
 	listening(frontend, true);

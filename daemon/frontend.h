@@ -11,8 +11,8 @@
 
 /* One read; also the most input kept of a peer that sends on while it should wait. */
 #define READ_BYTES 262144U
-/* Longest packet kept whole: a header field at its limit, envelope commands. */
-#define PACKET_MAX (SETTINGS_HEADER_BYTES_MAX + 4096U)
+/* Packets are kept whole up to MaximumHeaders and this much more: envelope commands, macros. */
+#define PACKET_EXTRA 16384U
 #define QUESTION_BUCKETS 1024U
 /* Until options are negotiated, and for an answer that a peer does not take. */
 #define FRESH_TIMEOUT_MS 60000
@@ -41,9 +41,11 @@ struct frontend {
 	size_t listen_count;
 	bool accepting, draining;
 	int64_t accept_again_ms; /* after an accept that failed; 0: no need */
+	int64_t full_said_ms;    /* MaximumConnections was last logged then */
 	size_t count;
 	size_t asked; /* connections with a question at the keeper */
-	struct connection *all, *blocked;
+	struct connection *all;
+	struct connection *blocked, **blocked_end; /* first come, first sent */
 	struct connection *questions[QUESTION_BUCKETS];
 	char *room;       /* READ_BYTES */
 	char *reply_room; /* FRAME_MAX */

@@ -24,8 +24,6 @@
 
 /* Parsed keys kept: at about 6 KiB each, 60 MiB. */
 #define KEYS_MAX 10000U
-#define SPAN_ARG(s) (int)(s).n, ((s).p == NULL ? "" : (s).p)
-
 struct keeper {
 	struct settings *settings;
 	struct rules *rules;
@@ -43,21 +41,6 @@ struct worker {
 	char *room; /* one request */
 };
 
-static enum verdict
-verdict_for(enum conf_action action)
-{
-	switch (action) {
-	case CONF_ACTION_ACCEPT:
-		return VERDICT_PASS;
-	case CONF_ACTION_DISCARD:
-		return VERDICT_DISCARD;
-	case CONF_ACTION_REJECT:
-		return VERDICT_REJECT;
-	default:
-		return VERDICT_TEMPFAIL;
-	}
-}
-
 static const char *
 verdict_words(enum verdict verdict)
 {
@@ -68,6 +51,8 @@ verdict_words(enum verdict verdict)
 		return "message discarded";
 	case VERDICT_REJECT:
 		return "message rejected";
+	case VERDICT_QUARANTINE:
+		return "message quarantined";
 	default:
 		return "message tempfailed";
 	}
@@ -100,7 +85,7 @@ sign(struct worker *worker, const struct request *request)
 		log_signed(worker, request);
 		return;
 	}
-	worker->reply.verdict = verdict_for(
+	worker->reply.verdict = settings_verdict(
 	    status == ST_FAILED ? settings->on_signature_error : settings->on_internal_error);
 	log_line(LOG_LEVEL_ERROR, "%.*s: %s; %s", SPAN_ARG(request->job_id), err.text,
 	    verdict_words(worker->reply.verdict));
@@ -217,6 +202,8 @@ keeper_try_key(struct keeper *keeper, struct err *err)
 	if (keeper->rules->key_file != NULL && keeper->rules->keys == NULL)
 		status = keycache_get(keeper->cache, span_str(keeper->rules->key_file), digest,
 		    clock_mono_ms(), &cached, err);
+	if (status != ST_OK)
+		err_prefix(err, "KeyFile");
 	cached_key_release(cached);
 	digest_free(digest);
 	return status;
@@ -255,8 +242,9 @@ keeper_run(const struct child_args *args)
 	sigset_t stop;
 	int sig;
 
-	process_begin("sp-keeper", true, false);
+	process_begin("sp-keeper", args->parent, true, false);
 	channels_keep_keeper(args->channels);
+	listeners_close(args->listeners);
 	if (keeper_open(&keeper, args->conf, &err) != ST_OK ||
 	    keeper_try_key(&keeper, &err) != ST_OK || rules_watch(keeper.rules, &err) != ST_OK) {
 		tell_parent(args->control, KEEPER_CANNOT, err.text);

@@ -183,6 +183,19 @@ cached_key_key(const struct cached_key *cached)
 	return cached->key;
 }
 
+static const char *
+what_helps(enum status status)
+{
+	switch (status) {
+	case ST_ABSENT:
+		return "; make the key with signpost-genkey or correct the path";
+	case ST_INVALID:
+		return "; put a private key there, as signpost-genkey makes it";
+	default:
+		return ""; /* the sentence says what to do, or there is nothing to do here */
+	}
+}
+
 /* Without the lock. text: the KeyTable's field. */
 static enum status
 load(struct keycache *cache, struct span text, bool is_path, struct cached_key **out,
@@ -207,6 +220,11 @@ load(struct keycache *cache, struct span text, bool is_path, struct cached_key *
 		status = key_parse(text, &cached->key, err);
 		if (status != ST_OK)
 			err_prefix(err, "%s", path != NULL ? path : "key in the KeyTable");
+	}
+	if (status != ST_OK && err != NULL) {
+		struct err why = *err;
+
+		err_set(err, "%s%s", why.text, what_helps(status));
 	}
 	secret_free(pem);
 	mem_free(path);

@@ -3,10 +3,12 @@ include daemon/milter/local.mk
 noinst_LIBRARIES += daemon/libdaemon.a
 daemon_libdaemon_a_SOURCES = \
 	daemon/channel.c daemon/channel.h \
+	daemon/client.c \
 	daemon/connection.c \
 	daemon/decision.c daemon/decision.h \
 	daemon/frame.c daemon/frame.h \
 	daemon/frontend.c daemon/frontend.h \
+	daemon/generation.c daemon/generation.h \
 	daemon/keeper.c \
 	daemon/keycache.c daemon/keycache.h \
 	daemon/listener.c \
@@ -19,7 +21,8 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/rules.c daemon/rules.h \
 	daemon/session.c daemon/session.h \
 	daemon/settings.c daemon/settings.h \
-	daemon/signer.c daemon/signer.h
+	daemon/signer.c daemon/signer.h \
+	daemon/steps.c daemon/steps.h
 if SANDBOX
 daemon_libdaemon_a_SOURCES += daemon/sandbox_seccomp.c
 else

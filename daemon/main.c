@@ -25,6 +25,11 @@
 #include "lib/conf/check.h"
 #include "lib/conf/values.h"
 
+/* Used up before privileges are dropped: only a restart changes them. */
+static const enum conf_parameter fixed_parameters[] = {CONF_SOCKET, CONF_PID_FILE, CONF_USER_ID,
+    CONF_UMASK, CONF_CHANGE_ROOT_DIRECTORY, CONF_BASE_DIRECTORY, CONF_BACKGROUND};
+#define FIXED_COUNT (sizeof(fixed_parameters) / sizeof(fixed_parameters[0]))
+
 struct service {
 	struct options options;
 	struct listeners listeners;
@@ -32,6 +37,8 @@ struct service {
 	char **argv;
 	int background_pipe; /* the shell's process waits for a word here, or -1 */
 	char *pid_file;
+	char *conf_path;          /* absolute */
+	char *fixed[FIXED_COUNT]; /* values that a reload cannot change */
 };
 
 /* ---- configuration ---- */
@@ -69,6 +76,41 @@ read_conf(const struct options *options, bool serving, struct conf_report *repor
 	return NULL;
 }
 
+static void
+open_log(const struct options *options, const struct conf *conf)
+{
+	const char *name = conf_string(conf, CONF_SYSLOG_NAME);
+	int facility = LOG_MAIL;
+
+	(void)!conf_syslog_facility(conf_string(conf, CONF_SYSLOG_FACILITY), &facility, NULL);
+	log_open(name == NULL ? options->program : name, facility, conf_bool(conf, CONF_SYSLOG));
+}
+
+static const char *
+value_of(const struct conf *conf, enum conf_parameter parameter)
+{
+	const char *value = conf_string(conf, parameter);
+
+	return value == NULL ? "" : value;
+}
+
+static void
+remember_fixed(struct service *service, const struct conf *conf)
+{
+	for (size_t i = 0; i < FIXED_COUNT; i++)
+		service->fixed[i] = mem_strdup(value_of(conf, fixed_parameters[i]));
+}
+
+static void
+warn_of_fixed(const struct service *service, const struct conf *conf)
+{
+	for (size_t i = 0; i < FIXED_COUNT; i++)
+		if (strcmp(service->fixed[i], value_of(conf, fixed_parameters[i])) != 0)
+			log_line(LOG_LEVEL_WARNING,
+			    "%s has changed (%s); it takes a restart to use the new value",
+			    conf_name(fixed_parameters[i]), conf_origin(conf, fixed_parameters[i]));
+}
+
 static struct conf *
 reload(void *context)
 {
@@ -78,17 +120,11 @@ reload(void *context)
 
 	log_report(&report);
 	conf_report_free(&report);
+	if (conf == NULL)
+		return NULL;
+	open_log(&service->options, conf);
+	warn_of_fixed(service, conf);
 	return conf;
-}
-
-static void
-open_log(const struct options *options, const struct conf *conf)
-{
-	const char *name = conf_string(conf, CONF_SYSLOG_NAME);
-	int facility = LOG_MAIL;
-
-	(void)!conf_syslog_facility(conf_string(conf, CONF_SYSLOG_FACILITY), &facility, NULL);
-	log_open(name == NULL ? options->program : name, facility, conf_bool(conf, CONF_SYSLOG));
 }
 
 /* ---- what -V, -e and -n print ---- */
@@ -294,6 +330,34 @@ prepare(struct service *service, const struct conf *conf)
 	return exit_code != 0 ? exit_code : drop_privileges(conf);
 }
 
+/* A reload finds the file again whatever BaseDirectory says. */
+static void
+keep_conf_path(struct service *service)
+{
+	if (service->options.conf_path == NULL)
+		return;
+	service->conf_path = realpath(service->options.conf_path, NULL);
+	if (service->conf_path != NULL)
+		service->options.conf_path = service->conf_path;
+}
+
+/* -n: what the parser cannot know. */
+static int
+check_only(const struct conf *conf)
+{
+	const char *user = conf_string(conf, CONF_USER_ID);
+	int exit_code = enter_base_directory(conf);
+	struct err err = ERR_NONE;
+	struct conf_user who;
+
+	if (user != NULL && conf_user(user, &who, &err) != ST_OK) {
+		log_line(LOG_LEVEL_ERROR, "%s: UserID: %s; create it or correct the name",
+		    conf_origin(conf, CONF_USER_ID), err.text);
+		exit_code = EX_CONFIG;
+	}
+	return exit_code != 0 ? exit_code : keeper_check_only(conf);
+}
+
 static int
 serve(struct service *service, struct conf *conf)
 {
@@ -305,6 +369,8 @@ serve(struct service *service, struct conf *conf)
 	    .serving = serving};
 	int exit_code;
 
+	keep_conf_path(service);
+	remember_fixed(service, conf);
 	args.detached = conf_bool(conf, CONF_BACKGROUND) && !service->options.foreground;
 	if (args.detached)
 		go_to_background(service);
@@ -319,6 +385,9 @@ serve(struct service *service, struct conf *conf)
 	listeners_unlink(&service->listeners);
 	listeners_close(&service->listeners);
 	mem_free(service->pid_file);
+	for (size_t i = 0; i < FIXED_COUNT; i++)
+		mem_free(service->fixed[i]);
+	mem_free(service->conf_path);
 	report_to_shell(service, exit_code);
 	return exit_code;
 }
@@ -340,8 +409,8 @@ run(struct service *service)
 		log_open(options->program, LOG_MAIL, false);
 		if (options->show != NULL)
 			exit_code = show_parameter(conf, options->show);
-		else if ((exit_code = enter_base_directory(conf)) == 0)
-			exit_code = keeper_check_only(conf);
+		else
+			exit_code = check_only(conf);
 		conf_free(conf);
 		return exit_code;
 	}

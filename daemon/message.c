@@ -99,20 +99,22 @@ message_recipient(struct session *session, struct span address)
 	message->recipients_lost = buf_status(&message->recipients) != ST_OK;
 }
 
-/* An On-* action as a verdict. */
-static enum verdict
-verdict_of(enum conf_action action)
+void
+message_macro(struct buf *macros, struct span name, struct span value)
 {
-	switch (action) {
-	case CONF_ACTION_ACCEPT:
-		return VERDICT_PASS;
-	case CONF_ACTION_DISCARD:
-		return VERDICT_DISCARD;
-	case CONF_ACTION_REJECT:
-		return VERDICT_REJECT;
-	default:
-		return VERDICT_TEMPFAIL;
+	struct span rest = buf_span(macros), known, old;
+	size_t at = 0;
+
+	while (frame_list_next(&rest, &known) && frame_list_next(&rest, &old)) {
+		if (span_eq(known, name)) {
+			memmove(macros->p + at, rest.p, rest.n);
+			macros->n = at + rest.n;
+			break;
+		}
+		at = macros->n - rest.n;
 	}
+	frame_list_add(macros, name);
+	frame_list_add(macros, value);
 }
 
 static void
@@ -131,7 +133,7 @@ too_many_headers(struct session *session)
 	    "%s: too much header data, more than %zu octets or %d fields; %s",
 	    message_job_id(session), settings->header_bytes_max, HEADER_FIELDS_MAX,
 	    conf_action_name(settings->on_security));
-	decide(session, verdict_of(settings->on_security), "too much header data");
+	decide(session, settings_verdict(settings->on_security), "too much header data");
 }
 
 void
@@ -157,7 +159,7 @@ message_header(struct session *session, struct span name, struct span value, boo
 		    message_job_id(session));
 }
 
-/* The first of SenderHeaders that is there. */
+/* The first of SenderHeaders that is there, else From. */
 static const struct header_field *
 sender_field(struct session *session)
 {
@@ -170,6 +172,10 @@ sender_field(struct session *session)
 	for (size_t i = 0; names[i] != NULL && field == NULL; i++) {
 		field = header_list_find(&message->headers, span_str(names[i]));
 		message->sender_header = names[i];
+	}
+	if (field == NULL) {
+		field = header_list_find(&message->headers, SPAN_LIT("From"));
+		message->sender_header = "From";
 	}
 	return field;
 }
@@ -276,6 +282,27 @@ message_body_done(struct session *session)
 	message_hashing_stop(session);
 }
 
+/* Those of the connection, and over them those of the message. */
+static void
+add_macros(struct session *session, struct request *request, struct buf *macros)
+{
+	struct span rest = buf_span(&session->message.macros), name, value;
+
+	buf_add(macros, buf_span(&session->macros));
+	while (frame_list_next(&rest, &name) && frame_list_next(&rest, &value))
+		message_macro(macros, name, value);
+	request->macros = buf_span(macros);
+}
+
+/* Nothing that the decision looks at may be missing. */
+static bool
+facts_whole(const struct session *session, const struct buf *macros)
+{
+	return !session->message.recipients_lost && buf_status(macros) == ST_OK &&
+	       buf_status(&session->macros) == ST_OK &&
+	       buf_status(&session->message.macros) == ST_OK;
+}
+
 static void
 add_facts(struct session *session, struct request *request)
 {
@@ -283,7 +310,6 @@ add_facts(struct session *session, struct request *request)
 
 	request->job_id = span_str(message_job_id(session));
 	request->daemon_name = span_str(session->daemon_name);
-	request->macros = buf_span(&message->macros);
 	request->recipients = buf_span(&message->recipients);
 	request->sender_header = span_str(message->sender_header);
 	request->user = message->sender.user;
@@ -300,15 +326,16 @@ add_header_block(struct session *session, struct request *request, struct buf *n
 {
 	struct session_message *message = &session->message;
 	struct session_host *host = session->host;
-	struct header_selection selection;
+	const struct header_selection *selection = &message->selection;
 
-	if (header_policy_select(
-		host->settings->policy, &message->headers, &message->arena, &selection) != ST_OK)
+	/* Once, however often the question is asked. */
+	if (!message->selected && header_policy_select(host->settings->policy, &message->headers,
+				      &message->arena, &message->selection) != ST_OK)
 		return false;
+	message->selected = true;
 	buf_reset(&host->scratch);
-	header_selection_canon(
-	    &selection, &message->headers, message->header_canon, &host->scratch);
-	header_selection_names(&selection, names);
+	header_selection_canon(selection, &message->headers, message->header_canon, &host->scratch);
+	header_selection_names(selection, names);
 	request->canonical = buf_span(&host->scratch);
 	request->header_names = buf_span(names);
 	if (message->header_canon == CANON_RELAXED)
@@ -333,19 +360,24 @@ message_frame(struct session *session)
 	    .id = ++host->next_id,
 	    .host = span_str(session->client_host),
 	    .body_length = -1};
-	bool fits = !session->message.recipients_lost;
-	struct buf names;
+	struct buf names, macros;
+	bool fits;
 
 	session->question_id = request.id;
 	memcpy(request.address, session->address, sizeof(request.address));
 	buf_init(&names, SIGNATURE_NAMES_MAX);
-	if (session->question != QUESTION_PEER)
+	buf_init(&macros, FRAME_MACROS_MAX);
+	if (session->question != QUESTION_PEER) {
 		add_facts(session, &request);
+		add_macros(session, &request, &macros);
+	}
+	fits = facts_whole(session, &macros);
 	if (session->question == QUESTION_SIGN)
 		fits = fits && add_header_block(session, &request, &names);
 	buf_reset(&host->frame);
 	fits = fits && request_encode(&request, &host->frame) == ST_OK;
 	buf_free(&names);
+	buf_free(&macros);
 	return fits;
 }
 

@@ -15,6 +15,8 @@ void message_reset(struct session *session);
 /* The queue id for log lines; static words when there is none. */
 const char *message_job_id(const struct session *session);
 
+/* Keeps a macro in a frame list; a later value of the same name replaces the earlier one. */
+void message_macro(struct buf *macros, struct span name, struct span value);
 void message_recipient(struct session *session, struct span address);
 void message_header(struct session *session, struct span name, struct span value, bool too_big);
 /* End of headers: finds the sender; the body digest starts unless the verdict is already clear. */

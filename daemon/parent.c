@@ -17,178 +17,39 @@
 #include <unistd.h>
 
 #include "daemon/frame.h"
+#include "daemon/generation.h"
 #include "daemon/parent.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/conf/values.h"
 
-#define KEEPER_RETRY_MS 1000
 /* SIGTERM: messages under way get this long at most, whatever DrainTimeout says. */
 #define STOP_TIMEOUT_MS 30000
 #define KILL_AFTER_MS 5000
 #define RESTARTS_REMEMBERED 256
-
-enum generation_state { STARTING, SERVING, DRAINING };
-
-struct generation {
-	struct generation *next;
-	enum generation_state state;
-	struct conf *conf;
-	struct channels channels;
-	unsigned int number, frontends, threads;
-	pid_t keeper; /* 0: none */
-	pid_t pids[CHANNEL_FRONTENDS_MAX];
-	int control;             /* from a keeper that is starting, or -1 */
-	int64_t keeper_retry_ms; /* start the keeper again then; 0: no need */
-	int64_t deadline_ms;     /* draining ends then */
-	bool told_to_stop;
-};
+/* Old configurations that still finish connections; with one more the oldest closes its idle ones.
+ */
+#define DRAINING_MAX 16
 
 struct parent {
 	const struct parent_args *args;
-	struct generation *generations; /* newest first */
-	unsigned int last_number;
-	int signals;
+	struct generations all;
 	bool reload_wanted, stopping, served;
 	int exit_code;
 	int64_t restarts_ms[RESTARTS_REMEMBERED];
 	unsigned int restart_count;
 };
 
-/* ---- children ---- */
-
-/* In the background: whoever started the service must not wait for the end of our output. */
+/* Somebody reloads again and again while an MTA keeps its connections. */
 static void
-close_stderr(void)
+hurry_oldest(struct generation *generations)
 {
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	unsigned int draining = 0;
 
-	if (null >= 0)
-		dup2(null, STDERR_FILENO);
-}
-
-static pid_t
-spawn(struct parent *parent, struct generation *generation, unsigned int index, int control,
-    void (*run)(const struct child_args *))
-{
-	const struct child_args args = {.conf = generation->conf,
-	    .channels = &generation->channels,
-	    .listeners = parent->args->listeners,
-	    .index = index,
-	    .threads = generation->threads,
-	    .control = control,
-	    .fixed_time_utc = parent->args->fixed_time_utc};
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		close(parent->signals);
-		if (parent->args->detached)
-			close_stderr();
-		run(&args);
-	}
-	if (pid < 0)
-		log_line(LOG_LEVEL_ERROR, "cannot start a process: %s", strerror(errno));
-	return pid < 0 ? 0 : pid;
-}
-
-static void
-keeper_start(struct parent *parent, struct generation *generation)
-{
-	int control[2];
-
-	generation->keeper_retry_ms = 0;
-	if (pipe2(control, O_CLOEXEC) != 0) {
-		log_line(LOG_LEVEL_ERROR, "cannot make a pipe: %s", strerror(errno));
-		generation->keeper_retry_ms = clock_mono_ms() + KEEPER_RETRY_MS;
-		return;
-	}
-	generation->keeper = spawn(parent, generation, 0, control[1], keeper_run);
-	close(control[1]);
-	generation->control = control[0];
-	if (generation->keeper == 0)
-		generation->keeper_retry_ms = clock_mono_ms() + KEEPER_RETRY_MS;
-}
-
-/* The parameter, or one for so many cores. */
-static unsigned int
-count_or_cores(
-    const struct conf *conf, enum conf_parameter parameter, long cores_each, unsigned int most)
-{
-	int64_t wanted = conf_int(conf, parameter);
-
-	if (wanted <= 0)
-		wanted = (sysconf(_SC_NPROCESSORS_ONLN) + cores_each - 1) / cores_each;
-	if (wanted < 1)
-		wanted = 1;
-	return wanted > (int64_t)most ? most : (unsigned int)wanted;
-}
-
-static struct generation *
-generation_start(struct parent *parent, struct conf *conf)
-{
-	struct generation *generation = mem_zalloc(1, sizeof(*generation));
-	struct err err = ERR_NONE;
-
-	generation->conf = conf;
-	generation->control = -1;
-	generation->number = ++parent->last_number;
-	/* A front-end takes less than half the time of the cheapest signature. */
-	generation->frontends = count_or_cores(conf, CONF_FRONTENDS, 2, CHANNEL_FRONTENDS_MAX);
-	generation->threads = count_or_cores(conf, CONF_KEEPER_THREADS, 1, 256);
-	if (channels_open(&generation->channels, generation->frontends, &err) != ST_OK) {
-		log_line(LOG_LEVEL_ERROR, "%s", err.text);
-		conf_free(conf);
-		mem_free(generation);
-		return NULL;
-	}
-	generation->next = parent->generations;
-	parent->generations = generation;
-	keeper_start(parent, generation);
-	return generation;
-}
-
-static void
-generation_remove(struct parent *parent, struct generation *generation)
-{
-	struct generation **at = &parent->generations;
-
-	while (*at != generation)
-		at = &(*at)->next;
-	*at = generation->next;
-	if (generation->control >= 0)
-		close(generation->control);
-	channels_close(&generation->channels);
-	conf_free(generation->conf);
-	mem_free(generation);
-}
-
-static void
-signal_frontends(const struct generation *generation, int sig)
-{
-	for (unsigned int i = 0; i < generation->frontends; i++)
-		if (generation->pids[i] > 0)
-			kill(generation->pids[i], sig);
-}
-
-static bool
-has_frontends(const struct generation *generation)
-{
-	for (unsigned int i = 0; i < generation->frontends; i++)
-		if (generation->pids[i] > 0)
-			return true;
-	return false;
-}
-
-static void
-generation_drain(struct generation *generation, int sig, int64_t timeout_ms)
-{
-	generation->state = DRAINING;
-	generation->told_to_stop = sig == SIGTERM;
-	generation->deadline_ms = clock_mono_ms() + timeout_ms;
-	signal_frontends(generation, sig);
-	if (!has_frontends(generation) && generation->keeper > 0)
-		kill(generation->keeper, SIGTERM);
+	for (struct generation *g = generations; g != NULL; g = g->next)
+		if (g->state == DRAINING && ++draining > DRAINING_MAX)
+			g->deadline_ms = g->told_to_stop ? g->deadline_ms : 0;
 }
 
 /* The new generation serves: the others finish. */
@@ -197,11 +58,12 @@ generation_serve(struct parent *parent, struct generation *generation)
 {
 	generation->state = SERVING;
 	for (unsigned int i = 0; i < generation->frontends; i++)
-		generation->pids[i] = spawn(parent, generation, i, -1, frontend_run);
+		generation_start_frontend(&parent->all, generation, i);
 	for (struct generation *old = generation->next; old != NULL; old = old->next)
 		if (old->state == SERVING)
 			generation_drain(
 			    old, SIGUSR1, conf_int(old->conf, CONF_DRAIN_TIMEOUT) * 1000);
+	hurry_oldest(parent->all.newest);
 	if (parent->served)
 		log_line(LOG_LEVEL_NOTICE, "configuration reloaded from %s",
 		    conf_main_file(generation->conf));
@@ -220,7 +82,7 @@ stop(struct parent *parent, int exit_code)
 	/* Connections that nobody will accept any more are refused, not left waiting. */
 	listeners_unlink(parent->args->listeners);
 	listeners_close(parent->args->listeners);
-	for (struct generation *g = parent->generations; g != NULL; g = g->next)
+	for (struct generation *g = parent->all.newest; g != NULL; g = g->next)
 		generation_drain(g, SIGTERM, STOP_TIMEOUT_MS);
 }
 
@@ -248,6 +110,7 @@ keeper_said(struct parent *parent, struct generation *generation)
 	close(generation->control);
 	generation->control = -1;
 	text[n > 0 ? n : 0] = '\0';
+	generation->keeper_ready = text[0] == KEEPER_READY;
 	if (text[0] == KEEPER_READY && generation->state == STARTING)
 		generation_serve(parent, generation);
 	else if (text[0] == KEEPER_READY)
@@ -257,7 +120,7 @@ keeper_said(struct parent *parent, struct generation *generation)
 		    parent, generation, n > 1 ? text + 1 : "the keeper died while it was starting");
 	else
 		log_line(LOG_LEVEL_ERROR, "the keeper cannot come back: %s; retrying in %d ms",
-		    n > 1 ? text + 1 : "it died", KEEPER_RETRY_MS);
+		    n > 1 ? text + 1 : "it died", RESTART_PAUSE_MS);
 }
 
 static void
@@ -294,14 +157,14 @@ keeper_died(struct parent *parent, struct generation *generation, int status)
 {
 	const struct reply reset = {.verdict = VERDICT_RESET};
 	pid_t pid = generation->keeper;
-	bool answered = generation->control < 0;
+	bool was_ready = generation->keeper_ready;
 	struct buf frame;
 
 	generation->keeper = 0;
 	if (generation->state == STARTING && generation->control >= 0)
 		keeper_said(parent, generation);
-	if (!has_frontends(generation) && generation->state == DRAINING) {
-		generation_remove(parent, generation);
+	if (!generation_has_frontends(generation) && generation->state == DRAINING) {
+		generation_remove(&parent->all, generation);
 		return;
 	}
 	log_death("the keeper", pid, status);
@@ -316,7 +179,7 @@ keeper_died(struct parent *parent, struct generation *generation, int status)
 		stop(parent, EX_UNAVAILABLE);
 	}
 	/* One that never became ready is not started again at once. */
-	generation->keeper_retry_ms = clock_mono_ms() + (answered ? 0 : KEEPER_RETRY_MS);
+	generation->keeper_retry_ms = clock_mono_ms() + (was_ready ? 0 : RESTART_PAUSE_MS);
 }
 
 static void
@@ -327,10 +190,10 @@ frontend_died(struct parent *parent, struct generation *generation, unsigned int
 
 	generation->pids[i] = 0;
 	if (generation->state == DRAINING || parent->stopping) {
-		if (!has_frontends(generation) && generation->keeper > 0)
+		if (!generation_has_frontends(generation) && generation->keeper > 0)
 			kill(generation->keeper, SIGTERM);
-		if (!has_frontends(generation) && generation->keeper == 0)
-			generation_remove(parent, generation);
+		if (!generation_has_frontends(generation) && generation->keeper == 0)
+			generation_remove(&parent->all, generation);
 		return;
 	}
 	snprintf(what, sizeof(what), "front-end %u", i + 1);
@@ -340,13 +203,13 @@ frontend_died(struct parent *parent, struct generation *generation, unsigned int
 		stop(parent, EX_UNAVAILABLE);
 		return;
 	}
-	generation->pids[i] = spawn(parent, generation, i, -1, frontend_run);
+	generation_restart_frontend(&parent->all, generation, i);
 }
 
 static void
 child_died(struct parent *parent, pid_t pid, int status)
 {
-	for (struct generation *g = parent->generations; g != NULL; g = g->next) {
+	for (struct generation *g = parent->all.newest; g != NULL; g = g->next) {
 		if (g->keeper == pid) {
 			keeper_died(parent, g, status);
 			return;
@@ -375,7 +238,7 @@ reap(struct parent *parent)
 static bool
 is_starting(const struct parent *parent)
 {
-	for (const struct generation *g = parent->generations; g != NULL; g = g->next)
+	for (const struct generation *g = parent->all.newest; g != NULL; g = g->next)
 		if (g->state == STARTING)
 			return true;
 	return false;
@@ -391,7 +254,7 @@ reload(struct parent *parent)
 	if (conf == NULL)
 		log_line(LOG_LEVEL_ERROR, "the configuration is not reloaded, the old one stays");
 	else
-		generation_start(parent, conf);
+		generation_start(&parent->all, conf);
 }
 
 /* A draining generation that has had its time. */
@@ -401,11 +264,11 @@ drain_timed_out(struct generation *generation, int64_t now)
 	generation->deadline_ms = now + KILL_AFTER_MS;
 	if (!generation->told_to_stop) {
 		generation->told_to_stop = true;
-		signal_frontends(generation, SIGTERM);
+		generation_signal(generation, SIGTERM);
 		return;
 	}
 	log_line(LOG_LEVEL_WARNING, "connections are still open after the time to drain; closed");
-	signal_frontends(generation, SIGKILL);
+	generation_signal(generation, SIGKILL);
 }
 
 static void
@@ -413,15 +276,14 @@ do_what_is_due(struct parent *parent)
 {
 	int64_t now = clock_mono_ms();
 
-	for (struct generation *g = parent->generations, *next; g != NULL; g = next) {
+	for (struct generation *g = parent->all.newest, *next; g != NULL; g = next) {
 		next = g->next;
-		if (g->state == DRAINING && g->keeper == 0 && !has_frontends(g)) {
-			generation_remove(parent, g);
+		if (g->state == DRAINING && g->keeper == 0 && !generation_has_frontends(g)) {
+			generation_remove(&parent->all, g);
 			continue;
 		}
-		if (g->keeper_retry_ms != 0 && g->keeper_retry_ms <= now)
-			keeper_start(parent, g);
-		if (g->state == DRAINING && has_frontends(g) && g->deadline_ms <= now)
+		generation_start_due(&parent->all, g, now);
+		if (g->state == DRAINING && generation_has_frontends(g) && g->deadline_ms <= now)
 			drain_timed_out(g, now);
 	}
 	if (parent->reload_wanted && !parent->stopping && !is_starting(parent))
@@ -433,9 +295,9 @@ wait_ms(const struct parent *parent)
 {
 	int64_t now = clock_mono_ms(), next = now + 60000;
 
-	for (const struct generation *g = parent->generations; g != NULL; g = g->next) {
-		if (g->keeper_retry_ms != 0 && g->keeper_retry_ms < next)
-			next = g->keeper_retry_ms;
+	for (const struct generation *g = parent->all.newest; g != NULL; g = g->next) {
+		if (generation_next_start_ms(g) < next)
+			next = generation_next_start_ms(g);
 		if (g->state == DRAINING && g->deadline_ms < next)
 			next = g->deadline_ms;
 	}
@@ -449,7 +311,7 @@ on_signal(struct parent *parent)
 {
 	struct signalfd_siginfo info;
 
-	while (read(parent->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+	while (read(parent->all.signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP || info.ssi_signo == SIGUSR1)
 			parent->reload_wanted = true;
 		else if (info.ssi_signo != SIGCHLD && !parent->stopping)
@@ -462,11 +324,11 @@ static void
 wait_and_serve(struct parent *parent)
 {
 	/* Only the newest generation can be starting; a keeper coming back may be any. */
-	struct pollfd fds[1 + 128] = {{.fd = parent->signals, .events = POLLIN}};
+	struct pollfd fds[1 + 128] = {{.fd = parent->all.signals, .events = POLLIN}};
 	struct generation *owners[1 + 128] = {NULL};
 	nfds_t count = 1;
 
-	for (struct generation *g = parent->generations; g != NULL && count < 129; g = g->next) {
+	for (struct generation *g = parent->all.newest; g != NULL && count < 129; g = g->next) {
 		if (g->control < 0)
 			continue;
 		fds[count].fd = g->control;
@@ -499,18 +361,18 @@ signals_open(void)
 int
 parent_run(const struct parent_args *args)
 {
-	struct parent parent = {.args = args, .signals = signals_open()};
+	struct parent parent = {.args = args, .all = {.args = args, .signals = signals_open()}};
 
-	if (parent.signals < 0) {
+	if (parent.all.signals < 0) {
 		log_line(LOG_LEVEL_ERROR, "cannot receive signals: %s", strerror(errno));
 		return EX_OSERR;
 	}
-	if (generation_start(&parent, args->conf) == NULL)
+	if (generation_start(&parent.all, args->conf) == NULL)
 		return EX_OSERR;
-	while (parent.generations != NULL) {
+	while (parent.all.newest != NULL) {
 		do_what_is_due(&parent);
 		wait_and_serve(&parent);
 	}
-	close(parent.signals);
+	close(parent.all.signals);
 	return parent.exit_code;
 }

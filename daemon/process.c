@@ -9,12 +9,13 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "daemon/process.h"
 
 void
-process_begin(const char *name, bool holds_keys, bool core_dumps)
+process_begin(const char *name, pid_t parent, bool holds_keys, bool core_dumps)
 {
 	const struct rlimit none = {0, 0};
 	const struct sched_param batch = {.sched_priority = 0};
@@ -22,6 +23,8 @@ process_begin(const char *name, bool holds_keys, bool core_dumps)
 	/* What ps and pgrep show: "sp-frontend", "sp-keeper". */
 	prctl(PR_SET_NAME, name);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(EX_SOFTWARE); /* it died before it could be noticed */
 	/* Front-ends and keeper wake each other all the time. As batch processes neither takes the
 	 * processor from the other in the middle of its work: fewer switches, a sixth less CPU. */
 	sched_setscheduler(0, SCHED_BATCH, &batch);

@@ -7,6 +7,7 @@
 #define SIGNPOST_DAEMON_PROCESS_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "daemon/channel.h"
 #include "lib/conf/conf.h"
@@ -21,9 +22,10 @@ struct listeners {
 
 /* What both kinds of children are given. */
 struct child_args {
-	const struct conf *conf;
+	struct conf *conf; /* the child's copy: a front-end wipes it */
 	struct channels *channels;
-	const struct listeners *listeners;
+	struct listeners *listeners; /* the keeper closes them */
+	pid_t parent;
 	unsigned int index;     /* of a front-end */
 	unsigned int threads;   /* of the keeper */
 	int control;            /* the keeper tells the parent that it is ready, or why not */
@@ -44,7 +46,7 @@ void keeper_run(const struct child_args *args) __attribute__((noreturn));
 int keeper_check_only(const struct conf *conf);
 
 /* First steps of a child: name, death with the parent, no core dump of secrets. */
-void process_begin(const char *name, bool holds_keys, bool core_dumps);
+void process_begin(const char *name, pid_t parent, bool holds_keys, bool core_dumps);
 /* Front-end: no file can be opened and no program started from now on. ST_FAILED when the kernel
  * refuses; the caller goes on and logs it. */
 enum status sandbox_enter(struct err *err) MUST_USE;

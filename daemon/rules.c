@@ -3,6 +3,7 @@
  * Called by the keeper when it starts and by -n; the decision (decision.c) reads what is opened
  * here. It must never be called where hostile mail is parsed: a KeyTable may hold keys.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/registry.h"
@@ -188,8 +189,9 @@ struct check {
 	size_t faults;
 };
 
+/* where: who names the key. */
 static void
-check_key(struct check *check, struct span text)
+check_key(struct check *check, struct span text, const char *where)
 {
 	struct cached_key *cached = NULL;
 	struct err err = ERR_NONE;
@@ -198,7 +200,7 @@ check_key(struct check *check, struct span text)
 		return;
 	if (keycache_get(check->cache, text, check->digest, clock_mono_ms(), &cached, &err) !=
 	    ST_OK) {
-		log_line(LOG_LEVEL_ERROR, "%s", err.text);
+		log_line(LOG_LEVEL_ERROR, "%s: %s", where, err.text);
 		check->faults++;
 	}
 	cached_key_release(cached);
@@ -213,9 +215,12 @@ check_rule(void *context, struct span key, struct span value, unsigned line)
 	struct span keyname, rest = value;
 	struct err err = ERR_NONE;
 	enum status status;
+	char where[512];
 
 	(void)key;
 	span_cut(&rest, ':', &keyname);
+	if (value.n == 0)
+		return true; /* reported when the table was read */
 	if (span_find(keyname, '%') != SIZE_MAX)
 		return true;
 	status = keytable_lookup(
@@ -226,9 +231,23 @@ check_rule(void *context, struct span key, struct span value, unsigned line)
 		check->faults++;
 		return true;
 	}
-	check_key(check, entry.key);
+	snprintf(where, sizeof(where), "SigningTable %s line %u, KeyTable %s line %u",
+	    check->rules->signing->where, line, check->rules->keys->where, entry.line);
+	check_key(check, entry.key, where);
 	keytable_entry_release(&entry);
 	return true;
+}
+
+/* Lines of a table that are not used. */
+static size_t
+bad_lines(struct table *table)
+{
+	struct table_report report;
+
+	if (table == NULL)
+		return 0;
+	table_report(table, &report);
+	return report.problem_count;
 }
 
 size_t
@@ -240,9 +259,10 @@ rules_check(struct rules *rules, bool deep)
 	if (deep) {
 		check.cache = keycache_new(1, rules->require_safe);
 		check.digest = digest_new();
+		check.faults = bad_lines(rules->signing) + bad_lines(rules->keys);
 	}
 	if (rules->key_file != NULL && rules->keys == NULL)
-		check_key(&check, span_str(rules->key_file));
+		check_key(&check, span_str(rules->key_file), conf_name(CONF_KEY_FILE));
 	if (signing != NULL && rules->keys != NULL) {
 		if (signing->ops->walk_patterns != NULL)
 			(void)!signing->ops->walk_patterns(signing, check_rule, &check);

@@ -23,6 +23,7 @@
 #include "lib/dkim/address.h"
 #include "lib/dkim/canon.h"
 #include "lib/dkim/header.h"
+#include "lib/dkim/select.h"
 
 /* Octets of answers that may wait for a peer that does not read. */
 #define SESSION_OUT_MAX (FRAME_MAX + 65536U)
@@ -60,7 +61,9 @@ enum session_question { QUESTION_NONE, QUESTION_PEER, QUESTION_ROUTE, QUESTION_S
 struct session_message {
 	struct arena arena;
 	struct header_list headers;
+	struct header_selection selection;
 	bool headers_ready;   /* the list has been made */
+	bool selected;        /* and what of it is signed */
 	bool hashing;         /* body and digest are in use */
 	bool routed;          /* a ROUTE was answered VERDICT_SIGN */
 	bool recipients_lost; /* too many to carry */
@@ -98,6 +101,7 @@ struct session {
 	char client_host[256];
 	char daemon_name[128];
 	bool authenticated;
+	struct buf macros; /* of CONNECT and HELO: frame list */
 	struct session_message message;
 	struct buf out; /* packets for the MTA */
 };

@@ -74,6 +74,15 @@ read_actions(const struct conf *conf, struct settings *settings, struct err *err
 	return status;
 }
 
+static void
+add_macro_name(struct buf *out, struct span name)
+{
+	if (name.n > 1 && !span_starts(name, SPAN_LIT("{")))
+		buf_add_fmt(out, " {%.*s}", (int)name.n, name.p);
+	else
+		buf_add_fmt(out, " %.*s", (int)name.n, name.p);
+}
+
 /* The macros to ask for: those the decision uses, and the names of MacroList. */
 static enum status
 read_macros(const struct conf *conf, struct settings *settings, struct err *err)
@@ -86,7 +95,7 @@ read_macros(const struct conf *conf, struct settings *settings, struct err *err)
 		return status;
 	buf_init(&more, MACROS_MAX);
 	for (size_t i = 0; names != NULL && names[i] != NULL; i++)
-		buf_add_fmt(&more, strlen(names[i]) == 1 ? " %s" : " {%s}", names[i]);
+		add_macro_name(&more, span_str(names[i]));
 	settings->want_macros = names != NULL;
 	rules_list_free(names);
 	if (buf_status(&more) != ST_OK) {
@@ -172,4 +181,21 @@ settings_free(struct settings *settings)
 	mem_free(settings->connect_macros);
 	mem_free(settings->mail_macros);
 	mem_free(settings);
+}
+
+enum verdict
+settings_verdict(enum conf_action action)
+{
+	switch (action) {
+	case CONF_ACTION_ACCEPT:
+		return VERDICT_PASS;
+	case CONF_ACTION_DISCARD:
+		return VERDICT_DISCARD;
+	case CONF_ACTION_REJECT:
+		return VERDICT_REJECT;
+	case CONF_ACTION_QUARANTINE:
+		return VERDICT_QUARANTINE;
+	default:
+		return VERDICT_TEMPFAIL;
+	}
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/frame.h"
 #include "lib/base/status.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/values.h"
@@ -44,6 +45,8 @@ struct settings {
 /* conf is borrowed for the call only. ST_INVALID: err names the parameter. */
 enum status settings_new(
     const struct conf *conf, struct settings **settings_out, struct err *err) MUST_USE;
+/* What an On-* action does to a message. */
+enum verdict settings_verdict(enum conf_action action);
 void settings_free(struct settings *settings);
 
 #endif

@@ -8,8 +8,6 @@
 #include "daemon/signer.h"
 #include "lib/dkim/signature.h"
 
-#define SPAN_ARG(s) (int)(s).n, ((s).p == NULL ? "" : (s).p)
-
 void
 signer_init(struct signer *signer, struct keycache *cache, const struct rules *rules)
 {

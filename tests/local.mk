@@ -9,3 +9,4 @@ include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/integration/local.mk
 include tests/lint/local.mk
+include tests/load/local.mk

@@ -3,15 +3,16 @@
 
     demo_verify.py RECORD.txt... < message
 
-The .txt files are what signpost genkey wrote; they stand in for DNS."""
+The .txt files are what signpost genkey wrote; they stand in for DNS. Exit status: 0 when every
+signature is good, 1 when one is not, 2 when dkimpy is not there."""
 import re
 import sys
 
 try:
     import dkim
 except ImportError:
-    print("dkimpy (python3-dkim) is not installed: the signatures are not verified")
-    sys.exit(0)
+    print("demo: dkimpy (python3-dkim) is not installed: the signatures cannot be verified")
+    sys.exit(2)
 
 
 def read_zone(path):
@@ -24,7 +25,9 @@ def read_zone(path):
 def main():
     zone = dict(read_zone(path) for path in sys.argv[1:])
     message = sys.stdin.buffer.read()
-    count = len(re.findall(rb"(?im)^DKIM-Signature:", message.partition(b"\r\n\r\n")[0]))
+    head = re.sub(rb"\r\n[ \t]+", b" ", message.partition(b"\r\n\r\n")[0])
+    fields = re.findall(rb"(?im)^DKIM-Signature:(.*)$", head)
+    count = len(fields)
     failed = count == 0
     for index in range(count):
         try:
@@ -34,7 +37,8 @@ def main():
             why = "good" if good else "BAD"
         except Exception as reason:  # whatever dkimpy stumbles over is a failed signature
             good, why = False, f"BAD ({reason})"
-        print(f"signature {index + 1} of {count}: {why}")
+        tags = b" ".join(re.findall(rb"\b[as]=[^;]*", fields[index])).decode()
+        print(f"    signature {index + 1} of {count}, {tags}: {why}")
         failed = failed or not good
     if count == 0:
         print("the message has no DKIM signature")

@@ -18,6 +18,8 @@ struct span {
 #define SPAN_EMPTY ((struct span){NULL, 0})
 /* A span over a string literal, without its NUL. */
 #define SPAN_LIT(literal) ((struct span){(literal), sizeof(literal) - 1})
+/* The two arguments of printf's "%.*s". */
+#define SPAN_ARG(s) (int)(s).n, ((s).p == NULL ? "" : (s).p)
 
 struct span span_str(const char *text); /* strlen(); NULL gives the empty span */
 struct span span_of(const void *p, size_t n);

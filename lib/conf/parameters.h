@@ -40,11 +40,11 @@
 	X(DOMAIN_KEYS_COMPAT, "DomainKeysCompat", BOOL, "no", OBSOLETE) \
 	X(DONT_SIGN_MAIL_TO, "DontSignMailTo", DATASET, NULL, NOW) \
 	X(DRAIN_TIMEOUT, "DrainTimeout", INT, "300", NOW) \
-	X(ENABLE_COREDUMPS, "EnableCoredumps", BOOL, "no", LATER) \
+	X(ENABLE_COREDUMPS, "EnableCoredumps", BOOL, "no", NOW) \
 	X(EXEMPT_DOMAINS, "ExemptDomains", DATASET, NULL, NOW) \
 	X(EXTERNAL_IGNORE_LIST, "ExternalIgnoreList", DATASET, NULL, NOW) \
 	X(FINAL_POLICY_SCRIPT, "FinalPolicyScript", STRING, NULL, OBSOLETE) \
-	X(FIX_CRLF, "FixCRLF", BOOL, "no", LATER) \
+	X(FIX_CRLF, "FixCRLF", BOOL, "no", NOW) \
 	X(FLOW_DATA, "FlowData", DATASET, NULL, OBSOLETE) \
 	X(FLOW_DATA_FACTOR, "FlowDataFactor", INT, "1", OBSOLETE) \
 	X(FLOW_DATA_TTL, "FlowDataTTL", INT, "86400", OBSOLETE) \
@@ -52,7 +52,7 @@
 	X(IDENTITY_HEADER, "IdentityHeader", STRING, NULL, OBSOLETE) \
 	X(IDENTITY_HEADER_REMOVE, "IdentityHeaderRemove", BOOL, "no", OBSOLETE) \
 	X(IDLE_TIMEOUT, "IdleTimeout", INT, "7210", NOW) \
-	X(IGNORE_MALFORMED_MAIL, "IgnoreMalformedMail", BOOL, "no", NOW) \
+	X(IGNORE_MALFORMED_MAIL, "IgnoreMalformedMail", BOOL, "no", LATER) \
 	X(INCLUDE, "Include", INCLUDE, NULL, NOW) \
 	X(INTERNAL_HOSTS, "InternalHosts", DATASET, "csl:127.0.0.1,::1", NOW) \
 	X(KEEPER_THREADS, "KeeperThreads", INT, "0", NOW) \
@@ -80,7 +80,7 @@
 	X(MAXIMUM_CONNECTIONS, "MaximumConnections", INT, "10000", NOW) \
 	X(MAXIMUM_HEADERS, "MaximumHeaders", INT, "65536", NOW) \
 	X(MAXIMUM_SIGNATURES_TO_VERIFY, "MaximumSignaturesToVerify", INT, "3", LATER) \
-	X(MAXIMUM_SIGNED_BYTES, "MaximumSignedBytes", INT, "-1", OBSOLETE) \
+	X(MAXIMUM_SIGNED_BYTES, "MaximumSignedBytes", INT, "-1", NOW) \
 	X(MILTER_DEBUG, "MilterDebug", INT, "0", LATER) \
 	X(MILTER_PIPELINING, "MilterPipelining", BOOL, "yes", NOW) \
 	X(MINIMUM, "Minimum", STRING, "0", LATER) \
@@ -132,7 +132,7 @@
 	X(REPUTATION_TIME_FACTOR, "ReputationTimeFactor", STRING, NULL, OBSOLETE) \
 	X(REPUTATION_TIMEOUT, "ReputationTimeout", STRING, NULL, OBSOLETE) \
 	X(REPUTATION_VERBOSE, "ReputationVerbose", STRING, NULL, OBSOLETE) \
-	X(REQUEST_REPORTS, "RequestReports", BOOL, "no", OBSOLETE) \
+	X(REQUEST_REPORTS, "RequestReports", BOOL, "no", NOW) \
 	X(REQUIRED_HEADERS, "RequiredHeaders", BOOL, "no", NOW) \
 	X(REQUIRE_SAFE_KEYS, "RequireSafeKeys", BOOL, "yes", NOW) \
 	X(RESIGN_ALL, "ResignAll", BOOL, "no", LATER) \

@@ -58,6 +58,15 @@ source_push(struct parser *parser, const char *name)
 	return source;
 }
 
+static bool
+is_open(const struct parser *parser, struct span path)
+{
+	for (size_t i = 0; i < parser->depth; i++)
+		if (span_eq_str(path, parser->sources[i].name))
+			return true;
+	return false;
+}
+
 static void
 parse_include(struct parser *parser, struct conf_place place, struct span path)
 {
@@ -67,6 +76,12 @@ parse_include(struct parser *parser, struct conf_place place, struct span path)
 
 	if (parser->fetch == NULL) {
 		PARSER_ERROR(parser, place, "Include is not possible here");
+		return;
+	}
+	if (is_open(parser, path)) {
+		PARSER_ERROR(parser, place,
+		    "%.*s includes itself, here or by way of others; remove this line",
+		    path.n > 300 ? 300 : (int)path.n, path.p);
 		return;
 	}
 	if (parser->depth > CONF_INCLUDE_DEPTH_MAX || parser->files >= CONF_FILES_MAX) {

@@ -183,6 +183,14 @@ check_file(const char *node, const struct stat *st, struct err *err)
 static enum status
 check_directory(const char *node, const struct stat *st, struct err *err)
 {
+	/* A folder such as /tmp is meant to be open: the key is in the wrong place. */
+	if ((st->st_mode & S_IWOTH) != 0 && (st->st_mode & S_ISVTX) != 0) {
+		err_set(err,
+		    "%s: key data is not secure: everybody can make files here; move the key to "
+		    "a folder that only its owner can change",
+		    node);
+		return ST_DENIED;
+	}
 	if ((st->st_mode & S_IWOTH) != 0)
 		return unsafe(err, node, "everybody can change it", "chmod o-w");
 	if ((st->st_mode & S_IWUSR) != 0) {
@@ -243,6 +251,6 @@ keyfile_check_safe(const char *path, struct err *err)
 		if (c == '\0')
 			break;
 	}
-	free(real);
+	mem_free(real);
 	return status;
 }

@@ -199,7 +199,9 @@ parse_line(struct rows *rows, struct span text, bool value_needed, unsigned line
 		    "the first word has more than %d octets; the line is not used", TABLE_KEY_MAX);
 	} else {
 		if (value_needed && from == to)
-			rows_problem(rows, line, "no key name");
+			rows_problem(rows, line,
+			    "nothing stands behind the first word; write a key name there "
+			    "(SigningTable) or domain:selector:key (KeyTable)");
 		rows_add(rows, span_sub(text, start, end - start), span_sub(text, from, to - from),
 		    line);
 	}

@@ -146,7 +146,7 @@ bool table_has_patterns(const struct table *table);
 
 /* What the last load that took effect found. */
 void table_report(struct table *table, struct table_report *out);
-/* "3 entries, 1 bad line (line 7: no key name)", NUL-terminated into text. */
+/* "3 entries, 1 bad line (line 7: has a NUL octet; ...)", NUL-terminated into text. */
 void table_report_text(const struct table_report *report, char *text, size_t text_bytes);
 /* Logs each kept problem as a warning "PARAMETER WHERE line N: ...". Call after table_open(). */
 void table_report_log(struct table *table);

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -57,49 +58,64 @@ sample(const struct table *table, struct keyfile_stamp *stamp_out)
 		keyfile_stamp_of(&st, stamp_out);
 }
 
+/* false: it does not fit. */
+static bool
+copy_path(char room[PATH_MAX], const char *path)
+{
+	size_t n = strlen(path);
+
+	if (n >= PATH_MAX)
+		return false;
+	memcpy(room, path, n + 1);
+	return true;
+}
+
 static void
 watch_parent(const struct watcher *watcher, const char *path)
 {
 	char copy[PATH_MAX];
 
-	if (strlen(path) >= sizeof(copy))
+	if (!copy_path(copy, path))
 		return;
-	strcpy(copy, path);
 	/* A refusal (no such directory, no watches left) leaves the slow poll. */
 	(void)inotify_add_watch(watcher->inotify, dirname(copy), EVENTS | IN_ONLYDIR);
+}
+
+/* Where the link at points to, put into at; false when it is no link, or its target does not fit.
+ */
+static bool
+follow_link(char at[PATH_MAX])
+{
+	char target[PATH_MAX], parent[PATH_MAX], joined[2 * PATH_MAX];
+	ssize_t n = readlink(at, target, sizeof(target) - 1);
+
+	if (n <= 0)
+		return false;
+	target[n] = '\0';
+	if (target[0] == '/' || !copy_path(parent, at))
+		return copy_path(at, target);
+	snprintf(joined, sizeof(joined), "%s/%s", dirname(parent), target);
+	return copy_path(at, joined);
 }
 
 /* The directory of each link on the way, and that of the file itself. Adding one again is free. */
 static void
 watch_directories(const struct watcher *watcher, const char *path)
 {
-	char at[PATH_MAX], target[PATH_MAX], parent[PATH_MAX];
+	char at[PATH_MAX];
 	char *real;
 
-	if (watcher->inotify < 0 || strlen(path) >= sizeof(at))
+	if (watcher->inotify < 0 || !copy_path(at, path))
 		return;
-	strcpy(at, path);
 	for (int i = 0; i < LINKS_MAX; i++) {
-		ssize_t n;
-
 		watch_parent(watcher, at);
-		n = readlink(at, target, sizeof(target) - 1);
-		if (n <= 0)
-			break;
-		target[n] = '\0';
-		strcpy(parent, at);
-		dirname(parent);
-		if (target[0] == '/')
-			strcpy(at, target);
-		else if (strlen(parent) + 1 + (size_t)n < sizeof(at))
-			stpcpy(stpcpy(stpcpy(at, parent), "/"), target);
-		else
+		if (!follow_link(at))
 			break;
 	}
 	real = realpath(path, NULL);
 	if (real != NULL)
 		watch_parent(watcher, real);
-	free(real);
+	mem_free(real);
 }
 
 /* Compares the file with the last sample; a change puts the reading off until it rests. */

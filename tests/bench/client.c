@@ -17,6 +17,7 @@
 
 #include "lib/base/mem.h"
 #include "tests/bench/client.h"
+#include "tests/bench/queue.h"
 #include "tests/lib/mta.h"
 
 #define OFFER_ACTIONS 0x1ffU /* Postfix 3.7: 6, 0x1ff, 0x1fffff */
@@ -24,6 +25,9 @@
 #define INPUT_BYTES 16384U
 #define FIELDS_MAX 65536U
 #define EVENTS 64
+#define SETUPS_MAX(messages) (2 * (messages) + 2048U)
+#define REFUSED_PAUSE_NS 10000000U /* before the next connection is tried */
+#define WAITING_MS 10              /* at most, while messages wait to be tried again */
 
 enum conn_state { CONN_CLOSED, CONN_OFFERED, CONN_MESSAGE };
 
@@ -31,13 +35,14 @@ struct conn {
 	enum conn_state state;
 	int fd;
 	bool wants_out;
-	char *head;          /* this connection's copy of the script's head */
-	size_t at;           /* next octet of the script to send */
-	size_t stop;         /* next stop */
-	unsigned int left;   /* messages still to send on this connection */
-	unsigned int domain; /* of the message under way */
-	uint64_t number;     /* of the message under way */
-	uint64_t since_ns;   /* first octet of the message, or connect */
+	char *head;             /* this connection's copy of the script's head */
+	size_t at;              /* next octet of the script to send */
+	size_t stop;            /* next stop */
+	unsigned int left;      /* messages still to send on this connection */
+	unsigned int domain;    /* of the message under way */
+	struct queue_item item; /* the message under way */
+	bool gone;              /* the server closed or reset the connection */
+	uint64_t since_ns;      /* first octet of the message, or connect */
 	unsigned int signatures;
 	bool save;
 	struct buf first, last; /* inserted and appended fields, only when saving */
@@ -52,8 +57,9 @@ struct client {
 	bool scripted;
 	int epoll;
 	struct conn *conns;
-	uint64_t messages; /* to send */
-	uint64_t started;
+	struct queue queue;
+	uint64_t refused_until_ns;
+	uint64_t last_signed_ns;
 	unsigned int open;
 	struct err *err;
 	bool failed;
@@ -87,22 +93,59 @@ conn_close(struct client *client, struct conn *conn)
 	client->open--;
 }
 
+/* The longest time without a signed message is how long the service was away. */
+static void
+count_gap(struct client *client, uint64_t now)
+{
+	uint64_t gap_us = (now - client->last_signed_ns) / 1000;
+
+	if (client->last_signed_ns != 0 && gap_us > client->result->gap_us)
+		client->result->gap_us = gap_us;
+	client->last_signed_ns = now;
+}
+
 /* The message under way has its outcome. */
 static void
 count_outcome(struct client *client, struct conn *conn, uint64_t *counter)
 {
 	struct client_result *result = client->result;
+	uint64_t now = now_ns();
 
 	(*counter)++;
 	result->done++;
+	if (counter == &result->signed_messages)
+		count_gap(client, now);
 	if (counter != &result->errors && counter != &result->lost)
-		result->latency_us[result->latencies++] =
-		    (uint32_t)((now_ns() - conn->since_ns) / 1000);
+		result->latency_us[result->latencies++] = (uint32_t)((now - conn->since_ns) / 1000);
+}
+
+/* An MTA with a queue: what this connection had, or would have had, is tried again later. */
+static void
+retry(struct client *client, struct queue_item item)
+{
+	if (queue_again(&client->queue, item, now_ns())) {
+		client->result->retried++;
+		return;
+	}
+	client->result->lost++;
+	client->result->done++;
+}
+
+static void
+conn_retry(struct client *client, struct conn *conn)
+{
+	if (conn->state == CONN_MESSAGE || queue_take(&client->queue, now_ns(), &conn->item))
+		retry(client, conn->item);
+	conn_close(client, conn);
 }
 
 static void
 conn_fail(struct client *client, struct conn *conn, uint64_t *counter)
 {
+	if (client->plan->tries_more > 0 && (conn->gone || counter == &client->result->lost)) {
+		conn_retry(client, conn);
+		return;
+	}
 	if (conn->state == CONN_MESSAGE)
 		count_outcome(client, conn, counter);
 	else
@@ -110,22 +153,27 @@ conn_fail(struct client *client, struct conn *conn, uint64_t *counter)
 	conn_close(client, conn);
 }
 
-static void
+/* false: nothing is left to be sent now. */
+static bool
 prepare_message(struct client *client, struct conn *conn)
 {
 	const struct client_plan *plan = client->plan;
+	uint64_t number;
 
-	conn->number = client->started++;
-	conn->domain =
-	    (unsigned int)((conn->number % plan->active) * (plan->domains / plan->active));
+	conn->since_ns = now_ns();
+	if (!queue_take(&client->queue, conn->since_ns, &conn->item))
+		return false;
+	number = conn->item.number;
+	conn->domain = (unsigned int)(((plan->first + number) % plan->active) *
+				      (plan->domains / plan->active));
 	conn->left--;
 	conn->signatures = 0;
-	conn->save = plan->save_folder != NULL && conn->number % plan->save_every == 0;
+	conn->save = plan->save_folder != NULL && number % plan->save_every == 0;
 	buf_reset(&conn->first);
 	buf_reset(&conn->last);
 	script_set_domain(&client->script, conn->head, conn->domain);
 	conn->state = CONN_MESSAGE;
-	conn->since_ns = now_ns();
+	return true;
 }
 
 /* Sends up to the next stop. false: the connection is broken. */
@@ -155,8 +203,10 @@ conn_send(struct client *client, struct conn *conn)
 			conn_watch(client, conn, true);
 			return true;
 		}
-		if (sent < 0)
+		if (sent < 0) {
+			conn->gone = true;
 			return false;
+		}
 		conn->at += (size_t)sent;
 	}
 	conn_watch(client, conn, false);
@@ -164,22 +214,27 @@ conn_send(struct client *client, struct conn *conn)
 }
 
 static bool
-start_first_message(struct client *client, struct conn *conn)
+conn_finish(struct client *client, struct conn *conn)
 {
-	conn->at = 0;
-	conn->stop = 0;
-	prepare_message(client, conn);
-	return conn_send(client, conn);
+	static const char end_packets[] = "\0\0\0\1A\0\0\0\1A\0\0\0\1Q";
+	ssize_t sent = send(conn->fd, end_packets, sizeof(end_packets) - 1, MSG_NOSIGNAL);
+
+	if (sent < 0 && client->plan->tries_more == 0)
+		client->result->errors++;
+	conn_close(client, conn);
+	return true;
 }
 
+/* at: where in the script the message begins. */
 static bool
-start_next_message(struct client *client, struct conn *conn)
+start_message(struct client *client, struct conn *conn, size_t at)
 {
-	conn->at = client->script.message_at;
+	if (!prepare_message(client, conn))
+		return conn_finish(client, conn);
+	conn->at = at;
 	conn->stop = 0;
-	while (client->script.stops[conn->stop].at <= conn->at)
+	while (client->script.stops[conn->stop].at <= at)
 		conn->stop++;
-	prepare_message(client, conn);
 	return conn_send(client, conn);
 }
 
@@ -194,7 +249,7 @@ save_message(struct client *client, struct conn *conn)
 	script_add_message(&text, buf_span(&conn->first), buf_span(&conn->last), conn->domain,
 	    client->plan->body_bytes);
 	snprintf(path, sizeof(path), "%s/%08llu.eml", client->plan->save_folder,
-	    (unsigned long long)conn->number);
+	    (unsigned long long)conn->item.number);
 	f = fopen(path, "we");
 	if (f == NULL || fwrite(text.p, 1, text.n, f) != text.n) {
 		err_set(client->err, "%s: %s", path, strerror(errno));
@@ -210,20 +265,17 @@ static bool
 end_message(struct client *client, struct conn *conn)
 {
 	static const char abort_packet[] = "\0\0\0\1A";
-	static const char end_packets[] = "\0\0\0\1A\0\0\0\1A\0\0\0\1Q";
 
 	conn->state = CONN_OFFERED; /* nothing is under way */
 	if (conn->save)
 		save_message(client, conn);
-	if (conn->left > 0 && client->started < client->messages && !client->failed) {
-		if (send(conn->fd, abort_packet, sizeof(abort_packet) - 1, MSG_NOSIGNAL) != 5)
-			return false;
-		return start_next_message(client, conn);
+	if (conn->left == 0 || client->failed || queue_ready(&client->queue, now_ns(), 1) == 0)
+		return conn_finish(client, conn);
+	if (send(conn->fd, abort_packet, sizeof(abort_packet) - 1, MSG_NOSIGNAL) != 5) {
+		conn->gone = true;
+		return false;
 	}
-	if (send(conn->fd, end_packets, sizeof(end_packets) - 1, MSG_NOSIGNAL) < 0)
-		client->result->errors++;
-	conn_close(client, conn);
-	return true;
+	return start_message(client, conn, client->script.message_at);
 }
 
 static void
@@ -270,6 +322,7 @@ take_answer(struct client *client, struct conn *conn, const struct mta_reply *re
 {
 	struct script *script = &client->script;
 	char command = script->stops[conn->stop].command;
+	uint64_t *outcome;
 
 	if (conn->at < script->stops[conn->stop].at)
 		return false; /* an answer before the question was out */
@@ -282,8 +335,12 @@ take_answer(struct client *client, struct conn *conn, const struct mta_reply *re
 		conn->stop = script->stop_count - 1;
 		return conn_send(client, conn);
 	}
+	outcome = outcome_of(client->result, conn, reply);
 	client->result->signatures += conn->signatures;
-	count_outcome(client, conn, outcome_of(client->result, conn, reply));
+	if (outcome == &client->result->tempfailed && client->plan->tries_more > 0)
+		retry(client, conn->item);
+	else
+		count_outcome(client, conn, outcome);
 	return end_message(client, conn);
 }
 
@@ -303,16 +360,13 @@ take_options(struct client *client, struct conn *conn, const struct mta_reply *r
 	}
 	if (reply->protocol != result->protocol)
 		return false;
-	result->setup_us[result->setups++] = (uint32_t)((now_ns() - conn->since_ns) / 1000);
+	if (result->setups < SETUPS_MAX(client->queue.messages))
+		result->setup_us[result->setups++] = (uint32_t)((now_ns() - conn->since_ns) / 1000);
 	if (conn->head == NULL) {
 		conn->head = mem_alloc(client->script.head_end);
 		memcpy(conn->head, client->script.octets.p, client->script.head_end);
 	}
-	if (client->started >= client->messages) {
-		conn_close(client, conn);
-		return true;
-	}
-	return start_first_message(client, conn);
+	return start_message(client, conn, 0);
 }
 
 static bool
@@ -337,8 +391,10 @@ conn_receive(struct client *client, struct conn *conn)
 
 	if (n < 0 && errno == EAGAIN)
 		return true;
-	if (n <= 0)
+	if (n <= 0) {
+		conn->gone = true;
 		return false;
+	}
 	input = span_of(conn->input, conn->input_n + (size_t)n);
 	while ((status = mta_reply_next(&input, &reply, client->err)) == ST_OK) {
 		if (!take_reply(client, conn, &reply))
@@ -353,6 +409,24 @@ conn_receive(struct client *client, struct conn *conn)
 	return true;
 }
 
+/* Nobody listens, or nobody accepts. */
+static void
+conn_refused(struct client *client, struct conn *conn)
+{
+	struct queue_item item;
+
+	if (conn->fd >= 0)
+		close(conn->fd);
+	if (client->plan->tries_more == 0) {
+		err_set(client->err, "cannot connect to the server: %s", strerror(errno));
+		client->failed = true;
+		return;
+	}
+	client->refused_until_ns = now_ns() + REFUSED_PAUSE_NS;
+	if (queue_take(&client->queue, now_ns(), &item))
+		retry(client, item);
+}
+
 static void
 conn_open(struct client *client, struct conn *conn)
 {
@@ -365,10 +439,7 @@ conn_open(struct client *client, struct conn *conn)
 	conn->fd = socket(plan->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (conn->fd < 0 ||
 	    connect(conn->fd, (const struct sockaddr *)&plan->address, plan->address_bytes) < 0) {
-		err_set(client->err, "cannot connect to the server: %s", strerror(errno));
-		client->failed = true;
-		if (conn->fd >= 0)
-			close(conn->fd);
+		conn_refused(client, conn);
 		return;
 	}
 	if (plan->address.ss_family != AF_UNIX)
@@ -376,6 +447,7 @@ conn_open(struct client *client, struct conn *conn)
 	fcntl(conn->fd, F_SETFL, fcntl(conn->fd, F_GETFL) | O_NONBLOCK);
 	conn->state = CONN_OFFERED;
 	conn->wants_out = false;
+	conn->gone = false;
 	conn->input_n = 0;
 	conn->left = plan->per_connection;
 	client->open++;
@@ -384,24 +456,32 @@ conn_open(struct client *client, struct conn *conn)
 	buf_init(&offer, 64);
 	mta_put_optneg(&offer, MILTER_VERSION_MAX, OFFER_ACTIONS,
 	    plan->refuse_no_reply ? OFFER_PROTOCOL & ~SMFIP_NR_ALL : OFFER_PROTOCOL);
-	if (send(conn->fd, offer.p, offer.n, MSG_NOSIGNAL) != (ssize_t)offer.n)
+	if (send(conn->fd, offer.p, offer.n, MSG_NOSIGNAL) != (ssize_t)offer.n) {
+		conn->gone = true;
 		conn_fail(client, conn, &client->result->errors);
+	}
 	buf_free(&offer);
 }
 
-/* So many connections as there are messages that nobody has begun. */
+/* So many connections as there are messages that may be begun. */
 static void
 open_connections(struct client *client)
 {
-	for (unsigned int i = 0; i < client->plan->connections; i++) {
-		uint64_t promised = client->started;
+	unsigned int all = client->plan->connections;
+	size_t promised = 0;
 
-		if (client->failed || client->conns[i].state != CONN_CLOSED)
+	for (unsigned int i = 0; i < all; i++)
+		promised += client->conns[i].state == CONN_OFFERED;
+	for (unsigned int i = 0; i < all && !client->failed; i++) {
+		uint64_t now = now_ns();
+
+		if (client->conns[i].state != CONN_CLOSED)
 			continue;
-		for (unsigned int j = 0; j < client->plan->connections; j++)
-			promised += client->conns[j].state == CONN_OFFERED;
-		if (promised < client->messages)
-			conn_open(client, &client->conns[i]);
+		if (now < client->refused_until_ns ||
+		    queue_ready(&client->queue, now, promised + 1) <= promised)
+			return;
+		conn_open(client, &client->conns[i]);
+		promised += client->conns[i].state == CONN_OFFERED;
 	}
 }
 
@@ -451,9 +531,10 @@ loop(struct client *client)
 	uint64_t next_check = now_ns() + 1000000000U;
 
 	open_connections(client);
-	while (client->open > 0) {
+	while (client->open > 0 || (queue_pending(&client->queue) && !client->failed)) {
 		unsigned int open = client->open;
-		int n = epoll_wait(client->epoll, events, EVENTS, 1000);
+		bool waiting = open < client->plan->connections && queue_pending(&client->queue);
+		int n = epoll_wait(client->epoll, events, EVENTS, waiting ? WAITING_MS : 1000);
 
 		for (int i = 0; i < n; i++)
 			handle(client, &events[i]);
@@ -465,7 +546,7 @@ loop(struct client *client)
 			err_set(client->err, "most messages end in an error or are lost");
 			client->failed = true;
 		}
-		if (client->open < open)
+		if (client->open < open || waiting)
 			open_connections(client);
 	}
 }
@@ -474,18 +555,18 @@ enum status
 client_run(const struct client_plan *plan, uint64_t messages, struct client_result *result_out,
     struct err *err)
 {
-	struct client client = {
-	    .plan = plan, .result = result_out, .messages = messages, .err = err};
+	struct client client = {.plan = plan, .result = result_out, .err = err};
 	uint64_t begin;
 
 	memset(result_out, 0, sizeof(*result_out));
 	result_out->latency_us = mem_zalloc(messages + 1, sizeof(uint32_t));
-	result_out->setup_us = mem_zalloc(2 * messages + 2048, sizeof(uint32_t));
+	result_out->setup_us = mem_zalloc(SETUPS_MAX(messages), sizeof(uint32_t));
 	client.conns = mem_zalloc(plan->connections, sizeof(struct conn));
 	for (unsigned int i = 0; i < plan->connections; i++) {
 		buf_init(&client.conns[i].first, FIELDS_MAX);
 		buf_init(&client.conns[i].last, FIELDS_MAX);
 	}
+	queue_init(&client.queue, messages, plan->tries_more);
 	client.epoll = epoll_create1(EPOLL_CLOEXEC);
 	begin = now_ns();
 	loop(&client);
@@ -497,6 +578,7 @@ client_run(const struct client_plan *plan, uint64_t messages, struct client_resu
 		mem_free(client.conns[i].head);
 	}
 	mem_free(client.conns);
+	queue_free(&client.queue);
 	if (client.scripted)
 		script_free(&client.script);
 	return client.failed ? ST_FAILED : ST_OK;

@@ -19,6 +19,7 @@ struct client_plan {
 	uint64_t first;              /* number of the sender of the first message */
 	size_t body_bytes;
 	bool refuse_no_reply;    /* offer no SMFIP_NR_ */
+	unsigned int tries_more; /* of a message that got no answer or a tempfail; 0: none */
 	unsigned int timeout_ms; /* an answer that takes longer is lost */
 	const char *save_folder; /* NULL: nothing is written */
 	unsigned int save_every; /* every so manyth message */
@@ -32,7 +33,9 @@ struct client_result {
 	uint64_t tempfailed;
 	uint64_t rejected; /* reject, discard, 5xx */
 	uint64_t errors;   /* protocol broken, connection ended before the answer */
-	uint64_t lost;     /* no answer in time */
+	uint64_t lost;     /* no answer in time; with tries_more: no success in any try */
+	uint64_t retried;  /* tries that failed and were followed by another */
+	uint64_t gap_us;   /* the longest time between two signed messages */
 	uint64_t connections;
 	uint64_t wall_ns;
 	uint32_t *latency_us; /* of each message with an answer, in no order; owned */

@@ -1,12 +1,17 @@
 # Benchmarks: make bench BENCH_FLAGS="--quick". Not part of make check.
 # BENCH_SERVER is the milter under test; what is not there is left out.
-BENCH_TOOLS = tests/bench/miltergen tests/bench/floor tests/bench/spin
+BENCH_TOOLS = tests/bench/bare tests/bench/miltergen tests/bench/floor tests/bench/spin
 BENCH_SERVER = ./signpostd
 EXTRA_PROGRAMS = $(BENCH_TOOLS) tests/bench/bench_canon
+tests_bench_bare_SOURCES = tests/bench/bare.c tests/bench/address.c tests/bench/address.h
+tests_bench_bare_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
+tests_bench_bare_LDADD = $(LIBMILTERCODEC) $(DKIM_LDADD) -lpthread
 tests_bench_miltergen_SOURCES = \
+	tests/bench/address.c tests/bench/address.h \
 	tests/bench/client.c tests/bench/client.h \
 	tests/bench/miltergen.c \
 	tests/bench/procs.c tests/bench/procs.h \
+	tests/bench/queue.c tests/bench/queue.h \
 	tests/bench/script.c tests/bench/script.h
 tests_bench_miltergen_LDADD = $(LIBMTA) $(LIBBASE)
 tests_bench_floor_SOURCES = tests/bench/floor.c
@@ -14,7 +19,8 @@ tests_bench_floor_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
 tests_bench_floor_LDADD = $(OPENSSL_LIBS)
 tests_bench_spin_SOURCES = tests/bench/spin.c
 tests_bench_spin_LDADD = -lpthread
-EXTRA_DIST += tests/bench/bench.py
+EXTRA_DIST += tests/bench/bench.py tests/bench/goals.py tests/bench/measure.py \
+	tests/bench/servers.py tests/bench/throughmta.py
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 .PHONY: bench

@@ -4,18 +4,15 @@
  * messages a second, latency, CPU time and memory of the server's processes, and what became of
  * every message. It must never report a rate without saying how many messages were signed.
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <getopt.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/bench/address.h"
 #include "tests/bench/client.h"
 #include "tests/bench/procs.h"
 
@@ -33,6 +30,8 @@ static const char usage[] =
     "  -f, --first N         begin with the Nth sender that sends (0)\n"
     "  -p, --pid PID         measure the CPU time and memory of this process and its children\n"
     "  -r, --replies         offer none of the no-reply flags\n"
+    "  -R, --reconnect N     a message whose connection is refused, reset or silent, or that is\n"
+    "                        tempfailed, is tried again up to N times, as a queue would (0)\n"
     "  -t, --timeout MS      after which a message is lost (30000)\n"
     "  -s, --save FOLDER     write signed messages there\n"
     "  -e, --save-every N    only every Nth (1)\n"
@@ -65,45 +64,12 @@ number(const char *text, uint64_t min, uint64_t max)
 }
 
 static void
-parse_unix(struct client_plan *plan, const char *path)
-{
-	struct sockaddr_un *un = (struct sockaddr_un *)&plan->address;
-
-	if (strlen(path) >= sizeof(un->sun_path))
-		die("too long for a socket", path);
-	un->sun_family = AF_UNIX;
-	memcpy(un->sun_path, path, strlen(path) + 1);
-	plan->address_bytes = sizeof(*un);
-}
-
-static void
-parse_inet(struct client_plan *plan, const char *text)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)&plan->address;
-	const char *at = strchr(text, '@');
-	char port[8] = "";
-
-	if (at == NULL || at - text >= (ptrdiff_t)sizeof(port))
-		die("must be inet:PORT@ADDRESS", text);
-	memcpy(port, text, (size_t)(at - text));
-	in->sin_family = AF_INET;
-	in->sin_port = htons((uint16_t)number(port, 1, 65535));
-	if (inet_pton(AF_INET, at + 1, &in->sin_addr) != 1)
-		die("not an IPv4 address", at + 1);
-	plan->address_bytes = sizeof(*in);
-}
-
-static void
 parse_socket(struct client_plan *plan, const char *text)
 {
-	if (strncmp(text, "inet:", 5) == 0)
-		parse_inet(plan, text + 5);
-	else if (strncmp(text, "unix:", 5) == 0)
-		parse_unix(plan, text + 5);
-	else if (strncmp(text, "local:", 6) == 0)
-		parse_unix(plan, text + 6);
-	else
-		die("neither inet: nor unix:", text);
+	const char *why;
+
+	if (!address_of_socket(text, &plan->address, &plan->address_bytes, &why))
+		die(why, text);
 }
 
 static void
@@ -145,6 +111,9 @@ parse_option(struct options *options, int c, const char *value)
 	case 'r':
 		plan->refuse_no_reply = true;
 		break;
+	case 'R':
+		plan->tries_more = (unsigned int)number(value, 1, 100000);
+		break;
 	case 't':
 		plan->timeout_ms = (unsigned int)number(value, 1, 3600000);
 		break;
@@ -171,13 +140,14 @@ parse_options(struct options *options, int argc, char **argv)
 	    {"warmup", required_argument, NULL, 'w'}, {"body", required_argument, NULL, 'b'},
 	    {"domains", required_argument, NULL, 'd'}, {"active", required_argument, NULL, 'a'},
 	    {"first", required_argument, NULL, 'f'}, {"pid", required_argument, NULL, 'p'},
-	    {"replies", no_argument, NULL, 'r'}, {"timeout", required_argument, NULL, 't'},
-	    {"save", required_argument, NULL, 's'}, {"save-every", required_argument, NULL, 'e'},
-	    {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
+	    {"replies", no_argument, NULL, 'r'}, {"reconnect", required_argument, NULL, 'R'},
+	    {"timeout", required_argument, NULL, 't'}, {"save", required_argument, NULL, 's'},
+	    {"save-every", required_argument, NULL, 'e'}, {"json", no_argument, NULL, 'j'},
+	    {NULL, 0, NULL, 0}};
 	struct client_plan *plan = &options->plan;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "S:c:m:n:w:b:d:a:f:p:rt:s:e:j", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "S:c:m:n:w:b:d:a:f:p:rR:t:s:e:j", longs, NULL)) != -1)
 		parse_option(options, c, optarg);
 	if (plan->address_bytes == 0 || optind != argc || plan->body_bytes == 1)
 		die(usage, NULL);
@@ -219,11 +189,13 @@ print_json(const struct report *report)
 
 	printf("{\"done\": %llu, \"signed\": %llu, \"signatures\": %llu, \"unsigned\": %llu, "
 	       "\"tempfail\": %llu, \"reject\": %llu, \"errors\": %llu, \"lost\": %llu, "
+	       "\"retried\": %llu, \"gap_us\": %llu, "
 	       "\"connections\": %llu, \"wall_s\": %.6f, \"messages_per_s\": %.1f, ",
 	    (unsigned long long)r->done, (unsigned long long)r->signed_messages,
 	    (unsigned long long)r->signatures, (unsigned long long)r->unsigned_messages,
 	    (unsigned long long)r->tempfailed, (unsigned long long)r->rejected,
 	    (unsigned long long)r->errors, (unsigned long long)r->lost,
+	    (unsigned long long)r->retried, (unsigned long long)r->gap_us,
 	    (unsigned long long)r->connections, (double)r->wall_ns / 1e9, report->rate);
 	printf("\"latency_us\": {\"p50\": %u, \"p90\": %u, \"p99\": %u, \"max\": %u}, "
 	       "\"setup_us\": {\"p50\": %u, \"p99\": %u, \"max\": %u}, "
@@ -257,6 +229,8 @@ print_text(const struct report *report)
 	    (unsigned long long)r->signatures, (unsigned long long)r->unsigned_messages,
 	    (unsigned long long)r->tempfailed, (unsigned long long)r->rejected,
 	    (unsigned long long)r->errors, (unsigned long long)r->lost);
+	printf("tried again %llu times; longest time without a signed message %.1f ms\n",
+	    (unsigned long long)r->retried, (double)r->gap_us / 1e3);
 	printf("rate       %.1f messages/s in %.3f s over %llu connections\n", report->rate,
 	    (double)r->wall_ns / 1e9, (unsigned long long)r->connections);
 	printf("latency    p50 %u  p90 %u  p99 %u  max %u us\n",

@@ -19,3 +19,9 @@ check_PROGRAMS += $(FUZZ_TARGETS)
 dist_check_SCRIPTS += tests/fuzz/run.sh
 TESTS += tests/fuzz/run.sh
 EXTRA_DIST += tests/fuzz/seeds
+
+# With --enable-fuzzers: every target for FUZZ_SECONDS.
+.PHONY: fuzz fuzz-targets
+fuzz-targets: $(FUZZ_TARGETS)
+fuzz: fuzz-targets
+	@$(AM_TESTS_ENVIRONMENT) $(SHELL) $(srcdir)/tests/fuzz/run.sh

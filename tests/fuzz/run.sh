@@ -1,6 +1,8 @@
 #!/bin/sh
 # Replays the seeds of every fuzz target and runs some mutations of them; prints TAP.
-# With targets linked with libFuzzer (configure --enable-fuzzers) each runs FUZZ_SECONDS instead.
+# With targets linked with libFuzzer (configure --enable-fuzzers) each runs FUZZ_SECONDS instead; an
+# input that breaks one is kept in BUILDDIR/fuzz-findings/.
+findings=$BUILDDIR/fuzz-findings
 count=0
 failed=0
 for target in $FUZZ_TARGETS; do
@@ -9,8 +11,9 @@ for target in $FUZZ_TARGETS; do
 	log=$(mktemp)
 	if "$BUILDDIR/$target" -help=1 2>&1 | grep -q libFuzzer; then
 		corpus=$(mktemp -d)
-		"$BUILDDIR/$target" -max_total_time="${FUZZ_SECONDS:-5}" -close_fd_mask=1 "$corpus" \
-		    "$SRCDIR/tests/fuzz/seeds/$name" > "$log" 2>&1
+		mkdir -p "$findings"
+		"$BUILDDIR/$target" -max_total_time="${FUZZ_SECONDS:-5}" -close_fd_mask=1 \
+		    -artifact_prefix="$findings/$name-" "$corpus" "$SRCDIR/tests/fuzz/seeds/$name" > "$log" 2>&1
 		status=$?
 		rm -rf "$corpus"
 	else

@@ -10,6 +10,7 @@ EXTRA_DIST += \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/load.py \
 	tests/integration/lib/milter.py \
+	tests/integration/lib/mtaload.py \
 	tests/integration/lib/postfix.py \
 	tests/integration/lib/procs.py \
 	tests/integration/lib/sendmail.py \
@@ -17,12 +18,16 @@ EXTRA_DIST += \
 	tests/integration/lib/smtpc.py \
 	tests/integration/lib/verify.py \
 	tests/integration/lib/verify_dkimpy.py \
+	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_faults.py \
 	tests/integration/test_memory_of_keys.py \
 	tests/integration/test_milter_client.py \
+	tests/integration/test_mta_faults.py \
+	tests/integration/test_many_connections.py \
 	tests/integration/test_postfix.py \
 	tests/integration/test_sendmail.py \
+	tests/integration/test_start.py \
 	tests/integration/test_tutorial_configs.py \
 	tests/integration/test_verifiers.py \
 	tests/integration/verify_maildkim.pl

@@ -122,6 +122,24 @@ def test_hundred_reloads(site, number):
     site.verify(load.samples)
 
 
+@pytest.mark.signpost("opendkim has one process that accepts")
+def test_a_reload_leaves_no_connection_waiting(site):
+    """One client at a time: a connection that woke a process about to be replaced is taken by somebody at once."""
+    slowest, broken = 0.0, 0
+    for _ in range(100):
+        os.kill(site.daemon.pid, signal.SIGHUP)
+        until = time.monotonic() + 0.02
+        while time.monotonic() < until:
+            begun = time.monotonic()
+            try:
+                milter.Session(site.daemon.address, timeout=5).quit()
+            except (milter.Closed, OSError):
+                broken += 1
+            slowest = max(slowest, time.monotonic() - begun)
+    print(f"\nlongest wait for the answer to a negotiation during 100 reloads: {slowest:.3f} s, broken {broken}")
+    assert broken == 0 and slowest < 2
+
+
 def test_key_and_tables_replaced(site):
     """New key files by rename, each with its selector: tables and keys change together, under load."""
     with Load(site.daemon.address, MESSAGES) as load:

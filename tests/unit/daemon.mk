@@ -1,1 +1,22 @@
-# tests
+# Unit tests of the daemon.
+check_LIBRARIES += tests/lib/libscratch.a
+tests_lib_libscratch_a_SOURCES = tests/lib/scratch.c tests/lib/scratch.h
+if CMOCKA
+DAEMON_TESTS = tests/unit/test_decision tests/unit/test_frame tests/unit/test_keycache \
+	tests/unit/test_options tests/unit/test_session tests/unit/test_signer
+check_PROGRAMS += $(DAEMON_TESTS)
+TESTS += $(DAEMON_TESTS)
+DAEMON_TEST_LDADD = tests/lib/libscratch.a $(LIBMTA) $(DAEMON_LDADD) $(UNIT_LDADD)
+tests_unit_test_decision_SOURCES = tests/unit/test_decision.c
+tests_unit_test_decision_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_frame_SOURCES = tests/unit/test_frame.c
+tests_unit_test_frame_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_keycache_SOURCES = tests/unit/test_keycache.c
+tests_unit_test_keycache_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_session_SOURCES = tests/unit/test_session.c tests/unit/session_world.h
+tests_unit_test_session_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_options_SOURCES = tests/unit/test_options.c
+tests_unit_test_options_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_signer_SOURCES = tests/unit/test_signer.c
+tests_unit_test_signer_LDADD = $(DAEMON_TEST_LDADD)
+endif

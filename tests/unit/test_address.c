@@ -1,3 +1,7 @@
+/*
+ * test_address.c - the sender of a message from its From field: forms of addresses,
+ * internationalized domains, and what must be refused. Called by make check; pure.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

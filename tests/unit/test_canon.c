@@ -1,3 +1,7 @@
+/*
+ * test_canon.c - canonicalization of headers and bodies, whole and in every split, against the slow
+ * and plain way of naive_canon.h.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,7 @@
+/*
+ * test_conf.c - the grammar of configurations, the table of parameters, and what is said to each
+ * mistake, against the reference and not against the table itself.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -628,22 +632,28 @@ test_include(void **state)
 	assert_string_equal(conf_string(conf, CONF_SELECTOR), "deep");
 	assert_string_equal(conf_origin(conf, CONF_SELECTOR), text);
 	assert_string_equal(conf_main_file(conf), path);
-	/* A file that includes itself stops at the depth. */
+	/* A file that includes itself is named. */
 	write_file(folder, "0", "include", path);
 	assert_int_equal(conf_load(conf, path, &report), ST_INVALID);
 	assert_int_equal(report.errors, 1);
-	assert_string_equal(report.messages[0].text,
+	assert_non_null(strstr(report.messages[0].text, "/0 includes itself"));
+	/* One level too many. */
+	write_file(folder, "5", "", "Include six\n");
+	snprintf(text, sizeof(text), "%s/1", folder);
+	write_file(folder, "0", "include", text);
+	assert_int_equal(conf_load(conf, path, &report), ST_INVALID);
+	assert_string_equal(report.messages[1].text,
 	    "nesting too deep: at most 5 levels of Include and 1000 files");
 	/* One that includes what is not there goes on behind the line. */
 	write_file(folder, "0", "", "Include missing-file\nDomain after\n");
 	assert_int_equal(conf_load(conf, path, &report), ST_INVALID);
-	assert_string_equal(report.messages[1].text,
+	assert_string_equal(report.messages[2].text,
 	    "error reading configuration file missing-file: No such file or directory");
 	assert_string_equal(conf_string(conf, CONF_DOMAIN), "after");
 	assert_int_equal(conf_load(conf, "missing-file", &report), ST_ABSENT);
 	assert_int_equal(conf_load(conf, folder, &report), ST_UNAVAILABLE);
 	assert_string_equal(
-	    report.messages[3].text, "error reading configuration file: Is a directory");
+	    report.messages[4].text, "error reading configuration file: Is a directory");
 	for (int i = 0; i < 6; i++) {
 		snprintf(path, sizeof(path), "%s/%d", folder, i);
 		unlink(path);
@@ -711,6 +721,41 @@ test_the_manual_page_has_every_parameter(void **state)
 	buf_free(&page);
 }
 
+/* What the page says is in force has no warning; what it calls obsolete has one. */
+static void
+test_classes(void **state)
+{
+	static const struct {
+		const char *line;
+		enum conf_class class;
+		size_t warnings;
+	} cases[] = {
+	    {"EnableCoredumps yes", CONF_CLASS_NOW, 0},
+	    {"FixCRLF yes", CONF_CLASS_NOW, 0},
+	    {"MaximumSignedBytes 100", CONF_CLASS_NOW, 0},
+	    {"RequestReports yes", CONF_CLASS_NOW, 0},
+	    {"IgnoreMalformedMail yes", CONF_CLASS_LATER, 0},
+	    {"DNSTimeout 3", CONF_CLASS_LATER, 0},
+	    {"SendReports yes", CONF_CLASS_OBSOLETE, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct conf_report report = CONF_REPORT_NONE;
+		struct conf *conf = conf_new();
+		struct span rest = span_str(cases[i].line), name;
+
+		assert_true(span_cut(&rest, ' ', &name));
+		assert_int_equal(conf_class_of(conf_by_name(name)), cases[i].class);
+		assert_int_equal(
+		    conf_parse_text(conf, "f", span_str(cases[i].line), &report), ST_OK);
+		if (report.count != cases[i].warnings)
+			fail_msg("%s: %zu warnings", cases[i].line, report.count);
+		conf_report_free(&report);
+		conf_free(conf);
+	}
+}
+
 static void
 test_old_name_of_software_header(void **state)
 {
@@ -740,6 +785,7 @@ main(void)
 	    cmocka_unit_test(test_include),
 	    cmocka_unit_test(test_report_is_bounded),
 	    cmocka_unit_test(test_the_manual_page_has_every_parameter),
+	    cmocka_unit_test(test_classes),
 	    cmocka_unit_test(test_old_name_of_software_header),
 	};
 

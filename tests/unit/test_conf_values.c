@@ -1,3 +1,6 @@
+/*
+ * test_conf_values.c - values with a shape of their own: sockets, users, lists, actions, rates.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

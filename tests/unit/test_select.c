@@ -1,3 +1,7 @@
+/*
+ * test_select.c - which header fields are signed, in which order: SignHeaders, OmitHeaders,
+ * OverSignHeaders, and several fields of one name.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

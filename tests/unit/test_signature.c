@@ -1,3 +1,7 @@
+/*
+ * test_signature.c - DKIM-Signature fields written and signed, against the published messages of
+ * RFC 6376 and RFC 8463.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -172,7 +172,9 @@ bad_line_hurts_itself_only(void **state)
 	assert_int_equal(report.problems[0].line, 2);
 	assert_int_equal(report.problems[1].line, 4);
 	table_report_text(&report, text, sizeof(text));
-	assert_string_equal(text, "4 entries, 2 bad lines (line 2: no key name; ...)");
+	assert_string_equal(text,
+	    "4 entries, 2 bad lines (line 2: nothing stands behind the first word; write a "
+	    "key name there (SigningTable) or domain:selector:key (KeyTable); ...)");
 	table_close(table);
 }
 

@@ -1,5 +1,6 @@
 """Test keys by the openssl command, and the TXT records that belong to them."""
 import base64
+import hashlib
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +67,10 @@ def secrets(key):
     der = openssl("pkey", "-in", key.path, "-outform", "DER")
     items = der_items(der)
     if key.kind == "ed25519":
-        return {"seed": [i for i in items if len(i) == 32][-1]}
+        seed = [i for i in items if len(i) == 32][-1]
+        return {"seed": seed, "expanded seed": hashlib.sha512(seed).digest()}
     numbers = [int.from_bytes(i, "big") for i in items]
     at = numbers.index(65537)
-    names = {"d": numbers[at + 1], "p": numbers[at + 2], "q": numbers[at + 3]}
+    names = dict(zip(("d", "p", "q", "dp", "dq", "qinv"), numbers[at + 1:at + 7]))
     assert names["p"] * names["q"] == numbers[at - 1], "the DER of the key was not understood"
     return {n: v.to_bytes((v.bit_length() + 7) // 8, "big") for n, v in names.items()}

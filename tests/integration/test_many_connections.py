@@ -1,0 +1,89 @@
+"""Many connections and many messages at the same time: no error, and memory, descriptors and threads do not grow.
+
+By the load generator of tests/bench (make tests/bench/miltergen). 300 connections and 20,000 messages, or as many as
+SIGNPOST_CONNECTIONS and SIGNPOST_MESSAGES say: 1000 and 100000 for the full size (a minute or two).
+"""
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lib import procs
+from lib.daemon import Daemon, is_signpost
+
+CONNECTIONS = int(os.environ.get("SIGNPOST_CONNECTIONS", "300"))
+MESSAGES = int(os.environ.get("SIGNPOST_MESSAGES", "20000"))
+PER_CONNECTION = 10
+ROUNDS = 5
+GROWTH_MAX = 0.05
+
+
+def generator():
+    return Path(os.environ.get("SIGNPOST_BUILD", "/nonexistent")) / "tests/bench/miltergen"
+
+
+def pss_kib(pids):
+    """Proportional set size: pages shared between the processes are counted once."""
+    total = 0
+    for pid in pids:
+        for line in open(f"/proc/{pid}/smaps_rollup"):
+            if line.startswith("Pss:"):
+                total += int(line.split()[1])
+    return total
+
+
+def usage(daemon):
+    pids = daemon.tree()
+    return {"RSS KiB": procs.rss_kib(pids), "PSS KiB": pss_kib(pids), "processes": len(pids),
+            "descriptors": sum(len(os.listdir(f"/proc/{p}/fd")) for p in pids),
+            "threads": sum(len(os.listdir(f"/proc/{p}/task")) for p in pids)}
+
+
+def idle_usage(daemon, at_rest):
+    """When the descriptors of closed connections are back."""
+    procs.wait_until(lambda: at_rest is None or usage(daemon)["descriptors"] <= at_rest["descriptors"], 5)
+    return usage(daemon)
+
+
+def offer(daemon, messages):
+    argv = [generator(), "--socket", daemon.spec.replace("local:", "unix:"), "--connections", CONNECTIONS, "--messages",
+            PER_CONNECTION, "--total", messages, "--domains", 50, "--body", 2048, "--pid", daemon.pid, "--json"]
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, (done.returncode, done.stdout[-500:], done.stderr[-500:])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_many(program, folder, shared_keys):
+    if not is_signpost(program):
+        pytest.skip("not with opendkim: its libmilter makes a thread for each connection")
+    if not generator().exists():
+        pytest.skip("no load generator: make tests/bench/miltergen")
+    domains = [f"d{n:06d}.example" for n in range(50)]
+    (folder / "KeyTable").write_text("".join(f"{d} {d}:sel:{shared_keys['rsa1024'].path}\n" for d in domains))
+    (folder / "SigningTable").write_text("".join(f"*@{d} {d}\n" for d in domains))
+    settings = {"KeyTable": f"file:{folder}/KeyTable", "SigningTable": f"refile:{folder}/SigningTable", "Mode": "s",
+                "SyslogSuccess": False, "LogWhy": False}
+    sanitized = "libasan" in subprocess.run(["ldd", program], capture_output=True, text=True).stdout \
+        or b"__asan_init" in program.read_bytes()
+    samples, signed = [], 0
+    with Daemon(program, folder, settings, unix=True) as daemon:
+        before = usage(daemon)
+        for _ in range(ROUNDS):
+            result = offer(daemon, MESSAGES // ROUNDS)
+            signed += result["signed"]
+            samples.append(idle_usage(daemon, before))
+        log = daemon.log()
+    print(f"\n{CONNECTIONS} connections, {MESSAGES} messages: signed {signed}; last round: "
+          + ", ".join(f"{k} {v}" for k, v in result.items() if isinstance(v, (int, float))))
+    for label, sample in [("at the start", before)] + [(f"after {(n + 1) * MESSAGES // ROUNDS}", s) for n, s in enumerate(samples)]:
+        print(f"   {label}: " + ", ".join(f"{k} {v}" for k, v in sample.items()))
+    assert signed == MESSAGES // ROUNDS * ROUNDS
+    assert "error" not in log.lower(), log[-1500:]
+    for what in ("processes", "descriptors", "threads"):
+        assert samples[-1][what] == before[what], what
+    if not sanitized:       # freed memory stays in the sanitizer's quarantine
+        for what in ("RSS KiB", "PSS KiB"):
+            grown = samples[-1][what] / samples[0][what] - 1
+            assert grown <= GROWTH_MAX, f"{what} has grown by {grown:.1%}"
