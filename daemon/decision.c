@@ -219,6 +219,16 @@ add_key(const struct deciding *d, const struct signing_match *match)
 		return false;
 	}
 	decision->entry_count++;
+	/* "%" and an address literal: no signature could be verified, now or when it is tried
+	 * again. */
+	if (span_eq(entry->domain, d->request->domain) && !domain_is_valid(entry->domain)) {
+		log_line(LOG_LEVEL_NOTICE,
+		    "%.*s: the author's domain '%.*s' is no domain name; not signed with key "
+		    "'%.*s'",
+		    SPAN_ARG(d->request->job_id), SPAN_ARG(entry->domain),
+		    SPAN_ARG(match->keyname));
+		return true;
+	}
 	decision->keys[decision->key_count++] = (struct decision_key){.domain = entry->domain,
 	    .selector = entry->selector,
 	    .identity = identity_for(d, match->signer, entry->domain),

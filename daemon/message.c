@@ -200,6 +200,12 @@ find_sender(struct session *session)
 		    (int)(field->value.n < 200 ? field->value.n : 200), field->value.p, err.text);
 		return false;
 	}
+	/* SenderHeaders may name another; a signature covers From all the same, RFC 6376 5.4. */
+	if (header_list_find(&message->headers, SPAN_LIT("From")) == NULL) {
+		log_line(LOG_LEVEL_NOTICE, "%s: there is no From: header; not signed",
+		    message_job_id(session));
+		return false;
+	}
 	return true;
 }
 

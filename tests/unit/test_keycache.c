@@ -225,6 +225,30 @@ test_bound(void **state)
 	end(&w);
 }
 
+/* A '%' in a key's path makes a name of any From domain: they do not drive out a key. */
+static void
+test_flood(void **state)
+{
+	struct cached_key *kept, *again, *none;
+	char name[16];
+	struct world w;
+
+	(void)state;
+	begin(&w, 3, false);
+	scratch_write(&w.scratch, "a", made[0].pem);
+	assert_int_equal(get(&w, scratch_path(&w.scratch, "a"), NOW, &kept), ST_OK);
+	for (size_t i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), "none%zu", i);
+		assert_int_equal(get(&w, scratch_path(&w.scratch, name), NOW, &none), ST_ABSENT);
+		assert_true(keycache_count(w.cache) <= 3);
+	}
+	assert_int_equal(get(&w, scratch_path(&w.scratch, "a"), NOW, &again), ST_OK);
+	assert_ptr_equal(kept, again);
+	cached_key_release(kept);
+	cached_key_release(again);
+	end(&w);
+}
+
 static void
 test_inline(void **state)
 {
@@ -418,6 +442,7 @@ main(void)
 	    cmocka_unit_test(test_torn),
 	    cmocka_unit_test(test_deleted),
 	    cmocka_unit_test(test_bound),
+	    cmocka_unit_test(test_flood),
 	    cmocka_unit_test(test_inline),
 	    cmocka_unit_test(test_unsafe),
 	    cmocka_unit_test(test_threads),

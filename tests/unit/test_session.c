@@ -555,6 +555,7 @@ test_no_sender(void **state)
 	    {"Mode s\n", "From", " undisclosed:;", "can't parse From: header value", "a"},
 	    {"Mode v\n", "From", FROM, "", "a"},
 	    {"SenderHeaders Resent-From,Sender\n", "Sender", " a@b <", "can't parse Sender:", "a"},
+	    {"SenderHeaders Sender,From\n", "Sender", " a@b.example", "there is no From:", "a"},
 	};
 
 	(void)state;
