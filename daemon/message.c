@@ -69,7 +69,8 @@ message_reset(struct session *session)
 	struct buf recipients, macros;
 
 	message_hashing_stop(session);
-	arena_reset(&message->arena);
+	/* Between messages a connection holds none of their memory. */
+	arena_free(&message->arena);
 	buf_reset(&message->recipients);
 	buf_reset(&message->macros);
 	arena = message->arena;
