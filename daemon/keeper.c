@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/decision.h"
@@ -28,6 +29,8 @@
  */
 #define STACK_BYTES ((size_t)1 << 20)
 
+/* How often it is asked whether all keys are in locked memory. */
+#define LOCK_CHECK_S 60
 struct keeper {
 	struct settings *settings;
 	struct rules *rules;
@@ -245,15 +248,18 @@ tell_parent(int control, char letter, const char *text)
 	close(control);
 }
 
+/* Once. Most keys are loaded long after the start, so it is asked again. */
 static void
-warn_if_unlocked(void)
+warn_if_unlocked(bool *warned)
 {
 	bool locked;
 
 	(void)secret_bytes(&locked);
-	if (!locked)
-		log_line(LOG_LEVEL_WARNING, "keys could not all be locked into memory: raise the "
-					    "limit of locked memory (LimitMEMLOCK=infinity)");
+	if (locked || *warned)
+		return;
+	*warned = true;
+	log_line(LOG_LEVEL_WARNING, "keys could not all be locked into memory: raise the "
+				    "limit of locked memory (LimitMEMLOCK=infinity)");
 }
 
 void
@@ -261,8 +267,9 @@ keeper_run(const struct child_args *args)
 {
 	struct keeper keeper = {.channels = args->channels, .fixed_time_utc = args->fixed_time_utc};
 	struct err err = ERR_NONE;
+	const struct timespec pause = {.tv_sec = LOCK_CHECK_S};
+	bool warned = false;
 	sigset_t stop;
-	int sig;
 
 	process_begin("sp-keeper", args->parent, true, false);
 	channels_keep_keeper(args->channels);
@@ -276,12 +283,12 @@ keeper_run(const struct child_args *args)
 		rules_check(keeper.rules, false);
 	for (unsigned int i = 0; i < args->threads; i++)
 		worker_start(&keeper);
-	warn_if_unlocked();
 	tell_parent(args->control, KEEPER_READY, "");
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
-	while (sigwait(&stop, &sig) != 0 || sig != SIGTERM)
-		continue;
+	do
+		warn_if_unlocked(&warned);
+	while (sigtimedwait(&stop, NULL, &pause) != SIGTERM);
 	_exit(0);
 }
 
