@@ -119,7 +119,10 @@ session_put_verdict(struct session *session)
 		return;
 	default:
 		session_sent(session, milter_put_replycode(&session->out, permanent ? "550" : "451",
-					  permanent ? "5.7.0" : "4.7.0", message->refusal));
+					  permanent && message->defective ? "5.0.0"
+					  : permanent                     ? "5.7.0"
+									  : "4.7.0",
+					  message->refusal));
 		return;
 	}
 }

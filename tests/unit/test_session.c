@@ -649,8 +649,8 @@ test_required_headers(void **state)
 		const char *reply, *text;
 	} rows[] = {
 	    {"Date", VERDICT_SIGN, REQUEST_SIGN, "ic", NULL},
-	    {"Subject", VERDICT_SIGN, REQUEST_ROUTE, "y", "550 5.7.0 not RFC 5322 compliant"},
-	    {"From", VERDICT_SIGN, REQUEST_ROUTE, "y", "550 5.7.0 not RFC 5322 compliant"},
+	    {"Subject", VERDICT_SIGN, REQUEST_ROUTE, "y", "550 5.0.0 not RFC 5322 compliant"},
+	    {"From", VERDICT_SIGN, REQUEST_ROUTE, "y", "550 5.0.0 not RFC 5322 compliant"},
 	    {"Subject", VERDICT_PASS, REQUEST_ROUTE, "a", NULL},
 	    {"Subject", VERDICT_TEMPFAIL, REQUEST_ROUTE, "y",
 		"451 4.7.0 DKIM signing is not available, try again later"},
