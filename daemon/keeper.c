@@ -162,22 +162,21 @@ worker_main(void *arg)
 	return NULL;
 }
 
-/* The crypto library leaves parts of keys on the stack. */
+/* The crypto library leaves parts of keys on the stack: every thread that meets one has a locked
+ * stack. */
 static int
-start_thread(struct worker *worker)
+start_thread(void *(*run)(void *), void *arg, pthread_t *thread_out)
 {
 	void *stack = secret_stack(STACK_BYTES);
 	pthread_attr_t attributes;
-	pthread_t thread;
 	int failed;
 
 	if (stack == NULL)
 		return ENOMEM;
 	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	failed = pthread_attr_setstack(&attributes, stack, STACK_BYTES);
 	if (failed == 0)
-		failed = pthread_create(&thread, &attributes, worker_main, worker);
+		failed = pthread_create(thread_out, &attributes, run, arg);
 	pthread_attr_destroy(&attributes);
 	return failed;
 }
@@ -186,13 +185,14 @@ static void
 worker_start(struct keeper *keeper)
 {
 	struct worker *worker = mem_zalloc(1, sizeof(*worker));
+	pthread_t thread;
 	int failed;
 
 	worker->keeper = keeper;
 	worker->room = mem_alloc(FRAME_MAX);
 	buf_init(&worker->out, FRAME_MAX);
 	signer_init(&worker->signer, keeper->cache, keeper->rules);
-	failed = start_thread(worker);
+	failed = start_thread(worker_main, worker, &thread);
 	if (failed != 0) {
 		log_line(LOG_LEVEL_ERROR, "keeper cannot start a thread: %s", strerror(failed));
 		_exit(EX_OSERR);
@@ -262,6 +262,34 @@ warn_if_unlocked(bool *warned)
 				    "limit of locked memory (LimitMEMLOCK=infinity)");
 }
 
+struct trial {
+	struct keeper *keeper;
+	enum status status;
+	struct err *err;
+};
+
+static void *
+trial_main(void *arg)
+{
+	struct trial *trial = arg;
+
+	trial->status = keeper_try_key(trial->keeper, trial->err);
+	return NULL;
+}
+
+static enum status
+try_key_on_locked_stack(struct keeper *keeper, struct err *err)
+{
+	struct trial trial = {keeper, ST_FAILED, err};
+	pthread_t thread;
+
+	if (start_thread(trial_main, &trial, &thread) == 0)
+		pthread_join(thread, NULL);
+	else
+		err_set(err, "the keeper cannot start a thread");
+	return trial.status;
+}
+
 void
 keeper_run(const struct child_args *args)
 {
@@ -275,7 +303,8 @@ keeper_run(const struct child_args *args)
 	channels_keep_keeper(args->channels);
 	listeners_close(args->listeners);
 	if (keeper_open(&keeper, args->conf, &err) != ST_OK ||
-	    keeper_try_key(&keeper, &err) != ST_OK || rules_watch(keeper.rules, &err) != ST_OK) {
+	    try_key_on_locked_stack(&keeper, &err) != ST_OK ||
+	    rules_watch(keeper.rules, &err) != ST_OK) {
 		tell_parent(args->control, KEEPER_CANNOT, err.text);
 		_exit(EX_CONFIG);
 	}
