@@ -326,13 +326,12 @@ keeper_check_only(const struct conf *conf)
 {
 	struct keeper keeper = {.fixed_time_utc = -1};
 	struct err err = ERR_NONE;
-	size_t faults;
+	size_t faults = 1;
 
-	if (keeper_open(&keeper, conf, &err) != ST_OK || keeper_try_key(&keeper, &err) != ST_OK) {
+	if (keeper_open(&keeper, conf, &err) != ST_OK || keeper_try_key(&keeper, &err) != ST_OK)
 		log_line(LOG_LEVEL_ERROR, "%s", err.text);
-		return EX_CONFIG;
-	}
-	faults = rules_check(keeper.rules, true);
+	else
+		faults = rules_check(keeper.rules, true);
 	keycache_free(keeper.cache);
 	rules_close(keeper.rules);
 	settings_free(keeper.settings);

@@ -341,7 +341,7 @@ keep_conf_path(struct service *service)
 		service->options.conf_path = service->conf_path;
 }
 
-/* -n: what the parser cannot know. */
+/* -n: what the parser cannot know, seen with the eyes of the user that will serve. */
 static int
 check_only(const struct conf *conf)
 {
@@ -355,6 +355,8 @@ check_only(const struct conf *conf)
 		    conf_origin(conf, CONF_USER_ID), err.text);
 		exit_code = EX_CONFIG;
 	}
+	if (exit_code == 0 && getuid() == 0)
+		exit_code = drop_privileges(conf);
 	return exit_code != 0 ? exit_code : keeper_check_only(conf);
 }
 

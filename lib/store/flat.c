@@ -24,6 +24,11 @@ load(const struct table *table, flat_index *index, struct rows **out, struct err
 
 	if (status != ST_OK)
 		return status;
+	if (table->settled != NULL && !keyfile_stamp_equal(&source.stamp, table->settled)) {
+		err_set(err, "%s: is being written; it is read again later", table->path);
+		slurp_free(&source);
+		return ST_UNAVAILABLE;
+	}
 	*out = rows_new(&source);
 	rows_parse_lines(*out, (table->flags & TABLE_VALUE_NEEDED) != 0);
 	if ((table->flags & TABLE_ASCII_ONLY) != 0)

@@ -36,6 +36,7 @@ enum table_flags {
 };
 
 struct table;
+struct keyfile_stamp;
 
 /* One value found. text, and where, stay valid until table_value_release(). */
 struct table_value {
@@ -98,6 +99,9 @@ struct table {
 	char *path;      /* the file to watch, or NULL; owned */
 	unsigned flags;  /* enum table_flags */
 	void *state;     /* the backend's */
+	/* While the watcher refreshes: the edition that has come to rest. Another one is being
+	 * written and is not taken (ST_UNAVAILABLE). NULL: any. */
+	const struct keyfile_stamp *settled;
 	struct table_listener *listeners;
 	pthread_mutex_t listeners_lock;
 };

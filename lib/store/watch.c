@@ -23,8 +23,9 @@
 #include "lib/store/slurp.h"
 #include "lib/store/watch.h"
 
-#define LINKS_MAX 8            /* symbolic links followed to find directories to watch */
-#define SETTLE_CEILING_MS 5000 /* a file that never rests is read all the same */
+#define LINKS_MAX 8    /* symbolic links followed to find directories to watch */
+#define UNREST_MS 5000 /* a file that changes for so long is taken after a shorter rest */
+#define SETTLE_SHORT_MS 25
 /* Not IN_MODIFY: a log in the same directory would wake the thread at each of its lines. What is
  * written and not closed is seen by the slow poll. */
 #define EVENTS (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE | IN_ATTRIB)
@@ -130,9 +131,22 @@ look(struct watched *w, int64_t now_ms)
 	w->seen = stamp;
 	if (w->since_ms == 0)
 		w->since_ms = now_ms;
-	w->due_ms = now_ms + (stamp.size == 0 ? WATCH_SETTLE_EMPTY_MS : WATCH_SETTLE_MS);
-	if (stamp.size != 0 && w->due_ms > w->since_ms + SETTLE_CEILING_MS)
-		w->due_ms = w->since_ms + SETTLE_CEILING_MS;
+	if (stamp.size == 0)
+		w->due_ms = now_ms + WATCH_SETTLE_EMPTY_MS;
+	else if (now_ms - w->since_ms > UNREST_MS)
+		w->due_ms = now_ms + SETTLE_SHORT_MS;
+	else
+		w->due_ms = now_ms + WATCH_SETTLE_MS;
+}
+
+/* Between the sample and the reading somebody has written. */
+static bool
+changed_again(const struct watched *w)
+{
+	struct keyfile_stamp now;
+
+	sample(w->table, &now);
+	return !keyfile_stamp_equal(&now, &w->seen);
 }
 
 static void
@@ -154,10 +168,17 @@ static void
 refresh(struct watched *w, int64_t now_ms)
 {
 	struct err err = ERR_NONE;
-	enum status status = table_refresh(w->table, &err);
+	enum status status;
 	struct table_report report;
 	char text[ERR_TEXT_MAX];
 
+	w->table->settled = &w->seen;
+	status = table_refresh(w->table, &err);
+	w->table->settled = NULL;
+	if (status == ST_UNAVAILABLE && changed_again(w)) {
+		w->due_ms = now_ms + SETTLE_SHORT_MS; /* look() puts it off further */
+		return;
+	}
 	w->since_ms = 0;
 	w->due_ms = 0;
 	if (status != ST_OK && status != ST_ABSENT) {
