@@ -5,6 +5,8 @@
  * never keep more input than READ_BYTES, nor read from a peer that does not read.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -220,11 +222,26 @@ keep_input(struct connection *connection, struct span rest)
 	return connection->input.n > 0;
 }
 
+/* Nothing to say, more to come: acknowledge now. Where no step is answered an MTA writes several
+ * times before it reads, and with Nagle's algorithm each of those writes but the first waits for
+ * the acknowledgement of the one before, which the kernel puts off for 40 ms (seen with Postfix).
+ */
+static void
+acknowledge(const struct connection *connection)
+{
+	const int one = 1;
+
+	if (connection->frontend->tcp)
+		setsockopt(connection->source.fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+}
+
 /* Input is borrowed and is not connection->input. The connection may be gone afterwards. */
 static void
 connection_run(struct connection *connection, struct span input)
 {
 	struct span rest = connection_decode(connection, input);
+	bool silent = connection->session.question == QUESTION_NONE &&
+		      connection->session.out.n == 0 && input.n > 0;
 	uint32_t events = EPOLLIN;
 
 	if (connection->session.question != QUESTION_NONE && keep_input(connection, rest))
@@ -233,6 +250,8 @@ connection_run(struct connection *connection, struct span input)
 		return;
 	if (connection->session.out.n > 0)
 		events = EPOLLOUT;
+	if (silent)
+		acknowledge(connection);
 	set_deadline(connection);
 	wait_for(connection, events);
 }

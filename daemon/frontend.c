@@ -266,6 +266,7 @@ open_sources(struct frontend *frontend, const struct child_args *args, struct er
 	const struct channels *channels = args->channels;
 
 	frontend->listen_count = args->listeners->count;
+	frontend->tcp = args->listeners->unix_path == NULL;
 	for (size_t i = 0; i < frontend->listen_count; i++)
 		frontend->listen[i] = (struct loop_source){
 		    .fd = args->listeners->fds[i], .ready = on_accept, .owner = frontend};

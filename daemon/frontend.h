@@ -40,6 +40,7 @@ struct frontend {
 	struct loop_source replies, requests, signals;
 	size_t listen_count;
 	bool accepting, draining;
+	bool tcp;                /* the listening sockets are not UNIX ones */
 	int64_t accept_again_ms; /* after an accept that failed; 0: no need */
 	int64_t full_said_ms;    /* MaximumConnections was last logged then */
 	size_t count;
