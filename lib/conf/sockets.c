@@ -159,6 +159,18 @@ resolve_error(const struct conf_socket *socket, int code, struct err *err)
 									     : ST_ABSENT;
 }
 
+/* With "127.0.0.1 localhost" and "::1 localhost" in /etc/hosts, as Debian has them, the C library
+ * gives 127.0.0.1 for each of the two lines. */
+static bool
+is_known(const struct conf_address *addresses, size_t count, const struct addrinfo *wanted)
+{
+	for (size_t i = 0; i < count; i++)
+		if (addresses[i].length == wanted->ai_addrlen &&
+		    memcmp(&addresses[i].address, wanted->ai_addr, wanted->ai_addrlen) == 0)
+			return true;
+	return false;
+}
+
 static enum status
 resolve_inet(const struct conf_socket *socket, struct conf_address *addresses_out,
     size_t *count_out, struct err *err)
@@ -175,6 +187,8 @@ resolve_inet(const struct conf_socket *socket, struct conf_address *addresses_ou
 		return resolve_error(socket, code, err);
 	for (struct addrinfo *a = list; a != NULL && count < CONF_SOCKET_ADDRESSES_MAX;
 	     a = a->ai_next) {
+		if (is_known(addresses_out, count, a))
+			continue;
 		memcpy(&addresses_out[count].address, a->ai_addr, a->ai_addrlen);
 		addresses_out[count++].length = a->ai_addrlen;
 	}

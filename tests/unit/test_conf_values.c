@@ -107,6 +107,12 @@ test_socket_resolve(void **state)
 	assert_int_equal(conf_socket_resolve(&socket, addresses, &count, NULL), ST_OK);
 	memcpy(&in, &addresses[0].address, sizeof(in));
 	assert_int_equal(in.sin_addr.s_addr, INADDR_ANY);
+	/* No address twice, however often /etc/hosts names localhost. */
+	assert_int_equal(conf_socket("inet:25@localhost", &socket, NULL), ST_OK);
+	assert_int_equal(conf_socket_resolve(&socket, addresses, &count, NULL), ST_OK);
+	for (size_t i = 1; i < count; i++)
+		assert_memory_not_equal(
+		    &addresses[0].address, &addresses[i].address, addresses[i].length);
 	assert_int_equal(conf_socket("local:/a/b", &socket, NULL), ST_OK);
 	assert_int_equal(conf_socket_resolve(&socket, addresses, &count, NULL), ST_OK);
 	memcpy(&un, &addresses[0].address, sizeof(un));
