@@ -5,7 +5,7 @@
 #ifndef SIGNPOST_DAEMON_FRONTEND_H
 #define SIGNPOST_DAEMON_FRONTEND_H
 
-#include "daemon/loop.h"
+#include "lib/base/loop.h"
 #include "daemon/process.h"
 #include "daemon/session.h"
 

@@ -12,7 +12,6 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/keeper.c \
 	daemon/keycache.c daemon/keycache.h \
 	daemon/listener.c \
-	daemon/loop.c daemon/loop.h \
 	daemon/message.c daemon/message.h \
 	daemon/options.c daemon/options.h \
 	daemon/parent.c daemon/parent.h \

@@ -2,9 +2,11 @@
 noinst_LIBRARIES += lib/dkim/libdkim.a
 lib_dkim_libdkim_a_SOURCES = \
 	lib/dkim/address.c lib/dkim/address.h \
+	lib/dkim/authres.h \
 	lib/dkim/canon.h lib/dkim/canon_body.c lib/dkim/canon_header.c \
 	lib/dkim/canon_scan.c lib/dkim/canon_scan.h \
 	lib/dkim/domain.c \
+	lib/dkim/keyrecord.h lib/dkim/sigfield.h lib/dkim/verify.h \
 	lib/dkim/header.c lib/dkim/header_block.c lib/dkim/header.h \
 	lib/dkim/select.c lib/dkim/select.h lib/dkim/select_policy.c lib/dkim/select_private.h \
 	lib/dkim/signature.c lib/dkim/signature_check.c lib/dkim/signature.h lib/dkim/signature_private.h \

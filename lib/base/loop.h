@@ -1,11 +1,12 @@
 /*
- * loop.h - the event loop of a front-end: epoll, level-triggered, one thread. It is our own because
- * of EPOLLEXCLUSIVE: of all front-ends that wait on one listening socket a new connection wakes
- * one. A general library wakes them all, which costs more than all else that a front-end does for a
- * message. There are no timers but one tick a second: time limits here are long and need no more.
+ * loop.h - the event loop of a front-end or a tool: epoll, level-triggered, one thread. It is our
+ * own because of EPOLLEXCLUSIVE: of all front-ends that wait on one listening socket a new
+ * connection wakes one. A general library wakes them all, which costs more than all else that a
+ * front-end does for a message. There are no timers but one tick a second: time limits here are
+ * long and need no more.
  */
-#ifndef SIGNPOST_DAEMON_LOOP_H
-#define SIGNPOST_DAEMON_LOOP_H
+#ifndef SIGNPOST_BASE_LOOP_H
+#define SIGNPOST_BASE_LOOP_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/loop.h"
+#include "lib/base/loop.h"
 #include "lib/base/clock.h"
 
 enum status
