@@ -1,6 +1,7 @@
 # Tests. Each room's tests have a fragment of their own.
 include tests/unit/base.mk
 include tests/unit/dkim.mk
+include tests/unit/mailauth.mk
 include tests/unit/conf.mk
 include tests/unit/store.mk
 include tests/unit/milter.mk

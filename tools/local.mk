@@ -3,7 +3,7 @@ bin_PROGRAMS += tools/signpost
 tools_signpost_SOURCES = \
 	tools/signpost.c tools/command.h \
 	tools/genkey.c \
-	tools/keyrecord.c tools/keyrecord.h \
+	tools/publication.c tools/publication.h \
 	tools/newfile.c tools/newfile.h
 tools_signpost_LDADD = $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS)
 dist_check_SCRIPTS += tests/tools/test_genkey.py
