@@ -233,6 +233,8 @@ read_argument(const struct mechanism *mechanism, struct span rest, struct spf_te
 		return network(term);
 	if (!mechanism->takes_argument)
 		return rest.n == 0 ? NULL : "it takes no value";
+	if (!mechanism->takes_prefix && rest.n > 0 && rest.p[0] == '/')
+		return "it takes no prefix length";
 	if (mechanism->takes_prefix) {
 		struct span text = rest.n > 0 && rest.p[0] == ':' ? term->argument : rest;
 

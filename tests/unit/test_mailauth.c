@@ -28,7 +28,7 @@ struct term_row {
 static const struct term_row terms[] = {
     {"all", SPF_ALL, true, "", -1, -1},
     {"-ALL", SPF_ALL, true, "", -1, -1},
-    {"all:example.com", SPF_ALL, false, "", -1, -1},
+    {"all:example.com", SPF_ALL, false, "example.com", -1, -1},
     {"all/24", SPF_ALL, false, "", -1, -1},
     {"--all", SPF_UNKNOWN, false, "", -1, -1},
     {"", SPF_UNKNOWN, false, "", -1, -1},
