@@ -205,7 +205,7 @@ visit(void *context, struct keywalk_key *key)
 			cli_say(request->program, "key '%.*s' skipped", SPAN_ARG(key->name));
 		return true;
 	}
-	if (key->warning[0] != '\0')
+	if (request->verbose > 0 && key->warning[0] != '\0')
 		cli_say(request->program, "warning: %s", key->warning);
 	if (key->key == NULL) {
 		cli_say(request->program, "key '%.*s' left out: %s", SPAN_ARG(key->name), key->why);
