@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/dns/txt.h"
 #include "tools/cli.h"
 #include "tools/genzone.h"
 #include "tools/publication.h"
+
+#define STRING_BYTES 250 /* per quoted string; DNS allows 255 */
 
 static char *
 owner_name(const struct genzone *request, const struct keywalk_key *key)
@@ -134,7 +137,7 @@ write_zone(struct genzone_records *records, struct buf *out)
 		if (request->ttl_set)
 			buf_add_fmt(out, "\t%u", request->ttl_s);
 		buf_add_str(out, "\tIN\tTXT\t( ");
-		publication_strings(span_str(record->value), "\n\t", out);
+		(void)!txt_write(span_str(record->value), STRING_BYTES, "\n\t", out);
 		buf_add_str(out, " )\n");
 		records->written++;
 	}
@@ -161,7 +164,7 @@ write_update(struct genzone_records *records, struct buf *out)
 		domain = record->domain;
 		buf_add_fmt(out, "update delete %s TXT\nupdate add %s %u TXT ", record->owner,
 		    record->owner, ttl);
-		publication_strings(span_str(record->value), " ", out);
+		(void)!txt_write(span_str(record->value), STRING_BYTES, " ", out);
 		buf_add_char(out, '\n');
 		records->written++;
 	}

@@ -142,24 +142,6 @@ add_quoted(struct buf *out, const char *first, struct span text)
 	}
 }
 
-void
-publication_strings(struct span text, const char *separator, struct buf *out)
-{
-	for (size_t at = 0; at == 0 || at < text.n; at += CHUNK) {
-		struct span chunk = span_sub(text, at, CHUNK);
-
-		buf_add_str(out, at == 0 ? "\"" : separator);
-		if (at > 0)
-			buf_add_char(out, '"');
-		for (size_t i = 0; i < chunk.n; i++) {
-			if (chunk.p[i] == '"' || chunk.p[i] == '\\')
-				buf_add_char(out, '\\');
-			buf_add_char(out, chunk.p[i]);
-		}
-		buf_add_char(out, '"');
-	}
-}
-
 static enum status
 worst(enum status status, const struct buf *out)
 {

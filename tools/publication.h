@@ -33,10 +33,6 @@ enum status publication_check(const struct publication *record, struct err *err)
 enum status publication_value(
     const struct publication *record, const struct key *key, struct buf *out) MUST_USE;
 
-/* Appends a text as quoted strings of at most 250 octets, with the separator between them; quotes
- * and backslashes in it are escaped. Overflow shows in buf_status(out). */
-void publication_strings(struct span text, const char *separator, struct buf *out);
-
 /* The line for a zone file; every quoted string has at most 252 octets (255 are allowed, RFC 1035
  * section 3.3). ST_TOO_BIG, ST_FAILED. */
 enum status publication_zone_line(
