@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {"genkey", "opendkim-genkey", genkey_run,
 	"make a key pair and the DNS record that goes with it"},
     {"genzone", "opendkim-genzone", genzone_run, "write the DNS records of all keys of a KeyTable"},
+    {"testkey", "opendkim-testkey", testkey_run, "compare private keys with the records in DNS"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
