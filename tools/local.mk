@@ -7,6 +7,7 @@ tools_signpost_SOURCES = \
 	tools/genzone.c tools/genzone.h tools/genzone_head.c tools/genzone_records.c \
 	tools/keycheck.c tools/keycheck.h \
 	tools/keywalk.c tools/keywalk.h \
+	tools/testmsg.c tools/testmsg.h tools/testmsg_sign.c tools/testmsg_verify.c \
 	tools/testkey.c tools/testkey.h tools/testkey_table.c \
 	tools/publication.c tools/publication.h \
 	tools/newfile.c tools/newfile.h

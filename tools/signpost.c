@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	"make a key pair and the DNS record that goes with it"},
     {"genzone", "opendkim-genzone", genzone_run, "write the DNS records of all keys of a KeyTable"},
     {"testkey", "opendkim-testkey", testkey_run, "compare private keys with the records in DNS"},
+    {"testmsg", "opendkim-testmsg", testmsg_run, "sign or verify a message"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
