@@ -15,6 +15,7 @@
 #define PROGRAM_NAME_MAX 64
 
 static const struct command commands[] = {
+    {"check", NULL, check_run, "audit the DKIM keys, SPF and DMARC that a domain publishes"},
     {"genkey", "opendkim-genkey", genkey_run,
 	"make a key pair and the DNS record that goes with it"},
     {"genzone", "opendkim-genzone", genzone_run, "write the DNS records of all keys of a KeyTable"},
