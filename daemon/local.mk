@@ -21,7 +21,8 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/session.c daemon/session.h \
 	daemon/settings.c daemon/settings.h \
 	daemon/signer.c daemon/signer.h \
-	daemon/steps.c daemon/steps.h
+	daemon/steps.c daemon/steps.h \
+	daemon/testmode.c daemon/testmode.h
 if SANDBOX
 daemon_libdaemon_a_SOURCES += daemon/sandbox_seccomp.c
 else
@@ -29,8 +30,8 @@ daemon_libdaemon_a_SOURCES += daemon/sandbox_none.c
 endif
 EXTRA_DIST += daemon/sandbox_seccomp.c daemon/sandbox_none.c
 LIBDAEMON = daemon/libdaemon.a
-DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDKIM) \
-	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) -lpthread
+DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDKIM) \
+	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) $(UNBOUND_LIBS) -lpthread
 
 sbin_PROGRAMS += signpostd
 signpostd_SOURCES = daemon/main.c
