@@ -2,12 +2,14 @@
 DKIM_LDADD = $(LIBDKIM) $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(IDN2_LIBS)
 EXTRA_DIST += tests/vectors/rfc6376-a.eml tests/vectors/rfc8463-a.eml
 if CMOCKA
-DKIM_TESTS = tests/unit/test_address tests/unit/test_canon tests/unit/test_select \
+DKIM_TESTS = tests/unit/test_address tests/unit/test_authres tests/unit/test_canon tests/unit/test_select \
 	tests/unit/test_signature
 check_PROGRAMS += $(DKIM_TESTS)
 TESTS += $(DKIM_TESTS)
 tests_unit_test_address_SOURCES = tests/unit/test_address.c
 tests_unit_test_address_LDADD = $(DKIM_LDADD) $(UNIT_LDADD)
+tests_unit_test_authres_SOURCES = tests/unit/test_authres.c
+tests_unit_test_authres_LDADD = $(DKIM_LDADD) $(UNIT_LDADD)
 tests_unit_test_canon_SOURCES = tests/unit/test_canon.c tests/unit/naive_canon.h
 tests_unit_test_canon_LDADD = $(DKIM_LDADD) $(UNIT_LDADD)
 tests_unit_test_select_SOURCES = tests/unit/test_select.c
