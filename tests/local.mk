@@ -1,5 +1,6 @@
 # Tests. Each room's tests have a fragment of their own.
 include tests/unit/base.mk
+include tests/unit/crypto.mk
 include tests/unit/dkim.mk
 include tests/unit/conf.mk
 include tests/unit/store.mk
