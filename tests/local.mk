@@ -6,6 +6,7 @@ include tests/unit/conf.mk
 include tests/unit/store.mk
 include tests/unit/milter.mk
 include tests/unit/daemon.mk
+include tests/unit/dns.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/integration/local.mk
