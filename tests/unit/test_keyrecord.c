@@ -1,9 +1,3 @@
-<<<<<<< HEAD
-int
-main(void)
-{
-	return 0;
-=======
 /*
  * test_keyrecord.c - key records: what they say, and what is none.
  */
@@ -130,5 +124,4 @@ main(void)
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	arena_free(&arena);
 	return failed;
->>>>>>> vdkim
 }

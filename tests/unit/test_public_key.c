@@ -1,9 +1,3 @@
-<<<<<<< HEAD
-int
-main(void)
-{
-	return 0;
-=======
 /*
  * test_public_key.c - public keys of strangers: every form that is published, and DER that lies;
  * the cache of parsed keys.
@@ -375,5 +369,4 @@ main(void)
 	};
 
 	return cmocka_run_group_tests(tests, pairs_make, pairs_free);
->>>>>>> vdkim
 }

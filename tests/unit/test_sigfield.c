@@ -1,9 +1,3 @@
-<<<<<<< HEAD
-int
-main(void)
-{
-	return 0;
-=======
 /*
  * test_sigfield.c - DKIM-Signature fields of strangers: what they say, what is refused, and that
  * no name gets out that is none.
@@ -335,5 +329,4 @@ main(void)
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	arena_free(&arena);
 	return failed;
->>>>>>> vdkim
 }
