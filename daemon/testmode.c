@@ -6,24 +6,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
-#include "daemon/rules.h"
+#include "daemon/resolving.h"
+#include "daemon/settings.h"
 #include "daemon/testmode.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
-#include "lib/conf/values.h"
 #include "lib/dkim/authres.h"
 #include "lib/mailauth/message_check.h"
-
-#define HOST_BYTES_MAX 256
 
 struct test {
 	const struct conf *conf;
 	const struct testmode *options;
-	struct verify_options verify;
-	size_t most; /* MaximumSignaturesToVerify */
-	char **must_be_signed;
+	struct settings *settings;
 	struct dnsclient dns;
 };
 
@@ -35,77 +30,32 @@ say(const struct test *test, const char *file, const char *text)
 
 /* ---- the configuration ---- */
 
-static enum verify_minimum
-minimum_of(enum conf_minimum_kind kind)
+static enum status
+open_dns(struct test *test, struct err *err)
 {
-	switch (kind) {
-	case CONF_MINIMUM_PERCENT:
-		return VERIFY_MINIMUM_PERCENT;
-	case CONF_MINIMUM_ALL_BUT:
-		return VERIFY_MINIMUM_ALL_BUT;
-	case CONF_MINIMUM_BYTES:
-		break;
-	}
-	return VERIFY_MINIMUM_BYTES;
-}
+	enum status status = loop_open(&test->dns.loop, err);
 
-static enum verify_dnssec_rule
-rule_of(enum conf_key_rule rule)
-{
-	switch (rule) {
-	case CONF_KEY_RULE_NEUTRAL:
-		return VERIFY_DNSSEC_NEUTRAL;
-	case CONF_KEY_RULE_FAIL:
-		return VERIFY_DNSSEC_FAIL;
-	case CONF_KEY_RULE_NONE:
-		break;
-	}
-	return VERIFY_DNSSEC_ACCEPT;
+	if (status != ST_OK)
+		return status;
+	test->dns.looping = true;
+	test->dns.timeout_ms = test->settings->verifying.dns_timeout_ms;
+	return resolving_open(test->conf, &test->dns.loop, &test->dns.resolver, err);
 }
 
 static enum status
-read_rules(struct test *test, struct err *err)
+prepare(struct test *test, struct err *err)
 {
-	const struct conf *conf = test->conf;
-	enum conf_minimum_kind kind = CONF_MINIMUM_BYTES;
-	enum conf_key_rule unprotected = CONF_KEY_RULE_NONE, bogus = CONF_KEY_RULE_FAIL;
-	enum status status =
-	    conf_minimum(conf_string(conf, CONF_MINIMUM), &kind, &test->verify.minimum, err);
+	enum status status = settings_new(test->conf, &test->settings, err);
 
-	if (status == ST_OK)
-		status = conf_key_rule(conf_string(conf, CONF_UNPROTECTED_KEY), &unprotected, err);
-	if (status == ST_OK)
-		status = conf_key_rule(conf_string(conf, CONF_BOGUS_KEY), &bogus, err);
-	test->verify.minimum_kind = minimum_of(kind);
-	test->verify.unprotected = rule_of(unprotected);
-	test->verify.bogus = rule_of(bogus);
-	if (status == ST_OK)
-		status = rules_list(conf, CONF_MUST_BE_SIGNED, &test->must_be_signed, err);
-	test->verify.must_be_signed = (const char *const *)test->must_be_signed;
-	return status;
-}
-
-static enum status
-read_conf(struct test *test, struct err *err)
-{
-	int64_t most = conf_int(test->conf, CONF_MAXIMUM_SIGNATURES_TO_VERIFY);
-	int64_t bits = conf_int(test->conf, CONF_MINIMUM_KEY_BITS);
-	bool sign, verify;
-
-	test->most =
-	    most > 0 && most < VERIFY_SIGNATURES_MAX ? (size_t)most : VERIFY_SIGNATURES_MAX;
-	test->verify.now_utc =
-	    test->options->fixed_time_utc >= 0 ? test->options->fixed_time_utc : clock_utc_s();
-	test->verify.clock_drift_s = conf_clock_drift_s(conf_int(test->conf, CONF_CLOCK_DRIFT));
-	test->verify.minimum_key_bits = (int)bits;
-	test->verify.fix_crlf = conf_bool(test->conf, CONF_FIX_CRLF);
-	if (strcmp(conf_origin(test->conf, CONF_MODE), "-b") == 0 &&
-	    (conf_mode(conf_string(test->conf, CONF_MODE), &sign, &verify, err) != ST_OK ||
-		!verify)) {
-		err_set(err, "-t verifies; leave -b out, or signpost testmsg signs");
+	if (status != ST_OK)
+		return status;
+	if (!test->settings->verify) {
+		err_set(err, "-t verifies; leave -b out, or sign with signpost testmsg");
 		return ST_INVALID;
 	}
-	return read_rules(test, err);
+	test->settings->verifying.options.now_utc =
+	    test->options->fixed_time_utc >= 0 ? test->options->fixed_time_utc : clock_utc_s();
+	return open_dns(test, err);
 }
 
 /* ---- one message ---- */
@@ -132,15 +82,12 @@ print_signature(const struct test *test, const char *file, const struct verify_s
 static void
 print_authres(const struct test *test, const struct verify *verify)
 {
-	const char *id = conf_string(test->conf, CONF_AUTHSERV_ID);
-	struct authres_style style = {.no_header_b = conf_bool(test->conf, CONF_NO_HEADER_B)};
-	char host[HOST_BYTES_MAX];
+	const struct settings_verify *verifying = &test->settings->verifying;
+	struct authres_style style = {.no_header_b = verifying->no_header_b};
 	struct buf value;
 
-	if (gethostname(host, sizeof(host)) != 0)
-		snprintf(host, sizeof(host), "localhost");
-	host[sizeof(host) - 1] = '\0';
-	style.authserv_id = span_str(id == NULL || strcmp(id, "HOSTNAME") == 0 ? host : id);
+	style.authserv_id = span_str(
+	    verifying->authserv_id != NULL ? verifying->authserv_id : test->settings->host_name);
 	buf_init(&value, AUTHRES_VALUE_MAX);
 	if (authres_write(&style, verify, &value) == ST_OK)
 		printf("%s:%s\n", AUTHRES_FIELD_NAME, buf_text(&value));
@@ -176,6 +123,7 @@ print_results(const struct test *test, const char *file, const struct verify *ve
 static int
 test_file(struct test *test, const char *path)
 {
+	const struct settings_verify *verifying = &test->settings->verifying;
 	const char *file = strcmp(path, "-") == 0 ? "(stdin)" : path;
 	struct message_check check;
 	struct err err = ERR_NONE;
@@ -188,8 +136,8 @@ test_file(struct test *test, const char *path)
 		buf_free(&text);
 		return EX_UNAVAILABLE;
 	}
-	if (message_check_run(
-		&check, buf_span(&text), &test->verify, test->most, &test->dns, &err) == ST_OK)
+	if (message_check_run(&check, buf_span(&text), &verifying->options,
+		verifying->signatures_max, &test->dns, &err) == ST_OK)
 		exit_code = print_results(test, file, check.verify);
 	else
 		fprintf(stderr, "%s: %s: %s\n", test->options->program, file, err.text);
@@ -224,18 +172,15 @@ test_files(struct test *test)
 int
 testmode_run(const struct conf *conf, const struct testmode *options)
 {
-	const struct dnsclient_options dns = {NULL, NULL};
 	struct test test = {.conf = conf, .options = options};
 	struct err err = ERR_NONE;
 	int exit_code = EX_CONFIG;
 
-	if (read_conf(&test, &err) != ST_OK ||
-	    dnsclient_open(&test.dns, conf, &dns, &err) != ST_OK) {
-		fprintf(stderr, "%s: %s\n", options->program, err.text);
-	} else {
+	if (prepare(&test, &err) == ST_OK)
 		exit_code = test_files(&test);
-		dnsclient_close(&test.dns);
-	}
-	rules_list_free(test.must_be_signed);
+	else
+		fprintf(stderr, "%s: %s\n", options->program, err.text);
+	dnsclient_close(&test.dns);
+	settings_free(test.settings);
 	return exit_code;
 }
