@@ -22,10 +22,17 @@ struct test {
 	struct dnsclient dns;
 };
 
+/* text may have octets of the message: none of them reaches a terminal as it is. */
 static void
 say(const struct test *test, const char *file, const char *text)
 {
-	printf("%s: %s: %s\n", test->options->program, file, text);
+	printf("%s: %s: ", test->options->program, file);
+	for (; *text != '\0'; text++)
+		if (*text >= ' ' && *text <= '~')
+			putchar(*text);
+		else
+			printf("\\x%02x", (unsigned char)*text);
+	putchar('\n');
 }
 
 /* ---- the configuration ---- */

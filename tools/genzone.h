@@ -53,7 +53,7 @@ struct genzone_records {
 /* The record of a key that could be loaded. */
 void genzone_record_add(struct genzone_records *records, const struct keywalk_key *key);
 /* One record for each name: entries that name the same key twice are one; of two keys for one name
- * neither can be right, which is said and counted in failed. */
+ * the first is written, and the other is named and counted in failed. */
 void genzone_records_settle(struct genzone_records *records);
 /* The whole output. Overflow shows in buf_status(out). */
 void genzone_write(struct genzone_records *records, struct buf *out);
