@@ -11,7 +11,7 @@
 #include "daemon/message.h"
 #include "daemon/outcome.h"
 #include "lib/base/log.h"
-#include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/dkim/authres.h"
 
 #define UNKNOWN_HOST "unknown-host"
@@ -78,6 +78,36 @@ log_outcome(const struct session *session, const struct outcome *outcome)
 		    outcome_words(outcome->cause), outcome_verdict_words(outcome->verdict));
 }
 
+static void
+count_results(const struct verify *verify, const struct outcome *outcome)
+{
+	static const enum metric_verify_result results[] = {[VERIFY_NONE] = METRIC_VERIFY_NONE,
+	    [VERIFY_PASS] = METRIC_VERIFY_PASS,
+	    [VERIFY_FAIL] = METRIC_VERIFY_FAIL,
+	    [VERIFY_NEUTRAL] = METRIC_VERIFY_NEUTRAL,
+	    [VERIFY_POLICY] = METRIC_VERIFY_POLICY,
+	    [VERIFY_TEMPERROR] = METRIC_VERIFY_TEMPERROR,
+	    [VERIFY_PERMERROR] = METRIC_VERIFY_PERMERROR};
+	size_t count = verify == NULL ? 0 : verify_count(verify);
+
+	if (outcome->verdict == VERDICT_TEMPFAIL)
+		metrics_count(METRIC_TEMPFAIL,
+		    outcome->cause == OUTCOME_DNS_ERROR ? METRIC_TEMPFAIL_DNS
+							: METRIC_TEMPFAIL_VERIFY,
+		    METRIC_NONE);
+	if (count == 0)
+		metrics_count(METRIC_VERIFY, METRIC_VERIFY_NONE, METRIC_NONE);
+	for (size_t i = 0; i < count; i++) {
+		metrics_count(
+		    METRIC_VERIFY, results[verify_signature(verify, i)->result], METRIC_NONE);
+		if (verify_signature(verify, i)->reason == VERIFY_IGNORED)
+			metrics_count(METRIC_SIGNATURES_IGNORED, METRIC_NONE, METRIC_NONE);
+	}
+	if (count > 0)
+		metrics_add(
+		    METRIC_SIGNATURES_IGNORED, METRIC_NONE, METRIC_NONE, verify_uncounted(verify));
+}
+
 /* ---- Authentication-Results ---- */
 
 static const char *
@@ -132,9 +162,11 @@ delete_forged(struct session *session)
 
 		if (!header_name_eq(field->name, name))
 			continue;
-		if (authres_is_forged(field->value, ids, all, &message->arena) &&
-		    milter_put_chgheader(&session->out, at, name, SPAN_EMPTY) != ST_OK)
-			return false;
+		if (authres_is_forged(field->value, ids, all, &message->arena)) {
+			if (milter_put_chgheader(&session->out, at, name, SPAN_EMPTY) != ST_OK)
+				return false;
+			metrics_count(METRIC_AUTHRES_REMOVED, METRIC_NONE, METRIC_NONE);
+		}
 		at--;
 	}
 	return true;
@@ -207,6 +239,7 @@ conclude_results(struct session *session)
 		verify_finish(verification->verify);
 	outcome = outcome_of(session->host->settings, verification->verify);
 	log_outcome(session, &outcome);
+	count_results(verification->verify, &outcome);
 	message_refuse(session, outcome.verdict, outcome.text, outcome.detail);
 }
 
