@@ -24,6 +24,7 @@ EXTRA_DIST += \
 	tests/integration/test_cli.py \
 	tests/integration/test_faults.py \
 	tests/integration/test_memory_of_keys.py \
+	tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_many_connections.py \
