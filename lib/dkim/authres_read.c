@@ -441,18 +441,24 @@ word_of(const char *id)
 }
 
 static bool
-has_word(struct span s, const char *const *ids)
+word_stands_in(struct span s, struct span word)
 {
 	bool inside = false; /* the octet before belongs to a longer name */
 
-	for (size_t at = 0; at < s.n; at++) {
-		for (size_t i = 0; !inside && ids[i] != NULL; i++) {
-			struct span word = word_of(ids[i]);
-
-			if (word.n > 0 && word_begins(span_from(s, at), word))
-				return true;
-		}
+	for (size_t at = 0; word.n > 0 && at + word.n <= s.n; at++) {
+		if (!inside && word_begins(span_from(s, at), word))
+			return true;
 		inside = word_octet(s.p[at]) || (inside && s.p[at] == '.');
+	}
+	return false;
+}
+
+static bool
+has_word(struct span s, const char *const *ids)
+{
+	for (size_t i = 0; ids[i] != NULL; i++) {
+		if (word_stands_in(s, word_of(ids[i])))
+			return true;
 	}
 	return false;
 }
