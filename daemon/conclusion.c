@@ -197,10 +197,12 @@ put_results(struct session *session)
 	const struct settings_verify *settings = &session->host->settings->verifying;
 	const struct verification *verification = &session->message.verification;
 	struct buf value;
+	bool silent = verification->malformed && settings->ignore_malformed;
 	bool ok = settings->keep_results || delete_forged(session);
 
-	if (!ok || (verification->verify == NULL && !verification->malformed &&
-		       !verification->lost && !settings->always_add))
+	if (!ok || silent ||
+	    (verification->verify == NULL && !verification->malformed && !verification->lost &&
+		!settings->always_add))
 		return ok && message_put_software_field(session);
 	buf_init(&value, AUTHRES_VALUE_MAX);
 	ok = write_results(session, &value) == ST_OK && message_put_software_field(session) &&
@@ -247,8 +249,6 @@ void
 verification_conclude(struct session *session)
 {
 	struct session_message *message = &session->message;
-	bool untouched =
-	    message->verification.malformed && session->host->settings->verifying.ignore_malformed;
 
 	if (message->defective)
 		message_refuse(session, VERDICT_REJECT, "not RFC 5322 compliant", "0.0");
@@ -258,8 +258,7 @@ verification_conclude(struct session *session)
 		conclude_lost(session);
 	else
 		conclude_results(session);
-	if (untouched ||
-	    (message->verdict != VERDICT_PASS && message->verdict != VERDICT_QUARANTINE))
+	if (message->verdict != VERDICT_PASS && message->verdict != VERDICT_QUARANTINE)
 		return;
 	if (!put_results(session))
 		session_abandon(session, "the results could not be put together");
