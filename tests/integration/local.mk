@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	tests/integration/lib/campaign.py \
 	tests/integration/lib/corpus.py \
 	tests/integration/lib/daemon.py \
+	tests/integration/lib/dnsservers.py \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/load.py \
 	tests/integration/lib/milter.py \
