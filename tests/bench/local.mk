@@ -9,6 +9,7 @@ tests_bench_bare_LDADD = $(LIBMILTERCODEC) $(DKIM_LDADD) -lpthread
 tests_bench_miltergen_SOURCES = \
 	tests/bench/address.c tests/bench/address.h \
 	tests/bench/client.c tests/bench/client.h \
+	tests/bench/given.c tests/bench/given.h \
 	tests/bench/miltergen.c \
 	tests/bench/procs.c tests/bench/procs.h \
 	tests/bench/queue.c tests/bench/queue.h \
