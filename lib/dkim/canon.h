@@ -29,6 +29,7 @@ struct canon_body {
 	struct digest *digest; /* borrowed; not to be used for anything else until finish */
 	uint64_t octets;       /* canonical octets hashed so far */
 	uint64_t limit;        /* most to be hashed */
+	uint64_t total;        /* canonical octets so far, hashed or behind the limit */
 	uint64_t crlfs;        /* line ends held back: they count only if something follows */
 	enum canon canon;
 	bool fix_crlf;
@@ -46,5 +47,7 @@ void canon_body_update(struct canon_body *body, struct span piece);
 /* The end. *octets_out: canonical octets hashed, the value for l=; may be NULL. The object can be
  * initialised again. */
 void canon_body_finish(struct canon_body *body, uint8_t out[SHA256_BYTES], uint64_t *octets_out);
+/* After the end: canonical octets of the whole body, those behind the limit counted too. */
+uint64_t canon_body_total(const struct canon_body *body);
 
 #endif

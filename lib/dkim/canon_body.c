@@ -27,6 +27,7 @@ body_hash(struct canon_body *body, struct span s)
 {
 	uint64_t left = body->limit - body->octets;
 
+	body->total += s.n;
 	if (s.n > left)
 		s.n = (size_t)left;
 	if (s.n == 0)
@@ -194,8 +195,6 @@ canon_body_update(struct canon_body *body, struct span piece)
 
 	w.body = body;
 	w.n = 0;
-	if (body->octets >= body->limit || piece.n == 0)
-		return;
 	for (size_t at = 0; at < piece.n; at += SLICE_BYTES) {
 		struct span slice = span_sub(piece, at, SLICE_BYTES);
 
@@ -222,9 +221,15 @@ canon_body_finish(struct canon_body *body, uint8_t out[SHA256_BYTES], uint64_t *
 		body->blank = false;
 	writer_flush(&w);
 	/* Of the line ends held back one stays; relaxed leaves an empty body empty (3.4.4). */
-	if (body->canon == CANON_SIMPLE || body->octets > 0)
+	if (body->canon == CANON_SIMPLE || body->total > 0)
 		body_hash(body, SPAN_LIT("\r\n"));
 	digest_finish(body->digest, out);
 	if (octets_out != NULL)
 		*octets_out = body->octets;
+}
+
+uint64_t
+canon_body_total(const struct canon_body *body)
+{
+	return body->total;
 }

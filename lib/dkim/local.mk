@@ -6,10 +6,13 @@ lib_dkim_libdkim_a_SOURCES = \
 	lib/dkim/canon.h lib/dkim/canon_body.c lib/dkim/canon_header.c \
 	lib/dkim/canon_scan.c lib/dkim/canon_scan.h \
 	lib/dkim/domain.c \
-	lib/dkim/keyrecord.h lib/dkim/sigfield.h lib/dkim/verify.h \
 	lib/dkim/header.c lib/dkim/header_block.c lib/dkim/header.h \
+	lib/dkim/keyrecord.c lib/dkim/keyrecord.h \
 	lib/dkim/select.c lib/dkim/select.h lib/dkim/select_policy.c lib/dkim/select_private.h \
 	lib/dkim/signature.c lib/dkim/signature_check.c lib/dkim/signature.h lib/dkim/signature_private.h \
-	lib/dkim/tags.c lib/dkim/tags.h
+	lib/dkim/sigfield.c lib/dkim/sigfield.h lib/dkim/sigfield_names.c lib/dkim/sigfield_private.h \
+	lib/dkim/tags.c lib/dkim/tags.h \
+	lib/dkim/verify.c lib/dkim/verify.h lib/dkim/verify_body.c lib/dkim/verify_header.c \
+	lib/dkim/verify_key.c lib/dkim/verify_private.h lib/dkim/verify_text.c
 lib_dkim_libdkim_a_CFLAGS = $(AM_CFLAGS) $(IDN2_CFLAGS)
 LIBDKIM = lib/dkim/libdkim.a

@@ -20,6 +20,7 @@
 #include "lib/base/span.h"
 #include "lib/base/status.h"
 #include "lib/crypto/public_key.h"
+#include "lib/crypto/public_key_cache.h"
 #include "lib/dkim/header.h"
 #include "lib/dkim/sigfield.h"
 
@@ -32,7 +33,7 @@ enum verify_result {
 	VERIFY_PASS,
 	VERIFY_FAIL,
 	VERIFY_NEUTRAL, /* not processed, or nothing can be said */
-	VERIFY_POLICY,  /* verifies, but is not accepted here */
+	VERIFY_POLICY,  /* not accepted here, whatever it verifies: RFC 8601 2.7.1 */
 	VERIFY_TEMPERROR,
 	VERIFY_PERMERROR
 };
@@ -92,6 +93,7 @@ struct verify_options {
 	enum verify_minimum minimum_kind;
 	uint64_t minimum;
 	enum verify_dnssec_rule unprotected, bogus;
+	struct public_key_cache *keys; /* of this thread, or NULL: every key is parsed anew */
 };
 
 struct verify_signature {
