@@ -1,10 +1,12 @@
 # Tests. Each room's tests have a fragment of their own.
 include tests/unit/base.mk
+include tests/unit/crypto.mk
 include tests/unit/dkim.mk
 include tests/unit/conf.mk
 include tests/unit/store.mk
 include tests/unit/milter.mk
 include tests/unit/daemon.mk
+include tests/unit/dns.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/integration/local.mk

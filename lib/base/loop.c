@@ -113,9 +113,9 @@ timer_sift(struct loop *loop, size_t place, struct loop_timer *timer)
 void
 loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t in_ms)
 {
-	/* One millisecond more: the clock's is cut, and what is set for now comes after this round.
-	 */
-	timer->due_ms = clock_mono_ms() + (in_ms > 0 ? in_ms : 0) + 1;
+	/* One millisecond more, because the clock's is cut. */
+	timer->due_ms = in_ms > 0 ? clock_mono_ms() + in_ms + 1 : loop->now_ms;
+	timer->round = loop->round;
 	if (timer->place == 0) {
 		if (loop->timer_count == loop->timer_room) {
 			loop->timer_room =
@@ -142,13 +142,16 @@ loop_timer_clear(struct loop *loop, struct loop_timer *timer)
 		timer_sift(loop, place, last);
 }
 
-/* What these set is due later than this round: descriptors have their turn. */
+/* What these set for now has its turn in the next round, after the descriptors. */
 static void
 fire_timers(struct loop *loop)
 {
+	loop->round++;
 	while (loop->timer_count > 0 && loop->timers[0]->due_ms <= loop->now_ms) {
 		struct loop_timer *timer = loop->timers[0];
 
+		if (timer->round == loop->round)
+			return;
 		loop_timer_clear(loop, timer);
 		timer->fire(timer);
 	}

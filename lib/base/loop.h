@@ -35,6 +35,7 @@ struct loop_timer {
 	void *owner;
 	int64_t due_ms; /* while it is set: monotonic */
 	size_t place;   /* the loop's: where it is in the heap, from 1; 0: not set */
+	uint64_t round; /* the loop's: when it was set */
 };
 
 struct loop {
@@ -48,6 +49,7 @@ struct loop {
 	int batch_at, batch_count;
 	struct loop_timer **timers; /* heap: the earliest is the first */
 	size_t timer_count, timer_room;
+	uint64_t round; /* of timers */
 };
 
 /* tick is NULL until the owner sets it. ST_FAILED. */

@@ -2,9 +2,10 @@
  * check.c - the rules between parameters, and values that only their own parsers understand.
  * Called by the parent after the files and the flags. The sentences begin with OpenDKIM's own
  * words, so that what is written about those helps here; what to do follows. It must never open
- * anything but to see whether TrustAnchorFile can be read.
+ * anything but to see whether a file that is named can be read.
  */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,14 +106,39 @@ value_algorithm(const char *text, struct err *err)
 }
 
 static enum status
-value_key_policy(const char *text, struct err *err)
+value_key_rule(const char *text, struct err *err)
 {
-	struct span name = span_str(text);
+	enum conf_key_rule rule;
 
-	if (span_ieq_str(name, "neutral") || span_ieq_str(name, "none") ||
-	    span_ieq_str(name, "fail"))
+	return conf_key_rule(text, &rule, err);
+}
+
+static enum status
+value_minimum(const char *text, struct err *err)
+{
+	enum conf_minimum_kind kind;
+	uint64_t number;
+
+	return conf_minimum(text, &kind, &number, err);
+}
+
+/* A prefix of OpenDKIM's kinds of data sets; those that this release does not open are refused
+ * where they are opened. */
+static enum status
+value_walkable(const char *text, struct err *err)
+{
+	if (!span_istarts(span_str(text), SPAN_LIT("refile:")))
 		return ST_OK;
-	err_set(err, "neutral, none or fail is needed");
+	err_set(err, "the names must be listed, which patterns cannot be; write csl: or file:");
+	return ST_INVALID;
+}
+
+static enum status
+value_file_name(const char *text, struct err *err)
+{
+	if (!span_ends(span_str(text), SPAN_LIT("/")))
+		return ST_OK;
+	err_set(err, "the name of a file is needed, not of a folder");
 	return ST_INVALID;
 }
 
@@ -120,10 +146,15 @@ static const struct {
 	enum conf_parameter parameter;
 	enum status (*parse)(const char *text, struct err *err);
 } values[] = {
+    {CONF_AUTHSERV_ID, conf_authserv_id},
     {CONF_AUTO_RESTART_RATE, value_rate},
-    {CONF_BOGUS_KEY, value_key_policy},
+    {CONF_BOGUS_KEY, value_key_rule},
     {CONF_CANONICALIZATION, value_canonicalization},
+    {CONF_METRICS_FILE, value_file_name},
+    {CONF_MINIMUM, value_minimum},
     {CONF_MODE, value_mode},
+    {CONF_MUST_BE_SIGNED, value_walkable},
+    {CONF_NAMESERVERS, conf_nameservers},
     {CONF_ON_DEFAULT, value_action},
     {CONF_ON_BAD_SIGNATURE, value_action},
     {CONF_ON_DNS_ERROR, value_action},
@@ -135,7 +166,7 @@ static const struct {
     {CONF_SIGNATURE_ALGORITHM, value_algorithm},
     {CONF_SOCKET, value_socket},
     {CONF_SYSLOG_FACILITY, value_facility},
-    {CONF_UNPROTECTED_KEY, value_key_policy},
+    {CONF_UNPROTECTED_KEY, value_key_rule},
 };
 
 static void
@@ -256,16 +287,61 @@ check_headers(struct check *check)
 		    "connection up to the built-in limit");
 }
 
+/* A relative name begins at BaseDirectory, where the daemon goes before it opens anything. */
+static bool
+is_readable(const struct check *check, const char *path)
+{
+	const char *base = conf_string(check->conf, CONF_BASE_DIRECTORY);
+	struct buf full;
+	bool readable;
+
+	buf_init(&full, PATH_MAX);
+	if (path[0] != '/' && base != NULL)
+		buf_add_fmt(&full, "%s/", base);
+	buf_add_str(&full, path);
+	if (buf_status(&full) != ST_OK)
+		errno = ENAMETOOLONG;
+	readable = buf_status(&full) == ST_OK && access(buf_text(&full), R_OK) == 0;
+	buf_free(&full);
+	return readable;
+}
+
+/* OpenDKIM does not start without its TrustAnchorFile either, even when nothing uses it. */
 static void
 check_files(struct check *check)
 {
-	const char *path = conf_string(check->conf, CONF_TRUST_ANCHOR_FILE);
+	static const enum conf_parameter files[] = {
+	    CONF_RESOLVER_CONFIGURATION, CONF_TEST_PUBLIC_KEYS, CONF_TRUST_ANCHOR_FILE};
 
-	/* OpenDKIM does not start then, even without anything that would use the file. */
-	if (path != NULL && access(path, R_OK) != 0)
-		CHECK_WARNING(check, CONF_TRUST_ANCHOR_FILE,
-		    "TrustAnchorFile %.300s cannot be read: %s; DNSSEC is not used", path,
-		    strerror(errno));
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		const char *path = conf_string(check->conf, files[i]);
+
+		if (path != NULL && !is_readable(check, path))
+			CHECK_ERROR(check, files[i],
+			    "%s %.300s cannot be read: %s; a file that can be is needed, or no %s",
+			    conf_name(files[i]), path, strerror(errno), conf_name(files[i]));
+	}
+}
+
+/* Limits of our own that another number does not lift. */
+static void
+check_limits(struct check *check)
+{
+	int64_t timeout_s = conf_int(check->conf, CONF_DNS_TIMEOUT);
+	int64_t bits = conf_int(check->conf, CONF_MINIMUM_KEY_BITS);
+
+	if (timeout_s == 0 || timeout_s > CONF_DNS_TIMEOUT_MAX_S)
+		CHECK_WARNING(check, CONF_DNS_TIMEOUT,
+		    "DNSTimeout %lld is %d seconds here: no message waits longer for DNS",
+		    (long long)timeout_s, CONF_DNS_TIMEOUT_MAX_S);
+	if (bits > 0 && bits < CONF_MINIMUM_KEY_BITS_LEAST)
+		CHECK_WARNING(check, CONF_MINIMUM_KEY_BITS,
+		    "MinimumKeyBits %lld is %d here: RFC 8301 forbids smaller keys",
+		    (long long)bits, CONF_MINIMUM_KEY_BITS_LEAST);
+	if (conf_int(check->conf, CONF_MAXIMUM_SIGNATURES_TO_VERIFY) > CONF_SIGNATURES_MOST)
+		CHECK_WARNING(check, CONF_MAXIMUM_SIGNATURES_TO_VERIFY,
+		    "MaximumSignaturesToVerify above %d is %d here", CONF_SIGNATURES_MOST,
+		    CONF_SIGNATURES_MOST);
 }
 
 enum status
@@ -282,6 +358,7 @@ conf_check(const struct conf *conf, struct conf_report *report)
 	check_host_list(&check, CONF_PEER_LIST);
 	check_headers(&check);
 	check_files(&check);
+	check_limits(&check);
 	return check.failed ? ST_INVALID : ST_OK;
 }
 

@@ -11,5 +11,5 @@ lib_conf_libconf_a_SOURCES = \
 	lib/conf/table.c \
 	lib/conf/traps.c \
 	lib/conf/user.c \
-	lib/conf/values.c lib/conf/values.h
+	lib/conf/values.c lib/conf/values.h lib/conf/verifying.c
 LIBCONF = lib/conf/libconf.a

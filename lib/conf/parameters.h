@@ -12,30 +12,31 @@
 /* clang-format off */
 #define CONF_PARAMETERS(X) \
 	X(ALLOW_SHA1_ONLY, "AllowSHA1Only", BOOL, "no", OBSOLETE) \
-	X(ALWAYS_ADD_AR_HEADER, "AlwaysAddARHeader", BOOL, "no", LATER) \
+	X(ALWAYS_ADD_AR_HEADER, "AlwaysAddARHeader", BOOL, "no", NOW) \
 	X(ATPS_DOMAINS, "ATPSDomains", DATASET, NULL, OBSOLETE) \
 	X(ATPS_HASH_ALGORITHM, "ATPSHashAlgorithm", STRING, "sha256", OBSOLETE) \
-	X(AUTHSERV_ID, "AuthservID", STRING, NULL, LATER) \
-	X(AUTHSERV_ID_WITH_JOB_ID, "AuthservIDWithJobID", BOOL, "no", LATER) \
+	X(AUTHSERV_ID, "AuthservID", STRING, NULL, NOW) \
+	X(AUTHSERV_ID_WITH_JOB_ID, "AuthservIDWithJobID", BOOL, "no", NOW) \
 	X(AUTO_RESTART, "AutoRestart", BOOL, "no", NOW) \
 	X(AUTO_RESTART_COUNT, "AutoRestartCount", INT, "0", NOW) \
 	X(AUTO_RESTART_RATE, "AutoRestartRate", STRING, NULL, NOW) \
 	X(BACKGROUND, "Background", BOOL, "yes", NOW) \
 	X(BASE_DIRECTORY, "BaseDirectory", STRING, NULL, NOW) \
 	X(BODY_LENGTH_DB, "BodyLengthDB", DATASET, NULL, OBSOLETE) \
-	X(BOGUS_KEY, "BogusKey", STRING, "fail", LATER) \
+	X(BOGUS_KEY, "BogusKey", STRING, "fail", NOW) \
 	X(CANONICALIZATION, "Canonicalization", STRING, "simple/simple", NOW) \
-	X(CAPTURE_UNKNOWN_ERRORS, "CaptureUnknownErrors", BOOL, "no", LATER) \
+	X(CAPTURE_UNKNOWN_ERRORS, "CaptureUnknownErrors", BOOL, "no", NOW) \
 	X(CHANGE_ROOT_DIRECTORY, "ChangeRootDirectory", STRING, NULL, NOW) \
 	X(CHECK_SIGNING_TABLE, "CheckSigningTable", BOOL, "yes", NOW) \
-	X(CLOCK_DRIFT, "ClockDrift", INT, "300", LATER) \
+	X(CLOCK_DRIFT, "ClockDrift", INT, "300", NOW) \
 	X(CONDITIONAL_SIGNATURES, "ConditionalSignatures", DATASET, NULL, OBSOLETE) \
 	X(DEFAULT_SENDER, "DefaultSender", STRING, NULL, OBSOLETE) \
 	X(DIAGNOSTICS, "Diagnostics", BOOL, "no", OBSOLETE) \
 	X(DIAGNOSTIC_DIRECTORY, "DiagnosticDirectory", STRING, NULL, OBSOLETE) \
 	X(DISABLE_CRYPTO_INIT, "DisableCryptoInit", BOOL, "no", OBSOLETE) \
-	X(DNS_CONNECT, "DNSConnect", BOOL, "no", OBSOLETE) \
-	X(DNS_TIMEOUT, "DNSTimeout", INT, "5", LATER) \
+	X(DNS_CACHE_SIZE, "DNSCacheSize", INT, "8388608", NOW) \
+	X(DNS_CONNECT, "DNSConnect", BOOL, "no", NOW) \
+	X(DNS_TIMEOUT, "DNSTimeout", INT, "5", NOW) \
 	X(DOMAIN, "Domain", DATASET, NULL, NOW) \
 	X(DOMAIN_KEYS_COMPAT, "DomainKeysCompat", BOOL, "no", OBSOLETE) \
 	X(DONT_SIGN_MAIL_TO, "DontSignMailTo", DATASET, NULL, NOW) \
@@ -52,11 +53,11 @@
 	X(IDENTITY_HEADER, "IdentityHeader", STRING, NULL, OBSOLETE) \
 	X(IDENTITY_HEADER_REMOVE, "IdentityHeaderRemove", BOOL, "no", OBSOLETE) \
 	X(IDLE_TIMEOUT, "IdleTimeout", INT, "7210", NOW) \
-	X(IGNORE_MALFORMED_MAIL, "IgnoreMalformedMail", BOOL, "no", LATER) \
+	X(IGNORE_MALFORMED_MAIL, "IgnoreMalformedMail", BOOL, "no", NOW) \
 	X(INCLUDE, "Include", INCLUDE, NULL, NOW) \
 	X(INTERNAL_HOSTS, "InternalHosts", DATASET, "csl:127.0.0.1,::1", NOW) \
 	X(KEEPER_THREADS, "KeeperThreads", INT, "0", NOW) \
-	X(KEEP_AUTH_RESULTS, "KeepAuthResults", BOOL, "no", LATER) \
+	X(KEEP_AUTH_RESULTS, "KeepAuthResults", BOOL, "no", NOW) \
 	X(KEEP_TEMPORARY_FILES, "KeepTemporaryFiles", BOOL, "no", LATER) \
 	X(KEY_FILE, "KeyFile", STRING, NULL, NOW) \
 	X(KEY_TABLE, "KeyTable", DATASET, NULL, NOW) \
@@ -73,32 +74,34 @@
 	X(LDAP_TIMEOUT, "LDAPTimeout", INT, "5", LATER) \
 	X(LDAP_USE_TLS, "LDAPUseTLS", BOOL, "no", LATER) \
 	X(LISTEN_BACKLOG, "ListenBacklog", INT, "1024", NOW) \
-	X(LOG_RESULTS, "LogResults", BOOL, "no", LATER) \
+	X(LOG_RESULTS, "LogResults", BOOL, "no", NOW) \
 	X(LOG_WHY, "LogWhy", BOOL, "no", NOW) \
 	X(LUA_ONLY_SIGNING, "LuaOnlySigning", BOOL, "no", OBSOLETE) \
 	X(MACRO_LIST, "MacroList", DATASET, NULL, NOW) \
 	X(MAXIMUM_CONNECTIONS, "MaximumConnections", INT, "10000", NOW) \
 	X(MAXIMUM_HEADERS, "MaximumHeaders", INT, "65536", NOW) \
-	X(MAXIMUM_SIGNATURES_TO_VERIFY, "MaximumSignaturesToVerify", INT, "3", LATER) \
+	X(MAXIMUM_SIGNATURES_TO_VERIFY, "MaximumSignaturesToVerify", INT, "3", NOW) \
 	X(MAXIMUM_SIGNED_BYTES, "MaximumSignedBytes", INT, "-1", NOW) \
+	X(METRICS_FILE, "MetricsFile", STRING, NULL, NOW) \
+	X(METRICS_INTERVAL, "MetricsInterval", INT, "15", NOW) \
 	X(MILTER_DEBUG, "MilterDebug", INT, "0", LATER) \
 	X(MILTER_PIPELINING, "MilterPipelining", BOOL, "yes", NOW) \
-	X(MINIMUM, "Minimum", STRING, "0", LATER) \
-	X(MINIMUM_KEY_BITS, "MinimumKeyBits", INT, "1024", LATER) \
+	X(MINIMUM, "Minimum", STRING, "0", NOW) \
+	X(MINIMUM_KEY_BITS, "MinimumKeyBits", INT, "1024", NOW) \
 	X(MODE, "Mode", STRING, "sv", NOW) \
 	X(MTA, "MTA", DATASET, NULL, NOW) \
 	X(MTA_COMMAND, "MTACommand", STRING, NULL, OBSOLETE) \
 	X(MULTIPLE_SIGNATURES, "MultipleSignatures", BOOL, "no", NOW) \
-	X(MUST_BE_SIGNED, "MustBeSigned", DATASET, NULL, LATER) \
-	X(NAMESERVERS, "Nameservers", STRING, NULL, LATER) \
-	X(NO_HEADER_B, "NoHeaderB", BOOL, "no", LATER) \
+	X(MUST_BE_SIGNED, "MustBeSigned", DATASET, NULL, NOW) \
+	X(NAMESERVERS, "Nameservers", STRING, NULL, NOW) \
+	X(NO_HEADER_B, "NoHeaderB", BOOL, "no", NOW) \
 	X(OMIT_HEADERS, "OmitHeaders", DATASET, NULL, NOW) \
-	X(ON_BAD_SIGNATURE, "On-BadSignature", STRING, "accept", LATER) \
+	X(ON_BAD_SIGNATURE, "On-BadSignature", STRING, "accept", NOW) \
 	X(ON_DEFAULT, "On-Default", STRING, NULL, NOW) \
-	X(ON_DNS_ERROR, "On-DNSError", STRING, "tempfail", LATER) \
+	X(ON_DNS_ERROR, "On-DNSError", STRING, "tempfail", NOW) \
 	X(ON_INTERNAL_ERROR, "On-InternalError", STRING, "tempfail", NOW) \
-	X(ON_KEY_NOT_FOUND, "On-KeyNotFound", STRING, "accept", LATER) \
-	X(ON_NO_SIGNATURE, "On-NoSignature", STRING, "accept", LATER) \
+	X(ON_KEY_NOT_FOUND, "On-KeyNotFound", STRING, "accept", NOW) \
+	X(ON_NO_SIGNATURE, "On-NoSignature", STRING, "accept", NOW) \
 	X(ON_REPUTATION_ERROR, "On-ReputationError", STRING, "accept", OBSOLETE) \
 	X(ON_SECURITY, "On-Security", STRING, "tempfail", NOW) \
 	X(ON_SIGNATURE_ERROR, "On-SignatureError", STRING, "reject", NOW) \
@@ -110,8 +113,8 @@
 	X(QUERY_CACHE, "QueryCache", BOOL, "no", LATER) \
 	X(RATE_LIMITS, "RateLimits", DATASET, NULL, OBSOLETE) \
 	X(REDIRECT_FAILURES_TO, "RedirectFailuresTo", STRING, NULL, OBSOLETE) \
-	X(REMOVE_AR_ALL, "RemoveARAll", BOOL, "no", LATER) \
-	X(REMOVE_AR_FROM, "RemoveARFrom", DATASET, NULL, LATER) \
+	X(REMOVE_AR_ALL, "RemoveARAll", BOOL, "no", NOW) \
+	X(REMOVE_AR_FROM, "RemoveARFrom", DATASET, NULL, NOW) \
 	X(REMOVE_OLD_SIGNATURES, "RemoveOldSignatures", BOOL, "no", NOW) \
 	X(REPLACE_HEADERS, "ReplaceHeaders", DATASET, NULL, OBSOLETE) \
 	X(REPLACE_RULES, "ReplaceRules", STRING, NULL, OBSOLETE) \
@@ -137,7 +140,7 @@
 	X(REQUIRE_SAFE_KEYS, "RequireSafeKeys", BOOL, "yes", NOW) \
 	X(RESIGN_ALL, "ResignAll", BOOL, "no", LATER) \
 	X(RESIGN_MAIL_TO, "ResignMailTo", DATASET, NULL, LATER) \
-	X(RESOLVER_CONFIGURATION, "ResolverConfiguration", STRING, NULL, LATER) \
+	X(RESOLVER_CONFIGURATION, "ResolverConfiguration", STRING, NULL, NOW) \
 	X(RESOLVER_TRACING, "ResolverTracing", BOOL, "no", OBSOLETE) \
 	X(SCREEN_POLICY_SCRIPT, "ScreenPolicyScript", STRING, NULL, OBSOLETE) \
 	X(SELECT_CANONICALIZATION_HEADER, "SelectCanonicalizationHeader", STRING, NULL, OBSOLETE) \
@@ -158,7 +161,7 @@
 	X(STATISTICS_NAME, "StatisticsName", STRING, NULL, OBSOLETE) \
 	X(STATISTICS_POLICY_SCRIPT, "StatisticsPolicyScript", STRING, NULL, OBSOLETE) \
 	X(STATISTICS_PREFIX, "StatisticsPrefix", STRING, NULL, OBSOLETE) \
-	X(STRICT_HEADERS, "StrictHeaders", BOOL, "no", LATER) \
+	X(STRICT_HEADERS, "StrictHeaders", BOOL, "no", NOW) \
 	X(STRICT_TEST_MODE, "StrictTestMode", BOOL, "no", OBSOLETE) \
 	X(SUB_DOMAINS, "SubDomains", BOOL, "no", NOW) \
 	X(SYSLOG, "Syslog", BOOL, "no", NOW) \
@@ -166,19 +169,19 @@
 	X(SYSLOG_NAME, "SyslogName", STRING, NULL, NOW) \
 	X(SYSLOG_SUCCESS, "SyslogSuccess", BOOL, "no", NOW) \
 	X(TEMPORARY_DIRECTORY, "TemporaryDirectory", STRING, "/tmp", LATER) \
-	X(TEST_DNS_DATA, "TestDNSData", DATASET, NULL, LATER) \
-	X(TEST_PUBLIC_KEYS, "TestPublicKeys", STRING, NULL, LATER) \
-	X(TRUST_ANCHOR_FILE, "TrustAnchorFile", STRING, NULL, LATER) \
-	X(TRUST_SIGNATURES_FROM, "TrustSignaturesFrom", DATASET, NULL, LATER) \
+	X(TEST_DNS_DATA, "TestDNSData", DATASET, NULL, NOW) \
+	X(TEST_PUBLIC_KEYS, "TestPublicKeys", STRING, NULL, NOW) \
+	X(TRUST_ANCHOR_FILE, "TrustAnchorFile", STRING, NULL, NOW) \
+	X(TRUST_SIGNATURES_FROM, "TrustSignaturesFrom", DATASET, NULL, NOW) \
 	X(UMASK, "UMask", INT, NULL, NOW) \
-	X(UNPROTECTED_KEY, "UnprotectedKey", STRING, "none", LATER) \
+	X(UNPROTECTED_KEY, "UnprotectedKey", STRING, "none", NOW) \
 	X(USER_ID, "UserID", STRING, NULL, NOW) \
 	X(VBR_CERTIFIERS, "VBR-Certifiers", STRING, NULL, OBSOLETE) \
 	X(VBR_PURGE_FIELDS, "VBR-PurgeFields", STRING, NULL, OBSOLETE) \
 	X(VBR_TRUSTED_CERTIFIERS, "VBR-TrustedCertifiers", STRING, NULL, OBSOLETE) \
 	X(VBR_TRUSTED_CERTIFIERS_ONLY, "VBR-TrustedCertifiersOnly", STRING, NULL, OBSOLETE) \
 	X(VBR_TYPE, "VBR-Type", STRING, NULL, OBSOLETE) \
-	X(WEAK_SYNTAX_CHECKS, "WeakSyntaxChecks", BOOL, "no", LATER) \
+	X(WEAK_SYNTAX_CHECKS, "WeakSyntaxChecks", BOOL, "no", NOW) \
 	X(X_HEADER, "X-Header", BOOL, "no", NOW)
 /* clang-format on */
 

@@ -87,6 +87,37 @@ enum status conf_socket_resolve(const struct conf_socket *socket,
 /* A syslog(3) facility by name, for log_open(). */
 enum status conf_syslog_facility(const char *text, int *facility_out, struct err *err) MUST_USE;
 
+/* Minimum: "n" octets, "n%" of the body, "n+": all but n octets. */
+enum conf_minimum_kind { CONF_MINIMUM_BYTES, CONF_MINIMUM_PERCENT, CONF_MINIMUM_ALL_BUT };
+enum status conf_minimum(const char *text, enum conf_minimum_kind *kind_out, uint64_t *number_out,
+    struct err *err) MUST_USE;
+
+/* UnprotectedKey, BogusKey: none (accept the key), neutral, fail; without case. */
+enum conf_key_rule { CONF_KEY_RULE_NONE, CONF_KEY_RULE_NEUTRAL, CONF_KEY_RULE_FAIL };
+enum status conf_key_rule(const char *text, enum conf_key_rule *rule_out, struct err *err) MUST_USE;
+
+/* Nameservers: addresses separated by commas or blanks, each with a port if wanted: 192.0.2.1,
+ * 192.0.2.1:53, 192.0.2.1@53, 2001:db8::1, 2001:db8::1@53, [2001:db8::1]:53. Only checked here. */
+#define CONF_NAMESERVERS_MAX 16
+enum status conf_nameservers(const char *text, struct err *err) MUST_USE;
+
+/* DNSTimeout in milliseconds: 0 and what is above the maximum are the maximum. */
+#define CONF_DNS_TIMEOUT_MAX_S 120
+int64_t conf_dns_timeout_ms(int64_t seconds);
+
+/* ClockDrift in seconds: 0 is the default, as in OpenDKIM. */
+#define CONF_CLOCK_DRIFT_DEFAULT_S 300
+int64_t conf_clock_drift_s(int64_t seconds);
+
+/* AuthservID: 1 to 255 octets. */
+#define CONF_AUTHSERV_ID_MAX 255
+enum status conf_authserv_id(const char *text, struct err *err) MUST_USE;
+
+/* RSA keys below it never pass, whatever MinimumKeyBits says (RFC 8301); MaximumSignaturesToVerify
+ * is never more. */
+#define CONF_MINIMUM_KEY_BITS_LEAST 1024
+#define CONF_SIGNATURES_MOST 20
+
 /* The next item of a comma-separated list, trimmed; empty ones are passed over. Begin with rest =
  * the whole text. false: no more. */
 bool conf_list_next(struct span *rest, struct span *item_out);

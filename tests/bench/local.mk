@@ -2,7 +2,7 @@
 # BENCH_SERVER is the milter under test; what is not there is left out.
 BENCH_TOOLS = tests/bench/bare tests/bench/miltergen tests/bench/floor tests/bench/spin
 BENCH_SERVER = ./signpostd
-EXTRA_PROGRAMS = $(BENCH_TOOLS) tests/bench/bench_canon
+EXTRA_PROGRAMS = $(BENCH_TOOLS) tests/bench/bench_canon tests/bench/bench_verify
 tests_bench_bare_SOURCES = tests/bench/bare.c tests/bench/address.c tests/bench/address.h
 tests_bench_bare_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
 tests_bench_bare_LDADD = $(LIBMILTERCODEC) $(DKIM_LDADD) -lpthread
@@ -32,3 +32,5 @@ bench: $(BENCH_TOOLS) $(sbin_PROGRAMS)
 # Pieces on their own: make tests/bench/bench_canon && tests/bench/bench_canon
 tests_bench_bench_canon_SOURCES = tests/bench/bench_canon.c
 tests_bench_bench_canon_LDADD = $(DKIM_LDADD)
+tests_bench_bench_verify_SOURCES = tests/bench/bench_verify.c $(SIGNED_MAIL)
+tests_bench_bench_verify_LDADD = $(DKIM_LDADD)

@@ -1,9 +1,12 @@
 # fuzz targets of dkim
-FUZZ_TARGETS += tests/fuzz/fuzz_address tests/fuzz/fuzz_canon tests/fuzz/fuzz_header \
+FUZZ_TARGETS += tests/fuzz/fuzz_address tests/fuzz/fuzz_authres tests/fuzz/fuzz_canon tests/fuzz/fuzz_header \
 	tests/fuzz/fuzz_signature tests/fuzz/fuzz_tags
 tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz_address.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_address_LDADD = $(DKIM_LDADD)
 tests_fuzz_fuzz_address_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_authres_SOURCES = tests/fuzz/fuzz_authres.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_authres_LDADD = $(DKIM_LDADD)
+tests_fuzz_fuzz_authres_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_canon_SOURCES = tests/fuzz/fuzz_canon.c tests/unit/naive_canon.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_canon_LDADD = $(DKIM_LDADD)
 tests_fuzz_fuzz_canon_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

@@ -46,6 +46,7 @@ static const struct {
     {"DiagnosticDirectory", 's', NULL},
     {"DisableCryptoInit", 'b', "0"},
     {"DNSConnect", 'b', "0"},
+    {"DNSCacheSize", 'i', "8388608"},
     {"DNSTimeout", 'i', "5"},
     {"Domain", 'd', NULL},
     {"DomainKeysCompat", 'b', "0"},
@@ -85,6 +86,8 @@ static const struct {
     {"MaximumHeaders", 'i', "65536"},
     {"MaximumSignaturesToVerify", 'i', "3"},
     {"MaximumSignedBytes", 'i', "-1"},
+    {"MetricsFile", 's', NULL},
+    {"MetricsInterval", 'i', "15"},
     {"MilterDebug", 'i', "0"},
     {"Minimum", 's', "0"},
     {"MinimumKeyBits", 'i', "1024"},
@@ -491,8 +494,8 @@ static const struct {
 	    4) "MaximumHeaders 0 sets no limit of its own: any peer may fill the memory of a "
 	       "connection up to the built-in limit\n"},
     {KEYS "TrustAnchorFile /nonexistent/root.key",
-	WARNING_AT(4) "TrustAnchorFile /nonexistent/root.key cannot be read: No such file or "
-		      "directory; DNSSEC is not used\n"},
+	ERROR_AT(4) "TrustAnchorFile /nonexistent/root.key cannot be read: No such file or "
+		    "directory; a file that can be is needed, or no TrustAnchorFile\n"},
     {"", IN_FILE
 	"warning: nothing will be signed: add Domain, Selector and KeyFile, or KeyTable and "
 	"SigningTable\n"},
@@ -734,8 +737,10 @@ test_classes(void **state)
 	    {"FixCRLF yes", CONF_CLASS_NOW, 0},
 	    {"MaximumSignedBytes 100", CONF_CLASS_NOW, 0},
 	    {"RequestReports yes", CONF_CLASS_NOW, 0},
-	    {"IgnoreMalformedMail yes", CONF_CLASS_LATER, 0},
-	    {"DNSTimeout 3", CONF_CLASS_LATER, 0},
+	    {"IgnoreMalformedMail yes", CONF_CLASS_NOW, 0},
+	    {"DNSTimeout 3", CONF_CLASS_NOW, 0},
+	    {"DNSConnect yes", CONF_CLASS_NOW, 0},
+	    {"QueryCache yes", CONF_CLASS_LATER, 0},
 	    {"SendReports yes", CONF_CLASS_OBSOLETE, 1},
 	};
 

@@ -108,6 +108,30 @@ test_setting_again_moves_a_timer(void **state)
 	loop_timer_clear(&loop, &a.timer);
 }
 
+/* A chain of timers that are set for now costs rounds and no time. */
+static void
+set_again(struct loop_timer *timer)
+{
+	if (++*(unsigned int *)timer->owner < 500)
+		loop_timer_set(&loop, timer, 0);
+}
+
+static void
+test_now_is_now(void **state)
+{
+	unsigned int times = 0;
+	struct loop_timer timer = {.fire = set_again, .owner = &times};
+	int64_t begun_ms = clock_mono_ms();
+
+	(void)state;
+	loop_timer_set(&loop, &timer, 0);
+	for (unsigned int round = 1; round <= 500; round++) {
+		loop_step(&loop);
+		assert_int_equal(times, round);
+	}
+	assert_true(clock_mono_ms() - begun_ms < 400);
+}
+
 static int64_t last_due_ms;
 
 static void
@@ -300,6 +324,7 @@ main(void)
 		test_a_timer_fires_once_and_not_early, open_loop, close_loop),
 	    cmocka_unit_test_setup_teardown(
 		test_setting_again_moves_a_timer, open_loop, close_loop),
+	    cmocka_unit_test_setup_teardown(test_now_is_now, open_loop, close_loop),
 	    cmocka_unit_test_setup_teardown(test_many_timers_fire_in_order, open_loop, close_loop),
 	    cmocka_unit_test_setup_teardown(
 		test_callbacks_may_change_timers, open_loop, close_loop),

@@ -1,0 +1,421 @@
+/*
+ * authres_read.c - does an Authentication-Results field that came with a message claim to be ours?
+ * Called by the front-end for each such field before ours is added, so fed by whoever wants to be
+ * believed: one pass, no recursion. Whoever reads the field later may be sloppier than we are;
+ * where readings differ, the one that makes the field ours counts. It must never give up on a
+ * value: what cannot be read is malformed, and malformed is an answer.
+ */
+#include "lib/dkim/authres.h"
+
+#include <string.h>
+
+#include "lib/dkim/address.h"
+
+struct reader {
+	struct span s;
+	size_t at;
+	bool malformed;
+};
+
+/* The authserv-id while it is read: as RFC 8601 has it, and with all up to the first ';' joined. */
+struct name {
+	char text[AUTHRES_ID_MAX];
+	size_t n;
+	bool too_long;
+};
+
+struct head {
+	struct name strict, joined;
+	struct span version; /* what stands behind the id, in front of the first ';' */
+};
+
+/* What separates words whether RFC 8601 likes it there or not. */
+static bool
+special(char c)
+{
+	return ascii_blank(c) || c == '(' || c == ';' || c == '"';
+}
+
+static bool
+control(char c)
+{
+	return ((unsigned char)c < ' ' && !ascii_blank(c)) || c == 0x7f;
+}
+
+/* at stands on '('; afterwards behind its ')', or at the end. */
+static void
+comment_skip(struct reader *r)
+{
+	size_t depth = 0;
+
+	for (; r->at < r->s.n; r->at++) {
+		char c = r->s.p[r->at];
+
+		if (c == '\\') {
+			r->at++;
+		} else if (c == '(' && ++depth > AUTHRES_COMMENT_DEPTH_MAX) {
+			break;
+		} else if (c == ')' && --depth == 0) {
+			r->at++;
+			return;
+		}
+	}
+	r->malformed = true;
+	r->at = r->s.n;
+}
+
+/* Blanks and comments; was there any? */
+static bool
+blanks_skip(struct reader *r)
+{
+	size_t began = r->at;
+
+	while (r->at < r->s.n) {
+		char c = r->s.p[r->at];
+
+		if (c == '(')
+			comment_skip(r);
+		else if (ascii_blank(c))
+			r->at++;
+		else
+			break;
+	}
+	return r->at > began;
+}
+
+static bool
+at_octet(const struct reader *r, char c)
+{
+	return r->at < r->s.n && r->s.p[r->at] == c;
+}
+
+static void
+name_add(struct name *name, char c)
+{
+	if (name == NULL)
+		return;
+	if (name->n == sizeof(name->text))
+		name->too_long = true;
+	else
+		name->text[name->n++] = ascii_lower(c);
+}
+
+/* at stands on '"'; afterwards behind the closing one. What it says goes into the names. */
+static void
+quoted_read(struct reader *r, struct name *a, struct name *b)
+{
+	for (r->at++; r->at < r->s.n; r->at++) {
+		char c = r->s.p[r->at];
+
+		if (c == '"') {
+			r->at++;
+			return;
+		}
+		if (c == '\\' && ++r->at < r->s.n)
+			c = r->s.p[r->at];
+		r->malformed = r->malformed || control(c);
+		if (c == '\r' || c == '\n')
+			continue;
+		name_add(a, c);
+		name_add(b, c);
+	}
+	r->malformed = true;
+	r->at = r->s.n;
+}
+
+/* Octets up to a blank, comment, quote, ';' or `stop`. */
+static struct span
+run_read(struct reader *r, char stop, struct name *a, struct name *b)
+{
+	size_t began = r->at;
+
+	for (; r->at < r->s.n; r->at++) {
+		char c = r->s.p[r->at];
+
+		if (special(c) || c == stop)
+			break;
+		r->malformed = r->malformed || control(c);
+		name_add(a, c);
+		name_add(b, c);
+	}
+	return span_sub(r->s, began, r->at - began);
+}
+
+static bool
+glues(char c)
+{
+	return c == '.' || c == '/';
+}
+
+/* Behind blanks: is the id over? Not around a '.', where the obsolete syntax of mail allows them,
+ * nor around the '/' of a job id. */
+static bool
+id_is_over(const struct reader *r, const struct name *name)
+{
+	if (name->n == 0 || r->at == r->s.n)
+		return false;
+	return !glues(r->s.p[r->at]) && !glues(name->text[name->n - 1]);
+}
+
+/* Everything in front of the first ';'. */
+static void
+head_read(struct reader *r, struct head *head)
+{
+	bool over = false;
+	size_t version_at = 0;
+
+	for (;;) {
+		if (blanks_skip(r) && !over && id_is_over(r, &head->strict)) {
+			over = true;
+			version_at = r->at;
+		}
+		if (r->at == r->s.n || at_octet(r, ';'))
+			break;
+		if (at_octet(r, '"'))
+			quoted_read(r, over ? NULL : &head->strict, &head->joined);
+		else
+			(void)run_read(r, ';', over ? NULL : &head->strict, &head->joined);
+	}
+	if (over)
+		head->version = span_sub(r->s, version_at, r->at - version_at);
+}
+
+/* 1*DIGIT, and comments behind it. */
+static bool
+version_is_valid(struct span version)
+{
+	struct reader r = {version, 0, false};
+
+	while (r.at < version.n && version.p[r.at] >= '0' && version.p[r.at] <= '9')
+		r.at++;
+	(void)blanks_skip(&r);
+	return r.at == version.n && !r.malformed;
+}
+
+/* Without a job id, blanks around it and dots behind it; A-labels where it is a name. */
+static struct span
+name_normalise(const struct name *name, struct arena *arena)
+{
+	struct span id = span_of(name->text, name->n), normal, head;
+
+	if (name->too_long)
+		return SPAN_EMPTY;
+	if (span_cut(&id, '/', &head))
+		id = head;
+	else
+		id = span_of(name->text, name->n);
+	id = span_trim(id);
+	while (id.n > 0 && id.p[id.n - 1] == '.')
+		id.n--;
+	if (domain_normalise(id, arena, &normal) == ST_OK)
+		return normal;
+	normal = arena_copy(arena, id);
+	return normal.p == NULL ? SPAN_EMPTY : normal;
+}
+
+/* "dkim" of "dkim/1". */
+static bool
+is_dkim_method(struct span key)
+{
+	struct span rest = key, method;
+
+	(void)span_cut(&rest, '/', &method);
+	return span_ieq_str(method, "dkim") || span_ieq_str(method, "domainkeys") ||
+	       span_ieq_str(method, "dkim-adsp") || span_ieq_str(method, "dkim-atps");
+}
+
+/* The value behind '=': words and quoted strings without a blank between. A sloppy reader finds the
+ * result in "spf= dkim=pass", so it is one. */
+static bool
+value_read(struct reader *r, struct authres_claim *claim)
+{
+	struct span value, key;
+	size_t began;
+
+	(void)blanks_skip(r);
+	began = r->at;
+	while (r->at < r->s.n && (at_octet(r, '"') || !special(r->s.p[r->at]))) {
+		if (at_octet(r, '"'))
+			quoted_read(r, NULL, NULL);
+		else
+			(void)run_read(r, ';', NULL, NULL);
+	}
+	value = span_sub(r->s, began, r->at - began);
+	if (span_cut(&value, '=', &key))
+		claim->has_dkim = claim->has_dkim || is_dkim_method(key);
+	return r->at > began;
+}
+
+/* at stands on the first octet of what must be KEY "=" VALUE; blanks may stand around the parts of
+ * the key ("dkim / 1", "header . d"). */
+static void
+pair_read(struct reader *r, struct authres_claim *claim)
+{
+	struct span first = run_read(r, '=', NULL, NULL);
+	char last = first.n > 0 ? first.p[first.n - 1] : '=';
+
+	for (;;) {
+		bool blank = blanks_skip(r);
+		struct span more;
+
+		if (r->at == r->s.n || at_octet(r, '=') || special(r->s.p[r->at]))
+			break;
+		if (blank && !glues(last) && !glues(r->s.p[r->at]))
+			break;
+		more = run_read(r, '=', NULL, NULL);
+		last = more.p[more.n - 1];
+	}
+	if (!at_octet(r, '=') || first.n == 0) {
+		r->malformed = true;
+		return;
+	}
+	r->at++;
+	claim->has_dkim = claim->has_dkim || is_dkim_method(first);
+	if (!value_read(r, claim))
+		r->malformed = true;
+}
+
+/* Of ";" "none". */
+static bool
+none_read(struct reader *r)
+{
+	struct reader ahead = *r;
+
+	if (!span_ieq_str(run_read(&ahead, '=', NULL, NULL), "none"))
+		return false;
+	(void)blanks_skip(&ahead);
+	if (ahead.at < ahead.s.n && !at_octet(&ahead, ';'))
+		return false;
+	*r = ahead;
+	return true;
+}
+
+/* at stands on the first ';', or at the end. After a mistake it goes on one octet further: a
+ * result behind it still counts. */
+static void
+results_read(struct reader *r, struct authres_claim *claim)
+{
+	size_t results = 0;
+
+	while (r->at < r->s.n) {
+		size_t began;
+
+		if (at_octet(r, ';'))
+			r->at++;
+		(void)blanks_skip(r);
+		if (r->at == r->s.n || at_octet(r, ';'))
+			continue;
+		results++;
+		if (none_read(r))
+			continue;
+		began = r->at;
+		pair_read(r, claim);
+		if (r->at == began)
+			r->at++;
+		(void)blanks_skip(r);
+	}
+	if (results == 0)
+		r->malformed = true;
+}
+
+static struct authres_claim
+value_read_all(struct span value, struct arena *arena, struct span *joined_out)
+{
+	struct reader r = {value, 0, value.n > AUTHRES_READ_MAX};
+	struct authres_claim claim = {SPAN_EMPTY, false, false};
+	struct head head;
+
+	head.strict.n = head.joined.n = 0;
+	head.strict.too_long = head.joined.too_long = false;
+	head.version = SPAN_EMPTY;
+	head_read(&r, &head);
+	if (!version_is_valid(head.version))
+		r.malformed = true;
+	claim.id = name_normalise(&head.strict, arena);
+	*joined_out = name_normalise(&head.joined, arena);
+	if (claim.id.n == 0)
+		r.malformed = true;
+	results_read(&r, &claim);
+	claim.malformed = r.malformed;
+	return claim;
+}
+
+struct authres_claim
+authres_read(struct span value, struct arena *arena)
+{
+	struct span joined;
+
+	return value_read_all(value, arena, &joined);
+}
+
+/* ours may itself have a job id, a dot at its end or U-labels: the same rules for both. */
+static bool
+is_ours(struct span id, struct span ours, struct arena *arena)
+{
+	struct name name = {.n = 0, .too_long = false};
+
+	if (id.n == 0 || domain_is_valid(ours))
+		return id.n > 0 && span_ieq(id, ours);
+	for (size_t i = 0; i < ours.n; i++)
+		name_add(&name, ours.p[i]);
+	return span_eq(id, name_normalise(&name, arena));
+}
+
+static bool
+is_one_of(struct span id, const char *const *ids, struct arena *arena)
+{
+	for (size_t i = 0; ids[i] != NULL; i++) {
+		if (is_ours(id, span_str(ids[i]), arena))
+			return true;
+	}
+	return false;
+}
+
+static bool
+word_octet(char c)
+{
+	char l = ascii_lower(c);
+
+	return (l >= 'a' && l <= 'z') || (l >= '0' && l <= '9') || l == '-' || l == '_';
+}
+
+/* Does word stand at the beginning of s, and does nothing of a longer name follow? */
+static bool
+word_begins(struct span s, struct span word)
+{
+	size_t at = word.n;
+
+	if (!span_istarts(s, word))
+		return false;
+	while (at < s.n && s.p[at] == '.')
+		at++;
+	return at == s.n || !word_octet(s.p[at]);
+}
+
+static bool
+has_word(struct span s, const char *const *ids)
+{
+	bool inside = false; /* the octet before belongs to a longer name */
+
+	for (size_t at = 0; at < s.n; at++) {
+		for (size_t i = 0; !inside && ids[i] != NULL; i++) {
+			if (ids[i][0] != '\0' && word_begins(span_from(s, at), span_str(ids[i])))
+				return true;
+		}
+		inside = word_octet(s.p[at]) || (inside && s.p[at] == '.');
+	}
+	return false;
+}
+
+bool
+authres_is_forged(struct span value, const char *const *ids, bool remove_all, struct arena *arena)
+{
+	struct span joined;
+	struct authres_claim claim = value_read_all(value, arena, &joined);
+
+	if (!claim.has_dkim && !remove_all && !claim.malformed)
+		return false;
+	if (is_one_of(claim.id, ids, arena) || is_one_of(joined, ids, arena))
+		return true;
+	return !domain_is_valid(claim.id) && has_word(value, ids);
+}

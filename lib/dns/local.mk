@@ -1,0 +1,18 @@
+# TXT records by name: libunbound in our loop, or answers from a text. Programs that link it need $(UNBOUND_LIBS).
+noinst_LIBRARIES += lib/dns/libdns.a
+lib_dns_libdns_a_SOURCES = \
+	lib/dns/answer.c lib/dns/answer.h \
+	lib/dns/dns.h \
+	lib/dns/fake.c \
+	lib/dns/nameserver.c lib/dns/nameserver.h \
+	lib/dns/private.h \
+	lib/dns/resolver.c \
+	lib/dns/txt.c lib/dns/txt.h
+if UNBOUND
+lib_dns_libdns_a_SOURCES += lib/dns/unbound.c lib/dns/unbound_events.c lib/dns/unbound_events.h
+else
+lib_dns_libdns_a_SOURCES += lib/dns/unbound_none.c
+endif
+lib_dns_libdns_a_CFLAGS = $(AM_CFLAGS) $(UNBOUND_CFLAGS)
+EXTRA_DIST += lib/dns/unbound.c lib/dns/unbound_events.c lib/dns/unbound_events.h lib/dns/unbound_none.c
+LIBDNS = lib/dns/libdns.a

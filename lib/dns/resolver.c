@@ -1,0 +1,254 @@
+/*
+ * resolver.c - the questions that are open: their time limits, their callbacks, their number.
+ * Verification and the tools ask here; unbound.c and fake.c answer. It must never call an owner
+ * twice or after it has cancelled, and never let a question outlive its time because a server is
+ * silent.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/dns/private.h"
+
+void
+resolver_init(struct resolver *resolver, const struct resolver_ops *ops, struct loop *loop)
+{
+	*resolver = (struct resolver){.ops = ops, .loop = loop};
+	TAILQ_INIT(&resolver->all);
+	TAILQ_INIT(&resolver->queue);
+}
+
+size_t
+resolver_open_count(const struct resolver *resolver)
+{
+	return resolver->open;
+}
+
+/* ---- one question ---- */
+
+static struct dns_query *
+query_new(struct resolver *resolver, struct span name)
+{
+	struct dns_query *query = mem_alloc(sizeof(*query) + name.n + 1);
+
+	*query = (struct dns_query){.resolver = resolver, .name_bytes = name.n};
+	memcpy(query->name, name.p, name.n);
+	query->name[name.n] = '\0';
+	TAILQ_INSERT_TAIL(&resolver->all, query, all);
+	return query;
+}
+
+static void
+query_free(struct dns_query *query)
+{
+	TAILQ_REMOVE(&query->resolver->all, query, all);
+	mem_free(query);
+}
+
+/* Nobody waits for it from now on. */
+static void
+query_close(struct dns_query *query)
+{
+	struct resolver *resolver = query->resolver;
+
+	if (resolver->loop != NULL)
+		loop_timer_clear(resolver->loop, &query->timer);
+	*query->pointer = NULL;
+	query->done = NULL;
+	resolver->open--;
+}
+
+/* The caller's part is over; the filling may still have the question. */
+static void
+query_give_up(struct dns_query *query)
+{
+	struct resolver *resolver = query->resolver;
+
+	query_close(query);
+	if (!query->held) {
+		TAILQ_REMOVE(&resolver->queue, query, queue);
+		query_free(query);
+	} else if (resolver->ops->drop(resolver, query)) {
+		resolver->held--;
+		query_free(query);
+	}
+}
+
+static void
+on_time_out(struct loop_timer *timer)
+{
+	struct dns_query *query = timer->owner;
+	struct resolver *resolver = query->resolver;
+	struct dns_answer answer = dns_answer_none(ST_UNAVAILABLE, DNS_UNKNOWN, resolver->why);
+	dns_done *done = query->done;
+	void *owner = query->owner;
+
+	snprintf(resolver->why, sizeof(resolver->why), "no answer in %g s",
+	    (double)query->timeout_ms / 1000);
+	query_give_up(query);
+	resolver_enter(resolver);
+	done(owner, &answer);
+	resolver_leave(resolver);
+}
+
+void
+dns_query_answer(struct dns_query *query, const struct dns_answer *answer)
+{
+	dns_done *done = query->done;
+	void *owner = query->owner;
+
+	query->held = false;
+	query->resolver->held--;
+	if (done != NULL)
+		query_close(query);
+	query_free(query);
+	if (done != NULL)
+		done(owner, answer);
+}
+
+/* ---- the resolver ---- */
+
+void
+resolver_enter(struct resolver *resolver)
+{
+	resolver->busy = true;
+}
+
+/* In the order in which they came. An answer may bring more questions; they come to the end. */
+void
+resolver_leave(struct resolver *resolver)
+{
+	struct dns_query *query;
+
+	while (resolver->held < DNS_HELD_MAX && (query = TAILQ_FIRST(&resolver->queue)) != NULL) {
+		TAILQ_REMOVE(&resolver->queue, query, queue);
+		query->held = true;
+		resolver->held++;
+		resolver->ops->ask(resolver, query);
+	}
+	resolver->busy = false;
+}
+
+void
+resolver_txt(struct resolver *resolver, struct span name, int64_t timeout_ms, dns_done *done,
+    void *owner, struct dns_query **query_out)
+{
+	const struct dns_answer full =
+	    dns_answer_none(ST_UNAVAILABLE, DNS_UNKNOWN, "too many questions are open");
+	struct dns_query *query;
+
+	*query_out = NULL;
+	if (resolver->open >= DNS_QUERIES_MAX) {
+		done(owner, &full);
+		return;
+	}
+	query = query_new(resolver, name);
+	query->done = done;
+	query->owner = owner;
+	query->pointer = query_out;
+	query->timeout_ms = timeout_ms;
+	query->timer = (struct loop_timer){.fire = on_time_out, .owner = query};
+	*query_out = query;
+	resolver->open++;
+	if (resolver->loop != NULL && timeout_ms > 0)
+		loop_timer_set(resolver->loop, &query->timer, timeout_ms);
+	TAILQ_INSERT_TAIL(&resolver->queue, query, queue);
+	if (resolver->busy)
+		return;
+	resolver_enter(resolver);
+	resolver_leave(resolver);
+}
+
+void
+resolver_cancel(struct resolver *resolver, struct dns_query **query)
+{
+	(void)resolver;
+	if (*query != NULL)
+		query_give_up(*query);
+}
+
+void
+resolver_free(struct resolver *resolver)
+{
+	struct dns_query *query, *next;
+
+	if (resolver == NULL)
+		return;
+	for (query = TAILQ_FIRST(&resolver->all); query != NULL; query = next) {
+		next = TAILQ_NEXT(query, all);
+		if (query->done != NULL)
+			query_give_up(query);
+	}
+	resolver->ops->free(resolver);
+}
+
+void
+resolver_close(struct resolver *resolver)
+{
+	struct dns_query *query;
+
+	while ((query = TAILQ_FIRST(&resolver->all)) != NULL)
+		query_free(query);
+	mem_free(resolver->kept);
+}
+
+/* ---- for tools ---- */
+
+struct wait {
+	struct resolver *resolver;
+	struct dns_answer answer;
+	struct dns_query *query;
+	bool over;
+};
+
+static struct span
+keep(char **at, struct span s)
+{
+	struct span kept = span_of(*at, s.n);
+
+	if (s.n > 0)
+		memcpy(*at, s.p, s.n);
+	*at += s.n;
+	return kept;
+}
+
+/* Everything that was lent, in one piece of memory. */
+static void
+keep_answer(struct resolver *resolver, struct dns_answer *answer)
+{
+	struct span why = span_str(answer->why);
+	size_t bytes = answer->alias.n + why.n + 1;
+	char *at;
+
+	for (size_t i = 0; i < answer->count; i++)
+		bytes += answer->texts[i].joined.n;
+	mem_free(resolver->kept);
+	resolver->kept = at = mem_alloc(bytes);
+	for (size_t i = 0; i < answer->count; i++)
+		answer->texts[i].joined = keep(&at, answer->texts[i].joined);
+	answer->alias = keep(&at, answer->alias);
+	answer->why = keep(&at, why).p;
+	*at = '\0';
+}
+
+static void
+on_waited(void *owner, const struct dns_answer *answer)
+{
+	struct wait *wait = owner;
+
+	wait->answer = *answer;
+	keep_answer(wait->resolver, &wait->answer);
+	wait->over = true;
+}
+
+struct dns_answer
+resolver_txt_wait(
+    struct resolver *resolver, struct loop *loop, struct span name, int64_t timeout_ms)
+{
+	struct wait wait = {.resolver = resolver};
+
+	resolver_txt(resolver, name, timeout_ms, on_waited, &wait, &wait.query);
+	while (!wait.over)
+		loop_step(loop);
+	return wait.answer;
+}

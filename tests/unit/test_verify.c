@@ -1,0 +1,1059 @@
+/*
+ * test_verify.c - the verifier: published messages, messages of our own signing half, and whatever
+ * must not pass.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/signed_mail.h"
+
+#define NOW 1800000000
+#define RFC6376_RECORD                                                                             \
+	"v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDwIRP/UC3SBsEmGqZ9ZJW3/DkMoGeLnQg1fWn7"  \
+	"/zYtIxN2SnFCjxOCKG9v3b4jYfcTNh5ijSsq631uBItLa7od+v/RtdC2UzJ1lWT947qR+Rcac2gbto/NMqJ0fzfV" \
+	"jH4OuKhitdY9tf6mcwGjaNBcWToIMmPSPDdQPNUYckcQ2QIDAQAB"
+#define RFC8463_RSA_RECORD                                                                         \
+	"v=DKIM1; k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08"   \
+	"a5qhdR6wy5bdOKb2jLQiY/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3" \
+	"rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB"
+#define RFC8463_ED25519_RECORD "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+
+#define MESSAGE                                                                                    \
+	"Received: from a.example.org by b.example.org; Sat,  1 Jan 2028\r\n"                      \
+	"From: Alice <alice@example.org>\r\n"                                                      \
+	"To: bob@example.net\r\n"                                                                  \
+	"Subject: a  folded\r\n\t subject \r\n"                                                    \
+	"\r\n"                                                                                     \
+	"Two  blanks here,\t a tab there \r\n"                                                     \
+	"second line\r\n\r\nlast\r\n\r\n\r\n"
+
+static struct key *ed25519, *rsa, *rsa2048;
+static struct digest *digest;
+
+static const struct verify_options plain = {.now_utc = NOW, .clock_drift_s = 300};
+
+static struct signature_params
+params_plain(void)
+{
+	struct signature_params p = SIGNATURE_PARAMS_INIT;
+
+	p.domain = SPAN_LIT("example.org");
+	p.selector = SPAN_LIT("sel");
+	p.header_names = SPAN_LIT("From:To:Subject:From");
+	p.time_utc = NOW;
+	return p;
+}
+
+static void
+message_signed(struct buf *out, struct key *key, const struct signature_params *p)
+{
+	buf_init(out, SIGNED_MAIL_MAX);
+	buf_add_str(out, MESSAGE);
+	signed_mail_sign(out, key, p);
+}
+
+/* What a verifier says of the first signature, with that record. */
+static struct verify_signature
+check_record(struct span message, const struct verify_options *options, struct span record)
+{
+	const struct verify_key answer = {.status = ST_OK, .texts = &record, .count = 1};
+	struct verify_signature result = {.result = VERIFY_NONE};
+	struct signed_mail mail;
+
+	if (signed_mail_open(&mail, message, options) != ST_OK)
+		return result;
+	signed_mail_finish(&mail, 0, &answer);
+	if (verify_count(mail.verify) > 0) {
+		result = *verify_signature(mail.verify, 0);
+		result.detail = SPAN_EMPTY;
+		memset(&result.field, 0, sizeof result.field);
+	}
+	signed_mail_close(&mail);
+	return result;
+}
+
+static enum verify_reason
+check_key(struct span message, const struct verify_options *options, const struct key *key,
+    const char *extra)
+{
+	struct verify_signature result;
+	struct buf record;
+
+	buf_init(&record, 5000);
+	signed_mail_record(key, extra, &record);
+	result = check_record(message, options, buf_span(&record));
+	buf_free(&record);
+	assert_true((result.result == VERIFY_PASS) == (result.reason == VERIFY_OK));
+	return result.reason;
+}
+
+/* Signs with these parameters and verifies with this record. */
+static enum verify_reason
+sign_and_check(const struct signature_params *p, const struct verify_options *options,
+    struct key *key, const char *extra)
+{
+	enum verify_reason reason;
+	struct buf message;
+
+	message_signed(&message, key, p);
+	reason = check_key(buf_span(&message), options, key, extra);
+	buf_free(&message);
+	return reason;
+}
+
+static void
+load(const char *name, struct buf *out)
+{
+	const char *top = getenv("SRCDIR");
+	char path[1000], line[1000];
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/tests/vectors/%s", top == NULL ? TOP_SRCDIR : top, name);
+	f = fopen(path, "rb");
+	assert_non_null(f);
+	buf_init(out, 10000);
+	while (fgets(line, sizeof line, f) != NULL) {
+		buf_add(out, span_sub(span_str(line), 0, strcspn(line, "\r\n")));
+		buf_add_str(out, "\r\n");
+	}
+	fclose(f);
+}
+
+static void
+test_verify_published(void **state)
+{
+	struct span records[] = {SPAN_LIT(RFC8463_ED25519_RECORD), SPAN_LIT(RFC8463_RSA_RECORD)};
+	struct signed_mail mail;
+	struct buf text;
+
+	(void)state;
+	load("rfc6376-a.eml", &text);
+	assert_int_equal(
+	    check_record(buf_span(&text), &plain, SPAN_LIT(RFC6376_RECORD)).result, VERIFY_PASS);
+	buf_free(&text);
+	load("rfc8463-a.eml", &text);
+	assert_int_equal(signed_mail_open(&mail, buf_span(&text), &plain), ST_OK);
+	assert_int_equal(verify_count(mail.verify), 2);
+	verify_body(mail.verify, mail.body);
+	for (size_t i = 0; i < 2; i++) {
+		struct verify_key answer = {.status = ST_OK, .texts = &records[i], .count = 1};
+
+		assert_true(verify_query(mail.verify, i, NULL).n > 0);
+		verify_key(mail.verify, i, &answer);
+		assert_int_equal(verify_query(mail.verify, i, NULL).n, 0);
+	}
+	verify_finish(mail.verify);
+	assert_int_equal(verify_signature(mail.verify, 0)->result, VERIFY_PASS);
+	assert_int_equal(verify_signature(mail.verify, 1)->result, VERIFY_PASS);
+	assert_int_equal(verify_signature(mail.verify, 0)->key_bits, 256);
+	assert_int_equal(verify_signature(mail.verify, 1)->key_bits, 1024);
+	signed_mail_close(&mail);
+	buf_free(&text);
+}
+
+static void
+test_verify_own(void **state)
+{
+	struct key *keys[] = {ed25519, rsa, rsa2048};
+
+	(void)state;
+	for (unsigned i = 0; i < 12; i++) {
+		struct signature_params p = params_plain();
+
+		p.header_canon = i & 1 ? CANON_RELAXED : CANON_SIMPLE;
+		p.body_canon = i & 2 ? CANON_RELAXED : CANON_SIMPLE;
+		assert_int_equal(sign_and_check(&p, &plain, keys[i / 4], ""), VERIFY_OK);
+		p.body_length = i == 3 ? 0 : 10;
+		p.identity = SPAN_LIT("al=ice;+x@sub.example.org");
+		p.expires_utc = NOW + 1;
+		assert_int_equal(sign_and_check(&p, &plain, keys[i / 4], ""), VERIFY_SYNTAX);
+		p.identity = SPAN_LIT("al=ice+x@sub.example.org");
+		assert_int_equal(sign_and_check(&p, &plain, keys[i / 4], ""), VERIFY_OK);
+	}
+}
+
+/* Chunks of every size, and a cut at every offset. */
+static void
+test_verify_chunks(void **state)
+{
+	struct signature_params p = params_plain();
+	struct buf message, text;
+	struct signed_mail mail;
+	struct verify_key answer = {.status = ST_OK, .count = 1};
+	struct span record;
+
+	(void)state;
+	p.body_canon = CANON_RELAXED;
+	message_signed(&message, ed25519, &p);
+	buf_init(&text, 1000);
+	signed_mail_record(ed25519, "", &text);
+	record = buf_span(&text);
+	answer.texts = &record;
+	for (size_t at = 1; at < 80; at++) {
+		assert_int_equal(signed_mail_open(&mail, buf_span(&message), &plain), ST_OK);
+		signed_mail_finish(&mail, at, &answer);
+		assert_int_equal(verify_signature(mail.verify, 0)->result, VERIFY_PASS);
+		signed_mail_close(&mail);
+		assert_int_equal(signed_mail_open(&mail, buf_span(&message), &plain), ST_OK);
+		verify_body(mail.verify, span_sub(mail.body, 0, at));
+		mail.body = span_from(mail.body, at < mail.body.n ? at : mail.body.n);
+		signed_mail_finish(&mail, 0, &answer);
+		assert_int_equal(verify_signature(mail.verify, 0)->result, VERIFY_PASS);
+		signed_mail_close(&mail);
+	}
+	buf_free(&message);
+	buf_free(&text);
+}
+
+/* b= decoded, to know whether a change of its text changes anything. */
+static bool
+signature_unchanged(struct span message, struct span before)
+{
+	struct signed_mail a, b;
+	bool same;
+
+	assert_int_equal(signed_mail_open(&a, message, &plain), ST_OK);
+	assert_int_equal(signed_mail_open(&b, before, &plain), ST_OK);
+	same = span_eq(verify_signature(a.verify, 0)->field.signature,
+	    verify_signature(b.verify, 0)->field.signature);
+	signed_mail_close(&a);
+	signed_mail_close(&b);
+	return same;
+}
+
+/* May this octet change? Not signed at all: Received, and what says nothing within b=. */
+static bool
+octet_is_free(struct span message, struct span before, size_t at)
+{
+	const char *received = memmem(before.p, before.n, "Received:", 9);
+	const char *from = memmem(before.p, before.n, "\r\nFrom:", 7);
+	const char *b = memmem(before.p, before.n, " b=", 3);
+
+	assert_true(received != NULL && from != NULL && b != NULL);
+	if (before.p + at >= received && before.p + at < from + 2)
+		return true;
+	return before.p + at > b + 2 && before.p + at < received &&
+	       signature_unchanged(message, before);
+}
+
+static void
+check_flips(enum canon canon, unsigned last_bit)
+{
+	struct signature_params p = params_plain();
+	struct buf message, changed, record;
+	size_t passes = 0;
+
+	p.header_canon = p.body_canon = canon;
+	message_signed(&message, ed25519, &p);
+	buf_init(&record, 1000);
+	buf_init(&changed, SIGNED_MAIL_MAX);
+	signed_mail_record(ed25519, "", &record);
+	for (size_t i = 0; i < message.n * last_bit; i++) {
+		struct verify_signature result;
+
+		buf_reset(&changed);
+		buf_add(&changed, buf_span(&message));
+		changed.p[i / last_bit] ^= (char)(1 << i % last_bit);
+		result = check_record(buf_span(&changed), &plain, buf_span(&record));
+		if (result.result == VERIFY_PASS &&
+		    !octet_is_free(buf_span(&changed), buf_span(&message), i / last_bit)) {
+			/* relaxed: the case of names, one kind of blank for another */
+			assert_int_equal(canon, CANON_RELAXED);
+			assert_true(i % last_bit == 5 || (ascii_blank(changed.p[i / last_bit]) &&
+							     ascii_blank(message.p[i / last_bit])));
+			passes++;
+		}
+	}
+	assert_true(canon == CANON_RELAXED ? passes > 0 && passes < 60 : passes == 0);
+	buf_free(&message);
+	buf_free(&changed);
+	buf_free(&record);
+}
+
+static void
+test_verify_bit_flips(void **state)
+{
+	(void)state;
+	check_flips(CANON_SIMPLE, 8);
+	check_flips(CANON_RELAXED, 8);
+}
+
+/* All bits of the raw signature and of the raw key, for RSA too. */
+static void
+check_key_flips(struct key *key)
+{
+	struct signature_params p = params_plain();
+	struct buf message, record;
+	uint8_t octets[400];
+	char text[800];
+	size_t n, at;
+
+	message_signed(&message, key, &p);
+	buf_init(&record, 1000);
+	signed_mail_record(key, "", &record);
+	at = span_rfind(buf_span(&record), ' ') + 3;
+	assert_int_equal(base64_decode(span_from(buf_span(&record), at), octets, &n), ST_OK);
+	for (size_t i = 0; i < n * 8; i++) {
+		octets[i / 8] ^= (uint8_t)(1 << i % 8);
+		base64_encode(octets, n, text);
+		octets[i / 8] ^= (uint8_t)(1 << i % 8);
+		record.n = at;
+		buf_add(&record, span_of(text, (n + 2) / 3 * 4));
+		assert_int_not_equal(
+		    check_record(buf_span(&message), &plain, buf_span(&record)).result,
+		    VERIFY_PASS);
+	}
+	buf_free(&record);
+	buf_free(&message);
+}
+
+static void
+check_signature_flips(struct key *key)
+{
+	struct signature_params p = params_plain();
+	struct buf message, record;
+	struct signed_mail mail;
+	struct span text;
+	size_t bits = 1;
+
+	message_signed(&message, key, &p);
+	buf_init(&record, 1000);
+	signed_mail_record(key, "", &record);
+	text = buf_span(&record);
+	for (size_t i = 0; i <= bits; i++) {
+		struct verify_key answer = {.status = ST_OK, .texts = &text, .count = 1};
+		struct span signature;
+
+		assert_int_equal(signed_mail_open(&mail, buf_span(&message), &plain), ST_OK);
+		signature = verify_signature(mail.verify, 0)->field.signature;
+		bits = signature.n * 8;
+		if (i < bits)
+			((char *)(uintptr_t)signature.p)[i / 8] ^= (char)(1 << i % 8);
+		signed_mail_finish(&mail, 0, &answer);
+		assert_int_equal(
+		    verify_signature(mail.verify, 0)->result, i < bits ? VERIFY_FAIL : VERIFY_PASS);
+		signed_mail_close(&mail);
+	}
+	buf_free(&record);
+	buf_free(&message);
+}
+
+static void
+test_verify_key_and_signature_flips(void **state)
+{
+	(void)state;
+	check_key_flips(ed25519);
+	check_key_flips(rsa);
+	check_signature_flips(ed25519);
+	check_signature_flips(rsa);
+}
+
+static void
+test_verify_key_rules(void **state)
+{
+	static const struct {
+		const char *extra;
+		enum verify_reason reason;
+	} rows[] = {
+	    {"", VERIFY_OK},
+	    {"t=y; ", VERIFY_OK},
+	    {"t=s; ", VERIFY_KEY_SUBDOMAIN},
+	    {"t=y : s; ", VERIFY_KEY_SUBDOMAIN},
+	    {"h=sha256; ", VERIFY_OK},
+	    {"h=sha1 : sha256; ", VERIFY_OK},
+	    {"h=sha1; ", VERIFY_KEY_HASH},
+	    {"s=*; ", VERIFY_OK},
+	    {"s=tlsrpt:email; ", VERIFY_OK},
+	    {"s=tlsrpt; ", VERIFY_KEY_SERVICE},
+	    {"x=unknown; n=a note; ", VERIFY_OK},
+	    {"k=rsa; ", VERIFY_KEY_SYNTAX}, /* twice */
+	    {"bad tag; ", VERIFY_KEY_SYNTAX},
+	};
+	struct signature_params p = params_plain();
+
+	(void)state;
+	p.identity = SPAN_LIT("@sub.example.org");
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		assert_int_equal(
+		    sign_and_check(&p, &plain, ed25519, rows[i].extra), rows[i].reason);
+	p.identity = SPAN_LIT("a@example.org");
+	assert_int_equal(sign_and_check(&p, &plain, ed25519, "t=s; "), VERIFY_OK);
+}
+
+static void
+test_verify_answers(void **state)
+{
+	struct signature_params p = params_plain();
+	struct span good, rsa_record;
+	struct buf message, text, rsa_text;
+
+	(void)state;
+	message_signed(&message, ed25519, &p);
+	buf_init(&text, 1000);
+	buf_init(&rsa_text, 1000);
+	signed_mail_record(ed25519, "", &text);
+	signed_mail_record(rsa, "", &rsa_text);
+	good = buf_span(&text);
+	rsa_record = buf_span(&rsa_text);
+	{
+		const struct span spf = SPAN_LIT("v=spf1 -all"), none = SPAN_EMPTY;
+		const struct span many[] = {good, good}, beside[] = {spf, none, good},
+				  noise[] = {spf, none}, two[] = {spf, rsa_record, good},
+				  revoked[] = {SPAN_LIT("v=DKIM1; k=ed25519; p=")};
+		const struct {
+			struct verify_key answer;
+			enum verify_reason reason;
+			enum verify_result result;
+		} rows[] = {
+		    {{ST_OK, &good, 1, VERIFY_DNSSEC_UNKNOWN}, VERIFY_OK, VERIFY_PASS},
+		    {{ST_OK, many, 2, VERIFY_DNSSEC_UNKNOWN}, VERIFY_KEY_MANY, VERIFY_TEMPERROR},
+		    {{ST_OK, two, 3, VERIFY_DNSSEC_UNKNOWN}, VERIFY_KEY_MANY, VERIFY_TEMPERROR},
+		    {{ST_OK, beside, 3, VERIFY_DNSSEC_UNKNOWN}, VERIFY_OK, VERIFY_PASS},
+		    {{ST_OK, noise, 2, VERIFY_DNSSEC_UNKNOWN}, VERIFY_KEY_SYNTAX, VERIFY_PERMERROR},
+		    {{ST_OK, NULL, 0, VERIFY_DNSSEC_UNKNOWN}, VERIFY_KEY_ABSENT, VERIFY_PERMERROR},
+		    {{ST_OK, revoked, 1, VERIFY_DNSSEC_UNKNOWN}, VERIFY_KEY_REVOKED, VERIFY_FAIL},
+		    {{ST_OK, &rsa_record, 1, VERIFY_DNSSEC_UNKNOWN}, VERIFY_KEY_TYPE,
+			VERIFY_PERMERROR},
+		    {{ST_ABSENT, NULL, 0, VERIFY_DNSSEC_SECURE}, VERIFY_KEY_ABSENT,
+			VERIFY_PERMERROR},
+		    {{ST_UNAVAILABLE, NULL, 0, VERIFY_DNSSEC_UNKNOWN}, VERIFY_DNS_UNAVAILABLE,
+			VERIFY_TEMPERROR},
+		    {{ST_INVALID, NULL, 0, VERIFY_DNSSEC_UNKNOWN}, VERIFY_DNS_SYNTAX,
+			VERIFY_TEMPERROR},
+		    {{ST_TOO_BIG, NULL, 0, VERIFY_DNSSEC_UNKNOWN}, VERIFY_DNS_SYNTAX,
+			VERIFY_TEMPERROR},
+		    {{ST_FAILED, NULL, 0, VERIFY_DNSSEC_UNKNOWN}, VERIFY_DNS_UNAVAILABLE,
+			VERIFY_TEMPERROR},
+		    {{ST_OK, &good, 1, VERIFY_DNSSEC_BOGUS}, VERIFY_OK, VERIFY_PASS},
+		};
+
+		for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+			struct signed_mail mail;
+
+			assert_int_equal(
+			    signed_mail_open(&mail, buf_span(&message), &plain), ST_OK);
+			signed_mail_finish(&mail, 7, &rows[i].answer);
+			assert_int_equal(verify_signature(mail.verify, 0)->reason, rows[i].reason);
+			assert_int_equal(verify_signature(mail.verify, 0)->result, rows[i].result);
+			signed_mail_close(&mail);
+		}
+	}
+	buf_free(&message);
+	buf_free(&text);
+	buf_free(&rsa_text);
+}
+
+static void
+test_verify_dnssec(void **state)
+{
+	static const struct {
+		enum verify_dnssec dnssec;
+		enum verify_dnssec_rule unprotected, bogus;
+		enum verify_result result;
+		enum verify_reason reason;
+	} rows[] = {
+	    {VERIFY_DNSSEC_SECURE, VERIFY_DNSSEC_FAIL, VERIFY_DNSSEC_FAIL, VERIFY_PASS, VERIFY_OK},
+	    {VERIFY_DNSSEC_INSECURE, VERIFY_DNSSEC_FAIL, VERIFY_DNSSEC_FAIL, VERIFY_POLICY,
+		VERIFY_KEY_UNPROTECTED},
+	    {VERIFY_DNSSEC_UNKNOWN, VERIFY_DNSSEC_NEUTRAL, VERIFY_DNSSEC_FAIL, VERIFY_NEUTRAL,
+		VERIFY_KEY_UNPROTECTED},
+	    {VERIFY_DNSSEC_INSECURE, VERIFY_DNSSEC_ACCEPT, VERIFY_DNSSEC_FAIL, VERIFY_PASS,
+		VERIFY_OK},
+	    {VERIFY_DNSSEC_BOGUS, VERIFY_DNSSEC_ACCEPT, VERIFY_DNSSEC_FAIL, VERIFY_FAIL,
+		VERIFY_KEY_BOGUS},
+	    {VERIFY_DNSSEC_BOGUS, VERIFY_DNSSEC_ACCEPT, VERIFY_DNSSEC_NEUTRAL, VERIFY_NEUTRAL,
+		VERIFY_KEY_BOGUS},
+	    {VERIFY_DNSSEC_BOGUS, VERIFY_DNSSEC_ACCEPT, VERIFY_DNSSEC_ACCEPT, VERIFY_PASS,
+		VERIFY_OK},
+	};
+	struct signature_params p = params_plain();
+	struct buf message, text;
+	struct span record;
+
+	(void)state;
+	message_signed(&message, ed25519, &p);
+	buf_init(&text, 1000);
+	signed_mail_record(ed25519, "", &text);
+	record = buf_span(&text);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct verify_options options = plain;
+		struct verify_key answer = {ST_OK, &record, 1, rows[i].dnssec};
+		struct signed_mail mail;
+
+		options.unprotected = rows[i].unprotected;
+		options.bogus = rows[i].bogus;
+		assert_int_equal(signed_mail_open(&mail, buf_span(&message), &options), ST_OK);
+		signed_mail_finish(&mail, 0, &answer);
+		assert_int_equal(verify_signature(mail.verify, 0)->result, rows[i].result);
+		assert_int_equal(verify_signature(mail.verify, 0)->reason, rows[i].reason);
+		assert_int_equal(verify_signature(mail.verify, 0)->dnssec, rows[i].dnssec);
+		signed_mail_close(&mail);
+	}
+	buf_free(&message);
+	buf_free(&text);
+}
+
+static void
+test_verify_times(void **state)
+{
+	static const struct {
+		int64_t t, x;
+		enum verify_reason reason;
+	} rows[] = {
+	    {NOW + 300, -1, VERIFY_OK},
+	    {NOW + 301, -1, VERIFY_FUTURE},
+	    {-1, NOW - 300, VERIFY_OK},
+	    {-1, NOW - 301, VERIFY_EXPIRED},
+	    {0, 1, VERIFY_EXPIRED},
+	    {-1, 999999999999, VERIFY_OK},
+	    {999999999999, -1, VERIFY_FUTURE},
+	};
+	struct signature_params p = params_plain();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		p.time_utc = rows[i].t;
+		p.expires_utc = rows[i].x;
+		assert_int_equal(sign_and_check(&p, &plain, ed25519, ""), rows[i].reason);
+	}
+}
+
+/* The body of MESSAGE has 59 octets under relaxed. */
+static void
+test_verify_body_length(void **state)
+{
+	static const struct {
+		int64_t l;
+		enum verify_minimum kind;
+		uint64_t minimum;
+		enum verify_reason reason;
+	} rows[] = {
+	    {-1, VERIFY_MINIMUM_BYTES, 1000000, VERIFY_OK},
+	    {-1, VERIFY_MINIMUM_PERCENT, 100, VERIFY_OK},
+	    {-1, VERIFY_MINIMUM_ALL_BUT, 0, VERIFY_OK},
+	    {0, VERIFY_MINIMUM_BYTES, 0, VERIFY_OK},
+	    {0, VERIFY_MINIMUM_BYTES, 1, VERIFY_BODY_PART},
+	    {20, VERIFY_MINIMUM_BYTES, 20, VERIFY_OK},
+	    {20, VERIFY_MINIMUM_BYTES, 21, VERIFY_BODY_PART},
+	    {51, VERIFY_MINIMUM_BYTES, 1000, VERIFY_OK},
+	    {50, VERIFY_MINIMUM_BYTES, 1000, VERIFY_BODY_PART},
+	    {50, VERIFY_MINIMUM_PERCENT, 98, VERIFY_OK},
+	    {50, VERIFY_MINIMUM_PERCENT, 99, VERIFY_BODY_PART},
+	    {50, VERIFY_MINIMUM_PERCENT, 1000, VERIFY_BODY_PART},
+	    {51, VERIFY_MINIMUM_PERCENT, 100, VERIFY_OK},
+	    {50, VERIFY_MINIMUM_ALL_BUT, 1, VERIFY_OK},
+	    {49, VERIFY_MINIMUM_ALL_BUT, 1, VERIFY_BODY_PART},
+	    {0, VERIFY_MINIMUM_ALL_BUT, 51, VERIFY_OK},
+	    {0, VERIFY_MINIMUM_ALL_BUT, 5100, VERIFY_OK},
+	    {52, VERIFY_MINIMUM_BYTES, 0, VERIFY_BODY_SHORT},
+	    {INT64_MAX, VERIFY_MINIMUM_BYTES, 0, VERIFY_BODY_SHORT},
+	};
+	struct signature_params p = params_plain();
+
+	(void)state;
+	p.body_canon = CANON_RELAXED;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct verify_options options = plain;
+
+		p.body_length = rows[i].l;
+		options.minimum_kind = rows[i].kind;
+		options.minimum = rows[i].minimum;
+		assert_int_equal(sign_and_check(&p, &options, ed25519, ""), rows[i].reason);
+	}
+}
+
+/* RSAPublicKey, 768 bits: of no use, but a key. */
+static void
+rsa_record_768(struct buf *out)
+{
+	static const uint8_t head[] = {0x30, 0x68, 0x02, 0x61, 0x00},
+			     tail[] = {0x02, 0x03, 0x01, 0x00, 0x01};
+	uint8_t der[sizeof head + 96 + sizeof tail];
+	char text[200];
+
+	memcpy(der, head, sizeof head);
+	memset(der + sizeof head, 0xb7, 96);
+	memcpy(der + sizeof head + 96, tail, sizeof tail);
+	base64_encode(der, sizeof der, text);
+	buf_add_fmt(out, "p=%.*s", (int)(sizeof der + 2) / 3 * 4, text);
+}
+
+static void
+test_verify_small_keys(void **state)
+{
+	struct signature_params p = params_plain();
+	struct verify_options options = plain;
+	struct verify_signature result;
+	struct buf message, record;
+
+	(void)state;
+	assert_int_equal(sign_and_check(&p, &options, rsa, ""), VERIFY_OK);
+	options.minimum_key_bits = 1025;
+	assert_int_equal(sign_and_check(&p, &options, rsa, ""), VERIFY_KEY_SMALL);
+	assert_int_equal(sign_and_check(&p, &options, rsa2048, ""), VERIFY_OK);
+	assert_int_equal(sign_and_check(&p, &options, ed25519, ""), VERIFY_OK);
+	/* 768 bits: whatever the minimum, before anything is verified */
+	options.minimum_key_bits = 1;
+	message_signed(&message, rsa, &p);
+	buf_init(&record, 1000);
+	rsa_record_768(&record);
+	result = check_record(buf_span(&message), &options, buf_span(&record));
+	assert_int_equal(result.reason, VERIFY_KEY_SMALL);
+	assert_int_equal(result.result, VERIFY_POLICY);
+	assert_int_equal(result.key_bits, 768);
+	buf_free(&message);
+	buf_free(&record);
+}
+
+static void
+test_verify_must_be_signed(void **state)
+{
+	static const char *const subject[] = {"to", "SUBJECT", "reply-to", NULL};
+	static const char *const received[] = {"Received", NULL};
+	struct signature_params p = params_plain();
+	struct verify_options options = plain;
+	struct buf message, twice;
+
+	(void)state;
+	options.must_be_signed = subject;
+	assert_int_equal(sign_and_check(&p, &options, ed25519, ""), VERIFY_OK);
+	options.must_be_signed = received;
+	assert_int_equal(sign_and_check(&p, &options, ed25519, ""), VERIFY_HEADER_UNSIGNED);
+	/* a second Subject that is not signed */
+	options.must_be_signed = subject;
+	message_signed(&message, ed25519, &p);
+	buf_init(&twice, SIGNED_MAIL_MAX);
+	buf_add_str(&twice, "Subject: another\r\n");
+	buf_add(&twice, buf_span(&message));
+	assert_int_equal(check_key(buf_span(&twice), &plain, ed25519, ""), VERIFY_OK);
+	assert_int_equal(
+	    check_key(buf_span(&twice), &options, ed25519, ""), VERIFY_HEADER_UNSIGNED);
+	/* From was signed once more than there was: an added one breaks it */
+	buf_reset(&twice);
+	buf_add_str(&twice, "From: Mallory <m@example.com>\r\n");
+	buf_add(&twice, buf_span(&message));
+	assert_int_equal(check_key(buf_span(&twice), &plain, ed25519, ""), VERIFY_SIGNATURE_BAD);
+	buf_free(&twice);
+	buf_free(&message);
+}
+
+/* One that names DKIM-Signature signs those below it, never itself. */
+static void
+test_verify_signed_signatures(void **state)
+{
+	struct signature_params p = params_plain();
+	struct verify_key answer = {.status = ST_OK, .count = 1};
+	struct buf message, text;
+	struct signed_mail mail;
+	struct span record;
+
+	(void)state;
+	message_signed(&message, ed25519, &p);
+	p.header_names = SPAN_LIT("From:DKIM-Signature:dkim-signature");
+	for (int more = 0; more < 3; more++)
+		signed_mail_sign(&message, ed25519, &p);
+	buf_init(&text, 1000);
+	signed_mail_record(ed25519, "", &text);
+	record = buf_span(&text);
+	answer.texts = &record;
+	assert_int_equal(signed_mail_open(&mail, buf_span(&message), &plain), ST_OK);
+	signed_mail_finish(&mail, 0, &answer);
+	assert_int_equal(verify_count(mail.verify), 4);
+	/* the uppermost three name two each, from the bottom */
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(
+		    verify_signature(mail.verify, i)->result, i == 2 ? VERIFY_FAIL : VERIFY_PASS);
+	signed_mail_close(&mail);
+	buf_free(&message);
+	buf_free(&text);
+}
+
+static void
+sign_times(struct buf *message, int times, const char *prefix)
+{
+	struct signature_params p = params_plain();
+	char selector[40];
+
+	buf_init(message, SIGNED_MAIL_MAX);
+	buf_add_str(message, MESSAGE);
+	for (int i = 0; i < times; i++) {
+		snprintf(selector, sizeof selector, "%s%d", prefix, i % 3);
+		p.selector = span_str(selector);
+		p.body_length = i % 2 == 0 ? -1 : i;
+		signed_mail_sign(message, ed25519, &p);
+	}
+}
+
+static void
+test_verify_choose(void **state)
+{
+	const bool trusted[5] = {false, false, false, true, false};
+	struct verify_key answer = {.status = ST_ABSENT};
+	struct signed_mail mail;
+	struct buf message;
+	size_t same = 77;
+
+	(void)state;
+	sign_times(&message, 5, "s");
+	assert_int_equal(signed_mail_open(&mail, buf_span(&message), &plain), ST_OK);
+	assert_true(verify_wants_body(mail.verify));
+	verify_choose(mail.verify, 3, trusted);
+	/* top down: s1 s0 s2 s1 s0; kept: 3, 0, 1 */
+	assert_true(span_eq_str(verify_query(mail.verify, 0, &same), "s1._domainkey.example.org"));
+	assert_int_equal(same, 0);
+	assert_true(verify_query(mail.verify, 1, &same).n > 0);
+	assert_int_equal(same, 1);
+	assert_int_equal(verify_query(mail.verify, 2, &same).n, 0);
+	verify_key(mail.verify, 0, &answer);
+	assert_true(verify_query(mail.verify, 3, &same).n > 0);
+	assert_int_equal(same, 0);
+	assert_int_equal(verify_query(mail.verify, 0, &same).n, 0);
+	assert_int_equal(verify_query(mail.verify, 4, &same).n, 0);
+	assert_int_equal(verify_query(mail.verify, 5, &same).n, 0);
+	signed_mail_finish(&mail, 0, &answer);
+	for (size_t i = 0; i < 5; i++) {
+		const struct verify_signature *s = verify_signature(mail.verify, i);
+
+		assert_int_equal(s->chosen, i != 2 && i != 4);
+		assert_int_equal(s->reason, s->chosen ? VERIFY_KEY_ABSENT : VERIFY_IGNORED);
+		assert_int_equal(s->result, s->chosen ? VERIFY_PERMERROR : VERIFY_NEUTRAL);
+	}
+	assert_null(verify_signature(mail.verify, 5));
+	signed_mail_close(&mail);
+	assert_int_equal(signed_mail_open(&mail, buf_span(&message), &plain), ST_OK);
+	verify_choose(mail.verify, 0, NULL);
+	assert_false(verify_wants_body(mail.verify));
+	signed_mail_close(&mail);
+	/* never asked, never answered */
+	assert_int_equal(signed_mail_open(&mail, buf_span(&message), &plain), ST_OK);
+	verify_body(mail.verify, mail.body);
+	verify_finish(mail.verify);
+	assert_int_equal(verify_signature(mail.verify, 0)->result, VERIFY_TEMPERROR);
+	signed_mail_close(&mail);
+	buf_free(&message);
+}
+
+static void
+test_verify_many_signatures(void **state)
+{
+	struct verify_key answer = {.status = ST_OK, .count = 1};
+	struct signed_mail mail;
+	struct buf message, text, big;
+	struct span record, one;
+
+	(void)state;
+	sign_times(&message, 20, "m");
+	buf_init(&text, 1000);
+	signed_mail_record(ed25519, "", &text);
+	record = buf_span(&text);
+	answer.texts = &record;
+	assert_int_equal(signed_mail_open(&mail, buf_span(&message), &plain), ST_OK);
+	signed_mail_finish(&mail, 3, &answer);
+	assert_int_equal(verify_count(mail.verify), 20);
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(verify_signature(mail.verify, i)->result, VERIFY_PASS);
+	signed_mail_close(&mail);
+	/* a thousand */
+	buf_init(&big, SIGNED_MAIL_MAX);
+	one = span_sub(buf_span(&message), 0,
+	    (size_t)((char *)memmem(message.p + 1, message.n - 1, "DKIM-Sig", 8) - message.p));
+	for (int i = 0; i < 980; i++)
+		buf_add(&big, one);
+	buf_add(&big, buf_span(&message));
+	assert_int_equal(signed_mail_open(&mail, buf_span(&big), &plain), ST_OK);
+	assert_int_equal(verify_count(mail.verify), VERIFY_SIGNATURES_MAX);
+	assert_int_equal(verify_uncounted(mail.verify), 980);
+	signed_mail_finish(&mail, 0, &answer);
+	assert_int_equal(verify_signature(mail.verify, 19)->result, VERIFY_PASS);
+	signed_mail_close(&mail);
+	buf_free(&message);
+	buf_free(&text);
+	buf_free(&big);
+}
+
+/* h= of 1,000 names over 1,900 fields. */
+static void
+test_verify_many_names(void **state)
+{
+	struct signature_params p = params_plain();
+	struct buf message, names;
+
+	(void)state;
+	buf_init(&message, SIGNED_MAIL_MAX);
+	buf_init(&names, SIGNATURE_NAMES_MAX);
+	for (int i = 0; i < 1890; i++)
+		buf_add_fmt(&message, "X-%d: %d\r\n", i % 700, i);
+	buf_add_str(&message, MESSAGE);
+	buf_add_str(&names, "From");
+	for (int i = 0; i < 999; i++)
+		buf_add_fmt(&names, ":x-%d", i % 750);
+	p.header_names = buf_span(&names);
+	signed_mail_sign(&message, ed25519, &p);
+	assert_int_equal(check_key(buf_span(&message), &plain, ed25519, ""), VERIFY_OK);
+	buf_free(&message);
+	buf_free(&names);
+}
+
+/* Fields moved, doubled or taken out; folds of every kind under relaxed. */
+static void
+test_verify_changed_messages(void **state)
+{
+	static const struct {
+		const char *out, *in;
+		bool relaxed, simple;
+	} rows[] = {
+	    {"To: bob", "to:  bob", true, false},
+	    {"To: bob@example.net\r\n", "To: bob@example.net\r\n \r\n", true, false},
+	    {"subject \r\n", "subject\r\n", true, false},
+	    {"\r\n\t subject", " subject", true, false},
+	    {"Received: from", "Received: via", true, true},
+	    {"To: bob@example.net\r\n", "", false, false},
+	    {"To: bob@example.net\r\n", "To: bob@example.net\r\nX: y\r\n", true, true},
+	    {"To: bob@example.net\r\n", "To: bob@example.net\r\nTo: eve@example.net\r\n", false,
+		false},
+	    {"Two  blanks", "Two blanks", true, false},
+	    {"there \r\n", "there\r\n", true, false},
+	    {"last\r\n", "last", true, true},
+	    {"last\r\n", "last\r\nlater\r\n", false, false},
+	    {"second", "  second", false, false},
+	    {"s=sel;", "s=sel ;", false, false},
+	    {" s=sel;", "", false, false},
+	    {" s=sel;", " s=sel; s=sel;", false, false},
+	    {" v=1;", " v=2;", false, false},
+	    {" v=1;", "", false, false},
+	    {"d=example.org", "d=example.net(.example.org", false, false},
+	    {"d=example.org", "d=org", false, false},
+	};
+	struct verify_signature result;
+	struct buf record;
+
+	(void)state;
+	buf_init(&record, 1000);
+	signed_mail_record(ed25519, "", &record);
+	for (size_t i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) {
+		struct signature_params p = params_plain();
+		struct buf message, changed;
+		size_t at, row = i / 2;
+		bool want = i % 2 != 0 ? rows[row].simple : rows[row].relaxed;
+		const char *found;
+
+		p.header_canon = p.body_canon = i % 2 != 0 ? CANON_SIMPLE : CANON_RELAXED;
+		message_signed(&message, ed25519, &p);
+		found = memmem(message.p, message.n, rows[row].out, strlen(rows[row].out));
+		assert_non_null(found);
+		at = (size_t)(found - message.p);
+		buf_init(&changed, SIGNED_MAIL_MAX);
+		buf_add(&changed, span_sub(buf_span(&message), 0, at));
+		buf_add_str(&changed, rows[row].in);
+		buf_add(&changed, span_from(buf_span(&message), at + strlen(rows[row].out)));
+		result = check_record(buf_span(&changed), &plain, buf_span(&record));
+		if ((result.result == VERIFY_PASS) != want)
+			fail_msg("row %zu: %s", i, verify_reason_text(result.reason));
+		buf_free(&changed);
+		buf_free(&message);
+	}
+	buf_free(&record);
+}
+
+/* The white space around the value of b= goes with it, RFC 6376 3.7. */
+static void
+test_verify_b_in_the_middle(void **state)
+{
+	static const char *const spellings[] = {"b=%s", " b = \r\n\t%s \r\n ;", "b=%s;"};
+	struct span rest = SPAN_LIT("To: x@example.org\r\nFrom: a@example.org\r\n");
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++) {
+		bool simple = i % 2 != 0;
+		const char *spelling = spellings[i / 2];
+		bool semicolon = strchr(spelling, ';') != NULL;
+		char value[700], hashed[1000], field[1500], b[100], message[2000];
+		uint8_t hash[SHA256_BYTES], body[SHA256_BYTES], raw[KEY_SIGNATURE_MAX];
+		struct header_field fields[2] = {{SPAN_LIT("From"), SPAN_LIT(" a@example.org")}};
+		struct buf canonical;
+		size_t n, head = strcspn(spelling, "%");
+
+		/* the empty body */
+		digest_start(digest);
+		digest_add(digest, simple ? SPAN_LIT("\r\n") : SPAN_EMPTY);
+		digest_finish(digest, body);
+		base64_encode(body, sizeof body, b);
+		snprintf(value, sizeof value,
+		    " v=1; a=ed25519-sha256; c=%s; d=example.org; h=From; bh=%.44s; s=sel ; ",
+		    simple ? "simple/simple" : "relaxed/relaxed", b);
+		/* what is hashed: up to '=', and from ';' */
+		n = (size_t)(strchr(spelling, '=') - spelling) + 1;
+		snprintf(hashed, sizeof hashed, "%s%.*s%s", value, (int)n, spelling,
+		    semicolon ? ";" : "");
+		buf_init(&canonical, 5000);
+		fields[1] = (struct header_field){SPAN_LIT("DKIM-Signature"), span_str(hashed)};
+		for (int j = 0; j < 2; j++)
+			canon_header(simple ? CANON_SIMPLE : CANON_RELAXED, &fields[j], &canonical);
+		digest_start(digest);
+		digest_add(digest, span_sub(buf_span(&canonical), 0, canonical.n - 2));
+		digest_finish(digest, hash);
+		assert_int_equal(key_sign(ed25519, hash, raw, &n, NULL), ST_OK);
+		base64_encode(raw, n, b);
+		snprintf(field, sizeof field, "%s%.*s%.88s%s", value, (int)head, spelling, b,
+		    spelling + head + 2);
+		snprintf(message, sizeof message, "%.*sDKIM-Signature:%s\r\n\r\n", SPAN_ARG(rest),
+		    field);
+		assert_int_equal(check_key(span_str(message), &plain, ed25519, ""), VERIFY_OK);
+		buf_free(&canonical);
+	}
+}
+
+static void
+test_verify_sha1_and_unknown(void **state)
+{
+	static const struct {
+		const char *a, *bh;
+		enum verify_reason reason;
+	} rows[] = {
+	    {"rsa-sha1", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=", VERIFY_SHA1},
+	    {"RSA-SHA1", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=", VERIFY_SHA1},
+	    {"rsa-sha512", "AAAA", VERIFY_ALGORITHM},
+	    {"rsa sha256", "AAAA", VERIFY_SYNTAX},
+	    {"rsa-sha1", "AAAA", VERIFY_SYNTAX},
+	};
+	char message[1000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct verify_signature result;
+
+		snprintf(message, sizeof message,
+		    "DKIM-Signature: v=1; a=%s; d=a.example; s=s; h=from; bh=%s; b=AAAA\r\n\r\n",
+		    rows[i].a, rows[i].bh);
+		result = check_record(span_str(message), &plain, SPAN_LIT("p=AAAA"));
+		assert_int_equal(result.reason, rows[i].reason);
+		assert_int_equal(result.result, VERIFY_PERMERROR);
+		assert_true(result.chosen);
+	}
+}
+
+/* A message that fills the arena never passes, and nothing breaks. */
+static void
+test_verify_full_arena(void **state)
+{
+	struct signature_params p = params_plain();
+	struct buf message, text;
+	struct span record;
+	bool passed = false;
+
+	(void)state;
+	/* its header hash is that of no other field at all */
+	p.header_names = SPAN_LIT("From:X");
+	message_signed(&message, ed25519, &p);
+	buf_init(&text, 1000);
+	signed_mail_record(ed25519, "", &text);
+	record = buf_span(&text);
+	for (size_t spare = 0; spare < 20000; spare += 16) {
+		struct verify_key answer = {.status = ST_OK, .texts = &record, .count = 1};
+		struct signed_mail mail;
+		enum verify_result result = VERIFY_NONE;
+
+		assert_int_equal(signed_mail_open(&mail, buf_span(&message), NULL), ST_OK);
+		mail.arena.max = mail.arena.used + spare;
+		if (verify_new(&mail.list, &plain, &mail.arena, &mail.verify, NULL) == ST_OK) {
+			signed_mail_finish(&mail, 0, &answer);
+			result = verify_signature(mail.verify, 0)->result;
+		}
+		assert_true(result == VERIFY_NONE || result == VERIFY_PASS ||
+			    result == VERIFY_TEMPERROR || result == VERIFY_PERMERROR);
+		passed = passed || result == VERIFY_PASS;
+		signed_mail_close(&mail);
+	}
+	assert_true(passed);
+	buf_free(&message);
+	buf_free(&text);
+}
+
+static void
+test_verify_with_cache(void **state)
+{
+	struct signature_params p = params_plain();
+	struct verify_options options = plain;
+
+	(void)state;
+	options.keys = public_key_cache_new(2);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(sign_and_check(&p, &options, rsa, ""), VERIFY_OK);
+		assert_int_equal(sign_and_check(&p, &options, ed25519, ""), VERIFY_OK);
+		assert_int_equal(sign_and_check(&p, &options, rsa2048, ""), VERIFY_OK);
+		assert_int_equal(sign_and_check(&p, &options, rsa2048, ""), VERIFY_OK);
+	}
+	assert_int_equal(public_key_cache_count(options.keys), 2);
+	public_key_cache_free(options.keys);
+}
+
+static void
+test_verify_texts(void **state)
+{
+	(void)state;
+	for (int i = VERIFY_OK; i <= VERIFY_INTERNAL; i++) {
+		const char *text = verify_reason_text((enum verify_reason)i);
+
+		assert_non_null(text);
+		assert_true(strlen(text) > 3 && strpbrk(text, "\"\\\r\n;") == NULL);
+	}
+	assert_string_equal(verify_result_name(VERIFY_PERMERROR), "permerror");
+}
+
+static int
+keys_make(void **state)
+{
+	(void)state;
+	digest = digest_new();
+	return key_generate(KEY_ED25519_SHA256, 0, &ed25519, NULL) != ST_OK ||
+	       key_generate(KEY_RSA_SHA256, 1024, &rsa, NULL) != ST_OK ||
+	       key_generate(KEY_RSA_SHA256, 2048, &rsa2048, NULL) != ST_OK;
+}
+
+static int
+keys_free(void **state)
+{
+	(void)state;
+	digest_free(digest);
+	key_free(ed25519);
+	key_free(rsa);
+	key_free(rsa2048);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_verify_published),
+	    cmocka_unit_test(test_verify_own),
+	    cmocka_unit_test(test_verify_chunks),
+	    cmocka_unit_test(test_verify_bit_flips),
+	    cmocka_unit_test(test_verify_key_and_signature_flips),
+	    cmocka_unit_test(test_verify_key_rules),
+	    cmocka_unit_test(test_verify_answers),
+	    cmocka_unit_test(test_verify_dnssec),
+	    cmocka_unit_test(test_verify_times),
+	    cmocka_unit_test(test_verify_body_length),
+	    cmocka_unit_test(test_verify_small_keys),
+	    cmocka_unit_test(test_verify_must_be_signed),
+	    cmocka_unit_test(test_verify_signed_signatures),
+	    cmocka_unit_test(test_verify_choose),
+	    cmocka_unit_test(test_verify_many_signatures),
+	    cmocka_unit_test(test_verify_many_names),
+	    cmocka_unit_test(test_verify_changed_messages),
+	    cmocka_unit_test(test_verify_b_in_the_middle),
+	    cmocka_unit_test(test_verify_sha1_and_unknown),
+	    cmocka_unit_test(test_verify_full_arena),
+	    cmocka_unit_test(test_verify_with_cache),
+	    cmocka_unit_test(test_verify_texts),
+	};
+
+	return cmocka_run_group_tests(tests, keys_make, keys_free);
+}
