@@ -23,7 +23,8 @@ client_optneg(struct session *session, const struct milter_event *event)
 	struct milter_options agreed;
 	struct err err = ERR_NONE;
 
-	if (settings->remove_old_signatures)
+	if (settings->remove_old_signatures ||
+	    (settings->verify && !settings->verifying.keep_results))
 		want.actions_needed |= SMFIF_CHGHDRS;
 	/* A peer of PeerList is let go at connect, which needs the MTA to wait there. */
 	if (settings->ask_peer)
@@ -75,6 +76,8 @@ client_macro(struct session *session, const struct milter_event *event)
 		else if (span_eq_str(name, "daemon_name"))
 			session_copy_text(
 			    session->daemon_name, sizeof(session->daemon_name), value);
+		else if (span_eq_str(name, "j"))
+			session_copy_text(session->mta_name, sizeof(session->mta_name), value);
 		else if (span_eq_str(name, "auth_type"))
 			session->authenticated = value.n > 0;
 		if (session->host->settings->want_macros)
@@ -129,6 +132,6 @@ client_quit_nc(struct session *session, const struct milter_event *event)
 	session->peer = session->authenticated = false;
 	session->family = 4; /* 0.0.0.0 */
 	memset(session->address, 0, sizeof(session->address));
-	session->client_host[0] = session->daemon_name[0] = '\0';
+	session->client_host[0] = session->daemon_name[0] = session->mta_name[0] = '\0';
 	session->state = SESSION_NEGOTIATED;
 }

@@ -211,7 +211,8 @@ connection_decode(struct connection *connection, struct span input)
 static bool
 keep_input(struct connection *connection, struct span rest)
 {
-	if (!connection->asked && !connection->blocked)
+	if (!connection->asked && !connection->blocked &&
+	    connection->session.question != QUESTION_KEYS)
 		question_note(connection);
 	buf_add(&connection->input, rest);
 	if (buf_status(&connection->input) != ST_OK) {
@@ -266,12 +267,23 @@ connection_resume(struct connection *connection)
 	buf_free(&kept);
 }
 
+/* host->resume: the keys that a message waited for are there. */
+void
+connection_keys_ready(struct session *session)
+{
+	struct connection *connection =
+	    (struct connection *)(void *)((char *)session - offsetof(struct connection, session));
+
+	session_keys_ready(session);
+	connection_resume(connection);
+}
+
 void
 connection_check_time(struct connection *connection, int64_t now_ms)
 {
 	struct session *session = &connection->session;
 
-	if (session->question != QUESTION_NONE &&
+	if ((connection->asked || connection->blocked) &&
 	    now_ms - connection->asked_ms > KEEPER_TIMEOUT_MS) {
 		question_forget(connection);
 		session_keeper_lost(session, "the keeper did not answer in time");

@@ -329,12 +329,25 @@ find_keys(const struct deciding *d)
 		apply_default_key(d, domain);
 }
 
+/* Nothing signs it, so it is somebody else's. */
+static void
+decide_verify(const struct deciding *d)
+{
+	struct span rest = d->request->signers, signer;
+
+	d->decision->verdict = VERDICT_VERIFY;
+	for (uint32_t bit = 0; bit < FRAME_SIGNERS_MAX; bit++)
+		if (frame_list_next(&rest, &signer) && table_has(d, d->rules->trusted, signer))
+			d->decision->trusted |= (uint32_t)1 << bit;
+}
+
 void
 decision_make(struct rules *rules, const struct request *request, struct decision *decision)
 {
 	struct deciding d = {rules, request, decision, false};
 
 	decision->verdict = VERDICT_PASS;
+	decision->trusted = 0;
 	decision->key_count = decision->match_count = decision->entry_count = 0;
 	d.why = rules->log_why && (request->flags & REQUEST_FLAG_ROUTED) == 0;
 	if (table_has(&d, rules->exempt, request->domain)) {
@@ -343,7 +356,11 @@ decision_make(struct rules *rules, const struct request *request, struct decisio
 	}
 	if (decision->verdict != VERDICT_TEMPFAIL)
 		find_keys(&d);
-	if (decision->verdict == VERDICT_TEMPFAIL || decision->key_count == 0 || !rules->sign)
+	if (decision->verdict == VERDICT_TEMPFAIL)
+		return;
+	if (decision->key_count == 0 && rules->verify)
+		decide_verify(&d);
+	if (decision->key_count == 0 || !rules->sign)
 		return;
 	if (!recipient_listed(&d) && decision->verdict != VERDICT_TEMPFAIL)
 		decision->verdict = VERDICT_SIGN;

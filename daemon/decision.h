@@ -25,7 +25,8 @@ struct decision_key {
 };
 
 struct decision {
-	enum verdict verdict; /* VERDICT_PASS, VERDICT_SIGN, VERDICT_TEMPFAIL */
+	enum verdict verdict; /* VERDICT_PASS, _SIGN, _VERIFY, _TEMPFAIL */
+	uint32_t trusted;     /* VERDICT_VERIFY: signers of the request in TrustSignaturesFrom */
 	size_t key_count;
 	struct decision_key keys[DECISION_KEYS_MAX];
 	/* private: what the spans above live in */

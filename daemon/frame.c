@@ -95,6 +95,8 @@ request_encode(const struct request *request, struct buf *out)
 	put_span(out, request->sender_header);
 	put_span(out, request->user);
 	put_span(out, request->domain);
+	if (request->type == REQUEST_ROUTE)
+		put_span(out, request->signers);
 	if (request->type != REQUEST_SIGN)
 		return buf_status(out);
 	put_number(out, (uint64_t)request->body_length, 8);
@@ -145,6 +147,8 @@ request_decode(struct span frame, struct request *out)
 	out->frontend = (uint16_t)frontend;
 	out->flags = (uint16_t)flags;
 	out->family = (uint8_t)family;
+	if (out->type == REQUEST_ROUTE && !get_span(&frame, FRAME_SIGNERS_BYTES_MAX, &out->signers))
+		return ST_INVALID;
 	if (out->type == REQUEST_SIGN && !get_sign_part(&frame, out))
 		return ST_INVALID;
 	return frame.n == 0 ? ST_OK : ST_INVALID;
@@ -157,6 +161,8 @@ reply_encode(const struct reply *reply, struct buf *out)
 	put_number(out, (uint64_t)reply->verdict, 1);
 	put_number(out, reply->id, 8);
 	put_span(out, reply->text);
+	if (reply->verdict == VERDICT_VERIFY)
+		put_number(out, reply->trusted, 4);
 	put_number(out, reply->field_count, 1);
 	for (size_t i = 0; i < reply->field_count; i++) {
 		put_span(out, reply->fields[i].name);
@@ -168,21 +174,22 @@ reply_encode(const struct reply *reply, struct buf *out)
 static bool
 verdict_known(uint64_t verdict)
 {
-	return (verdict >= VERDICT_PASS && verdict <= VERDICT_QUARANTINE) ||
-	       verdict == VERDICT_RESET;
+	return (verdict >= VERDICT_PASS && verdict <= VERDICT_VERIFY) || verdict == VERDICT_RESET;
 }
 
 enum status
 reply_decode(struct span frame, struct reply *out)
 {
-	uint64_t magic, verdict, count;
+	uint64_t magic, verdict, count, trusted = 0;
 
 	if (!get_number(&frame, 1, &magic) || magic != REPLY_MAGIC ||
 	    !get_number(&frame, 1, &verdict) || !verdict_known(verdict) ||
 	    !get_number(&frame, 8, &out->id) || !get_span(&frame, 1024, &out->text) ||
+	    (verdict == VERDICT_VERIFY && !get_number(&frame, 4, &trusted)) ||
 	    !get_number(&frame, 1, &count) || count > FRAME_HEADERS_MAX)
 		return ST_INVALID;
 	out->verdict = (enum verdict)verdict;
+	out->trusted = (uint32_t)trusted;
 	out->field_count = (size_t)count;
 	for (size_t i = 0; i < out->field_count; i++)
 		if (!get_span(&frame, 256, &out->fields[i].name) ||

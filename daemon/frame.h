@@ -25,6 +25,8 @@
 #define FRAME_MACROS_MAX 16384U     /* octets of MTA macros in a frame */
 #define FRAME_RECIPIENTS_MAX 98304U /* octets of recipients in a frame */
 #define FRAME_HEADERS_MAX 32U       /* header fields in one answer */
+#define FRAME_SIGNERS_MAX 32U       /* signing domains in a ROUTE frame: bits of trusted */
+#define FRAME_SIGNERS_BYTES_MAX (FRAME_SIGNERS_MAX * (4U + 256U))
 
 enum request_type {
 	REQUEST_PEER = 1, /* is this client in PeerList? */
@@ -56,6 +58,9 @@ struct request {
 	struct span user;          /* of the sender, as written */
 	struct span domain;        /* of the sender, lower-case A-labels */
 
+	/* ROUTE only: the d= of each DKIM-Signature, for TrustSignaturesFrom. */
+	struct span signers; /* list, at most FRAME_SIGNERS_MAX */
+
 	/* SIGN only. */
 	int64_t body_length; /* l=, or -1 */
 	uint8_t body_hash[SHA256_BYTES];
@@ -71,6 +76,7 @@ enum verdict {
 	VERDICT_REJECT,
 	VERDICT_DISCARD,
 	VERDICT_QUARANTINE, /* let go, into the MTA's quarantine */
+	VERDICT_VERIFY,     /* not ours to sign: verify it */
 	VERDICT_RESET = 9   /* from the parent: the keeper died, whatever it had is lost */
 };
 
@@ -83,6 +89,7 @@ struct reply {
 	enum verdict verdict;
 	uint64_t id;
 	struct span text; /* for the MTA; empty: the front-end's own words */
+	uint32_t trusted; /* VERDICT_VERIFY: bit i for signer i of the request */
 	size_t field_count;
 	struct reply_field fields[FRAME_HEADERS_MAX];
 };

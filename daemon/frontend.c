@@ -12,12 +12,16 @@
 #include <unistd.h>
 
 #include "daemon/frontend.h"
+#include "daemon/resolving.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 
 #define ACCEPT_PAUSE_MS 1000
 #define REPLY_BATCH 32
 #define FULL_SAID_EVERY_MS 60000
+/* Public keys kept parsed: at about 5 KB each, 10 MB for each front-end at most. */
+#define PUBLIC_KEYS_MAX 2048
 
 static enum status
 send_to_keeper(struct session_host *host)
@@ -190,12 +194,21 @@ on_request_room(struct loop_source *source, uint32_t events)
 
 /* ---- time and signals ---- */
 
+/* -F stops the clock for x= and t=. */
+static void
+tell_time(struct frontend *frontend)
+{
+	frontend->host.now_utc =
+	    frontend->fixed_time_utc >= 0 ? frontend->fixed_time_utc : clock_utc_s();
+}
+
 static void
 on_tick(struct loop *loop)
 {
 	struct frontend *frontend = loop->owner;
 	struct connection *connection = frontend->all, *next;
 
+	tell_time(frontend);
 	if (frontend->accept_again_ms != 0 && frontend->accept_again_ms <= loop->now_ms) {
 		frontend->accept_again_ms = 0;
 		listening(frontend, !frontend->draining);
@@ -296,6 +309,9 @@ frontend_open(struct frontend *frontend, const struct child_args *args, struct e
 	frontend->host.settings = settings;
 	frontend->host.frontend = (uint16_t)args->index;
 	frontend->host.send = send_to_keeper;
+	frontend->host.resume = connection_keys_ready;
+	frontend->fixed_time_utc = args->fixed_time_utc;
+	tell_time(frontend);
 	buf_init(&frontend->host.frame, FRAME_MAX);
 	buf_init(&frontend->host.scratch, FRAME_CANONICAL_MAX);
 	/* Answers to a front-end that died must not be taken for ours. */
@@ -304,6 +320,12 @@ frontend_open(struct frontend *frontend, const struct child_args *args, struct e
 	frontend->loop.owner = frontend;
 	frontend->room = mem_alloc(READ_BYTES);
 	frontend->reply_room = mem_alloc(FRAME_MAX);
+	if (settings->verify)
+		frontend->host.keys = public_key_cache_new(PUBLIC_KEYS_MAX);
+	if (settings->verify)
+		status = resolving_open(args->conf, &frontend->loop, &frontend->host.resolver, err);
+	if (status != ST_OK)
+		return status;
 	return open_sources(frontend, args, err);
 }
 

@@ -5,9 +5,9 @@
 #ifndef SIGNPOST_DAEMON_FRONTEND_H
 #define SIGNPOST_DAEMON_FRONTEND_H
 
-#include "lib/base/loop.h"
 #include "daemon/process.h"
 #include "daemon/session.h"
+#include "lib/base/loop.h"
 
 /* One read; also the most input kept of a peer that sends on while it should wait. */
 #define READ_BYTES 262144U
@@ -42,6 +42,7 @@ struct frontend {
 	bool accepting, draining;
 	bool tcp;                /* the listening sockets are not UNIX ones */
 	int64_t accept_again_ms; /* after an accept that failed; 0: no need */
+	int64_t fixed_time_utc;  /* -F, or -1 */
 	int64_t full_said_ms;    /* MaximumConnections was last logged then */
 	size_t count;
 	size_t asked; /* connections with a question at the keeper */
@@ -57,6 +58,8 @@ void connection_open(struct frontend *frontend, int fd);
 void connection_close(struct connection *connection);
 /* The session went on: decodes what was kept, writes, reads on. The connection may be gone then. */
 void connection_resume(struct connection *connection);
+/* host->resume of a connection's session. The connection may be gone then. */
+void connection_keys_ready(struct session *session);
 /* Called every second. The connection may be gone then. */
 void connection_check_time(struct connection *connection, int64_t now_ms);
 /* Between two messages: may be closed without harm to a message. */

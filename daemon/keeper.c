@@ -16,6 +16,7 @@
 #include "daemon/frame.h"
 #include "daemon/keycache.h"
 #include "daemon/process.h"
+#include "daemon/resolving.h"
 #include "daemon/settings.h"
 #include "daemon/signer.h"
 #include "lib/base/clock.h"
@@ -113,6 +114,7 @@ answer(struct worker *worker, const struct request *request)
 	}
 	decision_make(worker->keeper->rules, request, &worker->decision);
 	reply->verdict = worker->decision.verdict;
+	reply->trusted = worker->decision.trusted;
 	if (reply->verdict == VERDICT_SIGN && request->type == REQUEST_SIGN)
 		sign(worker, request);
 	decision_release(&worker->decision);
@@ -209,6 +211,9 @@ keeper_open(struct keeper *keeper, const struct conf *conf, struct err *err)
 		return status;
 	}
 	status = settings_new(conf, &keeper->settings, err);
+	/* The front-ends will open one each; a mistake has to be known before they exist. */
+	if (status == ST_OK && keeper->settings->verify)
+		status = resolving_check(conf, err);
 	if (status == ST_OK)
 		status = rules_open(conf, &keeper->rules, err);
 	if (status == ST_OK)

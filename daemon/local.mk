@@ -4,6 +4,7 @@ noinst_LIBRARIES += daemon/libdaemon.a
 daemon_libdaemon_a_SOURCES = \
 	daemon/channel.c daemon/channel.h \
 	daemon/client.c \
+	daemon/conclusion.c \
 	daemon/connection.c \
 	daemon/decision.c daemon/decision.h \
 	daemon/frame.c daemon/frame.h \
@@ -14,14 +15,17 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/listener.c \
 	daemon/message.c daemon/message.h \
 	daemon/options.c daemon/options.h \
+	daemon/outcome.c daemon/outcome.h \
 	daemon/parent.c daemon/parent.h \
 	daemon/process.c daemon/process.h \
 	daemon/query.c daemon/query.h \
+	daemon/resolving.c daemon/resolving.h \
 	daemon/rules.c daemon/rules.h \
 	daemon/session.c daemon/session.h \
-	daemon/settings.c daemon/settings.h \
+	daemon/settings.c daemon/settings.h daemon/settings_verify.c \
 	daemon/signer.c daemon/signer.h \
-	daemon/steps.c daemon/steps.h
+	daemon/steps.c daemon/steps.h \
+	daemon/verification.c daemon/verification.h
 if SANDBOX
 daemon_libdaemon_a_SOURCES += daemon/sandbox_seccomp.c
 else
@@ -29,8 +33,8 @@ daemon_libdaemon_a_SOURCES += daemon/sandbox_none.c
 endif
 EXTRA_DIST += daemon/sandbox_seccomp.c daemon/sandbox_none.c
 LIBDAEMON = daemon/libdaemon.a
-DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDKIM) \
-	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) -lpthread
+DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDNS) $(LIBDKIM) \
+	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) $(UNBOUND_LIBS) -lpthread
 
 sbin_PROGRAMS += signpostd
 signpostd_SOURCES = daemon/main.c

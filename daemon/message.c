@@ -13,6 +13,8 @@
 #include "lib/base/mem.h"
 #include "lib/dkim/signature.h"
 
+/* In a message's arena beside the header: the index of the fields, addresses, parsed signatures. */
+#define MESSAGE_EXTRA 1048576U
 #define UNKNOWN_JOB_ID "(unknown-jobid)"
 
 void
@@ -22,7 +24,7 @@ message_init(struct session *session)
 
 	*message = (struct session_message){.verdict = 0};
 	/* Fields, their index and copies of folded values. */
-	arena_init(&message->arena, 4 * session->host->settings->header_bytes_max + 262144);
+	arena_init(&message->arena, 4 * session->host->settings->header_bytes_max + MESSAGE_EXTRA);
 	buf_init(&message->recipients, FRAME_RECIPIENTS_MAX);
 	buf_init(&message->macros, FRAME_MACROS_MAX);
 }
@@ -55,6 +57,7 @@ message_hashing_stop(struct session *session)
 void
 message_free(struct session *session)
 {
+	verification_reset(session);
 	message_hashing_stop(session);
 	arena_free(&session->message.arena);
 	buf_free(&session->message.recipients);
@@ -68,6 +71,7 @@ message_reset(struct session *session)
 	struct arena arena;
 	struct buf recipients, macros;
 
+	verification_reset(session);
 	message_hashing_stop(session);
 	/* Between messages a connection holds none of their memory. */
 	arena_free(&message->arena);
@@ -118,11 +122,12 @@ message_macro(struct buf *macros, struct span name, struct span value)
 	frame_list_add(macros, value);
 }
 
-static void
-decide(struct session *session, enum verdict verdict, const char *refusal)
+void
+message_refuse(struct session *session, enum verdict verdict, const char *text, const char *detail)
 {
 	session->message.verdict = verdict;
-	snprintf(session->message.refusal, sizeof(session->message.refusal), "%s", refusal);
+	session->message.detail = detail;
+	snprintf(session->message.refusal, sizeof(session->message.refusal), "%s", text);
 }
 
 static void
@@ -134,7 +139,8 @@ too_many_headers(struct session *session)
 	    "%s: too much header data, more than %zu octets or %d fields; %s",
 	    message_job_id(session), settings->header_bytes_max, HEADER_FIELDS_MAX,
 	    conf_action_name(settings->on_security));
-	decide(session, settings_verdict(settings->on_security), "too much header data");
+	message_refuse(
+	    session, settings_verdict(settings->on_security), "too much header data", NULL);
 }
 
 void
@@ -233,12 +239,12 @@ choose_canon(struct session *session)
 	message->body_canon = body_relaxed ? CANON_RELAXED : CANON_SIMPLE;
 }
 
-/* RFC 5322 section 3.6: From and Date once, the others at most once. */
-static bool
-field_counts_right(const struct header_list *headers)
+bool
+message_counts_right(const struct session_message *message)
 {
 	static const char *const single[] = {"Sender", "Reply-To", "To", "Cc", "Bcc", "Message-ID",
 	    "In-Reply-To", "References", "Subject"};
+	const struct header_list *headers = &message->headers;
 
 	if (header_list_count(headers, SPAN_LIT("From")) != 1 ||
 	    header_list_count(headers, SPAN_LIT("Date")) != 1)
@@ -250,18 +256,11 @@ field_counts_right(const struct header_list *headers)
 }
 
 void
-message_headers_done(struct session *session)
+message_hashing_start(struct session *session)
 {
 	struct session_message *message = &session->message;
 	const struct settings *settings = session->host->settings;
 
-	if (message->verdict != 0)
-		return;
-	if (!settings->sign || !find_sender(session)) {
-		decide(session, VERDICT_PASS, "");
-		return;
-	}
-	message->defective = settings->required_headers && !field_counts_right(&message->headers);
 	choose_canon(session);
 	message->digest = digest_take(session->host);
 	canon_body_init(&message->body, message->body_canon, message->digest, settings->body_limit,
@@ -269,12 +268,51 @@ message_headers_done(struct session *session)
 	message->hashing = true;
 }
 
+/* Without s in Mode most configurations need not ask the keeper at all. */
+static bool
+role_in_question(const struct session *session)
+{
+	const struct settings *settings = session->host->settings;
+	const struct verification *verification = &session->message.verification;
+
+	return settings->sign || settings->verifying.ask_role ||
+	       (settings->verifying.ask_trusted && verification->verify != NULL);
+}
+
+void
+message_headers_done(struct session *session)
+{
+	struct session_message *message = &session->message;
+	const struct settings *settings = session->host->settings;
+	bool sender_known;
+
+	if (message->verdict != 0)
+		return;
+	sender_known = find_sender(session);
+	message->defective = settings->required_headers && !message_counts_right(message);
+	message->unsignable = settings->verifying.strict_headers && !message_counts_right(message);
+	if (settings->verify && verification_has_signatures(session))
+		verification_read(session);
+	if (settings->verify && (!sender_known || !role_in_question(session)))
+		verification_start(session, 0);
+	else if (!sender_known || (!settings->sign && !settings->verify))
+		message_refuse(session, VERDICT_PASS, "", NULL);
+	else if (message->verification.verify != NULL || !settings->sign || message->unsignable)
+		message->ask_role = true;
+	else
+		message_hashing_start(session);
+}
+
 void
 message_body(struct session *session, struct span data)
 {
 	struct session_message *message = &session->message;
 
-	if (!message->hashing || data.n == 0)
+	if (data.n == 0)
+		return;
+	if (message->role == MESSAGE_VERIFY)
+		verification_body(&message->verification, data);
+	if (!message->hashing)
 		return;
 	canon_body_update(&message->body, data);
 	message->body_bytes += data.n;
@@ -367,24 +405,30 @@ message_frame(struct session *session)
 	    .id = ++host->next_id,
 	    .host = span_str(session->client_host),
 	    .body_length = -1};
-	struct buf names, macros;
+	struct buf names, macros, signers;
 	bool fits;
 
 	session->question_id = request.id;
 	memcpy(request.address, session->address, sizeof(request.address));
 	buf_init(&names, SIGNATURE_NAMES_MAX);
 	buf_init(&macros, FRAME_MACROS_MAX);
+	buf_init(&signers, FRAME_SIGNERS_BYTES_MAX);
 	if (session->question != QUESTION_PEER) {
 		add_facts(session, &request);
 		add_macros(session, &request, &macros);
 	}
-	fits = facts_whole(session, &macros);
+	if (session->question == QUESTION_ROUTE) {
+		verification_signers(&session->message.verification, &signers);
+		request.signers = buf_span(&signers);
+	}
+	fits = facts_whole(session, &macros) && buf_status(&signers) == ST_OK;
 	if (session->question == QUESTION_SIGN)
 		fits = fits && add_header_block(session, &request, &names);
 	buf_reset(&host->frame);
 	fits = fits && request_encode(&request, &host->frame) == ST_OK;
 	buf_free(&names);
 	buf_free(&macros);
+	buf_free(&signers);
 	return fits;
 }
 
@@ -403,8 +447,8 @@ delete_old_signatures(struct session *session)
 }
 
 /* On top of all fields, where the protocol can say so. */
-static bool
-put_field(struct session *session, struct span name, struct span value)
+bool
+message_put_field(struct session *session, struct span name, struct span value)
 {
 	if ((session->protocol & SMFIP_HDR_LEADSPC) == 0 && value.n > 0 && value.p[0] == ' ')
 		value = span_from(value, 1);
@@ -413,26 +457,27 @@ put_field(struct session *session, struct span name, struct span value)
 	return milter_put_insheader(&session->out, 0, name, value) == ST_OK;
 }
 
-static bool
-put_software_field(struct session *session)
+bool
+message_put_software_field(struct session *session)
 {
 	char value[512];
 	int n = snprintf(value, sizeof(value), " Signpost v" PACKAGE_VERSION " %s %s",
 	    session->host->settings->host_name, message_job_id(session));
 
-	return put_field(session, SPAN_LIT("DKIM-Filter"), span_of(value, (size_t)n));
+	if (!session->host->settings->software_header)
+		return true;
+	return message_put_field(session, SPAN_LIT("DKIM-Filter"), span_of(value, (size_t)n));
 }
 
 bool
 message_put_fields(struct session *session, const struct reply *reply)
 {
-	const struct settings *settings = session->host->settings;
-	bool ok = !settings->remove_old_signatures || delete_old_signatures(session);
+	bool ok = !session->host->settings->remove_old_signatures || delete_old_signatures(session);
 
-	if (ok && settings->software_header)
-		ok = put_software_field(session);
+	ok = ok && message_put_software_field(session);
 	/* Each goes on top of the one before, so that the first signature ends up first. */
 	for (size_t i = reply->field_count; i > 0 && ok; i--)
-		ok = put_field(session, reply->fields[i - 1].name, reply->fields[i - 1].value);
+		ok = message_put_field(
+		    session, reply->fields[i - 1].name, reply->fields[i - 1].value);
 	return ok;
 }

@@ -21,7 +21,18 @@ void message_recipient(struct session *session, struct span address);
 void message_header(struct session *session, struct span name, struct span value, bool too_big);
 /* End of headers: finds the sender; the body digest starts unless the verdict is already clear. */
 void message_headers_done(struct session *session);
+/* The body digest for signing. */
+void message_hashing_start(struct session *session);
 void message_hashing_stop(struct session *session);
+/* RFC 5322 section 3.6: From and Date once, the others at most once. */
+bool message_counts_right(const struct session_message *message);
+/* text for the MTA; detail: see struct session_message. */
+void message_refuse(
+    struct session *session, enum verdict verdict, const char *text, const char *detail);
+/* Inserts a field above all others. false: it cannot be put together. */
+bool message_put_field(struct session *session, struct span name, struct span value);
+/* DKIM-Filter, if SoftwareHeader. */
+bool message_put_software_field(struct session *session);
 void message_body(struct session *session, struct span data);
 /* End of the body: the hash is ready. */
 void message_body_done(struct session *session);

@@ -68,6 +68,7 @@ static const struct opening openings[] = {
     {CONF_EXEMPT_DOMAINS, TABLE_ICASE, offsetof(struct rules, exempt)},
     {CONF_MTA, 0, offsetof(struct rules, mta)},
     {CONF_DONT_SIGN_MAIL_TO, TABLE_ICASE, offsetof(struct rules, dont_sign)},
+    {CONF_TRUST_SIGNATURES_FROM, TABLE_ICASE, offsetof(struct rules, trusted)},
 };
 
 static enum status
@@ -121,8 +122,8 @@ enum status
 rules_open(const struct conf *conf, struct rules **rules_out, struct err *err)
 {
 	struct rules *rules = mem_zalloc(1, sizeof(*rules));
-	bool verify;
-	enum status status = conf_mode(conf_string(conf, CONF_MODE), &rules->sign, &verify, err);
+	enum status status =
+	    conf_mode(conf_string(conf, CONF_MODE), &rules->sign, &rules->verify, err);
 
 	rules->key_file = path_of(conf_string(conf, CONF_KEY_FILE));
 	rules->selector = copy_of(conf_string(conf, CONF_SELECTOR));
@@ -160,6 +161,7 @@ rules_close(struct rules *rules)
 	table_close(rules->exempt);
 	table_close(rules->mta);
 	table_close(rules->dont_sign);
+	table_close(rules->trusted);
 	list_free(&rules->macros);
 	mem_free(rules->key_file);
 	mem_free(rules->selector);
@@ -170,8 +172,8 @@ enum status
 rules_watch(struct rules *rules, struct err *err)
 {
 	struct table *const tables[] = {rules->signing, rules->keys, rules->domains, rules->exempt,
-	    rules->mta, rules->dont_sign, rules->host_tables[0], rules->host_tables[1],
-	    rules->host_tables[2]};
+	    rules->mta, rules->dont_sign, rules->trusted, rules->host_tables[0],
+	    rules->host_tables[1], rules->host_tables[2]};
 	enum status status = watcher_start(&rules->watcher, err);
 
 	if (status != ST_OK)

@@ -13,13 +13,14 @@
 #include "lib/store/watch.h"
 
 struct rules {
-	bool sign;               /* Mode has s */
+	bool sign, verify;       /* Mode has s, v */
 	struct table *signing;   /* SigningTable */
 	struct table *keys;      /* KeyTable */
 	struct table *domains;   /* Domain; only without a KeyTable */
 	struct table *exempt;    /* ExemptDomains */
 	struct table *mta;       /* MTA */
 	struct table *dont_sign; /* DontSignMailTo */
+	struct table *trusted;   /* TrustSignaturesFrom */
 	struct table *host_tables[3];
 	struct hostlist *peers;    /* PeerList */
 	struct hostlist *internal; /* InternalHosts */

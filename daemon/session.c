@@ -85,12 +85,14 @@ static void
 put_quarantine(struct session *session)
 {
 	if ((session->actions & SMFIF_QUARANTINE) != 0)
-		session_sent(
-		    session, milter_put_quarantine(&session->out, "DKIM signing is not possible"));
+		session_sent(session,
+		    milter_put_quarantine(&session->out, session->message.role == MESSAGE_VERIFY
+							     ? session->message.refusal
+							     : "DKIM signing is not possible"));
 	else
-		log_line(LOG_LEVEL_WARNING,
-		    "%s: the MTA has no quarantine; the message goes unsigned",
-		    message_job_id(session));
+		log_line(LOG_LEVEL_WARNING, "%s: the MTA has no quarantine; the message goes %s",
+		    message_job_id(session),
+		    session->message.role == MESSAGE_VERIFY ? "through" : "unsigned");
 }
 
 /* The reply that a decided message gets at the step where it was decided. */
@@ -99,6 +101,7 @@ session_put_verdict(struct session *session)
 {
 	const struct session_message *message = &session->message;
 	bool permanent = message->verdict == VERDICT_REJECT;
+	char code[8];
 
 	switch (message->verdict) {
 	case VERDICT_PASS:
@@ -109,6 +112,7 @@ session_put_verdict(struct session *session)
 		session_put_reply(session, SMFIR_DISCARD);
 		return;
 	case VERDICT_SIGN:
+	case VERDICT_VERIFY:
 		session_put_reply(session, SMFIR_CONTINUE);
 		return;
 	case VERDICT_QUARANTINE:
@@ -118,11 +122,10 @@ session_put_verdict(struct session *session)
 		session_put_reply(session, SMFIR_CONTINUE);
 		return;
 	default:
+		snprintf(code, sizeof(code), "%c.%s", permanent ? '5' : '4',
+		    message->detail == NULL ? "7.0" : message->detail);
 		session_sent(session, milter_put_replycode(&session->out, permanent ? "550" : "451",
-					  permanent && message->defective ? "5.0.0"
-					  : permanent                     ? "5.7.0"
-									  : "4.7.0",
-					  message->refusal));
+					  code, message->refusal));
 		return;
 	}
 }
@@ -166,6 +169,76 @@ take_verdict(struct session *session, const struct reply *reply)
 			: "DKIM signing is not available, try again later");
 }
 
+/* The end of a message that is verified. */
+static void
+finish_verifying(struct session *session)
+{
+	verification_conclude(session);
+	if (session->state == SESSION_DONE)
+		return;
+	session_put_verdict(session);
+	session_message_over(session);
+}
+
+static void
+end_verifying(struct session *session)
+{
+	if (verification_end(session))
+		finish_verifying(session);
+}
+
+void
+session_keys_ready(struct session *session)
+{
+	session->question = QUESTION_NONE;
+	finish_verifying(session);
+}
+
+/* Not ours to sign. */
+static void
+verify_instead(struct session *session, const struct reply *reply)
+{
+	struct session_message *message = &session->message;
+
+	message_hashing_stop(session);
+	if (message->at_end && message->verification.verify != NULL) {
+		log_line(LOG_LEVEL_NOTICE,
+		    "%s: it was to be signed when its body came, and now it is not: the tables "
+		    "have "
+		    "changed; message tempfailed",
+		    message_job_id(session));
+		message_refuse(session, VERDICT_TEMPFAIL, "try again later", NULL);
+		session_put_verdict(session);
+		session_message_over(session);
+		return;
+	}
+	verification_start(session, reply->trusted);
+	if (message->at_end) {
+		end_verifying(session);
+		return;
+	}
+	if (message->asked_at_eoh)
+		session_put_reply(session, SMFIR_CONTINUE);
+	message->verdict = 0;
+	message->asked_at_eoh = false;
+}
+
+/* It would be signed, were it not for its header. */
+static void
+check_header(struct session *session)
+{
+	struct session_message *message = &session->message;
+
+	if (message->defective) {
+		message_refuse(session, VERDICT_REJECT, "not RFC 5322 compliant", "0.0");
+	} else if (message->unsignable) {
+		log_line(LOG_LEVEL_NOTICE,
+		    "%s: its header is not RFC 5322 compliant (StrictHeaders); not signed",
+		    message_job_id(session));
+		message->verdict = VERDICT_PASS;
+	}
+}
+
 static void
 answer_route(struct session *session, const struct reply *reply)
 {
@@ -173,12 +246,16 @@ answer_route(struct session *session, const struct reply *reply)
 
 	take_verdict(session, reply);
 	message->routed = true;
-	if (message->verdict == VERDICT_SIGN && message->defective) {
-		message->verdict = VERDICT_REJECT;
-		snprintf(message->refusal, sizeof(message->refusal), "not RFC 5322 compliant");
+	if (message->verdict == VERDICT_VERIFY) {
+		verify_instead(session, reply);
+		return;
 	}
+	if (message->verdict == VERDICT_SIGN)
+		check_header(session);
 	if (message->verdict != VERDICT_SIGN)
 		message_hashing_stop(session);
+	else if (!message->hashing && !message->at_end)
+		message_hashing_start(session);
 	if (message->at_end || message->asked_at_eoh)
 		session_put_verdict(session);
 	if (message->at_end)
@@ -190,6 +267,10 @@ static void
 answer_sign(struct session *session, const struct reply *reply)
 {
 	take_verdict(session, reply);
+	if (reply->verdict == VERDICT_VERIFY) {
+		verify_instead(session, reply);
+		return;
+	}
 	if (reply->verdict == VERDICT_SIGN && reply->field_count == 0) {
 		log_line(LOG_LEVEL_ERROR,
 		    "%s: the keeper signed without a field; message tempfailed",
@@ -219,8 +300,27 @@ session_answer(struct session *session, const struct reply *reply)
 	case QUESTION_SIGN:
 		answer_sign(session, reply);
 		return;
+	case QUESTION_KEYS:
 	case QUESTION_NONE:
 		return;
+	}
+}
+
+void
+session_end_of_message(struct session *session)
+{
+	struct session_message *message = &session->message;
+
+	message->at_end = true;
+	if (message->verdict != 0 && message->verdict != VERDICT_SIGN) {
+		session_put_verdict(session);
+		session_message_over(session);
+	} else if (message->role == MESSAGE_VERIFY) {
+		end_verifying(session);
+	} else {
+		message_body_done(session);
+		/* A defective message is refused if it would have been signed, else let go. */
+		session_begin(session, message->defective ? QUESTION_ROUTE : QUESTION_SIGN);
 	}
 }
 
@@ -231,7 +331,7 @@ session_keeper_lost(struct session *session, const char *why)
 	    .verdict = session->question == QUESTION_PEER ? VERDICT_PASS : VERDICT_TEMPFAIL,
 	    .text = SPAN_LIT("DKIM signing is not available, try again later")};
 
-	if (session->question == QUESTION_NONE)
+	if (session->question == QUESTION_NONE || session->question == QUESTION_KEYS)
 		return;
 	log_line(LOG_LEVEL_ERROR, "%s: %s; %s", message_job_id(session), why,
 	    session->question == QUESTION_PEER ? "taken for no peer" : "message tempfailed");

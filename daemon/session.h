@@ -6,7 +6,9 @@
  * The life of a message: MAIL, RCPT and HEADER events collect facts and fields; at EOH the fields
  * are parsed and the body digest starts; when the MTA waits for a reply there, or when the body is
  * long, the keeper is asked whether this will be signed (ROUTE), so that no long body is hashed in
- * vain; at EOM it is asked for the signatures (SIGN). While a question is open no further event may
+ * vain; at EOM it is asked for the signatures (SIGN). A message that already has signatures is
+ * asked about at EOH too, since one that is not ours to sign is verified (verification.h); what it
+ * then waits for at EOM is the DNS (QUESTION_KEYS). While a question is open no further event may
  * be given.
  */
 #ifndef SIGNPOST_DAEMON_SESSION_H
@@ -24,12 +26,15 @@
 #include "lib/dkim/canon.h"
 #include "lib/dkim/header.h"
 #include "lib/dkim/select.h"
+#include "daemon/verification.h"
 
 /* Octets of answers that may wait for a peer that does not read. */
 #define SESSION_OUT_MAX (FRAME_MAX + 65536U)
 
 /* Octets of a body that are hashed before the keeper is asked whether it will be signed. */
 #define SESSION_ROUTE_AFTER 65536U
+
+struct session;
 
 /* What all sessions of a front-end share. */
 struct session_host {
@@ -43,6 +48,11 @@ struct session_host {
 	/* Sends host->frame. ST_UNAVAILABLE: the keeper's socket is full, ask again by
 	 * session_ask(). */
 	enum status (*send)(struct session_host *host);
+	/* The keys that a session waited for (QUESTION_KEYS) have come. */
+	void (*resume)(struct session *session);
+	struct resolver *resolver; /* when the configuration verifies */
+	struct public_key_cache *keys;
+	int64_t now_utc; /* seconds; at most one old */
 };
 
 enum session_state {
@@ -55,7 +65,16 @@ enum session_state {
 	SESSION_DONE /* to be closed when out is written */
 };
 
-enum session_question { QUESTION_NONE, QUESTION_PEER, QUESTION_ROUTE, QUESTION_SIGN };
+/* To the keeper; QUESTION_KEYS: to the DNS. */
+enum session_question {
+	QUESTION_NONE,
+	QUESTION_PEER,
+	QUESTION_ROUTE,
+	QUESTION_SIGN,
+	QUESTION_KEYS
+};
+
+enum message_role { MESSAGE_UNDECIDED, MESSAGE_VERIFY };
 
 /* What is known of the current message. */
 struct session_message {
@@ -68,10 +87,15 @@ struct session_message {
 	bool routed;          /* a ROUTE was answered VERDICT_SIGN */
 	bool recipients_lost; /* too many to carry */
 	bool defective;       /* RequiredHeaders: the field counts break RFC 5322 */
+	bool ask_role;        /* ROUTE is to be asked before the body comes */
+	bool unsignable;      /* StrictHeaders */
 	bool asked_at_eoh;    /* the MTA waits for the answer to ROUTE */
 	bool at_end;          /* the ROUTE question was asked at the end of the message */
 	enum verdict verdict; /* 0 until decided */
 	char refusal[128];    /* for the MTA, with a temporary or permanent refusal */
+	const char *detail;   /* of its enhanced status code: "7.0"; NULL for that. Static */
+	enum message_role role;
+	struct verification verification;
 	struct digest *digest;
 	struct canon_body body;
 	enum canon header_canon, body_canon;
@@ -88,7 +112,7 @@ struct session_message {
 struct session {
 	struct session_host *host;
 	enum session_state state;
-	enum session_question question; /* what the keeper is being asked */
+	enum session_question question; /* what is being asked */
 	bool question_sent;             /* false: the keeper's socket was full */
 	bool replied;                   /* the step of the MTA has had its reply */
 	uint64_t question_id;
@@ -100,6 +124,7 @@ struct session {
 	uint8_t address[16];
 	char client_host[256];
 	char daemon_name[128];
+	char mta_name[256]; /* macro j: the authserv-id unless AuthservID says another */
 	bool authenticated;
 	struct buf macros; /* of CONNECT and HELO: frame list */
 	struct session_message message;
@@ -115,6 +140,8 @@ void session_event(struct session *session, const struct milter_event *event);
 bool session_ask(struct session *session);
 /* The keeper's answer to session->question_id. */
 void session_answer(struct session *session, const struct reply *reply);
+/* host->resume's part: all keys of QUESTION_KEYS are there. */
+void session_keys_ready(struct session *session);
 /* The keeper died or did not answer in time: the message is tempfailed. */
 void session_keeper_lost(struct session *session, const char *why);
 /* The MTA broke the protocol or went silent; logs and ends. */

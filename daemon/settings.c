@@ -49,8 +49,8 @@ read_policy(const struct conf *conf, struct settings *settings, struct err *err)
 }
 
 /* On-Default sets all actions, the specific one wins. */
-static enum status
-read_action(
+enum status
+settings_action(
     const struct conf *conf, enum conf_parameter parameter, enum conf_action *out, struct err *err)
 {
 	const char *text = conf_string(conf, parameter);
@@ -63,14 +63,14 @@ read_action(
 static enum status
 read_actions(const struct conf *conf, struct settings *settings, struct err *err)
 {
-	enum status status = read_action(conf, CONF_ON_SECURITY, &settings->on_security, err);
+	enum status status = settings_action(conf, CONF_ON_SECURITY, &settings->on_security, err);
 
 	if (status == ST_OK)
-		status =
-		    read_action(conf, CONF_ON_INTERNAL_ERROR, &settings->on_internal_error, err);
+		status = settings_action(
+		    conf, CONF_ON_INTERNAL_ERROR, &settings->on_internal_error, err);
 	if (status == ST_OK)
-		status =
-		    read_action(conf, CONF_ON_SIGNATURE_ERROR, &settings->on_signature_error, err);
+		status = settings_action(
+		    conf, CONF_ON_SIGNATURE_ERROR, &settings->on_signature_error, err);
 	return status;
 }
 
@@ -106,7 +106,7 @@ read_macros(const struct conf *conf, struct settings *settings, struct err *err)
 		struct buf text;
 
 		buf_init(&text, MACROS_MAX + 64);
-		buf_add_fmt(&text, "i {daemon_name}%s", buf_text(&more));
+		buf_add_fmt(&text, "i j {daemon_name}%s", buf_text(&more));
 		settings->connect_macros = mem_strdup(buf_text(&text));
 		buf_reset(&text);
 		buf_add_fmt(&text, "i {daemon_name} {auth_type}%s", buf_text(&more));
@@ -156,6 +156,8 @@ settings_new(const struct conf *conf, struct settings **settings_out, struct err
 	if (status == ST_OK)
 		status = read_policy(conf, settings, err);
 	if (status == ST_OK)
+		status = settings_verify_read(conf, settings, err);
+	if (status == ST_OK)
 		status = read_macros(conf, settings, err);
 	if (status == ST_OK)
 		status = rules_list(conf, CONF_SENDER_HEADERS, &settings->sender_headers, err);
@@ -177,6 +179,7 @@ settings_free(struct settings *settings)
 	if (settings == NULL)
 		return;
 	header_policy_free(settings->policy);
+	settings_verify_free(&settings->verifying);
 	rules_list_free(settings->sender_headers);
 	mem_free(settings->connect_macros);
 	mem_free(settings->mail_macros);

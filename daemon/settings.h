@@ -17,9 +17,25 @@
 #include "lib/conf/values.h"
 #include "lib/dkim/canon.h"
 #include "lib/dkim/select.h"
+#include "lib/dkim/verify.h"
 
 /* Header octets of one message kept at most, whatever MaximumHeaders says. */
 #define SETTINGS_HEADER_BYTES_MAX 262144U
+
+/* What verification goes by; see signpostd.conf(5) for each. */
+struct settings_verify {
+	struct verify_options options; /* but now_utc */
+	char **must_be_signed;         /* NULL-terminated, or NULL; options points to it */
+	size_t signatures_max;         /* MaximumSignaturesToVerify; at most the cap */
+	int64_t dns_timeout_ms;
+	enum conf_action on_bad_signature, on_dns_error, on_key_not_found, on_no_signature;
+	char *authserv_id;  /* NULL: the MTA's macro j */
+	char **remove_from; /* RemoveARFrom, normalised, NULL-terminated; NULL: none */
+	bool id_with_job_id, no_header_b, always_add, keep_results, remove_all;
+	bool ignore_malformed, strict_headers, weak_syntax, log_results, quarantine_errors;
+	bool ask_role;    /* without s in Mode: the keeper's tables can exempt a message */
+	bool ask_trusted; /* TrustSignaturesFrom is set */
+};
 
 struct settings {
 	bool sign, verify; /* Mode */
@@ -37,7 +53,8 @@ struct settings {
 	bool pipelining;
 	char *connect_macros; /* what SMFIR_SETSYMLIST asks at connect and at MAIL */
 	char *mail_macros;
-	char host_name[256]; /* for DKIM-Filter */
+	struct settings_verify verifying; /* when verify */
+	char host_name[256];              /* for DKIM-Filter */
 	int64_t idle_timeout_s;
 	size_t connections_max; /* per front-end */
 };
@@ -45,6 +62,15 @@ struct settings {
 /* conf is borrowed for the call only. ST_INVALID: err names the parameter. */
 enum status settings_new(
     const struct conf *conf, struct settings **settings_out, struct err *err) MUST_USE;
+/* The part of verification (settings_verify.c); conf is borrowed for the call. ST_INVALID. */
+enum status settings_verify_read(
+    const struct conf *conf, struct settings *settings, struct err *err) MUST_USE;
+void settings_verify_free(struct settings_verify *verifying);
+/* An authserv-id as authres.h compares it: lower case, no final dot. out: strlen(text) + 1. */
+void settings_normalise_id(const char *text, char *out);
+/* An On-* parameter, or On-Default if only that is set. */
+enum status settings_action(const struct conf *conf, enum conf_parameter parameter,
+    enum conf_action *out, struct err *err) MUST_USE;
 /* What an On-* action does to a message. */
 enum verdict settings_verdict(enum conf_action action);
 void settings_free(struct settings *settings);

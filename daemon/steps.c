@@ -68,20 +68,25 @@ on_header(struct session *session, const struct milter_event *event)
 static void
 on_eoh(struct session *session, const struct milter_event *event)
 {
+	struct session_message *message = &session->message;
+
 	(void)event;
 	session->state = SESSION_BODY;
 	if (session->peer)
 		session->message.verdict = VERDICT_PASS;
 	else
 		message_headers_done(session);
-	if ((session->protocol & SMFIP_NR_EOH) != 0)
-		return;
-	if (session->message.verdict != 0) {
-		session_put_verdict(session);
+	message->asked_at_eoh = (session->protocol & SMFIP_NR_EOH) == 0;
+	if (message->verdict == 0 && message->role == MESSAGE_UNDECIDED &&
+	    (message->asked_at_eoh || message->ask_role)) {
+		session_begin(session, QUESTION_ROUTE);
 		return;
 	}
-	session->message.asked_at_eoh = true;
-	session_begin(session, QUESTION_ROUTE);
+	if (message->asked_at_eoh && message->verdict != 0)
+		session_put_verdict(session);
+	else if (message->asked_at_eoh)
+		session_put_reply(session, SMFIR_CONTINUE);
+	message->asked_at_eoh = false;
 }
 
 static void
@@ -89,7 +94,8 @@ body_step_done(struct session *session)
 {
 	struct session_message *message = &session->message;
 
-	if (!message->hashing && (session->protocol & SMFIP_SKIP) != 0)
+	if (!message->hashing && !verification_wants_body(&message->verification) &&
+	    (session->protocol & SMFIP_SKIP) != 0)
 		session_put_reply(session, SMFIR_SKIP);
 	else
 		session_put_reply(session, SMFIR_CONTINUE);
@@ -103,25 +109,16 @@ on_body(struct session *session, const struct milter_event *event)
 	message_body(session, event->u.body.data);
 	if (!event->u.body.more && (session->protocol & SMFIP_NR_BODY) == 0)
 		body_step_done(session);
-	if (message->verdict == 0 && message->body_bytes > SESSION_ROUTE_AFTER)
+	if (message->verdict == 0 && message->role == MESSAGE_UNDECIDED &&
+	    message->body_bytes > SESSION_ROUTE_AFTER)
 		session_begin(session, QUESTION_ROUTE);
 }
 
 static void
 on_eom(struct session *session, const struct milter_event *event)
 {
-	struct session_message *message = &session->message;
-
 	message_body(session, event->u.eom.data);
-	message->at_end = true;
-	if (message->verdict != 0 && message->verdict != VERDICT_SIGN) {
-		session_put_verdict(session);
-		session_message_over(session);
-		return;
-	}
-	message_body_done(session);
-	/* A defective message is refused if it would have been signed, else let go. */
-	session_begin(session, message->defective ? QUESTION_ROUTE : QUESTION_SIGN);
+	session_end_of_message(session);
 }
 
 static void

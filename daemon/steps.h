@@ -14,6 +14,8 @@ void session_step_done(struct session *session, uint32_t no_reply);
 /* The reply that a decided message gets. */
 void session_put_verdict(struct session *session);
 void session_message_over(struct session *session);
+/* The body is complete: asks, waits or answers. */
+void session_end_of_message(struct session *session);
 void session_begin(struct session *session, enum session_question question);
 /* NUL-terminated; what does not fit is left out. */
 void session_copy_text(char *to, size_t size, struct span s);

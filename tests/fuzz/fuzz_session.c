@@ -3,7 +3,7 @@
  * pseudo-randomly, is full, dies, or talks nonsense. Every step is answered exactly once or the
  * connection ends; fields change only at the end of a message; nothing grows past its limit.
  *
- * Octet 0: bits 0-1 which configuration, bit 7 packets are made of (letter, length, data) instead
+ * Octet 0: which configuration, bit 7: packets are made of (letter, length, data) instead
  * of raw octets. Octet 1: the keeper's random seed. The rest is the connection.
  */
 #include <stdlib.h>
@@ -25,7 +25,17 @@ static const char *const confs[] = {
     "MilterPipelining no\nCanonicalization relaxed/relaxed\nMaximumHeaders 300\n"
     "OverSignHeaders From,To\nFixCRLF yes\nMaximumSignedBytes 20\n",
     "Mode v\nPeerList 192.0.2.9\nSenderHeaders Sender,From\n",
+    "Mode sv\nAlwaysAddARHeader yes\nMustBeSigned Subject\nAuthservID mx.example.net\n"
+    "On-BadSignature quarantine\nRemoveARFrom a.example\nMinimum 50%\n",
+    "Mode v\nMaximumSignaturesToVerify 2\nTrustSignaturesFrom x\nRequiredHeaders yes\n"
+    "On-DNSError reject\nOn-KeyNotFound discard\nSoftwareHeader yes\n",
 };
+/* s._domainkey.a and .b: some keys; c: an error; d: a key that is late. */
+static const char zone[] = "s._domainkey.a.example v=DKIM1; k=ed25519; "
+			   "p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"
+			   "s._domainkey.b.example v=DKIM1; p=\ns._domainkey.c.example !SERVFAIL\n"
+			   "s._domainkey.d.example !DELAY 0 k=ed25519; "
+			   "p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n";
 #define CONFS (sizeof(confs) / sizeof(confs[0]))
 
 /* The fake keeper behind a host. */
@@ -33,6 +43,7 @@ struct world {
 	struct session_host host; /* first */
 	struct session session;
 	uint32_t random;
+	struct loop loop;
 	bool asked; /* a request is under way */
 	struct request request;
 };
@@ -73,9 +84,10 @@ keeper_answers(struct world *world)
 {
 	static const enum verdict verdicts[] = {VERDICT_SIGN, VERDICT_SIGN, VERDICT_SIGN,
 	    VERDICT_PASS, VERDICT_PEER, VERDICT_TEMPFAIL, VERDICT_REJECT, VERDICT_DISCARD,
-	    VERDICT_QUARANTINE};
+	    VERDICT_QUARANTINE, VERDICT_VERIFY, VERDICT_VERIFY, VERDICT_VERIFY};
 	static const char *const texts[] = {"", "", "100% busy", "bad\ntext"};
-	struct reply reply = {.verdict = verdicts[random_below(world, 9)],
+	struct reply reply = {.verdict = verdicts[random_below(world, 12)],
+	    .trusted = random_below(world, 8),
 	    .id = world->request.id,
 	    .text = span_str(texts[random_below(world, 4)])};
 
@@ -95,6 +107,10 @@ keeper_turn(struct world *world)
 
 	while (session->question != QUESTION_NONE) {
 		check(session->state != SESSION_DONE);
+		if (session->question == QUESTION_KEYS) {
+			loop_step(&world->loop);
+			continue;
+		}
 		check(world->asked == session->question_sent);
 		if (random_below(world, 16) == 0) {
 			session_keeper_lost(session, "fuzz");
@@ -239,6 +255,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	world.host.settings = settings_for(data[0] % CONFS);
 	world.host.send = keeper_takes;
+	world.host.resume = session_keys_ready;
+	world.host.now_utc = 1790000000;
+	check(loop_open(&world.loop, NULL) == ST_OK);
+	check(resolver_fake(&world.loop, span_str(zone), &world.host.resolver, NULL) == ST_OK);
 	world.random = data[1];
 	buf_init(&world.host.frame, FRAME_MAX);
 	buf_init(&world.host.scratch, FRAME_CANONICAL_MAX);
@@ -251,6 +271,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	connection(&world, buf_span(&input));
 	buf_free(&input);
 	session_free(&world.session);
+	check(resolver_open_count(world.host.resolver) == 0);
+	resolver_free(world.host.resolver);
+	loop_close(&world.loop);
 	for (unsigned int i = 0; i < world.host.spare_count; i++)
 		digest_free(world.host.spare[i]);
 	buf_free(&world.host.frame);

@@ -69,6 +69,7 @@ try_begin(struct world *w, const char *text)
 	scratch_write(&w->scratch, "signing", signing);
 	scratch_write(&w->scratch, "patterns", patterns);
 	buf_init(&whole, 4096);
+	buf_add_str(&whole, "Mode s\n");
 	for (; (at = strstr(text, "@DIR@")) != NULL; text = at + 5) {
 		buf_add(&whole, span_of(text, (size_t)(at - text)));
 		buf_add_str(&whole, w->scratch.dir);
@@ -569,6 +570,57 @@ test_mode(void **state)
 	RUN(rows);
 }
 
+/* What nothing signs is to be verified, if Mode says so; what is exempted or ours is let alone. */
+static void
+test_verify(void **state)
+{
+	static const struct row rows[] = {
+	    {.conf = FILES "Mode sv\n",
+		.sender = {.address = OUTSIDE},
+		.verdict = VERDICT_VERIFY,
+		.log = "not internal"},
+	    {.conf = FILES "Mode sv\n", .sender = {.user = "nobody"}, .verdict = VERDICT_VERIFY},
+	    {.conf = FILES "Mode v\n", .sender = {.address = OUTSIDE}, .verdict = VERDICT_VERIFY},
+	    {.conf = FILES "Mode sv\nExemptDomains example.com\n",
+		.sender = {.address = OUTSIDE},
+		.verdict = VERDICT_PASS},
+	    {.conf = FILES "Mode sv\nDontSignMailTo a@b.example\n",
+		.sender = {.recipients = {"a@b.example"}},
+		.verdict = VERDICT_PASS},
+	    {.conf = FILES "Mode sv\n", .sender = {.user = "lost"}, .verdict = VERDICT_TEMPFAIL},
+	    {.conf = SINGLE "Mode sv\n",
+		.sender = {.domain = "example.net"},
+		.verdict = VERDICT_VERIFY},
+	    {.conf = FILES "Mode s\n", .sender = {.address = OUTSIDE}, .verdict = VERDICT_PASS},
+	};
+
+	(void)state;
+	RUN(rows);
+}
+
+static void
+test_trusted(void **state)
+{
+	struct request request = {
+	    .type = REQUEST_ROUTE, .family = 4, .domain = SPAN_LIT("a.example")};
+	struct world w;
+	struct buf signers;
+
+	(void)state;
+	begin(&w, FILES "Mode sv\nTrustSignaturesFrom list.example,Other.example\n");
+	buf_init(&signers, 1000);
+	frame_list_add(&signers, SPAN_LIT("a.example"));
+	frame_list_add(&signers, SPAN_LIT("list.example"));
+	frame_list_add(&signers, SPAN_EMPTY);
+	frame_list_add(&signers, SPAN_LIT("other.example"));
+	request.signers = buf_span(&signers);
+	decision_make(w.rules, &request, &w.decision);
+	assert_int_equal(w.decision.verdict, VERDICT_VERIFY);
+	assert_int_equal(w.decision.trusted, 2 | 8);
+	buf_free(&signers);
+	end(&w);
+}
+
 static void
 test_peer(void **state)
 {
@@ -669,6 +721,8 @@ main(void)
 	    cmocka_unit_test(test_part_of_signatures),
 	    cmocka_unit_test(test_dont_sign),
 	    cmocka_unit_test(test_mode),
+	    cmocka_unit_test(test_verify),
+	    cmocka_unit_test(test_trusted),
 	    cmocka_unit_test(test_peer),
 	    cmocka_unit_test(test_unavailable),
 	    cmocka_unit_test(test_deleted_file),

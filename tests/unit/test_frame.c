@@ -32,6 +32,8 @@ full_request(enum request_type type)
 
 	for (size_t i = 0; i < sizeof(request.address); i++)
 		request.address[i] = (uint8_t)(0xf0 + i);
+	if (type == REQUEST_ROUTE)
+		request.signers = SPAN_LIT("\x09\0\0\0a.example");
 	if (type != REQUEST_SIGN)
 		return request;
 	for (size_t i = 0; i < SHA256_BYTES; i++)
@@ -67,6 +69,7 @@ assert_request(const struct request *a, const struct request *b)
 	assert_span(a->sender_header, b->sender_header);
 	assert_span(a->user, b->user);
 	assert_span(a->domain, b->domain);
+	assert_span(a->signers, b->signers);
 	assert_true(a->body_length == b->body_length);
 	assert_memory_equal(a->body_hash, b->body_hash, SHA256_BYTES);
 	assert_span(a->header_names, b->header_names);
@@ -107,7 +110,7 @@ static void
 test_reply_round_trip(void **state)
 {
 	const enum verdict verdicts[] = {VERDICT_PASS, VERDICT_SIGN, VERDICT_PEER, VERDICT_TEMPFAIL,
-	    VERDICT_REJECT, VERDICT_DISCARD, VERDICT_QUARANTINE, VERDICT_RESET};
+	    VERDICT_REJECT, VERDICT_DISCARD, VERDICT_QUARANTINE, VERDICT_VERIFY, VERDICT_RESET};
 	const size_t counts[] = {0, 1, 2, 16, FRAME_HEADERS_MAX};
 
 	(void)state;
@@ -117,12 +120,14 @@ test_reply_round_trip(void **state)
 			struct buf frame;
 
 			reply.verdict = verdicts[v];
+			reply.trusted = verdicts[v] == VERDICT_VERIFY ? 0x80000005U : 0;
 			buf_init(&frame, FRAME_MAX);
 			assert_int_equal(reply_encode(&reply, &frame), ST_OK);
 			assert_int_equal(reply_decode(buf_span(&frame), &back), ST_OK);
 			assert_int_equal(back.verdict, reply.verdict);
 			assert_true(back.id == reply.id);
 			assert_span(back.text, reply.text);
+			assert_true(back.trusted == reply.trusted);
 			assert_int_equal(back.field_count, counts[c]);
 			for (size_t i = 0; i < counts[c]; i++) {
 				assert_span(back.fields[i].name, reply.fields[i].name);
@@ -207,13 +212,14 @@ test_request_damaged(void **state)
 	(void)state;
 	for (int type = REQUEST_PEER; type <= REQUEST_SIGN; type++) {
 		struct request request = full_request((enum request_type)type);
+		const size_t spans = type == REQUEST_ROUTE ? 9 : 8;
 		struct buf frame;
 
 		buf_init(&frame, FRAME_MAX);
 		assert_int_equal(request_encode(&request, &frame), ST_OK);
 		assert_only_whole(as_request, buf_span(&frame));
-		end = lengths_of(buf_span(&frame), REQUEST_SPANS_AT, offsets, 8);
-		assert_lengths_checked(as_request, &frame, offsets, 8);
+		end = lengths_of(buf_span(&frame), REQUEST_SPANS_AT, offsets, spans);
+		assert_lengths_checked(as_request, &frame, offsets, spans);
 		if (type == REQUEST_SIGN) {
 			end = lengths_of(buf_span(&frame), end + 8 + SHA256_BYTES, offsets, 2);
 			assert_lengths_checked(as_request, &frame, offsets, 2);
@@ -254,9 +260,9 @@ test_letters(void **state)
 	assert_int_equal(request_encode(&request, &frame), ST_OK);
 	for (int c = 0; c < 256; c++) {
 		frame.p[1] = (char)c;
-		/* A SIGN frame has more behind it. */
-		assert_int_equal(as_request(buf_span(&frame)),
-		    c == REQUEST_PEER || c == REQUEST_ROUTE ? ST_OK : ST_INVALID);
+		/* The frames of the others have more behind it. */
+		assert_int_equal(
+		    as_request(buf_span(&frame)), c == REQUEST_PEER ? ST_OK : ST_INVALID);
 	}
 	frame.p[1] = REQUEST_PEER;
 	assert_int_equal(as_reply(buf_span(&frame)), ST_INVALID);

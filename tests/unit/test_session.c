@@ -467,7 +467,7 @@ test_order_of_fields(void **state)
 	struct world w;
 
 	(void)state;
-	begin(&w, "RemoveOldSignatures yes\nSoftwareHeader yes\n");
+	begin(&w, "Mode s\nRemoveOldSignatures yes\nSoftwareHeader yes\n");
 	negotiate(&w, 6, SMFIP_V6);
 	connect_from(&w, SMFIA_INET, "192.0.2.9");
 	step(&w, MILTER_MAIL);

@@ -16,8 +16,10 @@ test_no_sender(void **state)
 	    {"Mode s\n", "From", " not an address", "can't parse From: header value", "a"},
 	    {"Mode s\n", "From", " undisclosed:;", "can't parse From: header value", "a"},
 	    {"Mode v\n", "From", FROM, "", "a"},
-	    {"SenderHeaders Resent-From,Sender\n", "Sender", " a@b <", "can't parse Sender:", "a"},
-	    {"SenderHeaders Sender,From\n", "Sender", " a@b.example", "there is no From:", "a"},
+	    {"Mode s\nSenderHeaders Resent-From,Sender\n", "Sender", " a@b <",
+		"can't parse Sender:", "a"},
+	    {"Mode s\nSenderHeaders Sender,From\n", "Sender", " a@b.example",
+		"there is no From:", "a"},
 	};
 
 	(void)state;
@@ -414,7 +416,7 @@ test_asked_macros(void **state)
 	lists = reply_at(&w, 0).symlists;
 	assert_true(mta_symlist_next(&lists, &stage, &list));
 	assert_int_equal(stage, SMFIM_CONNECT);
-	assert_text(list, "i {daemon_name} x {y} z");
+	assert_text(list, "i j {daemon_name} x {y} z");
 	assert_true(mta_symlist_next(&lists, &stage, &list));
 	assert_int_equal(stage, SMFIM_ENVFROM);
 	assert_text(list, "i {daemon_name} {auth_type} x {y} z");

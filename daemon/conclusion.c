@@ -1,0 +1,233 @@
+/*
+ * conclusion.c - the end of a verified message: results into a verdict, the log, and
+ * Authentication-Results.
+ * Called by the session when the body and all keys are there. It must never let a forged
+ * Authentication-Results field of our own name stand beside ours, nor write into a field what a
+ * peer chose and nobody validated.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/message.h"
+#include "daemon/outcome.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/dkim/authres.h"
+
+#define UNKNOWN_HOST "unknown-host"
+
+/* ---- the log ---- */
+
+static void
+log_signature(const struct session *session, const struct verify_signature *signature)
+{
+	log_line(LOG_LEVEL_INFO, "%s: signature=%.*s domain=%.*s selector=%.*s result=\"%s%s%s\"",
+	    message_job_id(session),
+	    (int)(signature->field.b_text.n < 8 ? signature->field.b_text.n : 8),
+	    signature->field.b_text.n == 0 ? "" : signature->field.b_text.p,
+	    SPAN_ARG(signature->field.domain), SPAN_ARG(signature->field.selector),
+	    verify_result_name(signature->result), signature->result == VERIFY_PASS ? "" : ": ",
+	    signature->result == VERIFY_PASS ? "" : verify_reason_text(signature->reason));
+}
+
+static const struct verify_signature *
+first_with(const struct verify *verify, bool passing)
+{
+	for (size_t i = 0; i < verify_count(verify); i++)
+		if ((verify_signature(verify, i)->result == VERIFY_PASS) == passing)
+			return verify_signature(verify, i);
+	return NULL;
+}
+
+static void
+log_failure(const struct session *session, const struct outcome *outcome)
+{
+	const struct verify_signature *signature =
+	    first_with(session->message.verification.verify, false);
+
+	if (signature == NULL)
+		return;
+	log_line(LOG_LEVEL_INFO, "%s: s=%.*s d=%.*s a=%.*s: %s%s%.*s", message_job_id(session),
+	    SPAN_ARG(signature->field.selector), SPAN_ARG(signature->field.domain),
+	    SPAN_ARG(signature->field.algorithm_text), verify_reason_text(signature->reason),
+	    signature->detail.n > 0 ? ": " : "", SPAN_ARG(signature->detail));
+	log_line(LOG_LEVEL_INFO, "%s: %s", message_job_id(session), outcome_words(outcome->cause));
+}
+
+static void
+log_outcome(const struct session *session, const struct outcome *outcome)
+{
+	const struct settings *settings = session->host->settings;
+	const struct verify *verify = session->message.verification.verify;
+	const struct verify_signature *passed = verify == NULL ? NULL : first_with(verify, true);
+
+	for (size_t i = 0;
+	     settings->verifying.log_results && verify != NULL && i < verify_count(verify); i++)
+		log_signature(session, verify_signature(verify, i));
+	if (passed != NULL && settings->log_success)
+		log_line(LOG_LEVEL_INFO,
+		    "%s: DKIM verification successful (s=%.*s, d=%.*s, %d-bit key)",
+		    message_job_id(session), SPAN_ARG(passed->field.selector),
+		    SPAN_ARG(passed->field.domain), passed->key_bits);
+	if (passed == NULL && verify != NULL)
+		log_failure(session, outcome);
+	else if (verify == NULL && settings->log_why)
+		log_line(LOG_LEVEL_INFO, "%s: no signature data", message_job_id(session));
+	if (outcome->verdict != VERDICT_PASS)
+		log_line(LOG_LEVEL_NOTICE, "%s: %s; message %s", message_job_id(session),
+		    outcome_words(outcome->cause), outcome_verdict_words(outcome->verdict));
+}
+
+/* ---- Authentication-Results ---- */
+
+static const char *
+authserv_id(const struct session *session)
+{
+	const char *configured = session->host->settings->verifying.authserv_id;
+
+	if (configured != NULL)
+		return configured;
+	return session->mta_name[0] == '\0' ? UNKNOWN_HOST : session->mta_name;
+}
+
+/* Our own name and those of RemoveARFrom, NULL-terminated, in the arena. NULL: no room. */
+static const char *const *
+own_ids(struct session *session)
+{
+	struct arena *arena = &session->message.arena;
+	char *const *more = session->host->settings->verifying.remove_from;
+	const char *id = authserv_id(session);
+	char *own = arena_alloc(arena, strlen(id) + 1);
+	size_t count = 0;
+	const char **ids;
+
+	while (more != NULL && more[count] != NULL)
+		count++;
+	ids = arena_alloc(arena, (count + 2) * sizeof(*ids));
+	if (ids == NULL || own == NULL)
+		return NULL;
+	settings_normalise_id(id, own);
+	ids[0] = own;
+	for (size_t i = 0; i < count; i++)
+		ids[i + 1] = more[i];
+	ids[count + 1] = NULL;
+	return ids;
+}
+
+/* From the last to the first, so that no index moves before it is used (CVE-2022-48521). */
+static bool
+delete_forged(struct session *session)
+{
+	struct session_message *message = &session->message;
+	const struct span name = SPAN_LIT(AUTHRES_FIELD_NAME);
+	uint32_t at =
+	    message->headers_ready ? (uint32_t)header_list_count(&message->headers, name) : 0;
+	const char *const *ids = at == 0 ? NULL : own_ids(session);
+	bool all = session->host->settings->verifying.remove_all;
+
+	if (at > 0 && ids == NULL)
+		return false;
+	for (size_t i = message->headers.count; at > 0 && i > 0; i--) {
+		const struct header_field *field = &message->headers.fields[i - 1];
+
+		if (!header_name_eq(field->name, name))
+			continue;
+		if (authres_is_forged(field->value, ids, all, &message->arena) &&
+		    milter_put_chgheader(&session->out, at, name, SPAN_EMPTY) != ST_OK)
+			return false;
+		at--;
+	}
+	return true;
+}
+
+static enum status
+write_results(const struct session *session, struct buf *value)
+{
+	const struct settings_verify *settings = &session->host->settings->verifying;
+	const struct verification *verification = &session->message.verification;
+	const struct authres_style style = {.authserv_id = span_str(authserv_id(session)),
+	    .job_id = settings->id_with_job_id && session->message.job_id[0] != '\0'
+			  ? span_str(session->message.job_id)
+			  : SPAN_EMPTY,
+	    .no_header_b = settings->no_header_b};
+
+	if (verification->malformed || verification->lost)
+		return authres_write_plain(
+		    &style, "permerror", "bad message/signature format", value);
+	if (verification->verify != NULL)
+		return authres_write(&style, verification->verify, value);
+	return authres_write_plain(&style, "none", NULL, value);
+}
+
+static bool
+put_results(struct session *session)
+{
+	const struct settings_verify *settings = &session->host->settings->verifying;
+	const struct verification *verification = &session->message.verification;
+	struct buf value;
+	bool ok = settings->keep_results || delete_forged(session);
+
+	if (!ok || (verification->verify == NULL && !verification->malformed &&
+		       !verification->lost && !settings->always_add))
+		return ok && message_put_software_field(session);
+	buf_init(&value, AUTHRES_VALUE_MAX);
+	ok = write_results(session, &value) == ST_OK && message_put_software_field(session) &&
+	     message_put_field(session, SPAN_LIT(AUTHRES_FIELD_NAME), buf_span(&value));
+	buf_free(&value);
+	return ok;
+}
+
+/* ---- the verdict ---- */
+
+/* Not a message whose signatures can mean anything. */
+static void
+conclude_malformed(struct session *session)
+{
+	log_line(LOG_LEVEL_NOTICE,
+	    "%s: bad message format: From: is missing, there twice or cannot be "
+	    "read, or StrictHeaders forbids it; signatures not looked at",
+	    message_job_id(session));
+	message_refuse(session, VERDICT_PASS, "", NULL);
+}
+
+static void
+conclude_lost(struct session *session)
+{
+	message_refuse(session, settings_verdict(session->host->settings->on_security),
+	    "too much DKIM signature data", NULL);
+}
+
+static void
+conclude_results(struct session *session)
+{
+	struct verification *verification = &session->message.verification;
+	struct outcome outcome;
+
+	if (verification->verify != NULL)
+		verify_finish(verification->verify);
+	outcome = outcome_of(session->host->settings, verification->verify);
+	log_outcome(session, &outcome);
+	message_refuse(session, outcome.verdict, outcome.text, outcome.detail);
+}
+
+void
+verification_conclude(struct session *session)
+{
+	struct session_message *message = &session->message;
+	bool untouched =
+	    message->verification.malformed && session->host->settings->verifying.ignore_malformed;
+
+	if (message->defective)
+		message_refuse(session, VERDICT_REJECT, "not RFC 5322 compliant", "0.0");
+	else if (message->verification.malformed)
+		conclude_malformed(session);
+	else if (message->verification.lost)
+		conclude_lost(session);
+	else
+		conclude_results(session);
+	if (untouched ||
+	    (message->verdict != VERDICT_PASS && message->verdict != VERDICT_QUARANTINE))
+		return;
+	if (!put_results(session))
+		session_abandon(session, "the results could not be put together");
+}
