@@ -19,6 +19,8 @@ EXTRA_DIST += \
 	tests/integration/lib/smtpc.py \
 	tests/integration/lib/verify.py \
 	tests/integration/lib/verify_dkimpy.py \
+	tests/integration/lib/verifying.py \
+	tests/integration/test_attacks.py \
 	tests/integration/test_authenticated.py \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \

@@ -57,7 +57,7 @@ def passes(found):
 
 def test_a_good_message_passes(verifier, key):
     found, result, _ = check(verifier, sign(key))
-    assert found == [("pass", "signer.test")]
+    assert found == [("pass", "signer.example.net")]
     assert result.verdict in ("accept", "continue")
     assert own_results(result)[0].startswith(ID + ";")
 
@@ -91,21 +91,21 @@ def test_oversigned_from_cannot_be_doubled(verifier, key):
 
 
 def test_several_addresses_in_from_say_nothing_about_the_first(verifier, key):
-    message = MESSAGE.replace(b"Alice <alice@signer.test>", b"ceo@bank.test, alice@signer.test")
+    message = MESSAGE.replace(b"Alice <alice@signer.example.net>", b"ceo@bank.test, alice@signer.example.net")
     found, result, _ = check(verifier, sign(key, message))
-    assert passes(found) in ([], ["signer.test"])
+    assert passes(found) in ([], ["signer.example.net"])
     assert "bank" not in " ".join(own_results(result))
 
 
 def test_an_encoded_from_says_nothing(verifier, key):
-    message = MESSAGE.replace(b"Alice <alice@signer.test>", b"=?utf-8?Q?ceo=40bank.test=00?= <alice@signer.test>")
+    message = MESSAGE.replace(b"Alice", b"=?utf-8?Q?ceo=40bank.test=00?=")
     found, result, _ = check(verifier, sign(key, message))
-    assert passes(found) == ["signer.test"]
+    assert passes(found) == ["signer.example.net"]
     assert "bank" not in " ".join(own_results(result))
 
 
 def test_no_from_does_not_pass(verifier, key):
-    message = MESSAGE.replace(b"From: Alice <alice@signer.test>\r\n", b"")
+    message = MESSAGE.replace(b"From: Alice <alice@signer.example.net>\r\n", b"")
     found, _, _ = check(verifier, sign(key, message))
     assert not passes(found)
 
@@ -117,9 +117,10 @@ def test_from_that_is_not_signed_does_not_pass(verifier, key):
 
 # Names that are none
 
-@pytest.mark.parametrize("domain", ["signer.test(.bank.test", "signer.test (bank.test)", "signer.test\tbank.test", "si gner.test",
-                                    "signer.test;x", "signer.test\"", "signer.test.", ".signer.test", "signer..test",
-                                    "signer.test/../bank.test", "%s%n.test", "a" * 64 + ".test", "a." * 130 + "test", "*.test"])
+@pytest.mark.parametrize("domain", [
+    "signer.example.net(.bank.test", "signer.example.net (bank.test)", "signer.example.net\tbank.test", "si gner.example.net",
+    "signer.example.net;x", "signer.example.net\"", "signer.example.net.", ".signer.example.net", "signer..example.net",
+    "signer.example.net/../bank.test", "%s%n.test", "a" * 64 + ".test", "a." * 130 + "test", "*.test"])
 def test_names_in_d_are_validated(verifier, key, domain):
     """CVE-2020-12272: what is not a name must neither be asked nor be written into the result."""
     found, result, _ = check(verifier, sign(key, domain=domain))
@@ -137,18 +138,19 @@ def test_names_in_s_are_validated(verifier, key, selector):
 def test_a_nul_ends_no_name(verifier, key):
     """An MTA cannot give it to a milter; what is behind it is lost, and so is the signature."""
     data, records = sign(key)
-    found, _, _ = check(verifier, (data.replace(b"d=signer.test", b"d=signer.test\0.bank.test"), records))
+    found, _, _ = check(verifier, (data.replace(b"d=signer.example.net", b"d=signer.example.net\0.bank.test"), records))
     assert not passes(found)
 
 
-@pytest.mark.parametrize("identity", ["@bank.test", "user@bank.test", "x@signer.test.bank.test", "a b@signer.test",
-                                      "x=0D=0AX-Injected:=20yes@signer.test", "x=3B=20dkim=3Dpass=20header.d=3Dbank.test@signer.test",
-                                      "=22;dkim=3Dpass=22@signer.test", "(c)@signer.test"])
+@pytest.mark.parametrize("identity", [
+    "@bank.test", "user@bank.test", "x@signer.example.net.bank.test", "a b@signer.example.net", "(c)@signer.example.net",
+    "x=0D=0AX-Injected:=20yes@signer.example.net", "=22;dkim=3Dpass=22@signer.example.net",
+    "x=3B=20dkim=3Dpass=20header.d=3Dbank.test@signer.example.net"])
 def test_identities_cannot_say_more_than_they_are(verifier, key, identity):
     found, result, delivered = check(verifier, sign(key, change=lambda plan: plan.put("i", identity, before="h")))
     values = own_results(result)
     assert len(values) == 1
-    assert not any(domain != "signer.test" for domain in passes(found))
+    assert not any(domain != "signer.example.net" for domain in passes(found))
     assert b"\nX-Injected" not in delivered and "bank.test" not in values[0].replace('"', "") or not passes(found)
 
 
@@ -211,7 +213,7 @@ def test_eight_results_of_which_half_claim_to_be_ours(verifier, key):
         one = verifier(records) if number == 0 else one  # noqa: F821
         result, delivered = one.send(with_fields(data, results(*order)))
         left = results_fields(delivered)
-        assert verdicts(result) == [("pass", "signer.test")]
+        assert verdicts(result) == [("pass", "signer.example.net")]
         assert left[0] == own_results(result)[0], "ours stands on top"
         assert left[1:] == [verifying.unfold(x.encode()) for x in order if "other" in x], order
 
@@ -300,7 +302,7 @@ def test_a_testing_key_is_no_trusted_pass(verifier, key):
 
     found, result, _ = check(verifier, sign(key, change=change))
     assert result.verdict in ("accept", "continue")
-    assert not passes(found) or "test" in own_results(result)[0], own_results(result)
+    assert not passes(found) or "testing" in own_results(result)[0], own_results(result)
 
 
 def test_a_bad_signature_with_a_testing_key_is_not_punished(verifier, key):
@@ -333,7 +335,8 @@ def rsa_record(modulus, exponent):
     return "v=DKIM1; k=rsa; p=" + base64.b64encode(der(0x30, kind + der(3, b"\0" + inner))).decode()
 
 
-@pytest.mark.parametrize("bits, exponent", [(16384, 65537), (16384, (1 << 4000) + 1), (2048, (1 << 2047) + 1), (768, 65537), (512, 3)])
+@pytest.mark.parametrize("bits, exponent", [(16384, 65537), (16384, (1 << 4000) + 1), (2048, (1 << 2047) + 1), (768, 65537),
+                                            (512, 3)])
 def test_keys_of_odd_sizes_neither_pass_nor_cost(verifier, key, bits, exponent):
     rnd = random.Random(bits)
     modulus = rnd.getrandbits(bits) | 1 | 1 << (bits - 1)
@@ -364,7 +367,7 @@ def test_a_thousand_signatures_cost_what_a_few_do(verifier, key):
     if dnsservers.missing("named"):
         pytest.skip(dnsservers.missing("named"))
     field = sign(key)[0].split(b"From:")[0]
-    fields = b"".join(field.replace(b"d=signer.test", b"d=d%d.test" % i) for i in range(1000))
+    fields = b"".join(field.replace(b"d=signer.example.net", b"d=d%d.example.net" % i) for i in range(1000))
     with dnsservers.Scripted(answer) as server:
         one = verifier(None, {"Nameservers": server.address, "MaximumHeaders": 0, "MaximumSignaturesToVerify": 1000})
         begin = time.monotonic()
@@ -400,7 +403,7 @@ def test_many_fields_and_many_names_are_cheap(verifier, key):
 def test_long_copies_of_fields_do_no_harm(verifier, key, value):
     """z= of any length: OpenDKIM #433 copied it into 32 KB."""
     found, _, _ = check(verifier, sign(key, change=lambda plan: plan.put("z", value, before="b")), {"MaximumHeaders": 0})
-    assert passes(found) in ([], ["signer.test"])
+    assert passes(found) in ([], ["signer.example.net"])
 
 
 def test_a_field_that_must_be_signed_and_is_not(verifier, key):
@@ -408,7 +411,7 @@ def test_a_field_that_must_be_signed_and_is_not(verifier, key):
     found, _, _ = check(verifier, (data, records), {"MustBeSigned": "Subject"})
     assert not passes(found)
     found, _, _ = check(verifier, (data.replace(b"Subject: a letter", b"Subject: another"), records))
-    assert passes(found) == ["signer.test"], "not covered, and the A-R can only say who signed"
+    assert passes(found) == ["signer.example.net"], "not covered, and the A-R can only say who signed"
 
 
 # DNS that lies
@@ -424,7 +427,7 @@ def dns_case(verifier, answer, data, settings=None):
 
 def test_a_key_from_the_dns_verifies(verifier, key):
     found, _ = dns_case(verifier, lambda query: dnsservers.response(query, [key.record]), sign(key)[0])
-    assert found == [("pass", "signer.test")]
+    assert found == [("pass", "signer.example.net")]
 
 
 def test_a_record_of_60_kilobytes(verifier, key):
@@ -470,7 +473,7 @@ def test_silence_is_a_temporary_error(verifier, key):
     found, result = dns_case(verifier, lambda query: None, sign(key)[0], {"On-DNSError": "tempfail"})
     assert result.verdict == "tempfail" or (result.verdict == "reply" and result.text.startswith("4"))
     found, result = dns_case(verifier, lambda query: None, sign(key)[0], {"On-DNSError": "accept"})
-    assert found == [("temperror", "signer.test")] and result.verdict in ("accept", "continue")
+    assert found == [("temperror", "signer.example.net")] and result.verdict in ("accept", "continue")
 
 
 def test_an_alias_round_and_round(verifier, key):

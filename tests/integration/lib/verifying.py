@@ -1,5 +1,5 @@
-"""A milter that verifies, and messages with signatures of our choice for it. The signatures are those of tests/interop/odd.py:
-any tag, any record, by arithmetic that is not Signpost's.
+"""A milter that verifies, and messages with signatures of our choice for it. The signatures are those of
+tests/interop/odd.py: any tag, any record, by arithmetic that is not Signpost's.
 """
 import random
 import re
@@ -13,8 +13,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "interop"))
 
 ID = "mx.receiver.test"
 OUTSIDE = {"client": "192.0.2.25", "host": "mail.outside.test"}
-MESSAGE = (b"From: Alice <alice@signer.test>\r\nTo: bob@receiver.test\r\nSubject: a letter\r\n"
-           b"Date: Tue, 01 Sep 2026 10:00:00 +0000\r\nMessage-ID: <1@signer.test>\r\n\r\nHello Bob,\r\nhere is a letter.\r\n")
+DOMAIN = "signer.example.net"   # libunbound answers .test by itself
+MESSAGE = (b"From: Alice <alice@signer.example.net>\r\nTo: bob@receiver.test\r\nSubject: a letter\r\n"
+           b"Date: Tue, 01 Sep 2026 10:00:00 +0000\r\nMessage-ID: <1@signer.example.net>\r\n\r\n"
+           b"Hello Bob,\r\nhere is a letter.\r\n")
 
 
 def missing():
@@ -27,7 +29,7 @@ def missing():
     return None
 
 
-def sign(key, message=MESSAGE, domain="signer.test", selector="sel", canon="relaxed/relaxed", change=None, names=None):
+def sign(key, message=MESSAGE, domain=DOMAIN, selector="sel", canon="relaxed/relaxed", change=None, names=None):
     """(message with a signature on top, {record's name: record}). CHANGE(plan) may do anything to it before."""
     import odd  # pylint: disable=import-outside-toplevel
 
