@@ -476,6 +476,21 @@ def test_silence_is_a_temporary_error(verifier, key):
     assert found == [("temperror", "signer.example.net")] and result.verdict in ("accept", "continue")
 
 
+@pytest.mark.parametrize("other_on_top", [True, False])
+@pytest.mark.parametrize("rcode, word", [(2, "temperror"), (3, "permerror")])
+def test_a_signature_of_a_dead_domain_spoils_no_other(verifier, key, other_on_top, rcode, word):
+    """Whoever handles a message can add a signature to it."""
+    def answer(query):
+        dead = b"dead" in query.question[0].name.to_wire()
+        return dnsservers.response(query, [] if dead else [key.record], rcode=rcode if dead else 0)
+
+    first, second = ("signer.example.net", "dead.example.org") if other_on_top else ("dead.example.org", "signer.example.net")
+    data = sign(key, sign(key, domain=first)[0], domain=second)[0]
+    found, result = dns_case(verifier, answer, data, {"On-DNSError": "reject", "On-KeyNotFound": "reject"})
+    assert sorted(found) == sorted([("pass", "signer.example.net"), (word, "dead.example.org")])
+    assert result.verdict in ("accept", "continue")
+
+
 def test_an_alias_round_and_round(verifier, key):
     found, _ = dns_case(verifier, lambda query: dnsservers.response(query, [("CNAME", query.question[0].name.to_text())]),
                         sign(key)[0])
