@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 int64_t clock_mono_ms(void); /* milliseconds, never set back; for durations and time-outs */
+int64_t clock_mono_us(void); /* the same in microseconds; for histograms */
 int64_t clock_utc_s(void);   /* seconds since 1970, UTC; for t= and x= */
 
 #endif

@@ -54,8 +54,18 @@ char *span_dup_lower(struct span s);
 /* Decimal digits only, no sign, no blanks, at most max. */
 bool span_number(struct span s, uint64_t max, uint64_t *value_out);
 
-char ascii_lower(char c);
-bool ascii_blank(char c); /* SP, TAB, CR, LF */
+static inline char
+ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* SP, TAB, CR, LF */
+static inline bool
+ascii_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 /* SipHash-2-4 (64 bit) of s under a 16-octet key: for tables whose keys a peer may choose. */
 uint64_t span_hash(struct span s, const uint8_t key[16]);

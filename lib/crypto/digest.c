@@ -97,16 +97,17 @@ base64_encode(const void *in, size_t n, char *out)
 	}
 }
 
-static int
+/* What a digit stands for, and one; 0: no digit. */
+static unsigned int
 base64_digit(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	static const uint8_t from_plus[] = {63, 0, 0, 0, 64, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62,
+	    0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
+	    20, 21, 22, 23, 24, 25, 26, 0, 0, 0, 0, 0, 0, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36,
+	    37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52};
+	unsigned int at = (unsigned int)(uint8_t)c - '+';
+
+	return at < sizeof(from_plus) ? from_plus[at] : 0;
 }
 
 enum status
@@ -117,17 +118,17 @@ base64_decode(struct span text, void *out, size_t *n_out)
 	unsigned int have = 0, padding = 0;
 
 	for (size_t i = 0; i < text.n; i++) {
-		int digit = base64_digit(text.p[i]);
+		unsigned int digit = base64_digit(text.p[i]);
 
-		if (ascii_blank(text.p[i]))
+		if (digit == 0 && ascii_blank(text.p[i]))
 			continue;
-		if (text.p[i] == '=') {
+		if (digit == 0 && text.p[i] == '=') {
 			padding++;
 			continue;
 		}
-		if (digit < 0 || padding > 0)
+		if (digit == 0 || padding > 0)
 			return ST_INVALID;
-		word = word << 6 | (uint32_t)digit;
+		word = word << 6 | (digit - 1);
 		if (++have % 4 != 0)
 			continue;
 		*to++ = (uint8_t)(word >> 16);

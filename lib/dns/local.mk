@@ -8,11 +8,16 @@ lib_dns_libdns_a_SOURCES = \
 	lib/dns/private.h \
 	lib/dns/resolver.c \
 	lib/dns/txt.c lib/dns/txt.h
+UNBOUND_FILES = \
+	lib/dns/unbound.c \
+	lib/dns/unbound_conf.c lib/dns/unbound_conf.h \
+	lib/dns/unbound_events.c lib/dns/unbound_events.h \
+	lib/dns/unbound_setup.c lib/dns/unbound_setup.h
 if UNBOUND
-lib_dns_libdns_a_SOURCES += lib/dns/unbound.c lib/dns/unbound_events.c lib/dns/unbound_events.h
+lib_dns_libdns_a_SOURCES += $(UNBOUND_FILES)
 else
 lib_dns_libdns_a_SOURCES += lib/dns/unbound_none.c
 endif
 lib_dns_libdns_a_CFLAGS = $(AM_CFLAGS) $(UNBOUND_CFLAGS)
-EXTRA_DIST += lib/dns/unbound.c lib/dns/unbound_events.c lib/dns/unbound_events.h lib/dns/unbound_none.c
+EXTRA_DIST += $(UNBOUND_FILES) lib/dns/unbound_none.c
 LIBDNS = lib/dns/libdns.a

@@ -1,6 +1,7 @@
 # fuzz targets of dkim
-FUZZ_TARGETS += tests/fuzz/fuzz_address tests/fuzz/fuzz_authres tests/fuzz/fuzz_canon tests/fuzz/fuzz_header \
-	tests/fuzz/fuzz_signature tests/fuzz/fuzz_tags
+FUZZ_TARGETS += tests/fuzz/fuzz_address tests/fuzz/fuzz_authres tests/fuzz/fuzz_canon \
+	tests/fuzz/fuzz_header tests/fuzz/fuzz_keyrecord tests/fuzz/fuzz_public_key \
+	tests/fuzz/fuzz_sigfield tests/fuzz/fuzz_signature tests/fuzz/fuzz_tags tests/fuzz/fuzz_verify
 tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz_address.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_address_LDADD = $(DKIM_LDADD)
 tests_fuzz_fuzz_address_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
@@ -19,3 +20,15 @@ tests_fuzz_fuzz_signature_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_tags_SOURCES = tests/fuzz/fuzz_tags.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_tags_LDADD = $(DKIM_LDADD)
 tests_fuzz_fuzz_tags_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_keyrecord_SOURCES = tests/fuzz/fuzz_keyrecord.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_keyrecord_LDADD = $(DKIM_LDADD)
+tests_fuzz_fuzz_keyrecord_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_public_key_SOURCES = tests/fuzz/fuzz_public_key.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_public_key_LDADD = $(DKIM_LDADD)
+tests_fuzz_fuzz_public_key_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_sigfield_SOURCES = tests/fuzz/fuzz_sigfield.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_sigfield_LDADD = $(DKIM_LDADD)
+tests_fuzz_fuzz_sigfield_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_verify_SOURCES = tests/fuzz/fuzz_verify.c $(SIGNED_MAIL) $(FUZZ_MAIN)
+tests_fuzz_fuzz_verify_LDADD = $(DKIM_LDADD)
+tests_fuzz_fuzz_verify_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

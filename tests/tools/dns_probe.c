@@ -5,9 +5,10 @@
  *
  * dns_probe [-n NAMESERVERS] [-r CONF] [-a ANCHORS] [-f FAKEFILE] [-c CACHE_BYTES] [-T] [-s] [-t
  * MS]
- *     [-p PARALLEL] [-k COUNT] [-w MS] NAME...
+ *     [-p PARALLEL] [-k COUNT] [-i MS] [-w MS] NAME...
  *  -T TCP only   -s enter the sandbox after opening   -t time limit of each question
  *  -p this many open at once (default 1)   -k ask each name COUNT times; "%d" in it is the number
+ *  -i pause MS after each answer
  *  -w afterwards run the loop for MS and print descriptors and memory again
  */
 #include <fcntl.h>
@@ -28,6 +29,8 @@
 
 struct probe {
 	struct loop loop;
+	struct loop_timer pause;
+	int64_t pause_ms;
 	struct resolver *resolver;
 	char **names;
 	size_t name_count, each, asked, answered, open, parallel;
@@ -90,6 +93,7 @@ print_answer(const struct question *question, const struct dns_answer *answer)
 		putchar('}');
 	}
 	printf("]}\n");
+	fflush(stdout);
 }
 
 static void ask_more(struct probe *probe);
@@ -107,13 +111,17 @@ on_answer(void *owner, const struct dns_answer *answer)
 	mem_free(question);
 	probe->answered++;
 	probe->open--;
-	ask_more(probe);
+	if (probe->pause_ms > 0)
+		loop_timer_set(&probe->loop, &probe->pause, probe->pause_ms);
+	else
+		ask_more(probe);
 }
 
 static void
 ask_more(struct probe *probe)
 {
-	while (probe->open < probe->parallel && probe->asked < probe->name_count * probe->each) {
+	while (probe->pause.place == 0 && probe->open < probe->parallel &&
+	       probe->asked < probe->name_count * probe->each) {
 		struct question *question = mem_zalloc(1, sizeof(*question));
 		const char *name = probe->names[probe->asked % probe->name_count];
 		const char *digit = strstr(name, "%d");
@@ -130,6 +138,12 @@ ask_more(struct probe *probe)
 		resolver_txt(probe->resolver, span_str(question->name), probe->timeout_ms,
 		    on_answer, question, &question->query);
 	}
+}
+
+static void
+on_pause_over(struct loop_timer *timer)
+{
+	ask_more(timer->owner);
 }
 
 /* ---- what the process costs ---- */
@@ -214,7 +228,7 @@ parse(int argc, char **argv, struct probe *probe, struct resolver_config *config
 	const char *fake = NULL;
 	int option;
 
-	while ((option = getopt(argc, argv, "n:r:a:f:c:Tst:p:k:w:q")) != -1)
+	while ((option = getopt(argc, argv, "n:r:a:f:c:Tst:p:k:i:w:q")) != -1)
 		switch (option) {
 		case 'n':
 			config->nameservers = optarg;
@@ -246,6 +260,9 @@ parse(int argc, char **argv, struct probe *probe, struct resolver_config *config
 		case 'k':
 			probe->each = strtoul(optarg, NULL, 10);
 			break;
+		case 'i':
+			probe->pause_ms = strtol(optarg, NULL, 10);
+			break;
 		case 'w':
 			probe->idle_ms = strtol(optarg, NULL, 10);
 			break;
@@ -270,6 +287,7 @@ main(int argc, char **argv)
 	const char *fake = parse(argc, argv, &probe, &config);
 	int64_t begun_ms = clock_mono_ms();
 
+	probe.pause = (struct loop_timer){.fire = on_pause_over, .owner = &probe};
 	probe.status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
 	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 	if (loop_open(&probe.loop, &err) != ST_OK)

@@ -1,11 +1,12 @@
 # Unit tests of lib/dkim.
 DKIM_LDADD = $(LIBDKIM) $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(IDN2_LIBS)
 SIGNED_MAIL = tests/lib/signed_mail.c tests/lib/signed_mail.h
+VERIFY_HELP = tests/unit/verify_help.c tests/unit/verify_help.h $(SIGNED_MAIL)
 EXTRA_DIST += tests/vectors/rfc6376-a.eml tests/vectors/rfc8463-a.eml
 if CMOCKA
 DKIM_TESTS = tests/unit/test_address tests/unit/test_authres tests/unit/test_canon \
 	tests/unit/test_select tests/unit/test_signature tests/unit/test_keyrecord \
-	tests/unit/test_sigfield tests/unit/test_verify
+	tests/unit/test_sigfield tests/unit/test_verify tests/unit/test_verify_changed
 check_PROGRAMS += $(DKIM_TESTS)
 TESTS += $(DKIM_TESTS)
 tests_unit_test_address_SOURCES = tests/unit/test_address.c
@@ -24,7 +25,9 @@ tests_unit_test_keyrecord_SOURCES = tests/unit/test_keyrecord.c
 tests_unit_test_keyrecord_LDADD = $(DKIM_LDADD) $(UNIT_LDADD)
 tests_unit_test_sigfield_SOURCES = tests/unit/test_sigfield.c
 tests_unit_test_sigfield_LDADD = $(DKIM_LDADD) $(UNIT_LDADD)
-tests_unit_test_verify_SOURCES = tests/unit/test_verify.c $(SIGNED_MAIL)
+tests_unit_test_verify_SOURCES = tests/unit/test_verify.c $(VERIFY_HELP)
 tests_unit_test_verify_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR='"$(top_srcdir)"'
 tests_unit_test_verify_LDADD = $(DKIM_LDADD) $(UNIT_LDADD)
+tests_unit_test_verify_changed_SOURCES = tests/unit/test_verify_changed.c $(VERIFY_HELP)
+tests_unit_test_verify_changed_LDADD = $(DKIM_LDADD) $(UNIT_LDADD)
 endif

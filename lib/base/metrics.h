@@ -1,0 +1,180 @@
+/*
+ * metrics.h - what all processes of one signpostd count together: counters, gauges and histograms
+ * in one array that they share. Every metric and every value of its labels is in the tables below,
+ * so a cell is an index; nothing that comes with a message can make a new one.
+ *
+ * The parent calls metrics_open() once, before it forks anybody, and keeps the array over reloads:
+ * counters only grow while the service runs. A child calls metrics_process_began() right after the
+ * fork; the parent calls metrics_process_ended() for each child that it has waited for. Any thread
+ * of any process counts. The parent writes the file.
+ *
+ * Like the log this room has one pointer of its own per process, and everything that counts does
+ * nothing where metrics_open() was not called: tools and tests need nothing. It allocates nothing,
+ * takes no lock and asks no clock; a count is one relaxed addition.
+ */
+#ifndef SIGNPOST_BASE_METRICS_H
+#define SIGNPOST_BASE_METRICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/status.h"
+
+/* clang-format off */
+/* V(identifier, value of the label) */
+#define METRIC_VALUES_NONE(V) V(NONE, "")
+#define METRIC_VALUES_ACTION(V) \
+	V(ACTION_SIGNED, "signed") \
+	V(ACTION_VERIFIED, "verified") \
+	V(ACTION_PASSED, "passed") \
+	V(ACTION_TEMPFAILED, "tempfailed") \
+	V(ACTION_REJECTED, "rejected") \
+	V(ACTION_DISCARDED, "discarded") \
+	V(ACTION_QUARANTINED, "quarantined")
+#define METRIC_VALUES_ALGORITHM(V) \
+	V(ALGORITHM_RSA_SHA256, "rsa-sha256") \
+	V(ALGORITHM_ED25519_SHA256, "ed25519-sha256")
+#define METRIC_VALUES_SIGN_RESULT(V) \
+	V(SIGN_OK, "ok") \
+	V(SIGN_FAILED, "failed")
+#define METRIC_VALUES_VERIFY_RESULT(V) \
+	V(VERIFY_PASS, "pass") \
+	V(VERIFY_FAIL, "fail") \
+	V(VERIFY_NEUTRAL, "neutral") \
+	V(VERIFY_POLICY, "policy") \
+	V(VERIFY_TEMPERROR, "temperror") \
+	V(VERIFY_PERMERROR, "permerror") \
+	V(VERIFY_NONE, "none")
+#define METRIC_VALUES_UNSIGNED_REASON(V) \
+	V(UNSIGNED_NOT_OURS, "not_ours") \
+	V(UNSIGNED_NO_DOMAIN, "no_domain") \
+	V(UNSIGNED_NO_RULE, "no_rule") \
+	V(UNSIGNED_NO_SENDER, "no_sender") \
+	V(UNSIGNED_EXEMPT, "exempt") \
+	V(UNSIGNED_RECIPIENT, "recipient") \
+	V(UNSIGNED_PEER, "peer") \
+	V(UNSIGNED_MODE, "mode") \
+	V(UNSIGNED_ERROR, "error")
+#define METRIC_VALUES_TEMPFAIL_REASON(V) \
+	V(TEMPFAIL_TABLE, "table") \
+	V(TEMPFAIL_KEY, "key") \
+	V(TEMPFAIL_KEEPER, "keeper") \
+	V(TEMPFAIL_SIGNATURE, "signature") \
+	V(TEMPFAIL_DNS, "dns") \
+	V(TEMPFAIL_VERIFY, "verify") \
+	V(TEMPFAIL_SIZE, "size") \
+	V(TEMPFAIL_INTERNAL, "internal")
+#define METRIC_VALUES_DNS_RESULT(V) \
+	V(DNS_FOUND, "found") \
+	V(DNS_ABSENT, "absent") \
+	V(DNS_UNAVAILABLE, "unavailable") \
+	V(DNS_INVALID, "invalid")
+
+/* L(identifier, name of the label) */
+#define METRIC_LABELS(L) \
+	L(NONE, "") \
+	L(ACTION, "action") \
+	L(ALGORITHM, "alg") \
+	L(SIGN_RESULT, "result") \
+	L(VERIFY_RESULT, "result") \
+	L(UNSIGNED_REASON, "reason") \
+	L(TEMPFAIL_REASON, "reason") \
+	L(DNS_RESULT, "result")
+
+/* X(identifier, kind, name, help, first label, second label). A metric is added here and in
+ * signpostd(8). */
+#define METRICS(X) \
+	X(MESSAGES, COUNTER, "signpost_messages_total", \
+	    "Messages, by what was done to them in the end.", ACTION, NONE) \
+	X(SIGN, COUNTER, "signpost_sign_total", \
+	    "Signatures made, or not because the arithmetic failed.", ALGORITHM, SIGN_RESULT) \
+	X(SIGN_SECONDS, HISTOGRAM, "signpost_sign_seconds", \
+	    "Time of one signature in the keeper.", NONE, NONE) \
+	X(UNSIGNED, COUNTER, "signpost_unsigned_total", \
+	    "Messages that were not signed, by the reason.", UNSIGNED_REASON, NONE) \
+	X(TEMPFAIL, COUNTER, "signpost_tempfail_total", \
+	    "Messages that were tempfailed, by the reason.", TEMPFAIL_REASON, NONE) \
+	X(VERIFY, COUNTER, "signpost_verify_total", \
+	    "Signatures of others by their result; none: messages without one.", \
+	    VERIFY_RESULT, NONE) \
+	X(SIGNATURES_IGNORED, COUNTER, "signpost_signatures_ignored_total", \
+	    "Signatures that were not looked at because a message had too many.", NONE, NONE) \
+	X(AUTHRES_REMOVED, COUNTER, "signpost_authres_removed_total", \
+	    "Authentication-Results fields removed because they claimed to be ours.", \
+	    NONE, NONE) \
+	X(DNS, COUNTER, "signpost_dns_total", \
+	    "Questions about keys, by the answer of DNS.", DNS_RESULT, NONE) \
+	X(DNS_SECONDS, HISTOGRAM, "signpost_dns_seconds", \
+	    "Time until the answer about a key, from the cache too.", NONE, NONE) \
+	X(CONNECTIONS, GAUGE, "signpost_connections", \
+	    "Connections of MTAs that are open now.", NONE, NONE)
+
+/* Upper bounds of the buckets of every histogram, microseconds; one bucket more is above all. */
+#define METRIC_BUCKETS(B) \
+	B(100) B(250) B(500) B(1000) B(2500) B(5000) B(10000) B(25000) B(50000) B(100000) \
+	B(250000) B(500000) B(1000000) B(2500000) B(5000000) B(10000000) B(30000000)
+/* clang-format on */
+
+/* METRIC_MESSAGES, METRIC_SIGN, ... */
+enum metric {
+#define METRIC_ENUM(id, kind, name, help, first, second) METRIC_##id,
+	METRICS(METRIC_ENUM)
+#undef METRIC_ENUM
+	    METRIC_COUNT
+};
+
+/* METRIC_ACTION_SIGNED, ...: the values of each label, from 0. */
+#define METRIC_VALUE_ENUM(id, text) METRIC_##id,
+enum metric_action { METRIC_VALUES_ACTION(METRIC_VALUE_ENUM) };
+enum metric_algorithm { METRIC_VALUES_ALGORITHM(METRIC_VALUE_ENUM) };
+enum metric_sign_result { METRIC_VALUES_SIGN_RESULT(METRIC_VALUE_ENUM) };
+enum metric_verify_result { METRIC_VALUES_VERIFY_RESULT(METRIC_VALUE_ENUM) };
+enum metric_unsigned_reason { METRIC_VALUES_UNSIGNED_REASON(METRIC_VALUE_ENUM) };
+enum metric_tempfail_reason { METRIC_VALUES_TEMPFAIL_REASON(METRIC_VALUE_ENUM) };
+enum metric_dns_result { METRIC_VALUES_DNS_RESULT(METRIC_VALUE_ENUM) };
+enum metric_no_label { METRIC_VALUES_NONE(METRIC_VALUE_ENUM) };
+#undef METRIC_VALUE_ENUM
+
+/* Processes whose gauges are kept apart; those beyond count in no gauge. */
+#define METRICS_PROCESSES_MAX 512u
+/* Octets of the text that is written, at most. */
+#define METRICS_TEXT_MAX 65536u
+
+/* The parent, before the first fork; later calls change nothing. ST_FAILED: no memory; nothing is
+ * counted then, and the service may go on. */
+enum status metrics_open(struct err *err) MUST_USE;
+/* Tests only: nothing counts in this process any more. */
+void metrics_close(void);
+bool metrics_are_open(void);
+
+/* A child, before it counts in a gauge; the parent with the pid of a child that ended: what it had
+ * in gauges is gone with it, however it ended. */
+void metrics_process_began(void);
+void metrics_process_ended(pid_t pid);
+
+/* A counter: first and second are values of its labels, METRIC_NONE where it has none. What is out
+ * of range is not counted. */
+void metrics_count(enum metric metric, unsigned int first, unsigned int second);
+void metrics_add(enum metric metric, unsigned int first, unsigned int second, uint64_t by);
+/* A histogram. */
+void metrics_observe(enum metric metric, int64_t microseconds);
+/* A gauge; +1 and -1 are to be counted by the same process. */
+void metrics_gauge_add(enum metric metric, int64_t by);
+
+/* Everything in the Prometheus text format 0.0.4. ST_ABSENT: not open. ST_TOO_BIG: out has less
+ * room than METRICS_TEXT_MAX. */
+enum status metrics_write(struct buf *out) MUST_USE;
+/* The same into a file: written beside it as PATH.new, readable for all, and renamed, so that a
+ * collector never reads a part. One process at a time. ST_ABSENT: not open. ST_FAILED: err names
+ * the file and the reason; the old file stays. */
+enum status metrics_file_write(const char *path, struct err *err) MUST_USE;
+
+/* Appends the value of a label, with '\', '"' and line ends escaped. For whoever adds metrics with
+ * values from outside. */
+void metrics_label_escape(struct buf *out, struct span value);
+/* "signpost_messages_total", ...; static. */
+const char *metrics_name(enum metric metric);
+
+#endif
