@@ -154,7 +154,8 @@ key_comment(struct writer *w, const struct verify_signature *s)
 {
 	if (!s->key_known)
 		return;
-	buf_add_fmt(&w->word, "(%d-bit key%s)", s->key_bits, dnssec_text(s->dnssec));
+	buf_add_fmt(&w->word, "(%d-bit key%s%s)", s->key_bits, dnssec_text(s->dnssec),
+	    s->testing ? "; testing" : "");
 	word_end(w);
 }
 

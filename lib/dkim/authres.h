@@ -40,7 +40,8 @@ struct authres_style {
 	bool no_header_b;        /* NoHeaderB */
 };
 
-/* One dkim= per signature, with reason="..." unless it passed; "dkim=none" when there is none.
+/* One dkim= per signature, with reason="..." unless it passed, and "; testing" in the comment when
+ * the key record has t=y; "dkim=none" when there is none.
  * header.b has AUTHRES_B_MIN characters, more where two signatures of the message begin alike. What
  * comes from the message is written only when it is valid, and quoted when it must be.
  * ST_TOO_BIG: out has less room than AUTHRES_VALUE_MAX, or the authserv-id is absurdly long. */

@@ -11,6 +11,7 @@
 #include "lib/dkim/sigfield_private.h"
 
 #define SHA1_BYTES 20u
+#define LENGTH_DIGITS_MAX 76u
 
 enum status
 sigfield_refuse(struct sigfield_reader *r, enum status status, const char *why)
@@ -131,9 +132,14 @@ read_number(struct sigfield_reader *r, const char *name, int64_t *value_out)
 	return ST_OK;
 }
 
+/* 1*76DIGIT: more are no length, zeros in front or not. */
 static enum status
 read_length(struct sigfield_reader *r)
 {
+	struct span value;
+
+	if (tags_find(&r->tags, "l", &value) && value.n > LENGTH_DIGITS_MAX)
+		return sigfield_refuse(r, ST_INVALID, "l= is no number, or too long");
 	return read_number(r, "l", &r->out->body_length);
 }
 

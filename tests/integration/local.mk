@@ -19,6 +19,8 @@ EXTRA_DIST += \
 	tests/integration/lib/smtpc.py \
 	tests/integration/lib/verify.py \
 	tests/integration/lib/verify_dkimpy.py \
+	tests/integration/lib/verifying.py \
+	tests/integration/test_attacks.py \
 	tests/integration/test_authenticated.py \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
@@ -30,6 +32,7 @@ EXTRA_DIST += \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_many_connections.py \
 	tests/integration/test_postfix.py \
+	tests/integration/test_postfix_verify.py \
 	tests/integration/test_sendmail.py \
 	tests/integration/test_start.py \
 	tests/integration/test_tutorial_configs.py \

@@ -121,6 +121,22 @@ writes_dnssec_words(void **state)
 	}
 }
 
+/* RFC 6376 3.6.1: mail of a signer who is testing is to be treated as if it were not signed; so the
+ * reader must be able to tell. */
+static void
+writes_that_a_key_is_for_testing(void **state)
+{
+	struct verify_signature s = signature_good();
+
+	(void)state;
+	s.testing = true;
+	expect_written(&style_plain, &s, 1,
+	    " mx.example.net; dkim=pass\n"
+	    "\t(2048-bit key; unprotected; testing) header.d=example.com\n"
+	    "\theader.i=@example.com header.a=rsa-sha256 header.s=sel\n"
+	    "\theader.b=AbCdEfGh");
+}
+
 /* The order of OpenDKIM: result, reason, comment, properties. */
 static void
 writes_fail_with_reason(void **state)
@@ -670,6 +686,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(writes_pass),
 	    cmocka_unit_test(writes_dnssec_words),
+	    cmocka_unit_test(writes_that_a_key_is_for_testing),
 	    cmocka_unit_test(writes_fail_with_reason),
 	    cmocka_unit_test(writes_several),
 	    cmocka_unit_test(writes_equal_signatures),
