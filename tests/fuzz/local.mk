@@ -11,6 +11,7 @@ else
 FUZZ_MAIN = tests/fuzz/replay.c
 endif
 include tests/fuzz/dkim.mk
+include tests/fuzz/mailauth.mk
 include tests/fuzz/conf.mk
 include tests/fuzz/store.mk
 include tests/fuzz/milter.mk
