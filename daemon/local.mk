@@ -25,6 +25,7 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/settings.c daemon/settings.h daemon/settings_verify.c \
 	daemon/signer.c daemon/signer.h \
 	daemon/steps.c daemon/steps.h \
+	daemon/testmode.c daemon/testmode.h \
 	daemon/verification.c daemon/verification.h
 if SANDBOX
 daemon_libdaemon_a_SOURCES += daemon/sandbox_seccomp.c
@@ -33,7 +34,8 @@ daemon_libdaemon_a_SOURCES += daemon/sandbox_none.c
 endif
 EXTRA_DIST += daemon/sandbox_seccomp.c daemon/sandbox_none.c
 LIBDAEMON = daemon/libdaemon.a
-DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDNS) $(LIBDKIM) \
+DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBMAILAUTH) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDNS) \
+	$(LIBDKIM) \
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) $(UNBOUND_LIBS) -lpthread
 
 sbin_PROGRAMS += signpostd

@@ -20,6 +20,7 @@
 #include "daemon/options.h"
 #include "daemon/parent.h"
 #include "daemon/query.h"
+#include "daemon/testmode.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/conf/check.h"
@@ -66,6 +67,10 @@ read_conf(const struct options *options, bool serving, struct conf_report *repor
 	struct conf *conf = conf_new();
 	enum status status = options_load(options, conf, report);
 
+	/* -t verifies unless -b says otherwise, whatever the file says. */
+	if (status == ST_OK && options->test_files != NULL &&
+	    strcmp(conf_origin(conf, CONF_MODE), "-b") != 0)
+		status = conf_set(conf, CONF_MODE, "v", "-t", report);
 	if (status == ST_OK)
 		status = conf_check(conf, report);
 	if (status == ST_OK && serving)
@@ -394,25 +399,36 @@ serve(struct service *service, struct conf *conf)
 	return exit_code;
 }
 
+/* What only reads the configuration: -e, -n, -t. */
+static int
+run_once(const struct options *options, const struct conf *conf)
+{
+	const struct testmode test = {
+	    options->program, options->test_files, options->fixed_time_utc, options->verbose};
+
+	log_open(options->program, LOG_MAIL, false);
+	if (options->show != NULL)
+		return show_parameter(conf, options->show);
+	if (options->test_files != NULL)
+		return testmode_run(conf, &test);
+	return check_only(conf);
+}
+
 static int
 run(struct service *service)
 {
 	const struct options *options = &service->options;
 	struct conf_report report = CONF_REPORT_NONE;
-	bool serving_now = !options->check_only && options->show == NULL;
-	struct conf *conf = read_conf(options, serving_now, &report);
-	int exit_code = 0;
+	bool once = options->check_only || options->show != NULL || options->test_files != NULL;
+	struct conf *conf = read_conf(options, !once, &report);
 
 	conf_report_print(&report, options->program, stderr);
 	conf_report_free(&report);
 	if (conf == NULL)
 		return EX_CONFIG;
-	if (options->show != NULL || options->check_only) {
-		log_open(options->program, LOG_MAIL, false);
-		if (options->show != NULL)
-			exit_code = show_parameter(conf, options->show);
-		else
-			exit_code = check_only(conf);
+	if (once) {
+		int exit_code = run_once(options, conf);
+
 		conf_free(conf);
 		return exit_code;
 	}
@@ -431,10 +447,5 @@ main(int argc, char **argv)
 		return print_version(service.options.program);
 	if (service.options.query)
 		return query_run(service.options.program);
-	if (service.options.test_files != NULL) {
-		fprintf(
-		    stderr, "%s: -t: verifying is not in this release\n", service.options.program);
-		return EX_USAGE;
-	}
 	return run(&service);
 }

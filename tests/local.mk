@@ -2,6 +2,7 @@
 include tests/unit/base.mk
 include tests/unit/crypto.mk
 include tests/unit/dkim.mk
+include tests/unit/mailauth.mk
 include tests/unit/conf.mk
 include tests/unit/store.mk
 include tests/unit/milter.mk

@@ -17,4 +17,16 @@ struct command {
 /* Makes a key pair: SELECTOR.private and SELECTOR.txt. Exit status 0 or 1, as opendkim-genkey. */
 int genkey_run(const char *program, int argc, char **argv);
 
+/* Compares private keys with what is published. Exit status: the man page lists them. */
+int testkey_run(const char *program, int argc, char **argv);
+
+/* Signs or verifies a message. */
+int testmsg_run(const char *program, int argc, char **argv);
+
+/* The records of a KeyTable as a zone file or as input for nsupdate. */
+int genzone_run(const char *program, int argc, char **argv);
+
+/* Audits what a domain publishes: DKIM keys, SPF, DMARC. */
+int check_run(const char *program, int argc, char **argv);
+
 #endif

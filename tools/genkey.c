@@ -18,7 +18,7 @@
 #include "lib/base/secret.h"
 #include "lib/crypto/key.h"
 #include "tools/command.h"
-#include "tools/keyrecord.h"
+#include "tools/publication.h"
 #include "tools/newfile.h"
 
 #define BITS_DEFAULT 2048
@@ -28,7 +28,7 @@
 enum answer { GO_ON, DONE, WRONG };
 
 struct request {
-	struct keyrecord record;
+	struct publication record;
 	const char *directory;
 	enum key_algorithm algorithm;
 	int bits;
@@ -247,10 +247,10 @@ make_texts_and_write(
 	char *pem = NULL;
 	enum status status;
 
-	buf_init(&zone, KEYRECORD_TEXT_MAX);
-	status = keyrecord_zone_line(&request->record, key, &zone);
+	buf_init(&zone, PUBLICATION_TEXT_MAX);
+	status = publication_zone_line(&request->record, key, &zone);
 	if (status == ST_OK)
-		status = keyrecord_json(&request->record, key, json);
+		status = publication_json(&request->record, key, json);
 	if (status != ST_OK)
 		err_set(err, "the record cannot be written: %s", status_name(status));
 	if (status == ST_OK)
@@ -266,7 +266,7 @@ static enum status
 generate(const struct request *request, struct buf *json, struct err *err)
 {
 	struct key *key = NULL;
-	enum status status = keyrecord_check(&request->record, err);
+	enum status status = publication_check(&request->record, err);
 
 	if (status == ST_OK && (status = key_memory_secure()) != ST_OK)
 		err_set(err, "there is no protected memory for keys");
@@ -312,7 +312,7 @@ genkey_run(const char *program, int argc, char **argv)
 	if (answer != GO_ON)
 		return answer == DONE ? 0 : 1;
 	warn_bits(program, &request);
-	buf_init(&json, KEYRECORD_TEXT_MAX);
+	buf_init(&json, PUBLICATION_TEXT_MAX);
 	status = generate(&request, &json, &err);
 	if (status == ST_OK)
 		print_result(program, &request, &json);

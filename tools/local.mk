@@ -2,10 +2,19 @@
 bin_PROGRAMS += tools/signpost
 tools_signpost_SOURCES = \
 	tools/signpost.c tools/command.h \
+	tools/check.c tools/check_domain.c tools/check_domain.h \
+	tools/cli.c tools/cli.h \
 	tools/genkey.c \
-	tools/keyrecord.c tools/keyrecord.h \
+	tools/genzone.c tools/genzone.h tools/genzone_head.c tools/genzone_records.c \
+	tools/keycheck.c tools/keycheck.h \
+	tools/keywalk.c tools/keywalk.h \
+	tools/testmsg.c tools/testmsg.h tools/testmsg_sign.c tools/testmsg_verify.c \
+	tools/testkey.c tools/testkey.h tools/testkey_table.c \
+	tools/publication.c tools/publication.h \
 	tools/newfile.c tools/newfile.h
-tools_signpost_LDADD = $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS)
+tools_signpost_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDKIM) \
+	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) \
+	$(UNBOUND_LIBS) -lpthread
 dist_check_SCRIPTS += tests/tools/test_genkey.py
 TESTS += tests/tools/test_genkey.py
 dist_noinst_SCRIPTS += tools/demo.sh tools/demo_milter.py tools/demo_verify.py

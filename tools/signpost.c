@@ -15,8 +15,12 @@
 #define PROGRAM_NAME_MAX 64
 
 static const struct command commands[] = {
+    {"check", NULL, check_run, "audit the DKIM keys, SPF and DMARC that a domain publishes"},
     {"genkey", "opendkim-genkey", genkey_run,
 	"make a key pair and the DNS record that goes with it"},
+    {"genzone", "opendkim-genzone", genzone_run, "write the DNS records of all keys of a KeyTable"},
+    {"testkey", "opendkim-testkey", testkey_run, "compare private keys with the records in DNS"},
+    {"testmsg", "opendkim-testmsg", testmsg_run, "sign or verify a message"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

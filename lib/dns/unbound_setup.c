@@ -49,7 +49,7 @@ static const struct option options[] = {
     /* A server that was down is asked again soon, and questions to a silent one end. */
     {"infra-keep-probing:", "yes"},
     {"infra-host-ttl:", "5"},
-    {"infra-cache-max-rtt:", "5000"},
+    {"infra-cache-max-rtt:", "3000"},
     {"outbound-msg-retry:", "3"},
     {"tcp-reuse-timeout:", "10000"},
 };

@@ -150,6 +150,37 @@ keytable_lookup(struct table *keys, struct span keyname, struct span from_domain
 	return status;
 }
 
+enum status
+keytable_walk(struct table *keys, table_visit *visit, void *context, struct err *err)
+{
+	if (keys->ops->walk == NULL && keys->ops->walk_patterns != NULL)
+		return keys->ops->walk_patterns(keys, visit, context);
+	return table_walk(keys, visit, context, err);
+}
+
+struct span
+keytable_row_domain(struct span value)
+{
+	struct span domain;
+
+	return span_cut(&value, ':', &domain) ? domain : SPAN_EMPTY;
+}
+
+enum status
+keytable_row_read(struct table *keys, struct span keyname, struct span value, unsigned line,
+    struct span from_domain, struct keytable_entry *out, struct err *err)
+{
+	enum status status;
+
+	memset(out, 0, sizeof(*out));
+	out->value.text = value;
+	out->value.line = line;
+	status = fill(keys, keyname, from_domain, out, err);
+	if (status != ST_OK)
+		keytable_entry_release(out);
+	return status;
+}
+
 void
 keytable_entry_release(struct keytable_entry *entry)
 {

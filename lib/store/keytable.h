@@ -27,6 +27,17 @@ struct keytable_entry {
 enum status keytable_lookup(struct table *keys, struct span keyname, struct span from_domain,
     struct keytable_entry *out, struct err *err) MUST_USE;
 
+/* All rows in order, of a table of patterns too: key is then the pattern. ST_INVALID for tables
+ * that cannot be walked. */
+enum status keytable_walk(
+    struct table *keys, table_visit *visit, void *context, struct err *err) MUST_USE;
+/* The first field of a row, as written ("%" stays); empty when there is no ':'. */
+struct span keytable_row_domain(struct span value);
+/* A row as the walk gives it, as keytable_lookup() would have answered it; the spans of *out are
+ * borrowed from value. ST_OK: release the entry. ST_INVALID, ST_DENIED. */
+enum status keytable_row_read(struct table *keys, struct span keyname, struct span value,
+    unsigned line, struct span from_domain, struct keytable_entry *out, struct err *err) MUST_USE;
+
 void keytable_entry_release(struct keytable_entry *entry); /* may be called twice */
 
 /* The text names a file: it begins with "/", "./" or "../". */

@@ -24,8 +24,10 @@ EXTRA_DIST += \
 	tests/integration/test_authenticated.py \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
+	tests/integration/test_dns.py \
 	tests/integration/test_faults.py \
 	tests/integration/test_memory_of_keys.py \
+	tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_many_connections.py \
@@ -40,5 +42,5 @@ EXTRA_DIST += \
 PYTEST = /usr/bin/python3 -m pytest
 
 .PHONY: check-integration
-check-integration: all tests/bench/miltergen$(EXEEXT)
+check-integration: all tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT)
 	cd $(srcdir)/tests/integration && SIGNPOST_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -p no:cacheprovider -rs -s

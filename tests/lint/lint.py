@@ -21,6 +21,8 @@ MAY_INCLUDE = {
     "lib/dkim/": ["lib/base/", "lib/crypto/", "lib/dkim/"],
     "lib/conf/": ["lib/base/", "lib/conf/"],
     "lib/dns/": ["lib/base/", "lib/dns/"],
+    "lib/mailauth/": ["lib/base/", "lib/crypto/", "lib/dkim/", "lib/conf/", "lib/dns/", "lib/store/",
+                      "lib/mailauth/"],
     "lib/store/": ["lib/base/", "lib/crypto/", "lib/store/"],
     "lib/keys/": ["lib/base/", "lib/crypto/", "lib/store/", "lib/keys/"],
     "backends/": ["lib/base/", "lib/store/", "lib/conf/", "backends/"],

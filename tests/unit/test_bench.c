@@ -171,7 +171,7 @@ test_given_messages_are_read_from_a_file(void **state)
 	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
 	assert_int_equal(given_load(&given, path, &err), ST_INVALID); /* 12 octets are not there */
 	given_free(&given);
-	assert_int_equal(ftruncate(fd, 6), 0);
+	assert_int_equal(ftruncate(fd, 7), 0);
 	assert_int_equal(given_load(&given, path, &err), ST_OK);
 	assert_int_equal(given.count, 2);
 	assert_true(span_eq_str(given_message(&given, 4), "abc"));

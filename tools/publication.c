@@ -1,12 +1,12 @@
 /*
- * keyrecord.c - a public key as a DKIM key record and as a line of a zone file.
+ * publication.c - a public key as a DKIM key record and as a line of a zone file.
  * genkey calls it once per key. It must never write an octet that would end a tag, a quoted
  * string or a line of the zone early: names are checked before, notes are encoded.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/keyrecord.h"
+#include "tools/publication.h"
 
 #define LABEL_MAX 63     /* octets of a label, RFC 1035 section 2.3.4 */
 #define NAME_MAX_DNS 253 /* octets of a name as text */
@@ -71,7 +71,7 @@ check_hashes(const char *hashes, struct err *err)
 }
 
 enum status
-keyrecord_check(const struct keyrecord *record, struct err *err)
+publication_check(const struct publication *record, struct err *err)
 {
 	enum status status = check_name("selector", record->selector, err);
 
@@ -86,8 +86,9 @@ keyrecord_check(const struct keyrecord *record, struct err *err)
 		    record->selector, record->domain, NAME_MAX_DNS);
 		status = ST_INVALID;
 	}
-	if (status == ST_OK && record->note != NULL && strlen(record->note) > KEYRECORD_NOTE_MAX) {
-		err_set(err, "the note is longer than %d octets", KEYRECORD_NOTE_MAX);
+	if (status == ST_OK && record->note != NULL &&
+	    strlen(record->note) > PUBLICATION_NOTE_MAX) {
+		err_set(err, "the note is longer than %d octets", PUBLICATION_NOTE_MAX);
 		status = ST_INVALID;
 	}
 	return status;
@@ -109,7 +110,7 @@ add_note(struct buf *out, const char *note)
 }
 
 static void
-add_tags(const struct keyrecord *record, const struct key *key, struct buf *out)
+add_tags(const struct publication *record, const struct key *key, struct buf *out)
 {
 	buf_add_str(out, "v=DKIM1; ");
 	if (record->note != NULL) {
@@ -148,7 +149,7 @@ worst(enum status status, const struct buf *out)
 }
 
 enum status
-keyrecord_value(const struct keyrecord *record, const struct key *key, struct buf *out)
+publication_value(const struct publication *record, const struct key *key, struct buf *out)
 {
 	add_tags(record, key, out);
 	buf_add_str(out, "p=");
@@ -156,13 +157,13 @@ keyrecord_value(const struct keyrecord *record, const struct key *key, struct bu
 }
 
 enum status
-keyrecord_zone_line(const struct keyrecord *record, const struct key *key, struct buf *out)
+publication_zone_line(const struct publication *record, const struct key *key, struct buf *out)
 {
 	struct buf tags, public;
 	enum status status;
 
-	buf_init(&tags, KEYRECORD_TEXT_MAX);
-	buf_init(&public, KEYRECORD_TEXT_MAX);
+	buf_init(&tags, PUBLICATION_TEXT_MAX);
+	buf_init(&public, PUBLICATION_TEXT_MAX);
 	add_tags(record, key, &tags);
 	status = worst(key_public_base64(key, &public), &tags);
 	buf_add_fmt(out, "%s._domainkey", record->selector);
@@ -180,7 +181,7 @@ keyrecord_zone_line(const struct keyrecord *record, const struct key *key, struc
 
 /* Nothing here needs an escape: names are checked and the record holds no quotes. */
 enum status
-keyrecord_json(const struct keyrecord *record, const struct key *key, struct buf *out)
+publication_json(const struct publication *record, const struct key *key, struct buf *out)
 {
 	enum status status;
 
@@ -192,7 +193,7 @@ keyrecord_json(const struct keyrecord *record, const struct key *key, struct buf
 	    key_algorithm_name(key_algorithm(key)), key_bits(key));
 	buf_add_fmt(out, "\"private_file\":\"%s.private\",\"record_file\":\"%s.txt\",\"record\":\"",
 	    record->selector, record->selector);
-	status = keyrecord_value(record, key, out);
+	status = publication_value(record, key, out);
 	buf_add_str(out, "\"}\n");
 	return worst(status, out);
 }

@@ -1,9 +1,9 @@
 /*
- * keyrecord.h - the texts that publish a key: the DKIM key record (RFC 6376 section 3.6.1) and
+ * publication.h - the texts that publish a key: the DKIM key record (RFC 6376 section 3.6.1) and
  * the line of a zone file that carries it, in the layout of opendkim-genkey. One thread.
  */
-#ifndef SIGNPOST_TOOLS_KEYRECORD_H
-#define SIGNPOST_TOOLS_KEYRECORD_H
+#ifndef SIGNPOST_TOOLS_PUBLICATION_H
+#define SIGNPOST_TOOLS_PUBLICATION_H
 
 #include <stdbool.h>
 
@@ -11,11 +11,11 @@
 #include "lib/base/status.h"
 #include "lib/crypto/key.h"
 
-#define KEYRECORD_TEXT_MAX 8192 /* octets of a record or a zone line */
-#define KEYRECORD_NOTE_MAX 1024 /* octets of a note as given */
+#define PUBLICATION_TEXT_MAX 8192 /* octets of a record or a zone line */
+#define PUBLICATION_NOTE_MAX 1024 /* octets of a note as given */
 
 /* What the operator asked to have in the record; all borrowed. */
-struct keyrecord {
+struct publication {
 	const char *selector;
 	const char *domain;
 	const char *hashes;  /* h=, "" leaves it out */
@@ -27,19 +27,19 @@ struct keyrecord {
 };
 
 /* selector, domain and hashes as DNS names and RFC 6376 tag values. ST_INVALID with the reason. */
-enum status keyrecord_check(const struct keyrecord *record, struct err *err) MUST_USE;
+enum status publication_check(const struct publication *record, struct err *err) MUST_USE;
 
 /* The record's value as verifiers see it: one line, no quotes. ST_TOO_BIG, ST_FAILED. */
-enum status keyrecord_value(
-    const struct keyrecord *record, const struct key *key, struct buf *out) MUST_USE;
+enum status publication_value(
+    const struct publication *record, const struct key *key, struct buf *out) MUST_USE;
 
 /* The line for a zone file; every quoted string has at most 252 octets (255 are allowed, RFC 1035
  * section 3.3). ST_TOO_BIG, ST_FAILED. */
-enum status keyrecord_zone_line(
-    const struct keyrecord *record, const struct key *key, struct buf *out) MUST_USE;
+enum status publication_zone_line(
+    const struct publication *record, const struct key *key, struct buf *out) MUST_USE;
 
 /* One JSON object and a line feed. ST_TOO_BIG, ST_FAILED. */
-enum status keyrecord_json(
-    const struct keyrecord *record, const struct key *key, struct buf *out) MUST_USE;
+enum status publication_json(
+    const struct publication *record, const struct key *key, struct buf *out) MUST_USE;
 
 #endif

@@ -1,0 +1,26 @@
+/*
+ * check_domain.h - asks DNS for what a domain publishes and has it judged. One thread.
+ */
+#ifndef SIGNPOST_TOOLS_CHECK_DOMAIN_H
+#define SIGNPOST_TOOLS_CHECK_DOMAIN_H
+
+#include <stdbool.h>
+
+#include "lib/mailauth/dnsclient.h"
+#include "lib/mailauth/finding.h"
+
+struct domain_check {
+	struct dnsclient *dns;    /* borrowed */
+	struct span domain;       /* normalised; borrowed */
+	struct findings findings; /* findings_free */
+	size_t unavailable;       /* questions that DNS did not answer */
+};
+
+/* SELECTOR._domainkey.DOMAIN */
+void check_selector(struct domain_check *check, struct span selector);
+/* The SPF record of the domain, and what DNSSEC says of it. */
+void check_spf(struct domain_check *check);
+/* _dmarc.DOMAIN, or what stands for it at a domain above. */
+void check_dmarc(struct domain_check *check);
+
+#endif

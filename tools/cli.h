@@ -1,0 +1,34 @@
+/*
+ * cli.h - what the sub-commands that stand in for OpenDKIM's tools share: the configuration, the
+ * way to complain, JSON strings. Main thread only.
+ */
+#ifndef SIGNPOST_TOOLS_CLI_H
+#define SIGNPOST_TOOLS_CLI_H
+
+#include "lib/base/buf.h"
+#include "lib/conf/conf.h"
+
+/* What reading options came to. */
+enum cli_answer { CLI_GO_ON, CLI_DONE, CLI_WRONG };
+
+/* "PROGRAM: ...\n" to stderr; octets that are not printable ASCII become \xNN. */
+void cli_say(const char *program, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The same to stdout. */
+void cli_tell(const char *program, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Reads path, or without one the file that the daemon would read (opendkim's when program is an
+ * OpenDKIM tool's name), or nothing when that is not there. Faults are printed. NULL: the
+ * configuration cannot be used (exit 78). conf_free. */
+struct conf *cli_conf(const char *program, const char *path);
+
+/* "TEXT" with quotes, escaped for JSON; octets that are no ASCII become \u00NN. */
+void cli_json_string(struct buf *out, struct span text);
+
+/* A number of seconds. false: a message was printed. */
+bool cli_seconds(const char *program, char option, const char *text, uint32_t *seconds_out);
+
+/* Writes a file whole or not at all: what is there under that name is replaced at the end, when
+ * all is on disk. ST_FAILED. */
+enum status cli_write_file(const char *path, struct span content, struct err *err) MUST_USE;
+
+#endif
