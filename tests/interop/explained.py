@@ -48,6 +48,7 @@ EXPLANATIONS = [Explanation(*entry) for entry in (
     (".*", BOTH, False, "v= is not the first tag", "pass", "RFC 6376 3.6.1", "v= must be the first tag of a record"),
     (".*", BOTH, False, "key record does not allow sha256", "pass", "RFC 6376 3.6.1", "h= names the digests that are allowed"),
     ("record_in_quotes|illegal_record_not_base64", BOTH, False, "p= is not base64", "pass", "RFC 6376 3.6.1", "p= is base64"),
+    ("record_tag_added", MD, False, "key record is not for email", "pass", "RFC 6376 3.6.1", "s= without a word allows nothing"),
     ("record_in_quotes", MD, False, "v= is not DKIM1", "pass", "RFC 6376 3.6.1", "v= is DKIM1 without quotes"),
     (".*", BOTH, False, "key type does not fit", "pass", "RFC 6376 3.6.1, 6.1.2", "k= says what the key is, a= must fit it"),
     ("record_(case|of_another_kind)|disputed_record_type_in_capitals", BOTH, True, "", "unsupported key type|fail",

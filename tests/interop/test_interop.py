@@ -19,11 +19,11 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 # pylint: disable=wrong-import-position
 from lib import corpus, keys, procs  # noqa: E402
 
-SEED = 20260901
+SEED = int(os.environ.get("INTEROP_SEED", "20260901"))
 KINDS = ("rsa1024", "rsa2048", "rsa4096", "ed25519")
 MESSAGES_MIN = 500
 MUTATIONS_MIN = 2000
-PER_CLASS = 26
+PER_CLASS = int(os.environ.get("INTEROP_PER_CLASS", "26"))
 ILLEGAL_PER_CLASS = 4
 BASE_OCTETS_MAX = 20000
 
@@ -188,7 +188,7 @@ def run(tap, driver, made, verbose, only):
     bases = bases_of(found, campaign.differing)
     for mutation in mutate.MUTATIONS:
         if only in mutation.__name__:
-            campaign.run_class(tap, mutation.__name__, mutated(mutation, bases, random.Random(mutation.__name__)))
+            campaign.run_class(tap, mutation.__name__, mutated(mutation, bases, random.Random(f"{SEED}{mutation.__name__}")))
     for kind, oddities in (("illegal", odd.ILLEGAL), ("disputed", odd.DISPUTED)):
         for oddity in oddities:
             name = f"{kind}_{oddity.__name__}"
