@@ -11,7 +11,7 @@
 #include "daemon/message.h"
 #include "daemon/outcome.h"
 #include "lib/base/log.h"
-#include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/dkim/authres.h"
 
 #define UNKNOWN_HOST "unknown-host"
@@ -78,6 +78,36 @@ log_outcome(const struct session *session, const struct outcome *outcome)
 		    outcome_words(outcome->cause), outcome_verdict_words(outcome->verdict));
 }
 
+static void
+count_results(const struct verify *verify, const struct outcome *outcome)
+{
+	static const enum metric_verify_result results[] = {[VERIFY_NONE] = METRIC_VERIFY_NONE,
+	    [VERIFY_PASS] = METRIC_VERIFY_PASS,
+	    [VERIFY_FAIL] = METRIC_VERIFY_FAIL,
+	    [VERIFY_NEUTRAL] = METRIC_VERIFY_NEUTRAL,
+	    [VERIFY_POLICY] = METRIC_VERIFY_POLICY,
+	    [VERIFY_TEMPERROR] = METRIC_VERIFY_TEMPERROR,
+	    [VERIFY_PERMERROR] = METRIC_VERIFY_PERMERROR};
+	size_t count = verify == NULL ? 0 : verify_count(verify);
+
+	if (outcome->verdict == VERDICT_TEMPFAIL)
+		metrics_count(METRIC_TEMPFAIL,
+		    outcome->cause == OUTCOME_DNS_ERROR ? METRIC_TEMPFAIL_DNS
+							: METRIC_TEMPFAIL_VERIFY,
+		    METRIC_NONE);
+	if (count == 0)
+		metrics_count(METRIC_VERIFY, METRIC_VERIFY_NONE, METRIC_NONE);
+	for (size_t i = 0; i < count; i++) {
+		metrics_count(
+		    METRIC_VERIFY, results[verify_signature(verify, i)->result], METRIC_NONE);
+		if (verify_signature(verify, i)->reason == VERIFY_IGNORED)
+			metrics_count(METRIC_SIGNATURES_IGNORED, METRIC_NONE, METRIC_NONE);
+	}
+	if (count > 0)
+		metrics_add(
+		    METRIC_SIGNATURES_IGNORED, METRIC_NONE, METRIC_NONE, verify_uncounted(verify));
+}
+
 /* ---- Authentication-Results ---- */
 
 static const char *
@@ -132,9 +162,11 @@ delete_forged(struct session *session)
 
 		if (!header_name_eq(field->name, name))
 			continue;
-		if (authres_is_forged(field->value, ids, all, &message->arena) &&
-		    milter_put_chgheader(&session->out, at, name, SPAN_EMPTY) != ST_OK)
-			return false;
+		if (authres_is_forged(field->value, ids, all, &message->arena)) {
+			if (milter_put_chgheader(&session->out, at, name, SPAN_EMPTY) != ST_OK)
+				return false;
+			metrics_count(METRIC_AUTHRES_REMOVED, METRIC_NONE, METRIC_NONE);
+		}
 		at--;
 	}
 	return true;
@@ -165,10 +197,12 @@ put_results(struct session *session)
 	const struct settings_verify *settings = &session->host->settings->verifying;
 	const struct verification *verification = &session->message.verification;
 	struct buf value;
+	bool silent = verification->malformed && settings->ignore_malformed;
 	bool ok = settings->keep_results || delete_forged(session);
 
-	if (!ok || (verification->verify == NULL && !verification->malformed &&
-		       !verification->lost && !settings->always_add))
+	if (!ok || silent ||
+	    (verification->verify == NULL && !verification->malformed && !verification->lost &&
+		!settings->always_add))
 		return ok && message_put_software_field(session);
 	buf_init(&value, AUTHRES_VALUE_MAX);
 	ok = write_results(session, &value) == ST_OK && message_put_software_field(session) &&
@@ -207,6 +241,7 @@ conclude_results(struct session *session)
 		verify_finish(verification->verify);
 	outcome = outcome_of(session->host->settings, verification->verify);
 	log_outcome(session, &outcome);
+	count_results(verification->verify, &outcome);
 	message_refuse(session, outcome.verdict, outcome.text, outcome.detail);
 }
 
@@ -214,8 +249,6 @@ void
 verification_conclude(struct session *session)
 {
 	struct session_message *message = &session->message;
-	bool untouched =
-	    message->verification.malformed && session->host->settings->verifying.ignore_malformed;
 
 	if (message->defective)
 		message_refuse(session, VERDICT_REJECT, "not RFC 5322 compliant", "0.0");
@@ -225,8 +258,7 @@ verification_conclude(struct session *session)
 		conclude_lost(session);
 	else
 		conclude_results(session);
-	if (untouched ||
-	    (message->verdict != VERDICT_PASS && message->verdict != VERDICT_QUARANTINE))
+	if (message->verdict != VERDICT_PASS && message->verdict != VERDICT_QUARANTINE)
 		return;
 	if (!put_results(session))
 		session_abandon(session, "the results could not be put together");

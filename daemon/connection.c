@@ -14,6 +14,7 @@
 #include "daemon/frontend.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 
 static struct connection **
 question_slot(struct frontend *frontend, uint64_t id)
@@ -133,6 +134,7 @@ connection_close(struct connection *connection)
 		connection->next->prev = connection->prev;
 	mem_free(connection);
 	frontend->count--;
+	metrics_gauge_add(METRIC_CONNECTIONS, -1);
 	frontend_connection_gone(frontend);
 }
 
@@ -342,6 +344,7 @@ connection_open(struct frontend *frontend, int fd)
 		frontend->all->prev = connection;
 	frontend->all = connection;
 	frontend->count++;
+	metrics_gauge_add(METRIC_CONNECTIONS, 1);
 	set_deadline(connection);
 	/* The options have usually come with the connection. */
 	on_readable(connection);

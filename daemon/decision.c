@@ -37,8 +37,9 @@ log_why(const struct deciding *d, const char *fmt, ...)
 }
 
 static void
-tempfail(const struct deciding *d, const char *why)
+tempfail(const struct deciding *d, enum metric_tempfail_reason reason, const char *why)
 {
+	metrics_count(METRIC_TEMPFAIL, reason, METRIC_NONE);
 	d->decision->verdict = VERDICT_TEMPFAIL;
 	log_line(
 	    LOG_LEVEL_ERROR, "%.*s: %s; message tempfailed", SPAN_ARG(d->request->job_id), why);
@@ -58,7 +59,7 @@ table_has(const struct deciding *d, struct table *table, struct span key)
 	table_value_release(&value);
 	if (status != ST_OK && status != ST_ABSENT) {
 		err_prefix(&err, "error reading %s", table->parameter);
-		tempfail(d, err.text);
+		tempfail(d, METRIC_TEMPFAIL_TABLE, err.text);
 	}
 	return status == ST_OK;
 }
@@ -215,7 +216,7 @@ add_key(const struct deciding *d, const struct signing_match *match)
 
 	if (keytable_lookup(d->rules->keys, match->keyname, d->request->domain, entry, &err) !=
 	    ST_OK) {
-		tempfail(d, err.text);
+		tempfail(d, METRIC_TEMPFAIL_KEY, err.text);
 		return false;
 	}
 	decision->entry_count++;
@@ -250,6 +251,7 @@ apply_signing_table(const struct deciding *d)
 	status = signing_lookup(d->rules->signing, request->user, request->domain,
 	    d->rules->multiple ? DECISION_KEYS_MAX : 1, decision->matches, &decision->match_count,
 	    &err);
+	decision->reason = METRIC_UNSIGNED_NO_RULE;
 	if (status == ST_ABSENT) {
 		log_why(d, "no signing table match for '%.*s@%.*s'", SPAN_ARG(request->user),
 		    SPAN_ARG(request->domain));
@@ -258,7 +260,7 @@ apply_signing_table(const struct deciding *d)
 	if (status != ST_OK) {
 		decision->match_count = 0;
 		err_prefix(&err, "error reading signing table");
-		tempfail(d, err.text);
+		tempfail(d, METRIC_TEMPFAIL_TABLE, err.text);
 		return;
 	}
 	for (size_t i = 0; i < decision->match_count; i++)
@@ -321,6 +323,7 @@ find_keys(const struct deciding *d)
 
 	if (signing_domain && !ours)
 		external_sender(d);
+	d->decision->reason = ours ? METRIC_UNSIGNED_NO_DOMAIN : METRIC_UNSIGNED_NOT_OURS;
 	if (!ours || d->decision->verdict == VERDICT_TEMPFAIL)
 		return;
 	if (d->rules->keys != NULL && d->rules->signing != NULL)
@@ -341,6 +344,33 @@ decide_verify(const struct deciding *d)
 			d->decision->trusted |= (uint32_t)1 << bit;
 }
 
+/* Sets the verdict, and with VERDICT_PASS and _VERIFY the reason. */
+static void
+decide(const struct deciding *d)
+{
+	struct decision *decision = d->decision;
+
+	if (table_has(d, d->rules->exempt, d->request->domain)) {
+		log_why(d, "domain '%.*s' exempted, accepting", SPAN_ARG(d->request->domain));
+		decision->reason = METRIC_UNSIGNED_EXEMPT;
+		return;
+	}
+	if (decision->verdict != VERDICT_TEMPFAIL)
+		find_keys(d);
+	if (decision->verdict == VERDICT_TEMPFAIL)
+		return;
+	if (decision->key_count == 0) {
+		if (d->rules->verify)
+			decide_verify(d);
+	} else if (!d->rules->sign) {
+		decision->reason = METRIC_UNSIGNED_MODE;
+	} else if (recipient_listed(d)) {
+		decision->reason = METRIC_UNSIGNED_RECIPIENT;
+	} else if (decision->verdict != VERDICT_TEMPFAIL) {
+		decision->verdict = VERDICT_SIGN;
+	}
+}
+
 void
 decision_make(struct rules *rules, const struct request *request, struct decision *decision)
 {
@@ -350,20 +380,9 @@ decision_make(struct rules *rules, const struct request *request, struct decisio
 	decision->trusted = 0;
 	decision->key_count = decision->match_count = decision->entry_count = 0;
 	d.why = rules->log_why && (request->flags & REQUEST_FLAG_ROUTED) == 0;
-	if (table_has(&d, rules->exempt, request->domain)) {
-		log_why(&d, "domain '%.*s' exempted, accepting", SPAN_ARG(request->domain));
-		return;
-	}
-	if (decision->verdict != VERDICT_TEMPFAIL)
-		find_keys(&d);
-	if (decision->verdict == VERDICT_TEMPFAIL)
-		return;
-	if (decision->key_count == 0 && rules->verify)
-		decide_verify(&d);
-	if (decision->key_count == 0 || !rules->sign)
-		return;
-	if (!recipient_listed(&d) && decision->verdict != VERDICT_TEMPFAIL)
-		decision->verdict = VERDICT_SIGN;
+	decide(&d);
+	if (decision->verdict == VERDICT_PASS || decision->verdict == VERDICT_VERIFY)
+		metrics_count(METRIC_UNSIGNED, decision->reason, METRIC_NONE);
 }
 
 void

@@ -8,6 +8,7 @@
 
 #include "daemon/frame.h"
 #include "daemon/rules.h"
+#include "lib/base/metrics.h"
 #include "lib/store/keytable.h"
 #include "lib/store/signing.h"
 
@@ -25,8 +26,9 @@ struct decision_key {
 };
 
 struct decision {
-	enum verdict verdict; /* VERDICT_PASS, _SIGN, _VERIFY, _TEMPFAIL */
-	uint32_t trusted;     /* VERDICT_VERIFY: signers of the request in TrustSignaturesFrom */
+	enum verdict verdict;               /* VERDICT_PASS, _SIGN, _VERIFY, _TEMPFAIL */
+	enum metric_unsigned_reason reason; /* why it is not signed, unless it is */
+	uint32_t trusted; /* VERDICT_VERIFY: signers of the request in TrustSignaturesFrom */
 	size_t key_count;
 	struct decision_key keys[DECISION_KEYS_MAX];
 	/* private: what the spans above live in */

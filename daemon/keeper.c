@@ -22,6 +22,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/base/secret.h"
 
 /* Parsed keys kept: at about 6 KiB each, 60 MiB. */
@@ -80,6 +81,17 @@ log_signed(const struct worker *worker, const struct request *request)
 }
 
 static void
+count_failure(enum verdict verdict, enum status status)
+{
+	if (verdict == VERDICT_TEMPFAIL)
+		metrics_count(METRIC_TEMPFAIL,
+		    status == ST_FAILED ? METRIC_TEMPFAIL_SIGNATURE : METRIC_TEMPFAIL_KEY,
+		    METRIC_NONE);
+	else if (verdict == VERDICT_PASS)
+		metrics_count(METRIC_UNSIGNED, METRIC_UNSIGNED_ERROR, METRIC_NONE);
+}
+
+static void
 sign(struct worker *worker, const struct request *request)
 {
 	struct keeper *keeper = worker->keeper;
@@ -95,6 +107,7 @@ sign(struct worker *worker, const struct request *request)
 	}
 	worker->reply.verdict = settings_verdict(
 	    status == ST_FAILED ? settings->on_signature_error : settings->on_internal_error);
+	count_failure(worker->reply.verdict, status);
 	log_line(LOG_LEVEL_ERROR, "%.*s: %s; %s", SPAN_ARG(request->job_id), err.text,
 	    verdict_words(worker->reply.verdict));
 }
@@ -134,6 +147,7 @@ handle(struct worker *worker, struct span frame)
 	answer(worker, &request);
 	buf_reset(&worker->out);
 	if (reply_encode(&worker->reply, &worker->out) != ST_OK) {
+		metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_INTERNAL, METRIC_NONE);
 		worker->reply.verdict = VERDICT_TEMPFAIL;
 		worker->reply.field_count = 0;
 		buf_reset(&worker->out);

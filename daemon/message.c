@@ -11,6 +11,7 @@
 #include "daemon/message.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/dkim/signature.h"
 
 /* In a message's arena beside the header: the index of the fields, addresses, parsed signatures. */
@@ -141,6 +142,8 @@ too_many_headers(struct session *session)
 	    conf_action_name(settings->on_security));
 	message_refuse(
 	    session, settings_verdict(settings->on_security), "too much header data", NULL);
+	if (session->message.verdict == VERDICT_TEMPFAIL)
+		metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_SIZE, METRIC_NONE);
 }
 
 void
@@ -289,6 +292,8 @@ message_headers_done(struct session *session)
 	if (message->verdict != 0)
 		return;
 	sender_known = find_sender(session);
+	if (!sender_known && settings->sign)
+		metrics_count(METRIC_UNSIGNED, METRIC_UNSIGNED_NO_SENDER, METRIC_NONE);
 	message->defective = settings->required_headers && !message_counts_right(message);
 	message->unsignable = settings->verifying.strict_headers && !message_counts_right(message);
 	if (settings->verify && verification_has_signatures(session))

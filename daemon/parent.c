@@ -22,6 +22,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/conf/values.h"
 
 /* SIGTERM: messages under way get this long at most, whatever DrainTimeout says. */
@@ -36,6 +37,8 @@ struct parent {
 	const struct parent_args *args;
 	struct generations all;
 	bool reload_wanted, stopping, served;
+	int64_t metrics_ms;   /* when MetricsFile is written next */
+	bool metrics_failing; /* said once */
 	int exit_code;
 	int64_t restarts_ms[RESTARTS_REMEMBERED];
 	unsigned int restart_count;
@@ -229,8 +232,10 @@ reap(struct parent *parent)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		metrics_process_ended(pid);
 		child_died(parent, pid, status);
+	}
 }
 
 /* ---- time ---- */
@@ -271,6 +276,37 @@ drain_timed_out(struct generation *generation, int64_t now)
 	generation_signal(generation, SIGKILL);
 }
 
+/* The configuration that serves, or NULL. */
+static const struct conf *
+conf_in_force(const struct parent *parent)
+{
+	for (const struct generation *g = parent->all.newest; g != NULL; g = g->next)
+		if (g->state == SERVING)
+			return g->conf;
+	return NULL;
+}
+
+/* MetricsFile. What is wrong with it is said once, until it is right again. */
+static void
+write_metrics(struct parent *parent, int64_t now)
+{
+	const struct conf *conf = conf_in_force(parent);
+	const char *path = conf == NULL ? NULL : conf_string(conf, CONF_METRICS_FILE);
+	struct err err = ERR_NONE;
+
+	if (path == NULL || now < parent->metrics_ms)
+		return;
+	parent->metrics_ms = now + conf_int(conf, CONF_METRICS_INTERVAL) * 1000;
+	if (metrics_file_write(path, &err) == ST_OK) {
+		parent->metrics_failing = false;
+		return;
+	}
+	if (!parent->metrics_failing)
+		log_line(LOG_LEVEL_WARNING, "MetricsFile: %s; trying again every %lld s", err.text,
+		    (long long)conf_int(conf, CONF_METRICS_INTERVAL));
+	parent->metrics_failing = true;
+}
+
 static void
 do_what_is_due(struct parent *parent)
 {
@@ -286,6 +322,7 @@ do_what_is_due(struct parent *parent)
 		if (g->state == DRAINING && generation_has_frontends(g) && g->deadline_ms <= now)
 			drain_timed_out(g, now);
 	}
+	write_metrics(parent, now);
 	if (parent->reload_wanted && !parent->stopping && !is_starting(parent))
 		reload(parent);
 }
@@ -294,7 +331,10 @@ static int
 wait_ms(const struct parent *parent)
 {
 	int64_t now = clock_mono_ms(), next = now + 60000;
+	const struct conf *conf = conf_in_force(parent);
 
+	if (conf != NULL && conf_is_set(conf, CONF_METRICS_FILE) && parent->metrics_ms < next)
+		next = parent->metrics_ms;
 	for (const struct generation *g = parent->all.newest; g != NULL; g = g->next) {
 		if (generation_next_start_ms(g) < next)
 			next = generation_next_start_ms(g);
@@ -362,11 +402,14 @@ int
 parent_run(const struct parent_args *args)
 {
 	struct parent parent = {.args = args, .all = {.args = args, .signals = signals_open()}};
+	struct err err = ERR_NONE;
 
 	if (parent.all.signals < 0) {
 		log_line(LOG_LEVEL_ERROR, "cannot receive signals: %s", strerror(errno));
 		return EX_OSERR;
 	}
+	if (metrics_open(&err) != ST_OK)
+		log_line(LOG_LEVEL_WARNING, "%s; nothing is counted", err.text);
 	if (generation_start(&parent.all, args->conf) == NULL)
 		return EX_OSERR;
 	while (parent.all.newest != NULL) {

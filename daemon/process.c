@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/process.h"
+#include "lib/base/metrics.h"
 
 void
 process_begin(const char *name, pid_t parent, bool holds_keys, bool core_dumps)
@@ -22,6 +23,7 @@ process_begin(const char *name, pid_t parent, bool holds_keys, bool core_dumps)
 
 	/* What ps and pgrep show: "sp-frontend", "sp-keeper". */
 	prctl(PR_SET_NAME, name);
+	metrics_process_began();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(EX_SOFTWARE); /* it died before it could be noticed */

@@ -77,6 +77,7 @@ resolving_open(
 	const struct resolver_config config = {.nameservers = conf_string(conf, CONF_NAMESERVERS),
 	    .configuration = conf_string(conf, CONF_RESOLVER_CONFIGURATION),
 	    .trust_anchors = conf_string(conf, CONF_TRUST_ANCHOR_FILE),
+	    .cache_bytes = (size_t)conf_int(conf, CONF_DNS_CACHE_SIZE),
 	    .tcp_only = conf_bool(conf, CONF_DNS_CONNECT)};
 
 	if (conf_is_set(conf, CONF_TEST_PUBLIC_KEYS) || conf_is_set(conf, CONF_TEST_DNS_DATA))

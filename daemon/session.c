@@ -13,6 +13,7 @@
 #include "daemon/steps.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 
 /* An answer that cannot be written (a bug, or a peer that reads nothing) ends the connection. */
 void
@@ -95,6 +96,27 @@ put_quarantine(struct session *session)
 		    session->message.role == MESSAGE_VERIFY ? "through" : "unsigned");
 }
 
+/* What the message got in the end; not what it has until then. */
+static void
+count_message(const struct session_message *message)
+{
+	static const enum metric_action actions[] = {[VERDICT_PASS] = METRIC_ACTION_PASSED,
+	    [VERDICT_SIGN] = METRIC_ACTION_SIGNED,
+	    [VERDICT_PEER] = METRIC_ACTION_PASSED,
+	    [VERDICT_TEMPFAIL] = METRIC_ACTION_TEMPFAILED,
+	    [VERDICT_REJECT] = METRIC_ACTION_REJECTED,
+	    [VERDICT_DISCARD] = METRIC_ACTION_DISCARDED,
+	    [VERDICT_QUARANTINE] = METRIC_ACTION_QUARANTINED};
+	bool goes_on = message->verdict == VERDICT_SIGN || message->verdict == VERDICT_QUARANTINE;
+
+	if (message->verdict == VERDICT_VERIFY || (goes_on && !message->at_end))
+		return;
+	if (message->role == MESSAGE_VERIFY && message->verdict == VERDICT_PASS)
+		metrics_count(METRIC_MESSAGES, METRIC_ACTION_VERIFIED, METRIC_NONE);
+	else
+		metrics_count(METRIC_MESSAGES, actions[message->verdict], METRIC_NONE);
+}
+
 /* The reply that a decided message gets at the step where it was decided. */
 void
 session_put_verdict(struct session *session)
@@ -103,6 +125,7 @@ session_put_verdict(struct session *session)
 	bool permanent = message->verdict == VERDICT_REJECT;
 	char code[8];
 
+	count_message(message);
 	switch (message->verdict) {
 	case VERDICT_PASS:
 	case VERDICT_PEER:
@@ -236,6 +259,7 @@ check_header(struct session *session)
 		    "%s: its header is not RFC 5322 compliant (StrictHeaders); not signed",
 		    message_job_id(session));
 		message->verdict = VERDICT_PASS;
+		metrics_count(METRIC_UNSIGNED, METRIC_UNSIGNED_ERROR, METRIC_NONE);
 	}
 }
 
@@ -335,6 +359,8 @@ session_keeper_lost(struct session *session, const char *why)
 		return;
 	log_line(LOG_LEVEL_ERROR, "%s: %s; %s", message_job_id(session), why,
 	    session->question == QUESTION_PEER ? "taken for no peer" : "message tempfailed");
+	if (session->question != QUESTION_PEER)
+		metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_KEEPER, METRIC_NONE);
 	session_answer(session, &reply);
 }
 

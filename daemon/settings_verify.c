@@ -9,9 +9,6 @@
 #include "lib/base/mem.h"
 #include "lib/conf/values.h"
 
-/* DNSTimeout 0 means no limit in opendkim; nothing waits for ever here. */
-#define DNS_TIMEOUT_MAX_S 120
-
 void
 settings_normalise_id(const char *text, char *out)
 {
@@ -84,15 +81,12 @@ static void
 read_numbers(const struct conf *conf, struct settings_verify *verifying)
 {
 	int64_t most = conf_int(conf, CONF_MAXIMUM_SIGNATURES_TO_VERIFY);
-	int64_t timeout_s = conf_int(conf, CONF_DNS_TIMEOUT);
 
 	verifying->signatures_max = VERIFY_SIGNATURES_MAX;
 	if (most > 0 && most < (int64_t)VERIFY_SIGNATURES_MAX)
 		verifying->signatures_max = (size_t)most;
-	if (timeout_s <= 0 || timeout_s > DNS_TIMEOUT_MAX_S)
-		timeout_s = DNS_TIMEOUT_MAX_S;
-	verifying->dns_timeout_ms = timeout_s * 1000;
-	verifying->options.clock_drift_s = conf_int(conf, CONF_CLOCK_DRIFT);
+	verifying->dns_timeout_ms = conf_dns_timeout_ms(conf_int(conf, CONF_DNS_TIMEOUT));
+	verifying->options.clock_drift_s = conf_clock_drift_s(conf_int(conf, CONF_CLOCK_DRIFT));
 	verifying->options.minimum_key_bits = (int)conf_int(conf, CONF_MINIMUM_KEY_BITS);
 }
 

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "daemon/signer.h"
+#include "lib/base/clock.h"
+#include "lib/base/metrics.h"
 #include "lib/dkim/signature.h"
 
 void
@@ -79,6 +81,16 @@ params_for(const struct signer *signer, const struct request *request,
 	return params;
 }
 
+static void
+count_signature(enum key_algorithm algorithm, enum status status, int64_t us)
+{
+	metrics_count(METRIC_SIGN,
+	    algorithm == KEY_RSA_SHA256 ? METRIC_ALGORITHM_RSA_SHA256
+					: METRIC_ALGORITHM_ED25519_SHA256,
+	    status == ST_OK ? METRIC_SIGN_OK : METRIC_SIGN_FAILED);
+	metrics_observe(METRIC_SIGN_SECONDS, us);
+}
+
 static enum status
 sign_with(struct signer *signer, const struct request *request, const struct decision_key *wanted,
     struct key *key, int64_t now_utc, struct buf *out, struct err *err)
@@ -87,6 +99,7 @@ sign_with(struct signer *signer, const struct request *request, const struct dec
 	uint8_t digest[SHA256_BYTES], raw[KEY_SIGNATURE_MAX];
 	enum status status = check_algorithm(wanted, key, err);
 	size_t raw_bytes = 0;
+	int64_t began_us;
 
 	buf_reset(&signer->value);
 	buf_reset(out);
@@ -94,9 +107,11 @@ sign_with(struct signer *signer, const struct request *request, const struct dec
 		status = signature_build(&params, &signer->value, err);
 	if (status != ST_OK)
 		return status;
+	began_us = clock_mono_us();
 	signature_digest(signer->digest, request->canonical, params.header_canon,
 	    buf_span(&signer->value), digest);
 	status = key_sign(key, digest, raw, &raw_bytes, err);
+	count_signature(params.algorithm, status, clock_mono_us() - began_us);
 	if (status == ST_OK)
 		status = signature_finish(&signer->value, span_of(raw, raw_bytes));
 	if (status == ST_OK)

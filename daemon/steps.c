@@ -7,6 +7,7 @@
 
 #include "daemon/message.h"
 #include "daemon/steps.h"
+#include "lib/base/metrics.h"
 
 #define STATE(s) (1U << (unsigned int)(s))
 #define AFTER_NEGOTIATION                                                                          \
@@ -72,9 +73,10 @@ on_eoh(struct session *session, const struct milter_event *event)
 
 	(void)event;
 	session->state = SESSION_BODY;
-	if (session->peer)
-		session->message.verdict = VERDICT_PASS;
-	else
+	if (session->peer) {
+		message->verdict = VERDICT_PASS;
+		metrics_count(METRIC_UNSIGNED, METRIC_UNSIGNED_PEER, METRIC_NONE);
+	} else
 		message_headers_done(session);
 	message->asked_at_eoh = (session->protocol & SMFIP_NR_EOH) == 0;
 	if (message->verdict == 0 && message->role == MESSAGE_UNDECIDED &&

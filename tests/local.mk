@@ -11,5 +11,6 @@ include tests/unit/dns.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/integration/local.mk
+include tests/interop/local.mk
 include tests/lint/local.mk
 include tests/load/local.mk

@@ -22,19 +22,11 @@ struct writer {
 	bool no_header_b;
 };
 
-/* RFC 2045 section 5.1: token. */
-static bool
-token_octet(char c)
-{
-	return (unsigned char)c > ' ' && (unsigned char)c < 0x7f &&
-	       strchr("()<>@,;:\\\"/[]?=", c) == NULL;
-}
-
 static bool
 is_token(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		if (!token_octet(s.p[i]))
+		if (!authres_token_octet(s.p[i]))
 			return false;
 	}
 	return s.n > 0;
@@ -162,7 +154,8 @@ key_comment(struct writer *w, const struct verify_signature *s)
 {
 	if (!s->key_known)
 		return;
-	buf_add_fmt(&w->word, "(%d-bit key%s)", s->key_bits, dnssec_text(s->dnssec));
+	buf_add_fmt(&w->word, "(%d-bit key%s%s)", s->key_bits, dnssec_text(s->dnssec),
+	    s->testing ? "; testing" : "");
 	word_end(w);
 }
 
@@ -186,18 +179,33 @@ algorithm_is_valid(struct span a)
 	return a.n > 0 && a.n <= ALGORITHM_MAX;
 }
 
+/* Can it be written? Readers are known to give up on the whole field over a quote or a backslash
+ * within quotes, which a sender must not be able to bring about. */
 static bool
-all_printable(struct span s)
+local_is_usable(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		if ((unsigned char)s.p[i] <= ' ' || (unsigned char)s.p[i] >= 0x7f)
+		char c = s.p[i];
+
+		if ((unsigned char)c <= ' ' || (unsigned char)c >= 0x7f || c == '"' || c == '\\')
 			return false;
 	}
 	return true;
 }
 
-/* "local@domain": pvalue of RFC 8601 allows it bare when local is a token; a domain in U-labels is
- * written in A-labels; an identity that has no such form is left out. */
+/* May it stand without quotes? RFC 5322 section 3.2.3, atext and dots. */
+static bool
+local_is_plain(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (!authres_token_octet(s.p[i]) && (i == 0 || strchr("/=?", s.p[i]) == NULL))
+			return false;
+	}
+	return true;
+}
+
+/* "local@domain" as RFC 8601 has it in pvalue, or all of it quoted; a domain in U-labels is written
+ * in A-labels; an identity that has no such form is left out. */
 static void
 identity_word(struct writer *w, const struct sigfield *field)
 {
@@ -210,10 +218,10 @@ identity_word(struct writer *w, const struct sigfield *field)
 	domain = span_from(field->identity, at + 1);
 	if (!domain_is_valid(domain))
 		domain = field->i_domain;
-	if (!all_printable(local) || local.n + 1 + domain.n > AUTHRES_IDENTITY_MAX)
+	if (!local_is_usable(local) || local.n + 1 + domain.n > AUTHRES_IDENTITY_MAX)
 		return;
 	buf_add_str(&w->word, "header.i=");
-	if (local.n == 0 || is_token(local)) {
+	if (local_is_plain(local)) {
 		buf_add(&w->word, local);
 		buf_add_char(&w->word, '@');
 		buf_add(&w->word, domain);

@@ -35,14 +35,15 @@
  *   	header.d=example.com header.i=@example.com header.a=rsa-sha256
  *   	header.s=sel header.b=AbCdEfGh" and further signatures behind ";". */
 struct authres_style {
-	struct span authserv_id; /* quoted when it is no token */
+	struct span authserv_id; /* A-labels; quoted when it is no token */
 	struct span job_id;      /* appended as "/JOBID"; empty: none (AuthservIDWithJobID) */
 	bool no_header_b;        /* NoHeaderB */
 };
 
-/* One dkim= per signature, with reason="..." unless it passed; "dkim=none" when there is none.
+/* One dkim= per signature, with reason="..." unless it passed, and "; testing" in the comment when
+ * the key record has t=y; "dkim=none" when there is none.
  * header.b has AUTHRES_B_MIN characters, more where two signatures of the message begin alike. What
- * comes from the message is written only when it is valid, and quoted when it is no token.
+ * comes from the message is written only when it is valid, and quoted when it must be.
  * ST_TOO_BIG: out has less room than AUTHRES_VALUE_MAX, or the authserv-id is absurdly long. */
 enum status authres_write(
     const struct authres_style *style, const struct verify *verify, struct buf *out) MUST_USE;
@@ -68,10 +69,14 @@ struct authres_claim authres_read(struct span value, struct arena *arena);
 
 /* Must a field with that value go? ids: NULL-terminated names that are ours (lower case, without
  * final dot). A field goes when its id is one of ids and it has a dkim result, or remove_all, or is
- * malformed. Readers of mail differ about comments inside an id: both readings are looked at. When
- * no id can be read, or none that is a name, the field goes if one of ids stands in it as a word
- * (and, if it is well-formed, has a dkim result, or remove_all). */
+ * malformed. Readers of mail differ about comments, quotes and stray octets in an id: all that
+ * stands in front of the first ';' is looked at in several ways. When no id can be read, or none
+ * that is a name, the field goes if one of ids stands anywhere in it as a word (and, if it is
+ * well-formed, has a dkim result, or remove_all). */
 bool authres_is_forged(
     struct span value, const char *const *ids, bool remove_all, struct arena *arena);
+
+/* RFC 2045 section 5.1: may a token have it? Between the two files of this header. */
+bool authres_token_octet(char c);
 
 #endif

@@ -17,16 +17,20 @@ struct reader {
 	bool malformed;
 };
 
-/* The authserv-id while it is read: as RFC 8601 has it, and with all up to the first ';' joined. */
+/* An authserv-id while it is read, in lower case. */
 struct name {
 	char text[AUTHRES_ID_MAX];
 	size_t n;
 	bool too_long;
 };
 
+/* What stands in front of the first ';', as different readers take it. */
 struct head {
-	struct name strict, joined;
-	struct span version; /* what stands behind the id, in front of the first ';' */
+	struct name strict; /* the id by RFC 8601 */
+	struct name joined; /* everything, only octets that names have */
+	struct name spaced; /* everything, with a blank for each blank, comment and quote */
+	bool over;          /* the id is; what follows is its version */
+	size_t version_at;
 };
 
 /* What separates words whether RFC 8601 likes it there or not. */
@@ -89,35 +93,68 @@ at_octet(const struct reader *r, char c)
 	return r->at < r->s.n && r->s.p[r->at] == c;
 }
 
+bool
+authres_token_octet(char c)
+{
+	return (unsigned char)c > ' ' && (unsigned char)c < 0x7f &&
+	       strchr("()<>@,;:\\\"/[]?=", c) == NULL;
+}
+
 static void
 name_add(struct name *name, char c)
 {
-	if (name == NULL)
-		return;
 	if (name->n == sizeof(name->text))
 		name->too_long = true;
 	else
 		name->text[name->n++] = ascii_lower(c);
 }
 
-/* at stands on '"'; afterwards behind the closing one. What it says goes into the names. */
-static void
-quoted_read(struct reader *r, struct name *a, struct name *b)
+static bool
+word_octet(char c)
 {
+	char l = ascii_lower(c);
+
+	return (l >= 'a' && l <= 'z') || (l >= '0' && l <= '9') || l == '-' || l == '_';
+}
+
+/* head NULL: not in the head. */
+static void
+head_add(struct head *head, char c)
+{
+	if (head == NULL)
+		return;
+	if (!head->over)
+		name_add(&head->strict, c);
+	if (word_octet(c) || c == '.' || c == '/' || (unsigned char)c > 0x7f)
+		name_add(&head->joined, c);
+	name_add(&head->spaced, c);
+}
+
+static void
+head_break(struct head *head)
+{
+	if (head != NULL)
+		name_add(&head->spaced, ' ');
+}
+
+/* at stands on '"'; afterwards behind the closing one. What it says goes into the head. */
+static void
+quoted_read(struct reader *r, struct head *head)
+{
+	head_break(head);
 	for (r->at++; r->at < r->s.n; r->at++) {
 		char c = r->s.p[r->at];
 
 		if (c == '"') {
 			r->at++;
+			head_break(head);
 			return;
 		}
 		if (c == '\\' && ++r->at < r->s.n)
 			c = r->s.p[r->at];
 		r->malformed = r->malformed || control(c);
-		if (c == '\r' || c == '\n')
-			continue;
-		name_add(a, c);
-		name_add(b, c);
+		if (c != '\r' && c != '\n')
+			head_add(head, c);
 	}
 	r->malformed = true;
 	r->at = r->s.n;
@@ -125,7 +162,7 @@ quoted_read(struct reader *r, struct name *a, struct name *b)
 
 /* Octets up to a blank, comment, quote, ';' or `stop`. */
 static struct span
-run_read(struct reader *r, char stop, struct name *a, struct name *b)
+run_read(struct reader *r, char stop, struct head *head)
 {
 	size_t began = r->at;
 
@@ -135,8 +172,7 @@ run_read(struct reader *r, char stop, struct name *a, struct name *b)
 		if (special(c) || c == stop)
 			break;
 		r->malformed = r->malformed || control(c);
-		name_add(a, c);
-		name_add(b, c);
+		head_add(head, c);
 	}
 	return span_sub(r->s, began, r->at - began);
 }
@@ -157,27 +193,31 @@ id_is_over(const struct reader *r, const struct name *name)
 	return !glues(r->s.p[r->at]) && !glues(name->text[name->n - 1]);
 }
 
-/* Everything in front of the first ';'. */
-static void
+/* Everything in front of the first ';'; the version behind the id. */
+static struct span
 head_read(struct reader *r, struct head *head)
 {
-	bool over = false;
-	size_t version_at = 0;
-
+	head->strict.n = head->joined.n = head->spaced.n = 0;
+	head->strict.too_long = head->joined.too_long = head->spaced.too_long = false;
+	head->over = false;
 	for (;;) {
-		if (blanks_skip(r) && !over && id_is_over(r, &head->strict)) {
-			over = true;
-			version_at = r->at;
+		if (blanks_skip(r)) {
+			head_break(head);
+			if (!head->over && id_is_over(r, &head->strict)) {
+				head->over = true;
+				head->version_at = r->at;
+			}
 		}
 		if (r->at == r->s.n || at_octet(r, ';'))
 			break;
 		if (at_octet(r, '"'))
-			quoted_read(r, over ? NULL : &head->strict, &head->joined);
+			quoted_read(r, head);
 		else
-			(void)run_read(r, ';', over ? NULL : &head->strict, &head->joined);
+			(void)run_read(r, ';', head);
 	}
-	if (over)
-		head->version = span_sub(r->s, version_at, r->at - version_at);
+	if (!head->over)
+		return SPAN_EMPTY;
+	return span_sub(r->s, head->version_at, r->at - head->version_at);
 }
 
 /* 1*DIGIT, and comments behind it. */
@@ -236,9 +276,9 @@ value_read(struct reader *r, struct authres_claim *claim)
 	began = r->at;
 	while (r->at < r->s.n && (at_octet(r, '"') || !special(r->s.p[r->at]))) {
 		if (at_octet(r, '"'))
-			quoted_read(r, NULL, NULL);
+			quoted_read(r, NULL);
 		else
-			(void)run_read(r, ';', NULL, NULL);
+			(void)run_read(r, ';', NULL);
 	}
 	value = span_sub(r->s, began, r->at - began);
 	if (span_cut(&value, '=', &key))
@@ -246,26 +286,36 @@ value_read(struct reader *r, struct authres_claim *claim)
 	return r->at > began;
 }
 
+/* Readers disagree about "dkim,": a key with octets that no token has is malformed. */
+static bool
+is_key(struct span part)
+{
+	for (size_t i = 0; i < part.n; i++) {
+		if (!authres_token_octet(part.p[i]) && part.p[i] != '/')
+			return false;
+	}
+	return part.n > 0;
+}
+
 /* at stands on the first octet of what must be KEY "=" VALUE; blanks may stand around the parts of
  * the key ("dkim / 1", "header . d"). */
 static void
 pair_read(struct reader *r, struct authres_claim *claim)
 {
-	struct span first = run_read(r, '=', NULL, NULL);
-	char last = first.n > 0 ? first.p[first.n - 1] : '=';
+	struct span first = run_read(r, '=', NULL), part = first;
 
 	for (;;) {
 		bool blank = blanks_skip(r);
-		struct span more;
+		char last = part.n > 0 ? part.p[part.n - 1] : '=';
 
+		r->malformed = r->malformed || !is_key(part);
 		if (r->at == r->s.n || at_octet(r, '=') || special(r->s.p[r->at]))
 			break;
 		if (blank && !glues(last) && !glues(r->s.p[r->at]))
 			break;
-		more = run_read(r, '=', NULL, NULL);
-		last = more.p[more.n - 1];
+		part = run_read(r, '=', NULL);
 	}
-	if (!at_octet(r, '=') || first.n == 0) {
+	if (!at_octet(r, '=')) {
 		r->malformed = true;
 		return;
 	}
@@ -281,7 +331,7 @@ none_read(struct reader *r)
 {
 	struct reader ahead = *r;
 
-	if (!span_ieq_str(run_read(&ahead, '=', NULL, NULL), "none"))
+	if (!span_ieq_str(run_read(&ahead, '=', NULL), "none"))
 		return false;
 	(void)blanks_skip(&ahead);
 	if (ahead.at < ahead.s.n && !at_octet(&ahead, ';'))
@@ -319,20 +369,14 @@ results_read(struct reader *r, struct authres_claim *claim)
 }
 
 static struct authres_claim
-value_read_all(struct span value, struct arena *arena, struct span *joined_out)
+claim_read(struct span value, struct arena *arena, struct head *head)
 {
 	struct reader r = {value, 0, value.n > AUTHRES_READ_MAX};
 	struct authres_claim claim = {SPAN_EMPTY, false, false};
-	struct head head;
 
-	head.strict.n = head.joined.n = 0;
-	head.strict.too_long = head.joined.too_long = false;
-	head.version = SPAN_EMPTY;
-	head_read(&r, &head);
-	if (!version_is_valid(head.version))
+	if (!version_is_valid(head_read(&r, head)))
 		r.malformed = true;
-	claim.id = name_normalise(&head.strict, arena);
-	*joined_out = name_normalise(&head.joined, arena);
+	claim.id = name_normalise(&head->strict, arena);
 	if (claim.id.n == 0)
 		r.malformed = true;
 	results_read(&r, &claim);
@@ -343,9 +387,9 @@ value_read_all(struct span value, struct arena *arena, struct span *joined_out)
 struct authres_claim
 authres_read(struct span value, struct arena *arena)
 {
-	struct span joined;
+	struct head head;
 
-	return value_read_all(value, arena, &joined);
+	return claim_read(value, arena, &head);
 }
 
 /* ours may itself have a job id, a dot at its end or U-labels: the same rules for both. */
@@ -371,14 +415,6 @@ is_one_of(struct span id, const char *const *ids, struct arena *arena)
 	return false;
 }
 
-static bool
-word_octet(char c)
-{
-	char l = ascii_lower(c);
-
-	return (l >= 'a' && l <= 'z') || (l >= '0' && l <= '9') || l == '-' || l == '_';
-}
-
 /* Does word stand at the beginning of s, and does nothing of a longer name follow? */
 static bool
 word_begins(struct span s, struct span word)
@@ -392,17 +428,37 @@ word_begins(struct span s, struct span word)
 	return at == s.n || !word_octet(s.p[at]);
 }
 
+/* An id of ours as it is looked for: without a job id and a final dot. */
+static struct span
+word_of(const char *id)
+{
+	struct span rest = span_str(id), word;
+
+	(void)span_cut(&rest, '/', &word);
+	while (span_ends(word, SPAN_LIT(".")))
+		word.n--;
+	return word;
+}
+
 static bool
-has_word(struct span s, const char *const *ids)
+word_stands_in(struct span s, struct span word)
 {
 	bool inside = false; /* the octet before belongs to a longer name */
 
-	for (size_t at = 0; at < s.n; at++) {
-		for (size_t i = 0; !inside && ids[i] != NULL; i++) {
-			if (ids[i][0] != '\0' && word_begins(span_from(s, at), span_str(ids[i])))
-				return true;
-		}
+	for (size_t at = 0; word.n > 0 && at + word.n <= s.n; at++) {
+		if (!inside && word_begins(span_from(s, at), word))
+			return true;
 		inside = word_octet(s.p[at]) || (inside && s.p[at] == '.');
+	}
+	return false;
+}
+
+static bool
+has_word(struct span s, const char *const *ids)
+{
+	for (size_t i = 0; ids[i] != NULL; i++) {
+		if (word_stands_in(s, word_of(ids[i])))
+			return true;
 	}
 	return false;
 }
@@ -410,12 +466,14 @@ has_word(struct span s, const char *const *ids)
 bool
 authres_is_forged(struct span value, const char *const *ids, bool remove_all, struct arena *arena)
 {
-	struct span joined;
-	struct authres_claim claim = value_read_all(value, arena, &joined);
+	struct head head;
+	struct authres_claim claim = claim_read(value, arena, &head);
 
 	if (!claim.has_dkim && !remove_all && !claim.malformed)
 		return false;
-	if (is_one_of(claim.id, ids, arena) || is_one_of(joined, ids, arena))
+	if (is_one_of(claim.id, ids, arena) ||
+	    is_one_of(name_normalise(&head.joined, arena), ids, arena) ||
+	    has_word(span_of(head.spaced.text, head.spaced.n), ids))
 		return true;
-	return !domain_is_valid(claim.id) && has_word(value, ids);
+	return (head.spaced.too_long || !domain_is_valid(claim.id)) && has_word(value, ids);
 }

@@ -11,6 +11,7 @@
 #include "lib/dkim/sigfield_private.h"
 
 #define SHA1_BYTES 20u
+#define LENGTH_DIGITS_MAX 76u
 
 enum status
 sigfield_refuse(struct sigfield_reader *r, enum status status, const char *why)
@@ -20,11 +21,13 @@ sigfield_refuse(struct sigfield_reader *r, enum status status, const char *why)
 }
 
 enum status
-sigfield_tag(struct sigfield_reader *r, const char *name, struct span *value_out)
+sigfield_tag(struct sigfield_reader *r, const char *name, size_t max, struct span *value_out)
 {
-	if (tags_find(&r->tags, name, value_out) && value_out->n > 0)
+	bool found = tags_find(&r->tags, name, value_out) && value_out->n > 0;
+
+	if (found && value_out->n <= max)
 		return ST_OK;
-	err_set(r->err, "there is no %s=", name);
+	err_set(r->err, found ? "%s= is too long" : "there is no %s=", name);
 	return ST_INVALID;
 }
 
@@ -32,7 +35,7 @@ static enum status
 read_version(struct sigfield_reader *r)
 {
 	struct span value;
-	enum status st = sigfield_tag(r, "v", &value);
+	enum status st = sigfield_tag(r, "v", SIGFIELD_TAG_MAX, &value);
 
 	if (st == ST_OK && !span_eq_str(value, "1"))
 		return sigfield_refuse(r, ST_INVALID, "v= is not 1");
@@ -58,7 +61,7 @@ static enum status
 read_algorithm(struct sigfield_reader *r)
 {
 	struct span value;
-	enum status st = sigfield_tag(r, "a", &value);
+	enum status st = sigfield_tag(r, "a", SIGFIELD_TAG_MAX, &value);
 	char *text;
 
 	if (st != ST_OK)
@@ -129,9 +132,14 @@ read_number(struct sigfield_reader *r, const char *name, int64_t *value_out)
 	return ST_OK;
 }
 
+/* 1*76DIGIT: more are no length, zeros in front or not. */
 static enum status
 read_length(struct sigfield_reader *r)
 {
+	struct span value;
+
+	if (tags_find(&r->tags, "l", &value) && value.n > LENGTH_DIGITS_MAX)
+		return sigfield_refuse(r, ST_INVALID, "l= is no number, or too long");
 	return read_number(r, "l", &r->out->body_length);
 }
 
@@ -178,7 +186,7 @@ read_body_hash(struct sigfield_reader *r)
 	struct sigfield *out = r->out;
 	uint8_t room[sizeof out->body_hash / 3 * 4 + 8];
 	struct span value, text = SPAN_EMPTY;
-	enum status st = sigfield_tag(r, "bh", &value);
+	enum status st = sigfield_tag(r, "bh", SIGFIELD_TAG_MAX, &value);
 	size_t n = 0;
 
 	if (st == ST_OK)
@@ -212,7 +220,7 @@ static enum status
 read_signature(struct sigfield_reader *r)
 {
 	struct span b, text = SPAN_EMPTY;
-	enum status st = sigfield_tag(r, "b", &b);
+	enum status st = sigfield_tag(r, "b", SIGFIELD_TAG_MAX, &b);
 	uint8_t *room = NULL;
 	size_t n = 0;
 

@@ -30,7 +30,7 @@ enum status
 sigfield_read_domain(struct sigfield_reader *r)
 {
 	struct span text;
-	enum status st = sigfield_tag(r, "d", &text);
+	enum status st = sigfield_tag(r, "d", SIGFIELD_TAG_MAX, &text);
 
 	return st == ST_OK ? read_name(r, "d", text, &r->out->domain) : st;
 }
@@ -58,7 +58,7 @@ enum status
 sigfield_read_selector(struct sigfield_reader *r)
 {
 	struct span text;
-	enum status st = sigfield_tag(r, "s", &text);
+	enum status st = sigfield_tag(r, "s", SIGFIELD_TAG_MAX, &text);
 
 	if (st == ST_OK)
 		st = read_name(r, "s", text, &r->out->selector);
@@ -171,6 +171,8 @@ sigfield_read_identity(struct sigfield_reader *r)
 
 	if (!tags_find(&r->tags, "i", &value))
 		return identity_default(r);
+	if (value.n > SIGFIELD_TAG_MAX)
+		return sigfield_refuse(r, ST_INVALID, "i= is too long");
 	st = identity_decode(r, value, &text);
 	if (st != ST_OK)
 		return st;
@@ -214,7 +216,7 @@ sigfield_read_names(struct sigfield_reader *r)
 {
 	struct sigfield *out = r->out;
 	struct span rest;
-	enum status st = sigfield_tag(r, "h", &rest);
+	enum status st = sigfield_tag(r, "h", SIGFIELD_BYTES_MAX, &rest);
 	bool from = false;
 	size_t count;
 

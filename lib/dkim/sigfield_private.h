@@ -22,9 +22,12 @@ enum status sigfield_read_selector(struct sigfield_reader *r) MUST_USE; /* s=; b
 enum status sigfield_read_identity(struct sigfield_reader *r) MUST_USE; /* i=; behind d= */
 enum status sigfield_read_names(struct sigfield_reader *r) MUST_USE;    /* h= */
 
-/* A required tag. ST_INVALID: there is none, or it is empty. */
+/* Octets of one tag with its folding, h= apart: what is copied into the arena stays small. */
+#define SIGFIELD_TAG_MAX 8192u
+
+/* A required tag. ST_INVALID: there is none, it is empty or longer than max octets. */
 enum status sigfield_tag(
-    struct sigfield_reader *r, const char *name, struct span *value_out) MUST_USE;
+    struct sigfield_reader *r, const char *name, size_t max, struct span *value_out) MUST_USE;
 /* ST_INVALID or ST_TOO_BIG with that reason. */
 enum status sigfield_refuse(struct sigfield_reader *r, enum status status, const char *why);
 

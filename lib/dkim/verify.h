@@ -38,35 +38,40 @@ enum verify_result {
 	VERIFY_PERMERROR
 };
 
-/* Why; the text of verify_reason_text goes into A-R reason= and the log. */
+/* Why, and the result that goes with it (the table is in verify_text.c); the text of
+ * verify_reason_text goes into A-R reason= and the log. The body is looked at before the key, so
+ * the reason does not depend on which came first. */
 enum verify_reason {
-	VERIFY_OK = 0,
-	VERIFY_IGNORED,         /* MaximumSignaturesToVerify, cap */
-	VERIFY_SYNTAX,          /* the field; detail says more */
-	VERIFY_ALGORITHM,       /* a= not known */
-	VERIFY_SHA1,            /* a=rsa-sha1, RFC 8301 */
-	VERIFY_EXPIRED,         /* x= */
-	VERIFY_FUTURE,          /* t= */
-	VERIFY_HEADER_UNSIGNED, /* MustBeSigned; detail names the field */
-	VERIFY_BODY_MISMATCH,   /* bh= */
-	VERIFY_BODY_SHORT,      /* the body is shorter than l= */
-	VERIFY_BODY_PART,       /* Minimum: l= covers too little */
-	VERIFY_SIGNATURE_BAD,   /* b= */
-	VERIFY_KEY_ABSENT,      /* no record */
-	VERIFY_KEY_REVOKED,     /* p= empty */
-	VERIFY_KEY_SYNTAX,      /* record malformed; detail says more */
-	VERIFY_KEY_TYPE,        /* k= does not fit a=, or is not known */
-	VERIFY_KEY_HASH,        /* h= of the record does not allow sha256 */
-	VERIFY_KEY_SERVICE,     /* s= of the record does not allow email */
-	VERIFY_KEY_SUBDOMAIN,   /* t=s and i= is below d= */
-	VERIFY_KEY_SMALL,       /* below MinimumKeyBits */
-	VERIFY_KEY_BIG,         /* above KEY_RSA_BITS_MAX */
-	VERIFY_KEY_MANY,        /* more than one record */
-	VERIFY_KEY_UNPROTECTED, /* UnprotectedKey: no DNSSEC */
-	VERIFY_KEY_BOGUS,       /* BogusKey: DNSSEC validation failed */
-	VERIFY_DNS_UNAVAILABLE, /* SERVFAIL, time-out */
-	VERIFY_DNS_SYNTAX,      /* an answer that cannot be read */
-	VERIFY_INTERNAL         /* the crypto library failed */
+	VERIFY_OK = 0,          /* pass */
+	VERIFY_IGNORED,         /* neutral: MaximumSignaturesToVerify, cap */
+	VERIFY_SYNTAX,          /* permerror: the field; detail says more */
+	VERIFY_ALGORITHM,       /* permerror: a= not known */
+	VERIFY_SHA1,            /* permerror: a=rsa-sha1, "permanently failed" in RFC 8301 3.1 */
+	VERIFY_EXPIRED,         /* permerror: x= */
+	VERIFY_FUTURE,          /* permerror: t= */
+	VERIFY_HEADER_UNSIGNED, /* policy: MustBeSigned; a field that is there and that h= does not
+				   name, or not as often; detail is its name. Said before anything
+				   is hashed or asked */
+	VERIFY_BODY_MISMATCH,   /* fail: bh= */
+	VERIFY_BODY_SHORT,      /* permerror: the body is shorter than l= */
+	VERIFY_BODY_PART,       /* policy: Minimum: it verifies, but l= covers too little */
+	VERIFY_SIGNATURE_BAD,   /* fail: b= */
+	VERIFY_KEY_ABSENT,      /* permerror: no record */
+	VERIFY_KEY_REVOKED,     /* fail: p= empty */
+	VERIFY_KEY_SYNTAX,      /* permerror: record malformed; detail says more */
+	VERIFY_KEY_TYPE,        /* permerror: k= does not fit a=, or is not known */
+	VERIFY_KEY_HASH,        /* permerror: h= of the record does not allow sha256 */
+	VERIFY_KEY_SERVICE,     /* permerror: s= of the record does not allow email */
+	VERIFY_KEY_SUBDOMAIN,   /* permerror: t=s and i= is below d= */
+	VERIFY_KEY_SMALL,       /* policy: below MinimumKeyBits or 1024; nothing is verified then */
+	VERIFY_KEY_BIG,         /* policy: above KEY_RSA_BITS_MAX */
+	VERIFY_KEY_MANY,        /* temperror: more than one TXT record that is a key record; those
+				   that are none may stand beside one */
+	VERIFY_KEY_UNPROTECTED, /* policy, or neutral: UnprotectedKey; it verifies, no DNSSEC */
+	VERIFY_KEY_BOGUS,       /* fail, or neutral: BogusKey; DNSSEC validation failed */
+	VERIFY_DNS_UNAVAILABLE, /* temperror: SERVFAIL, time-out, no answer given */
+	VERIFY_DNS_SYNTAX,      /* temperror: an answer that cannot be read */
+	VERIFY_INTERNAL         /* temperror: the crypto library failed, the arena is full */
 };
 
 /* The octets of a message that a signature must cover (Minimum): count octets, or percent of the
@@ -103,8 +108,8 @@ struct verify_signature {
 	enum verify_reason reason;
 	struct span detail; /* a sentence to go with the reason, in the arena; may be empty */
 	bool chosen;        /* processed; else VERIFY_NEUTRAL, VERIFY_IGNORED */
-	bool key_known;     /* key_bits, testing are set */
-	bool testing;       /* t=y in the key record */
+	bool key_known;     /* key_bits is set */
+	bool testing;       /* t=y in the key record, also where no key came out of it */
 	int key_bits;
 	enum verify_dnssec dnssec;
 	uint64_t body_octets;  /* canonical octets of the whole body */
@@ -134,9 +139,11 @@ bool verify_wants_body(const struct verify *verify);
 void verify_body(struct verify *verify, struct span piece);
 void verify_body_done(struct verify *verify);
 
-/* The name to ask for the signature's key, or an empty span when it needs none (decided, ignored).
- * Keys may be asked for and given before, while and after the body comes. Equal names are to be
- * asked once: *same_as_out is the first signature with that name (index itself if it is). */
+/* The name to ask for the signature's key, or an empty span when it needs none (decided, ignored)
+ * or has got one. Keys may be asked for and given before, while and after the body comes; a body
+ * hash that does not fit is no reason not to ask (t=y, key_bits). Equal names are to be asked once:
+ * *same_as_out (may be NULL) is the first signature with that name (index itself if it is), which
+ * stays the same until verify_finish, whoever has got a key meanwhile. */
 struct span verify_query(const struct verify *verify, size_t index, size_t *same_as_out);
 
 /* The answer of the DNS for the name, to be given to each signature that has it.

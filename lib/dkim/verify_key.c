@@ -96,7 +96,8 @@ record_verdict(struct verify *verify, size_t index, const struct keyrecord *reco
 	return key_make(verify, index, record);
 }
 
-/* Of the TXT records exactly one may be a key record; others may stand beside it. */
+/* Of the TXT records exactly one may be a key record; others may stand beside it. One that could
+ * not be read for want of room may be a key record. */
 static struct verify_verdict
 records_verdict(struct verify *verify, size_t index, const struct verify_key *answer)
 {
@@ -105,7 +106,12 @@ records_verdict(struct verify *verify, size_t index, const struct verify_key *an
 	size_t count = 0;
 
 	for (size_t i = 0; i < answer->count && count < 2; i++) {
-		if (keyrecord_parse(answer->texts[i], verify->arena, &record, &err) != ST_OK)
+		struct span text = answer->texts[i];
+		enum status st = keyrecord_parse(text, verify->arena, &record, &err);
+
+		if (st == ST_TOO_BIG && text.n <= KEYRECORD_BYTES_MAX)
+			return verify_verdict_with(verify, VERIFY_KEY_SYNTAX, err.text);
+		if (st != ST_OK)
 			continue;
 		found = record;
 		count++;

@@ -20,6 +20,7 @@ struct dns_query {
 	struct dns_query **pointer; /* the owner's */
 	struct loop_timer timer;
 	int64_t timeout_ms;
+	int64_t asked_us;
 	bool held;                    /* the filling has it and will answer */
 	void *filling;                /* the filling's own */
 	TAILQ_ENTRY(dns_query) all;   /* of the resolver */

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/dns/private.h"
 
 void
@@ -43,6 +45,21 @@ query_free(struct dns_query *query)
 {
 	TAILQ_REMOVE(&query->resolver->all, query, all);
 	mem_free(query);
+}
+
+static void
+count_answer(const struct dns_query *query, enum status status)
+{
+	enum metric_dns_result result = METRIC_DNS_INVALID;
+
+	if (status == ST_OK)
+		result = METRIC_DNS_FOUND;
+	else if (status == ST_ABSENT)
+		result = METRIC_DNS_ABSENT;
+	else if (status == ST_UNAVAILABLE)
+		result = METRIC_DNS_UNAVAILABLE;
+	metrics_count(METRIC_DNS, result, METRIC_NONE);
+	metrics_observe(METRIC_DNS_SECONDS, clock_mono_us() - query->asked_us);
 }
 
 /* Nobody waits for it from now on. */
@@ -85,6 +102,7 @@ on_time_out(struct loop_timer *timer)
 
 	snprintf(resolver->why, sizeof(resolver->why), "no answer in %g s",
 	    (double)query->timeout_ms / 1000);
+	count_answer(query, ST_UNAVAILABLE);
 	query_give_up(query);
 	resolver_enter(resolver);
 	done(owner, &answer);
@@ -99,8 +117,10 @@ dns_query_answer(struct dns_query *query, const struct dns_answer *answer)
 
 	query->held = false;
 	query->resolver->held--;
-	if (done != NULL)
+	if (done != NULL) {
+		count_answer(query, answer->status);
 		query_close(query);
+	}
 	query_free(query);
 	if (done != NULL)
 		done(owner, answer);
@@ -147,6 +167,7 @@ resolver_txt(struct resolver *resolver, struct span name, int64_t timeout_ms, dn
 	query->owner = owner;
 	query->pointer = query_out;
 	query->timeout_ms = timeout_ms;
+	query->asked_us = clock_mono_us();
 	query->timer = (struct loop_timer){.fire = on_time_out, .owner = query};
 	*query_out = query;
 	resolver->open++;

@@ -27,8 +27,8 @@ struct keytable_entry {
 enum status keytable_lookup(struct table *keys, struct span keyname, struct span from_domain,
     struct keytable_entry *out, struct err *err) MUST_USE;
 
-/* All rows in order, of a table of patterns too: key is then the pattern. ST_INVALID for tables that
- * cannot be walked. */
+/* All rows in order, of a table of patterns too: key is then the pattern. ST_INVALID for tables
+ * that cannot be walked. */
 enum status keytable_walk(
     struct table *keys, table_visit *visit, void *context, struct err *err) MUST_USE;
 /* The first field of a row, as written ("%" stays); empty when there is no ':'. */

@@ -5,7 +5,7 @@
   opendkim   Debian's, with the same configuration, tables and keys
   bare       tests/bench/bare.c: one process, one key, no tables, no rules, no log; what the kernel, the protocol and
              the arithmetic cost on this machine. Its signatures verify. Nobody can run mail through it.
-  floor      tests/bench/floor.c: one warm signature and SHA-256 of the body's octets, no input or output at all.
+  floor      tests/bench/floor.c: one warm signature (or verification) and SHA-256 of the body, no input or output at all.
              It is checked against `openssl speed` in the same run; both are printed.
 
 All run at the same time, idle ones asleep; measurements alternate (A B C A B C ...), each with the floor taken just
@@ -19,7 +19,8 @@ What a reader must not conclude:
 - That "x floor" is a speed-up: 1.00 cannot be reached, since a message must also be read. `bare` shows how near one
   can come. With 4 KiB and Ed25519 most of the time is the kernel's, not the server's.
 - That CPU over the floor is comparable between RSA and Ed25519: the floors differ by ten.
-- That opendkim is slow in the same measure elsewhere: here it only signs, its keys are files, its tables are small.
+- That opendkim is slow in the same measure elsewhere: here it only signs, its keys are files, its tables are small;
+  or it only verifies, and all keys are in its cache (see verifying.py).
 - That bare's distance to signpostd could be saved: it is the price of tables, rules, and keys in another process.
 - That the rate through Postfix is Postfix's best: its configuration here is plain, its queue is on this disk, and
   source and sink run on the same cores. Only the ratio to the rate without a milter says something.
@@ -45,6 +46,7 @@ from goals import Goals  # noqa: E402
 from measure import HEAD, Bench, Load, format_row, summary  # noqa: E402
 from servers import Bare, BenchError, Server, make_tables, run  # noqa: E402
 import throughmta  # noqa: E402
+import verifying  # noqa: E402
 
 OTHER_DOMAINS_MAX = 1000  # OpenDKIM needs 145 ms a message and 2 GB with 100,000
 MANY_DOMAINS = 100000
@@ -254,7 +256,8 @@ def measure_through_mta(bench, goals):
 
 # name, function, must signpostd be there
 GROUPS = [("domains", measure_many_domains, True), ("passage", measure_passage, True),
-          ("crowd", measure_crowd, True), ("postfix", measure_through_mta, False)]
+          ("crowd", measure_crowd, True), ("verify", verifying.measure_verify, True),
+          ("flight", verifying.measure_flight, True), ("postfix", measure_through_mta, False)]
 
 
 def print_ratios(rows):
@@ -392,7 +395,7 @@ def attempt(bench, what, function, *arguments):
 def measure_all(bench, goals, loads, groups):
     with spinning(bench):
         check_floor(bench)
-        if loads or [group for group in groups if group[0] in ("domains", "passage")]:
+        if loads or [group for group in groups if group[0] in ("domains", "passage", "verify")]:
             print(HEAD, flush=True)
         for members in same_tables(loads):
             attempt(bench, members[0].name, measure_loads, members)

@@ -40,10 +40,12 @@ struct conn {
 	size_t stop;            /* next stop */
 	unsigned int left;      /* messages still to send on this connection */
 	unsigned int domain;    /* of the message under way */
+	struct script *script;  /* of the message under way */
 	struct queue_item item; /* the message under way */
 	bool gone;              /* the server closed or reset the connection */
 	uint64_t since_ns;      /* first octet of the message, or connect */
 	unsigned int signatures;
+	unsigned int passes; /* dkim=pass in what was inserted */
 	bool save;
 	struct buf first, last; /* inserted and appended fields, only when saving */
 	char input[INPUT_BYTES];
@@ -53,8 +55,8 @@ struct conn {
 struct client {
 	const struct client_plan *plan;
 	struct client_result *result;
-	struct script script;
-	bool scripted;
+	struct script *scripts; /* one, or one for each given message */
+	size_t script_count;    /* 0: not built yet */
 	int epoll;
 	struct conn *conns;
 	struct queue queue;
@@ -166,12 +168,15 @@ prepare_message(struct client *client, struct conn *conn)
 	number = conn->item.number;
 	conn->domain = (unsigned int)(((plan->first + number) % plan->active) *
 				      (plan->domains / plan->active));
+	conn->script =
+	    &client
+		 ->scripts[plan->given == NULL ? 0 : (plan->first + number) % client->script_count];
 	conn->left--;
-	conn->signatures = 0;
+	conn->signatures = conn->passes = 0;
 	conn->save = plan->save_folder != NULL && number % plan->save_every == 0;
 	buf_reset(&conn->first);
 	buf_reset(&conn->last);
-	script_set_domain(&client->script, conn->head, conn->domain);
+	script_set_domain(conn->script, conn->head, conn->domain);
 	conn->state = CONN_MESSAGE;
 	return true;
 }
@@ -180,7 +185,7 @@ prepare_message(struct client *client, struct conn *conn)
 static bool
 conn_send(struct client *client, struct conn *conn)
 {
-	struct script *script = &client->script;
+	const struct script *script = conn->script;
 	size_t end = script->stops[conn->stop].at;
 
 	while (conn->at < end) {
@@ -225,15 +230,17 @@ conn_finish(struct client *client, struct conn *conn)
 	return true;
 }
 
-/* at: where in the script the message begins. */
 static bool
-start_message(struct client *client, struct conn *conn, size_t at)
+start_message(struct client *client, struct conn *conn, bool first)
 {
+	size_t at;
+
 	if (!prepare_message(client, conn))
 		return conn_finish(client, conn);
+	at = first ? 0 : conn->script->message_at;
 	conn->at = at;
 	conn->stop = 0;
-	while (client->script.stops[conn->stop].at <= at)
+	while (conn->script->stops[conn->stop].at <= at)
 		conn->stop++;
 	return conn_send(client, conn);
 }
@@ -275,20 +282,23 @@ end_message(struct client *client, struct conn *conn)
 		conn->gone = true;
 		return false;
 	}
-	return start_message(client, conn, client->script.message_at);
+	return start_message(client, conn, false);
 }
 
 static void
-keep_field(struct client *client, struct conn *conn, const struct mta_reply *reply)
+keep_field(struct conn *conn, const struct mta_reply *reply)
 {
 	struct buf *to = reply->code == SMFIR_INSHEADER ? &conn->first : &conn->last;
 
 	if (span_ieq(reply->name, SPAN_LIT("DKIM-Signature")))
 		conn->signatures++;
+	if (span_ieq(reply->name, SPAN_LIT("Authentication-Results")) &&
+	    memmem(reply->value.p, reply->value.n, "dkim=pass", 9) != NULL)
+		conn->passes++;
 	if (!conn->save)
 		return;
 	buf_add(to, reply->name);
-	buf_add_str(to, client->script.leading_space ? ":" : ": ");
+	buf_add_str(to, conn->script->leading_space ? ":" : ": ");
 	for (size_t i = 0; i < reply->value.n; i++) {
 		if (reply->value.p[i] == '\n')
 			buf_add_char(to, '\r');
@@ -303,6 +313,8 @@ outcome_of(struct client_result *result, const struct conn *conn, const struct m
 	switch (reply->code) {
 	case SMFIR_CONTINUE:
 	case SMFIR_ACCEPT:
+		if (conn->passes > 0)
+			return &result->verified;
 		return conn->signatures > 0 ? &result->signed_messages : &result->unsigned_messages;
 	case SMFIR_TEMPFAIL:
 	case SMFIR_SHUTDOWN:
@@ -320,7 +332,7 @@ outcome_of(struct client_result *result, const struct conn *conn, const struct m
 static bool
 take_answer(struct client *client, struct conn *conn, const struct mta_reply *reply)
 {
-	struct script *script = &client->script;
+	const struct script *script = conn->script;
 	char command = script->stops[conn->stop].command;
 	uint64_t *outcome;
 
@@ -344,6 +356,19 @@ take_answer(struct client *client, struct conn *conn, const struct mta_reply *re
 	return end_message(client, conn);
 }
 
+static void
+build_scripts(struct client *client, uint32_t protocol)
+{
+	const struct given *given = client->plan->given;
+
+	client->script_count = given == NULL ? 1 : given->count;
+	client->scripts = mem_zalloc(client->script_count, sizeof(struct script));
+	if (given == NULL)
+		script_build(client->scripts, protocol, client->plan->body_bytes);
+	for (size_t i = 0; given != NULL && i < given->count; i++)
+		script_build_given(&client->scripts[i], protocol, given_message(given, i));
+}
+
 static bool
 take_options(struct client *client, struct conn *conn, const struct mta_reply *reply)
 {
@@ -351,9 +376,8 @@ take_options(struct client *client, struct conn *conn, const struct mta_reply *r
 
 	if (reply->code != SMFIC_OPTNEG)
 		return false;
-	if (!client->scripted) {
-		script_build(&client->script, reply->protocol, client->plan->body_bytes);
-		client->scripted = true;
+	if (client->script_count == 0) {
+		build_scripts(client, reply->protocol);
 		result->protocol = reply->protocol;
 		result->actions = reply->actions;
 		result->version = reply->version;
@@ -363,10 +387,10 @@ take_options(struct client *client, struct conn *conn, const struct mta_reply *r
 	if (result->setups < SETUPS_MAX(client->queue.messages))
 		result->setup_us[result->setups++] = (uint32_t)((now_ns() - conn->since_ns) / 1000);
 	if (conn->head == NULL) {
-		conn->head = mem_alloc(client->script.head_end);
-		memcpy(conn->head, client->script.octets.p, client->script.head_end);
+		conn->head = mem_alloc(client->scripts->head_end + 1);
+		memcpy(conn->head, client->scripts->octets.p, client->scripts->head_end);
 	}
-	return start_message(client, conn, 0);
+	return start_message(client, conn, true);
 }
 
 static bool
@@ -377,7 +401,7 @@ take_reply(struct client *client, struct conn *conn, const struct mta_reply *rep
 	if (mta_reply_is_final(reply->code))
 		return take_answer(client, conn, reply);
 	if (reply->code == SMFIR_INSHEADER || reply->code == SMFIR_ADDHEADER)
-		keep_field(client, conn, reply);
+		keep_field(conn, reply);
 	return true;
 }
 
@@ -579,8 +603,9 @@ client_run(const struct client_plan *plan, uint64_t messages, struct client_resu
 	}
 	mem_free(client.conns);
 	queue_free(&client.queue);
-	if (client.scripted)
-		script_free(&client.script);
+	for (size_t i = 0; i < client.script_count; i++)
+		script_free(&client.scripts[i]);
+	mem_free(client.scripts);
 	return client.failed ? ST_FAILED : ST_OK;
 }
 

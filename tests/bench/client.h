@@ -7,6 +7,7 @@
 
 #include <sys/socket.h>
 
+#include "tests/bench/given.h"
 #include "tests/bench/script.h"
 
 struct client_plan {
@@ -18,18 +19,20 @@ struct client_plan {
 	unsigned int active;         /* so many of them send, evenly spread */
 	uint64_t first;              /* number of the sender of the first message */
 	size_t body_bytes;
-	bool refuse_no_reply;    /* offer no SMFIP_NR_ */
-	unsigned int tries_more; /* of a message that got no answer or a tempfail; 0: none */
-	unsigned int timeout_ms; /* an answer that takes longer is lost */
-	const char *save_folder; /* NULL: nothing is written */
-	unsigned int save_every; /* every so manyth message */
+	bool refuse_no_reply;      /* offer no SMFIP_NR_ */
+	unsigned int tries_more;   /* of a message that got no answer or a tempfail; 0: none */
+	unsigned int timeout_ms;   /* an answer that takes longer is lost */
+	const struct given *given; /* these messages in turn, beginning with first; NULL: made up */
+	const char *save_folder;   /* NULL: nothing is written */
+	unsigned int save_every;   /* every so manyth message */
 };
 
 struct client_result {
 	uint64_t done;
 	uint64_t signed_messages;
-	uint64_t signatures; /* a message may get several */
-	uint64_t unsigned_messages;
+	uint64_t signatures;        /* a message may get several */
+	uint64_t verified;          /* given messages with a dkim=pass */
+	uint64_t unsigned_messages; /* neither */
 	uint64_t tempfailed;
 	uint64_t rejected; /* reject, discard, 5xx */
 	uint64_t errors;   /* protocol broken, connection ended before the answer */

@@ -1,9 +1,9 @@
 /*
- * floor.c - what the arithmetic of one signed message costs: a signature with a warm key and a
- * ready context, as `openssl speed` makes them, and SHA-256 of so many octets (of the body; the
- * header is not counted), in CPU microseconds of this thread. bench.py runs it just before each
- * measurement, because the speed of a virtual machine drifts. It must never measure set-up: the
- * median of many batches is taken, after a warm-up.
+ * floor.c - what the arithmetic of one message costs: a signature, or the verification of one, with
+ * a warm key and a ready context, as `openssl speed` makes them, and SHA-256 of so many octets (of
+ * the body; the header is not counted), in CPU microseconds of this thread. bench.py runs it just
+ * before each measurement, because the speed of a virtual machine drifts. It must never measure
+ * set-up: the median of many batches is taken, after a warm-up.
  */
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -24,6 +24,9 @@ struct work {
 	EVP_MD_CTX *digest;
 	EVP_PKEY_CTX *rsa;   /* ready to sign digests */
 	EVP_MD_CTX *ed25519; /* ready to sign, again and again */
+	bool verify;         /* signature is there, and is verified instead */
+	uint8_t signature[1024];
+	size_t signature_n;
 	uint8_t *octets;
 	size_t n;
 };
@@ -65,6 +68,26 @@ sign_ed25519(struct work *work)
 
 	check(EVP_DigestSign(work->ed25519, signature, &n, hash, sizeof(hash)) == 1,
 	    "Ed25519 signature");
+}
+
+static void
+verify_rsa(struct work *work)
+{
+	static const uint8_t hash[32] = {1};
+
+	check(
+	    EVP_PKEY_verify(work->rsa, work->signature, work->signature_n, hash, sizeof(hash)) == 1,
+	    "RSA verification");
+}
+
+static void
+verify_ed25519(struct work *work)
+{
+	static const uint8_t hash[32] = {1};
+
+	check(EVP_DigestVerify(
+		  work->ed25519, work->signature, work->signature_n, hash, sizeof(hash)) == 1,
+	    "Ed25519 verification");
 }
 
 static void
@@ -110,19 +133,34 @@ median_us(void (*call)(struct work *work), struct work *work)
 	return results[BATCHES / 2];
 }
 
+static void
+set_rsa(struct work *work, int (*init)(EVP_PKEY_CTX *))
+{
+	EVP_PKEY_CTX_free(work->rsa);
+	work->rsa = EVP_PKEY_CTX_new(work->key, NULL);
+	check(work->rsa != NULL && init(work->rsa) == 1 &&
+		  EVP_PKEY_CTX_set_rsa_padding(work->rsa, RSA_PKCS1_PADDING) == 1 &&
+		  EVP_PKEY_CTX_set_signature_md(work->rsa, work->sha256) == 1,
+	    "RSA context");
+}
+
 static double
 measure_rsa(struct work *work)
 {
+	static const uint8_t hash[32] = {1};
 	double us;
 
 	work->key = EVP_RSA_gen(2048);
 	check(work->key != NULL, "RSA key");
-	work->rsa = EVP_PKEY_CTX_new(work->key, NULL);
-	check(work->rsa != NULL && EVP_PKEY_sign_init(work->rsa) == 1 &&
-		  EVP_PKEY_CTX_set_rsa_padding(work->rsa, RSA_PKCS1_PADDING) == 1 &&
-		  EVP_PKEY_CTX_set_signature_md(work->rsa, work->sha256) == 1,
-	    "RSA context");
-	us = median_us(sign_rsa, work);
+	set_rsa(work, EVP_PKEY_sign_init);
+	if (work->verify) {
+		work->signature_n = sizeof(work->signature);
+		check(EVP_PKEY_sign(
+			  work->rsa, work->signature, &work->signature_n, hash, sizeof(hash)) == 1,
+		    "RSA signature");
+		set_rsa(work, EVP_PKEY_verify_init);
+	}
+	us = median_us(work->verify ? verify_rsa : sign_rsa, work);
 	EVP_PKEY_CTX_free(work->rsa);
 	EVP_PKEY_free(work->key);
 	return us;
@@ -131,6 +169,7 @@ measure_rsa(struct work *work)
 static double
 measure_ed25519(struct work *work)
 {
+	static const uint8_t hash[32] = {1};
 	double us;
 
 	work->key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
@@ -138,7 +177,15 @@ measure_ed25519(struct work *work)
 	check(work->key != NULL && work->ed25519 != NULL &&
 		  EVP_DigestSignInit(work->ed25519, NULL, NULL, NULL, work->key) == 1,
 	    "Ed25519 key");
-	us = median_us(sign_ed25519, work);
+	if (work->verify) {
+		work->signature_n = sizeof(work->signature);
+		check(EVP_DigestSign(work->ed25519, work->signature, &work->signature_n, hash,
+			  sizeof(hash)) == 1 &&
+			  EVP_MD_CTX_reset(work->ed25519) == 1 &&
+			  EVP_DigestVerifyInit(work->ed25519, NULL, NULL, NULL, work->key) == 1,
+		    "Ed25519 signature");
+	}
+	us = median_us(work->verify ? verify_ed25519 : sign_ed25519, work);
 	EVP_MD_CTX_free(work->ed25519);
 	EVP_PKEY_free(work->key);
 	return us;
@@ -147,12 +194,14 @@ measure_ed25519(struct work *work)
 int
 main(int argc, char **argv)
 {
-	bool rsa = argc == 3 && strcmp(argv[1], "rsa") == 0;
-	struct work work = {.n = argc == 3 ? (size_t)strtoul(argv[2], NULL, 10) : 0};
+	bool enough = argc == 3 || (argc == 4 && strcmp(argv[3], "verify") == 0);
+	bool rsa = enough && strcmp(argv[1], "rsa") == 0;
+	struct work work = {
+	    .n = enough ? (size_t)strtoul(argv[2], NULL, 10) : 0, .verify = argc == 4};
 	double sign_us, hash_us;
 
-	if ((!rsa && (argc != 3 || strcmp(argv[1], "ed25519") != 0)) || work.n > BODY_MAX) {
-		fprintf(stderr, "usage: floor rsa|ed25519 BODY-OCTETS\n");
+	if ((!rsa && (!enough || strcmp(argv[1], "ed25519") != 0)) || work.n > BODY_MAX) {
+		fprintf(stderr, "usage: floor rsa|ed25519 BODY-OCTETS [verify]\n");
 		return 64;
 	}
 	work.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);

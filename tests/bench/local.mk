@@ -9,6 +9,7 @@ tests_bench_bare_LDADD = $(LIBMILTERCODEC) $(DKIM_LDADD) -lpthread
 tests_bench_miltergen_SOURCES = \
 	tests/bench/address.c tests/bench/address.h \
 	tests/bench/client.c tests/bench/client.h \
+	tests/bench/given.c tests/bench/given.h \
 	tests/bench/miltergen.c \
 	tests/bench/procs.c tests/bench/procs.h \
 	tests/bench/queue.c tests/bench/queue.h \
@@ -20,7 +21,7 @@ tests_bench_floor_LDADD = $(OPENSSL_LIBS)
 tests_bench_spin_SOURCES = tests/bench/spin.c
 tests_bench_spin_LDADD = -lpthread
 EXTRA_DIST += tests/bench/bench.py tests/bench/goals.py tests/bench/measure.py \
-	tests/bench/servers.py tests/bench/throughmta.py
+	tests/bench/servers.py tests/bench/slowdns.py tests/bench/throughmta.py tests/bench/verifying.py
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 .PHONY: bench

@@ -9,14 +9,15 @@ from servers import BenchError, run
 
 
 class Load:
-    """What the generator sends. Every message must end as EXPECT says, or there is no figure at all."""
+    """What the generator sends. Every message must end as EXPECT says, or there is no figure at all. GIVEN: a file of
+    signed messages that are sent instead of made-up ones."""
 
     def __init__(self, name, algorithm="rsa", body=4096, connections=16, per_connection=1, domains=1, active=1,
-                 canonicalization="relaxed/simple", expect="signed"):
+                 canonicalization="relaxed/simple", expect="signed", given=None):
         self.name, self.algorithm, self.body = name, algorithm, body
         self.connections, self.per_connection = connections, per_connection
         self.domains, self.active, self.canonicalization = domains, active, canonicalization
-        self.expect = expect
+        self.expect, self.given = expect, given
         self.cold = name.endswith("-cold")
 
 
@@ -31,7 +32,8 @@ class Bench:
         return os.path.join(self.args.programs, name)
 
     def floor(self, load):
-        return json.loads(run([self.program("floor"), load.algorithm, str(load.body)]))
+        verify = ["verify"] if load.given else []
+        return json.loads(run([self.program("floor"), load.algorithm, str(load.body), *verify]))
 
     def generate(self, server, load, total, first=0):
         command = [self.program("miltergen"), "--json", "--socket", server.address,
@@ -39,6 +41,8 @@ class Bench:
                    "--connections", str(load.connections), "--messages", str(load.per_connection),
                    "--body", str(load.body), "--domains", str(load.domains),
                    "--active", str(load.active), "--first", str(first)]
+        if load.given:
+            command += ["--given", load.given]
         if self.args.replies:
             command.append("--replies")
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)

@@ -1,8 +1,9 @@
 /*
- * miltergen.c - a load generator that plays the MTA against a signing milter: the program.
+ * miltergen.c - a load generator that plays the MTA against a milter: the program.
  * bench.py and people call it. It reads the options, warms the server up, runs, and reports
  * messages a second, latency, CPU time and memory of the server's processes, and what became of
- * every message. It must never report a rate without saying how many messages were signed.
+ * every message. It must never report a rate without saying how many messages were signed or
+ * verified.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -28,6 +29,8 @@ static const char usage[] =
     "  -d, --domains N       senders are alice@dNNNNNN.example, NNNNNN below N (1)\n"
     "  -a, --active N        only so many of them send, evenly spread (all)\n"
     "  -f, --first N         begin with the Nth sender that sends (0)\n"
+    "  -g, --given FILE      send these messages as a client outside; -b -d -a mean nothing then\n"
+    "                        (each is a line with its octets in decimal, then the message)\n"
     "  -p, --pid PID         measure the CPU time and memory of this process and its children\n"
     "  -r, --replies         offer none of the no-reply flags\n"
     "  -R, --reconnect N     a message whose connection is refused, reset or silent, or that is\n"
@@ -39,6 +42,7 @@ static const char usage[] =
 
 struct options {
 	struct client_plan plan;
+	struct given given;
 	uint64_t total;
 	uint64_t warmup;
 	pid_t pid;
@@ -70,6 +74,16 @@ parse_socket(struct client_plan *plan, const char *text)
 
 	if (!address_of_socket(text, &plan->address, &plan->address_bytes, &why))
 		die(why, text);
+}
+
+static void
+load_given(struct options *options, const char *path)
+{
+	struct err err = ERR_NONE;
+
+	if (given_load(&options->given, path, &err) != ST_OK)
+		die("cannot be used", err.text);
+	options->plan.given = &options->given;
 }
 
 static void
@@ -105,6 +119,9 @@ parse_option(struct options *options, int c, const char *value)
 	case 'f':
 		plan->first = number(value, 0, 999999);
 		break;
+	case 'g':
+		load_given(options, value);
+		break;
 	case 'p':
 		options->pid = (pid_t)number(value, 1, 1U << 22);
 		break;
@@ -139,15 +156,15 @@ parse_options(struct options *options, int argc, char **argv)
 	    {"messages", required_argument, NULL, 'm'}, {"total", required_argument, NULL, 'n'},
 	    {"warmup", required_argument, NULL, 'w'}, {"body", required_argument, NULL, 'b'},
 	    {"domains", required_argument, NULL, 'd'}, {"active", required_argument, NULL, 'a'},
-	    {"first", required_argument, NULL, 'f'}, {"pid", required_argument, NULL, 'p'},
-	    {"replies", no_argument, NULL, 'r'}, {"reconnect", required_argument, NULL, 'R'},
-	    {"timeout", required_argument, NULL, 't'}, {"save", required_argument, NULL, 's'},
-	    {"save-every", required_argument, NULL, 'e'}, {"json", no_argument, NULL, 'j'},
-	    {NULL, 0, NULL, 0}};
+	    {"first", required_argument, NULL, 'f'}, {"given", required_argument, NULL, 'g'},
+	    {"pid", required_argument, NULL, 'p'}, {"replies", no_argument, NULL, 'r'},
+	    {"reconnect", required_argument, NULL, 'R'}, {"timeout", required_argument, NULL, 't'},
+	    {"save", required_argument, NULL, 's'}, {"save-every", required_argument, NULL, 'e'},
+	    {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
 	struct client_plan *plan = &options->plan;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "S:c:m:n:w:b:d:a:f:p:rR:t:s:e:j", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "S:c:m:n:w:b:d:a:f:g:p:rR:t:s:e:j", longs, NULL)) != -1)
 		parse_option(options, c, optarg);
 	if (plan->address_bytes == 0 || optind != argc || plan->body_bytes == 1)
 		die(usage, NULL);
@@ -187,16 +204,18 @@ print_json(const struct report *report)
 {
 	const struct client_result *r = report->result;
 
-	printf("{\"done\": %llu, \"signed\": %llu, \"signatures\": %llu, \"unsigned\": %llu, "
+	printf("{\"done\": %llu, \"signed\": %llu, \"signatures\": %llu, \"verified\": %llu, "
+	       "\"unsigned\": %llu, "
 	       "\"tempfail\": %llu, \"reject\": %llu, \"errors\": %llu, \"lost\": %llu, "
 	       "\"retried\": %llu, \"gap_us\": %llu, "
 	       "\"connections\": %llu, \"wall_s\": %.6f, \"messages_per_s\": %.1f, ",
 	    (unsigned long long)r->done, (unsigned long long)r->signed_messages,
-	    (unsigned long long)r->signatures, (unsigned long long)r->unsigned_messages,
-	    (unsigned long long)r->tempfailed, (unsigned long long)r->rejected,
-	    (unsigned long long)r->errors, (unsigned long long)r->lost,
-	    (unsigned long long)r->retried, (unsigned long long)r->gap_us,
-	    (unsigned long long)r->connections, (double)r->wall_ns / 1e9, report->rate);
+	    (unsigned long long)r->signatures, (unsigned long long)r->verified,
+	    (unsigned long long)r->unsigned_messages, (unsigned long long)r->tempfailed,
+	    (unsigned long long)r->rejected, (unsigned long long)r->errors,
+	    (unsigned long long)r->lost, (unsigned long long)r->retried,
+	    (unsigned long long)r->gap_us, (unsigned long long)r->connections,
+	    (double)r->wall_ns / 1e9, report->rate);
 	printf("\"latency_us\": {\"p50\": %u, \"p90\": %u, \"p99\": %u, \"max\": %u}, "
 	       "\"setup_us\": {\"p50\": %u, \"p99\": %u, \"max\": %u}, "
 	       "\"version\": %u, \"actions\": %u, \"protocol\": %u",
@@ -222,13 +241,14 @@ print_text(const struct report *report)
 {
 	const struct client_result *r = report->result;
 
-	printf(
-	    "messages   %llu done: %llu signed (%llu signatures), %llu unsigned, %llu tempfailed, "
-	    "%llu rejected, %llu errors, %llu lost\n",
+	printf("messages   %llu done: %llu signed (%llu signatures), %llu verified, %llu unsigned, "
+	       "%llu tempfailed, "
+	       "%llu rejected, %llu errors, %llu lost\n",
 	    (unsigned long long)r->done, (unsigned long long)r->signed_messages,
-	    (unsigned long long)r->signatures, (unsigned long long)r->unsigned_messages,
-	    (unsigned long long)r->tempfailed, (unsigned long long)r->rejected,
-	    (unsigned long long)r->errors, (unsigned long long)r->lost);
+	    (unsigned long long)r->signatures, (unsigned long long)r->verified,
+	    (unsigned long long)r->unsigned_messages, (unsigned long long)r->tempfailed,
+	    (unsigned long long)r->rejected, (unsigned long long)r->errors,
+	    (unsigned long long)r->lost);
 	printf("tried again %llu times; longest time without a signed message %.1f ms\n",
 	    (unsigned long long)r->retried, (double)r->gap_us / 1e3);
 	printf("rate       %.1f messages/s in %.3f s over %llu connections\n", report->rate,

@@ -14,6 +14,7 @@
 #define QUEUE_ID "4Wq7Rk2nLSz9tBd"
 #define DIGITS "@@@@@@" /* stands for the number until script_set_domain */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define VALUE_MAX 65536U /* octets of one field of a given message */
 
 static const struct {
 	const char *name;
@@ -52,15 +53,16 @@ add_queue_id(struct script *script, enum milter_command command)
 }
 
 static void
-add_connection(struct script *script, uint32_t protocol)
+add_connection(
+    struct script *script, uint32_t protocol, const char *client, const char *client_address)
 {
 	static const char *const macros[] = {"j", "relay.example", "{daemon_name}", "relay.example",
 	    "{daemon_addr}", "127.0.0.1", "v", "Postfix 3.7.11"};
-	static const char *const helo[] = {"localhost"};
+	const char *const helo[] = {client};
 
 	if ((protocol & SMFIP_NOCONNECT) == 0) {
 		mta_put_macros(&script->octets, SMFIC_CONNECT, macros, COUNT(macros));
-		mta_put_connect(&script->octets, "localhost", SMFIA_INET, 40000, "127.0.0.1");
+		mta_put_connect(&script->octets, client, SMFIA_INET, 40000, client_address);
 		add_stop(script, SMFIC_CONNECT, (protocol & SMFIP_NR_CONN) == 0);
 	}
 	if ((protocol & SMFIP_NOHELO) == 0) {
@@ -70,16 +72,20 @@ add_connection(struct script *script, uint32_t protocol)
 	}
 }
 
+/* sender in angle brackets. */
 static void
-add_envelope(struct script *script, uint32_t protocol)
+add_envelope(struct script *script, uint32_t protocol, const char *sender)
 {
-	static const char *const mail_macros[] = {"{mail_addr}", "alice@d" DIGITS ".example",
-	    "{mail_host}", "d" DIGITS ".example", "{mail_mailer}", "smtp"};
-	static const char *const mail[] = {"<alice@d" DIGITS ".example>", "SIZE=5000"};
+	char bare[64] = "";
+	const char *const mail_macros[] = {"{mail_addr}", bare, "{mail_host}",
+	    strchr(sender, '@') == NULL ? bare : bare + (strchr(sender, '@') - sender),
+	    "{mail_mailer}", "smtp"};
+	const char *const mail[] = {sender, "SIZE=5000"};
 	static const char *const rcpt_macros[] = {"{rcpt_addr}", "recipient@destination.example",
 	    "{rcpt_host}", "destination.example", "{rcpt_mailer}", "smtp"};
 	static const char *const rcpt[] = {"<recipient@destination.example>"};
 
+	snprintf(bare, sizeof(bare), "%.*s", (int)strlen(sender) - 2, sender + 1);
 	if ((protocol & SMFIP_NOMAIL) == 0) {
 		mta_put_macros(&script->octets, SMFIC_MAIL, mail_macros, COUNT(mail_macros));
 		mta_put_strings(&script->octets, SMFIC_MAIL, mail, COUNT(mail));
@@ -98,18 +104,30 @@ add_envelope(struct script *script, uint32_t protocol)
 }
 
 static void
+add_header(struct script *script, uint32_t protocol, const char *name, const char *value)
+{
+	const char *const strings[] = {name, value};
+
+	add_queue_id(script, SMFIC_HEADER);
+	mta_put_strings(&script->octets, SMFIC_HEADER, strings, 2);
+	add_stop(script, SMFIC_HEADER, (protocol & SMFIP_NR_HDR) == 0);
+}
+
+static void
 add_headers(struct script *script, uint32_t protocol)
 {
 	for (size_t i = 0; i < COUNT(headers) && (protocol & SMFIP_NOHDRS) == 0; i++) {
 		char value[512];
-		const char *const strings[] = {headers[i].name, value};
 
 		snprintf(value, sizeof(value), "%s%s", script->leading_space ? " " : "",
 		    headers[i].value);
-		add_queue_id(script, SMFIC_HEADER);
-		mta_put_strings(&script->octets, SMFIC_HEADER, strings, 2);
-		add_stop(script, SMFIC_HEADER, (protocol & SMFIP_NR_HDR) == 0);
+		add_header(script, protocol, headers[i].name, value);
 	}
+}
+
+static void
+add_end_of_headers(struct script *script, uint32_t protocol)
+{
 	if ((protocol & SMFIP_NOEOH) == 0) {
 		add_queue_id(script, SMFIC_EOH);
 		mta_put(&script->octets, SMFIC_EOH, SPAN_EMPTY);
@@ -137,14 +155,8 @@ add_body_text(struct buf *buf, size_t bytes)
 }
 
 static void
-add_body(struct script *script, uint32_t protocol, size_t bytes)
+add_body(struct script *script, uint32_t protocol, struct span rest)
 {
-	struct span rest;
-	struct buf body;
-
-	buf_init(&body, SCRIPT_BODY_MAX);
-	add_body_text(&body, bytes);
-	rest = buf_span(&body);
 	while (rest.n > 0 && (protocol & SMFIP_NOBODY) == 0) {
 		struct span chunk = span_sub(rest, 0, MILTER_CHUNK_BYTES);
 
@@ -153,7 +165,15 @@ add_body(struct script *script, uint32_t protocol, size_t bytes)
 		add_stop(script, SMFIC_BODY, (protocol & SMFIP_NR_BODY) == 0);
 		rest = span_from(rest, chunk.n);
 	}
-	buf_free(&body);
+}
+
+static void
+add_end(struct script *script)
+{
+	script->eom_at = script->octets.n;
+	add_queue_id(script, SMFIC_BODYEOB);
+	mta_put(&script->octets, SMFIC_BODYEOB, SPAN_EMPTY);
+	add_stop(script, SMFIC_BODYEOB, true);
 }
 
 /* Finds where the digits go. The body has no such text. */
@@ -168,23 +188,87 @@ find_places(struct script *script)
 			script->places[script->place_count++] = at;
 }
 
-void
-script_build(struct script *script, uint32_t protocol, size_t body_bytes)
+static void
+begin(struct script *script, uint32_t protocol)
 {
 	memset(script, 0, sizeof(*script));
 	buf_init(&script->octets, SCRIPT_BODY_MAX + (1U << 20));
 	script->leading_space = (protocol & SMFIP_HDR_LEADSPC) != 0;
-	add_connection(script, protocol);
+}
+
+void
+script_build(struct script *script, uint32_t protocol, size_t body_bytes)
+{
+	struct buf body;
+
+	begin(script, protocol);
+	add_connection(script, protocol, "localhost", "127.0.0.1");
 	script->message_at = script->octets.n;
-	add_envelope(script, protocol);
+	add_envelope(script, protocol, "<alice@d" DIGITS ".example>");
 	add_headers(script, protocol);
+	add_end_of_headers(script, protocol);
 	script->head_end = script->octets.n;
 	find_places(script);
-	add_body(script, protocol, body_bytes);
-	script->eom_at = script->octets.n;
-	add_queue_id(script, SMFIC_BODYEOB);
-	mta_put(&script->octets, SMFIC_BODYEOB, SPAN_EMPTY);
-	add_stop(script, SMFIC_BODYEOB, true);
+	buf_init(&body, SCRIPT_BODY_MAX);
+	add_body_text(&body, body_bytes);
+	add_body(script, protocol, buf_span(&body));
+	buf_free(&body);
+	add_end(script);
+}
+
+/* The next field: up to the CRLF that no blank follows. false: the empty line, or the end. */
+static bool
+next_field(struct span *rest, struct span *field_out)
+{
+	size_t at = 0;
+
+	if (rest->n < 2 || rest->p[0] == '\r')
+		return false;
+	while (at + 2 < rest->n && (memcmp(rest->p + at, "\r\n", 2) != 0 ||
+				       rest->p[at + 2] == ' ' || rest->p[at + 2] == '\t'))
+		at++;
+	*field_out = span_sub(*rest, 0, at);
+	*rest = span_from(*rest, at + 2);
+	return true;
+}
+
+/* As an MTA gives it: folds are LF and a blank. */
+static void
+add_given_field(struct script *script, uint32_t protocol, struct span field)
+{
+	struct span name;
+	char *copy, *value;
+	size_t n = 0;
+
+	if (!span_cut(&field, ':', &name) || name.n + field.n > VALUE_MAX)
+		return;
+	if (!script->leading_space && field.n > 0 && field.p[0] == ' ')
+		field = span_from(field, 1);
+	copy = span_dup(name);
+	value = span_dup(field);
+	for (size_t i = 0; i < field.n; i++)
+		if (value[i] != '\r')
+			value[n++] = value[i];
+	value[n] = '\0';
+	add_header(script, protocol, copy, value);
+	mem_free(copy);
+	mem_free(value);
+}
+
+void
+script_build_given(struct script *script, uint32_t protocol, struct span message)
+{
+	struct span field;
+
+	begin(script, protocol);
+	add_connection(script, protocol, "mail.outside.example", "192.0.2.25");
+	script->message_at = script->octets.n;
+	add_envelope(script, protocol, "<bounces@outside.example>");
+	while (next_field(&message, &field))
+		add_given_field(script, protocol, field);
+	add_end_of_headers(script, protocol);
+	add_body(script, protocol, message.n < 2 ? SPAN_EMPTY : span_from(message, 2));
+	add_end(script);
 }
 
 void

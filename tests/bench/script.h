@@ -31,6 +31,8 @@ struct script {
 
 /* protocol: the SMFIP_ bits of the filter's answer. Macros are those Postfix sends. */
 void script_build(struct script *script, uint32_t protocol, size_t body_bytes);
+/* The same with a whole message (CRLF) from a client outside; it has no digits. */
+void script_build_given(struct script *script, uint32_t protocol, struct span message);
 void script_free(struct script *script);
 /* Writes the number into a copy of the head. */
 void script_set_domain(const struct script *script, char *head, unsigned int domain);

@@ -16,6 +16,7 @@ include tests/fuzz/conf.mk
 include tests/fuzz/store.mk
 include tests/fuzz/milter.mk
 include tests/fuzz/daemon.mk
+include tests/fuzz/dns.mk
 check_PROGRAMS += $(FUZZ_TARGETS)
 dist_check_SCRIPTS += tests/fuzz/run.sh
 TESTS += tests/fuzz/run.sh

@@ -19,15 +19,20 @@ EXTRA_DIST += \
 	tests/integration/lib/smtpc.py \
 	tests/integration/lib/verify.py \
 	tests/integration/lib/verify_dkimpy.py \
+	tests/integration/lib/verifying.py \
+	tests/integration/test_attacks.py \
 	tests/integration/test_authenticated.py \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
+	tests/integration/test_dns.py \
 	tests/integration/test_faults.py \
 	tests/integration/test_memory_of_keys.py \
+	tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_many_connections.py \
 	tests/integration/test_postfix.py \
+	tests/integration/test_postfix_verify.py \
 	tests/integration/test_sendmail.py \
 	tests/integration/test_start.py \
 	tests/integration/test_tutorial_configs.py \
@@ -37,5 +42,5 @@ EXTRA_DIST += \
 PYTEST = /usr/bin/python3 -m pytest
 
 .PHONY: check-integration
-check-integration: all tests/bench/miltergen$(EXEEXT)
+check-integration: all tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT)
 	cd $(srcdir)/tests/integration && SIGNPOST_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -p no:cacheprovider -rs -s

@@ -9,6 +9,7 @@ check_PROGRAMS += tests/unit/test_bench tests/unit/test_milter
 TESTS += tests/unit/test_bench tests/unit/test_milter
 tests_unit_test_bench_SOURCES = tests/unit/test_bench.c \
 	tests/bench/address.c tests/bench/address.h \
+	tests/bench/given.c tests/bench/given.h \
 	tests/bench/procs.c tests/bench/procs.h \
 	tests/bench/queue.c tests/bench/queue.h \
 	tests/bench/script.c tests/bench/script.h

@@ -121,6 +121,22 @@ writes_dnssec_words(void **state)
 	}
 }
 
+/* RFC 6376 3.6.1: mail of a signer who is testing is to be treated as if it were not signed; so the
+ * reader must be able to tell. */
+static void
+writes_that_a_key_is_for_testing(void **state)
+{
+	struct verify_signature s = signature_good();
+
+	(void)state;
+	s.testing = true;
+	expect_written(&style_plain, &s, 1,
+	    " mx.example.net; dkim=pass\n"
+	    "\t(2048-bit key; unprotected; testing) header.d=example.com\n"
+	    "\theader.i=@example.com header.a=rsa-sha256 header.s=sel\n"
+	    "\theader.b=AbCdEfGh");
+}
+
 /* The order of OpenDKIM: result, reason, comment, properties. */
 static void
 writes_fail_with_reason(void **state)
@@ -261,8 +277,10 @@ writes_identities(void **state)
 	    {"Joe+x@Sub.Example.COM", "header.i=Joe+x@Sub.Example.COM "},
 	    {"a;b@example.com", "header.i=\"a;b@example.com\" "},
 	    {"a(b@example.com", "header.i=\"a(b@example.com\" "},
-	    {"a=b@example.com", "header.i=\"a=b@example.com\" "},
-	    {"\"a\\b\"@example.com", "header.i=\"\\\"a\\\\b\\\"@example.com\" "},
+	    {"a=b/c?d@example.com", "header.i=a=b/c?d@example.com "},
+	    {"=a@example.com", "header.i=\"=a@example.com\" "},
+	    {"\"a\"@example.com", NULL},
+	    {"a\\b@example.com", NULL},
 	    {"a@b@example.com", "header.i=\"a@b@example.com\" "},
 	    {"joe@b\xc3\xbc"
 	     "cher.example",
@@ -311,7 +329,7 @@ fits_at_its_longest(void **state)
 	memset(domain, 'a', sizeof(domain));
 	for (size_t i = 63; i < sizeof(domain); i += 64)
 		domain[i] = '.';
-	memset(local, '"', sizeof(local));
+	memset(local, ';', sizeof(local));
 	buf_init(&text, 1024);
 	buf_add(&text, span_of(local, sizeof(local)));
 	buf_add_char(&text, '@');
@@ -465,6 +483,14 @@ static const struct row rows[] = {
     {" a.mx.example.net; dkim=pass", "a.mx.example.net", DKIM},
     {" mx.example.net.evil.example; dkim=pass", "mx.example.net.evil.example", DKIM},
     {" mx.example.network; dkim=pass", "mx.example.network", DKIM},
+    /* other readers drop, cut at or pass over octets that a name has not */
+    {" mx\\.example.net; dkim=pass", "mx\\.example.net", DKIM | GONE},
+    {" mx.example).net; dkim=pass", "mx.example).net", DKIM | GONE},
+    {" mx.example .\\net; dkim=pass", "mx.example.\\net", DKIM | GONE},
+    {" \"mx.example.net\"1; dkim=pass", "mx.example.net1", DKIM | GONE},
+    {" \"mx.example.net\"x; dkim=pass", "mx.example.netx", DKIM | GONE},
+    {" mx.example.net. net; dkim=pass", "mx.example.net.net", DKIM | GONE},
+    {" x mx.example.net; dkim=pass", "x", BAD | DKIM | GONE},
     /* a method in all its forms */
     {" mx.example.net; DKIM=pass", "mx.example.net", DKIM | GONE},
     {" mx.example.net; dkim/1=pass", "mx.example.net", DKIM | GONE},
@@ -483,6 +509,10 @@ static const struct row rows[] = {
     {" mx.example.net; pass", "mx.example.net", BAD | GONE},
     {" mx.example.net; spf=", "mx.example.net", BAD | GONE},
     {" mx.example.net; =pass", "mx.example.net", BAD | GONE},
+    {" mx.example.net; ,dkim=pass", "mx.example.net", BAD | GONE},
+    {" mx.example.net; dkim,=pass", "mx.example.net", BAD | GONE},
+    {" mx.example.net; )dkim)=pass", "mx.example.net", BAD | GONE},
+    {" mx.example.net; dkim,spf=pass", "mx.example.net", BAD | GONE},
     {" mx.example.net; none x", "mx.example.net", BAD | GONE},
     {" mx.example.net; \"dkim\"=pass", "mx.example.net", BAD | GONE},
     {" mx.example.net; dk(x)im=pass", "mx.example.net", BAD | GONE},
@@ -656,6 +686,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(writes_pass),
 	    cmocka_unit_test(writes_dnssec_words),
+	    cmocka_unit_test(writes_that_a_key_is_for_testing),
 	    cmocka_unit_test(writes_fail_with_reason),
 	    cmocka_unit_test(writes_several),
 	    cmocka_unit_test(writes_equal_signatures),

@@ -56,6 +56,7 @@ check_split(
 			canon_body_update(&c, span_sub(body, i, 1));
 	}
 	canon_body_finish(&c, got, &octets);
+	assert_int_equal(canon_body_total(&c), canonical.n);
 	if (limit >= 0 && (uint64_t)limit < canonical.n)
 		canonical.n = (size_t)limit;
 	assert_int_equal(octets, canonical.n);

@@ -52,6 +52,19 @@ test_base64_round_trip(void **state)
 	assert_int_equal(base64_decode(SPAN_LIT("QUJDR"), out, &n_out), ST_INVALID);
 	assert_int_equal(base64_decode(SPAN_LIT("QUJD=A"), out, &n_out), ST_INVALID);
 	assert_int_equal(base64_decode(SPAN_LIT("QU*D"), out, &n_out), ST_INVALID);
+	/* every octet in the place of a digit */
+	for (int c = 0; c < 256; c++) {
+		static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+					     "0123456789+/";
+		char four[] = {'A', 'A', 'A', (char)c};
+		const char *at = c == 0 ? NULL : strchr(digits, c);
+		bool padding = c == '=';
+
+		assert_int_equal(base64_decode(span_of(four, 4), out, &n_out),
+		    at != NULL || padding ? ST_OK : ST_INVALID);
+		if (at != NULL)
+			assert_int_equal(out[2], at - digits);
+	}
 }
 
 static void

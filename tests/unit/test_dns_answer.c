@@ -257,12 +257,9 @@ test_torn_messages(void **state)
 	put_cname(&message, "*", "k.example.net", 60);
 	put_txt(&message, "k.example.net", "\3one\3two", 8);
 	whole = message.n;
-	for (size_t n = 0; n < whole; n++) {
+	for (size_t n = 1; n < whole; n++) {
 		buf_init(&part, MESSAGE_MAX);
 		put(&part, message.p, n);
-		buf_add_str(&part, ""); /* n may be 0: read_message() needs an octet */
-		if (n == 0)
-			continue;
 		read_message(&part, DNS_UNKNOWN);
 		assert_int_equal(answer.status, ST_INVALID);
 		assert_int_equal(answer.count, 0);

@@ -288,6 +288,16 @@ test_sigfield_limits(void **state)
 	for (unsigned i = 0; i < 1400; i++)
 		buf_add_str(&text, "QUJD");
 	assert_int_equal(sigfield_parse(buf_span(&text), &arena, &f, &err), ST_INVALID);
+	/* a signature of the longest kind, folded beyond need, and longer */
+	for (size_t n = 8000; n <= 10000; n += 1000) {
+		buf_reset(&text);
+		buf_add_str(&text, GOOD);
+		while (text.n < n)
+			buf_add_str(&text, "\r\n ");
+		buf_add_str(&text, "QUJD");
+		assert_int_equal(sigfield_parse(buf_span(&text), &arena, &f, &err),
+		    n == 8000 ? ST_OK : ST_INVALID);
+	}
 	/* labels and names as long as the DNS has them, and one longer */
 	for (int n = 59; n <= 64; n++) {
 		char long_name[1000];

@@ -241,9 +241,10 @@ class Session:
 
 
 def change_header(headers, index, name, value):
+    """Names are compared as Postfix does: without case and without the obsolete blanks in front of the colon."""
     seen, kept = 0, []
     for one in headers:
-        if one[0].lower() == name.lower():
+        if one[0].strip().lower() == name.strip().lower():
             seen += 1
             if seen == index:
                 if value:
