@@ -30,6 +30,7 @@ struct walk {
 	bool ended;
 	struct rule *rules;
 	size_t rule_count, rule_room;
+	struct err rules_err; /* why the SigningTable could not be listed, or "" */
 	unsigned *open_lines; /* rows whose domain is "%" */
 	size_t open_count, open_room;
 };
@@ -233,32 +234,37 @@ read_rules(struct walk *walk, struct err *err)
 	return status;
 }
 
-static enum status
-visit_rules(struct walk *walk, struct err *err)
+/* A SigningTable that cannot be listed leaves the entries open; that is said with each. */
+static void
+visit_rules(struct walk *walk)
 {
-	enum status status = read_rules(walk, err);
-
-	if (status != ST_OK || walk->rule_count == 0)
-		return status;
+	if (read_rules(walk, &walk->rules_err) == ST_OK)
+		walk->rules_err.text[0] = '\0';
+	if (walk->rule_count == 0)
+		return;
 	qsort(walk->rules, walk->rule_count, sizeof(*walk->rules), compare_rules);
 	for (size_t i = 0; i < walk->rule_count && !walk->ended; i++)
 		if (i == 0 || compare_rules(&walk->rules[i - 1], &walk->rules[i]) != 0)
 			visit_rule(walk, &walk->rules[i]);
-	return ST_OK;
 }
 
 static bool
 visit_open(void *context, struct span name, struct span value, unsigned line)
 {
 	struct walk *walk = context;
+	char why[ERR_TEXT_MAX + 100] = "its domain is that of the author (%), and the SigningTable "
+				       "names none for it";
 	struct keywalk_key key = {.name = name,
 	    .domain = SPAN_LIT("%"),
 	    .line = line,
-	    .why = "its domain is that of the author (%), and the SigningTable names none for it",
+	    .why = why,
 	    .warning = "",
 	    .open = true};
 
 	(void)value;
+	if (walk->rules_err.text[0] != '\0')
+		snprintf(why, sizeof(why), "its domain is that of the author (%%), and %s",
+		    walk->rules_err.text);
 	for (size_t i = 0; i < walk->open_count; i++)
 		if (walk->open_lines[i] == line)
 			visit_key(walk, &key);
@@ -304,7 +310,7 @@ keywalk_run(
 		status = keytable_walk(walk.keys, visit_row, &walk, err);
 	}
 	if (status == ST_OK && walk.open_count > 0 && !walk.ended)
-		status = visit_rules(&walk, err);
+		visit_rules(&walk);
 	if (status == ST_OK && walk.open_count > 0 && !walk.ended)
 		status = keytable_walk(walk.keys, visit_open, &walk, err);
 	walk_free(&walk);

@@ -74,6 +74,19 @@ def rsa_in_pkcs1(record):
     return record.split("p=")[0] + "p=" + base64.b64encode(der[at:]).decode()
 
 
+def servers():
+    """The module of private DNS servers, where they and the program's resolver are there."""
+    try:
+        from lib import dnsservers
+    except ImportError as reason:
+        raise Skip(f"no DNS servers: {reason}") from None
+    if dnsservers.missing() is not None:
+        raise Skip(dnsservers.missing())
+    if "--without-unbound" in tool("check", "--nameserver", "127.0.0.1", "invalid.example").stderr:
+        raise Skip("this build was configured --without-unbound")
+    return dnsservers
+
+
 def main(tests):
     """Runs the functions named test_*, each with a directory of its own."""
     found = [(name, function) for name, function in tests.items() if name.startswith("test_")]

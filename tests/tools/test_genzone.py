@@ -7,12 +7,7 @@ import subprocess
 import sys
 
 import common
-from common import Skip, answers, drop_in, joined, make_key, read, run, write
-
-try:
-    from lib import dnsservers
-except ImportError:
-    dnsservers = None
+from common import Skip, answers, drop_in, joined, make_key, read, run, servers, write
 
 SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -133,8 +128,7 @@ def test_update_text(d):
 
 def test_update_of_a_real_server(d):
     need("named", "nsupdate")
-    if dnsservers is None or dnsservers.missing() is not None:
-        raise Skip("no DNS servers: " + str(dnsservers and dnsservers.missing()))
+    dnsservers = servers()
     import dns.resolver
     dataset, records = keys(d)
     zones = {name: dnsservers.zone(name, 'ed._domainkey TXT "v=DKIM1; k=rsa; p=old"' if name == "example.com" else "")

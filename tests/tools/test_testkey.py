@@ -6,12 +6,7 @@ import sys
 import time
 
 import common
-from common import Skip, answers, drop_in, make_key, run, write
-
-try:
-    from lib import dnsservers
-except ImportError:
-    dnsservers = None
+from common import answers, drop_in, make_key, run, servers, write
 
 
 def dns_file(d, *lines):
@@ -68,8 +63,8 @@ def test_record_faults_are_69(d):
         "no key record": [f"{name} v=DKIM1\\; k=ed25519\\; p=x"],
         "revoked": [f"{name} v=DKIM1; k=ed25519; p="],
         "k=dsa": [f"{name} v=DKIM1; k=dsa; p=AAAA"],
-        "sha256": [f"{name} " + record.replace("k=", "h=sha1; k=").replace("h=sha256; ", "")],
-        "email": [f"{name} " + record.replace("k=", "s=tlsrpt; k=")],
+        "sha256": [f"{name} " + record.replace("; k=", "; h=sha1; k=").replace("h=sha256; ", "")],
+        "email": [f"{name} " + record.replace("; k=", "; s=tlsrpt; k=")],
         "DNSSEC validation failed": [f"{name} !BOGUS"],
     }
     for words, lines in cases.items():
@@ -79,7 +74,7 @@ def test_record_faults_are_69(d):
 
 def test_testing_flag_is_said(d):
     path, record, _ = key_and_file(d, "--ed25519")
-    dns = dns_file(d, "s1._domainkey.example.com " + record.replace("k=", "t=y; k="))
+    dns = dns_file(d, "s1._domainkey.example.com " + record.replace("; k=", "; t=y; k="))
     assert "t=y" in answers(0, "testkey", *ONE, "-k", path, dns).stderr
 
 
@@ -98,7 +93,8 @@ def test_key_file_faults_are_71(d):
 
 
 def test_usage_is_78(d):
-    for words in ([], ["-d", "example.com"], ["-s", "s1"], ["-Z"], ["word"], ["-x", d + "/missing"],
+    empty = ["-x", write(d + "/empty", "")]
+    for words in (empty, ["-d", "example.com", *empty], ["-s", "s1", *empty], ["-Z"], ["word"], ["-x", d + "/missing"],
                   ["-x", write(d + "/conf", "Nonsense yes\n")], [*ONE, "--dns-file", d + "/missing"],
                   [*ONE, "--nameserver", "nonsense"], ["-d", "exa mple.com", "-s", "s1"]):
         result = answers(78, "testkey", *words)
@@ -190,6 +186,9 @@ def test_domain_of_the_author(d):
         assert "2 keys checked; 1 pass, 1 fail" in result.stdout, (kind, result)
         assert "'s1._domainkey.b.example' record not found" in result.stderr
         assert "key unused: not checked" in result.stderr and "key all: not checked" not in result.stderr
+    write(d + "/file/conf", f"KeyTable file:{d}/file/KeyTable\nSigningTable file:{d}/missing\nTestPublicKeys {d}/file/keys\n")
+    result = answers(0, "testkey", "-x", d + "/file/conf", "-v")
+    assert "key all: not checked" in result.stderr and "/missing" in result.stderr, result.stderr
 
 
 def test_json(d):
@@ -224,12 +223,6 @@ def test_many_keys_are_asked_at_once(d):
 
 
 # ---- real servers ----
-
-def servers():
-    if dnsservers is None or dnsservers.missing() is not None:
-        raise Skip("no DNS servers: " + str(dnsservers and dnsservers.missing()))
-    return dnsservers
-
 
 def test_real_servers(d):
     lib = servers()
