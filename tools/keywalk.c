@@ -88,6 +88,14 @@ visit_key(struct walk *walk, struct keywalk_key *key)
 	key_free(key->key);
 }
 
+/* Both are names, and together one that DNS can have. */
+static bool
+names_fit(struct span domain, struct span selector)
+{
+	return domain_is_valid(domain) && selector_is_valid(selector) &&
+	       selector.n + strlen("._domainkey.") + domain.n <= DOMAIN_BYTES_MAX;
+}
+
 /* entry is NULL when the row itself was bad; why is the reason then. */
 static void
 visit_entry(
@@ -100,7 +108,7 @@ visit_entry(
 		key.domain = entry->domain;
 		key.selector = entry->selector;
 		key.line = entry->line;
-		if (!domain_is_valid(key.domain) || !selector_is_valid(key.selector))
+		if (!names_fit(key.domain, key.selector))
 			err_set(why, "its domain or its selector is no name that DNS can have");
 		else if (load_entry(entry, &key.key, &warning, why) == ST_OK)
 			why->text[0] = '\0';

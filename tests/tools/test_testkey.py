@@ -144,11 +144,12 @@ def test_table(d):
 
 def test_table_bad_rows_hurt_only_themselves(d):
     conf = table(d, extra=f"bad\nnofile example.com:s:{d}/missing\nalg example.com:s0:{d}/s0.private:ed25519-sha256\n"
-                          "name exa/mple.com:s:x\ninline example.com:s:MII\n")
+                          "name exa/mple.com:s:x\ninline example.com:s:MII\n"
+                          f"long {'.'.join(['d' * 60] * 4)}:{'s' * 60}:x\n")
     result = answers(65, "testkey", "-x", conf, "-v")
-    for words in ("nofile: ", "key alg: the KeyTable says", "key name: ", "key inline: "):
+    for words in ("nofile: ", "key alg: the KeyTable says", "key name: ", "key inline: ", "key long: "):
         assert words in result.stderr, (words, result.stderr)
-    assert "2 pass, 6 fail" in result.stdout or "2 pass, 7 fail" in result.stdout, result.stdout
+    assert "10 keys checked; 2 pass, 8 fail" in result.stdout, result.stdout
 
 
 def test_table_all_good_is_0_and_only_dns_is_69(d):
