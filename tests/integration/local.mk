@@ -34,6 +34,7 @@ EXTRA_DIST += \
 	tests/integration/test_postfix.py \
 	tests/integration/test_postfix_verify.py \
 	tests/integration/test_sendmail.py \
+	tests/integration/test_sendmail_verify.py \
 	tests/integration/test_start.py \
 	tests/integration/test_tutorial_configs.py \
 	tests/integration/test_verifiers.py \
