@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	tests/integration/lib/verifying.py \
 	tests/integration/test_attacks.py \
 	tests/integration/test_authenticated.py \
+	tests/integration/test_beside_opendkim.py \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_dns.py \
