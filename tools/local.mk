@@ -15,6 +15,9 @@ tools_signpost_SOURCES = \
 tools_signpost_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDKIM) \
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) \
 	$(UNBOUND_LIBS) -lpthread
-dist_check_SCRIPTS += tests/tools/test_genkey.py
-TESTS += tests/tools/test_genkey.py
+TOOL_TESTS = tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \
+	tests/tools/test_testkey.py tests/tools/test_testmsg.py
+dist_check_SCRIPTS += $(TOOL_TESTS)
+TESTS += $(TOOL_TESTS)
+EXTRA_DIST += tests/tools/common.py
 dist_noinst_SCRIPTS += tools/demo.sh tools/demo_milter.py tools/demo_verify.py

@@ -46,9 +46,10 @@ static const struct option options[] = {
     {"rrset-roundrobin:", "no"},
     {"cache-max-ttl:", "86400"},
     {"cache-max-negative-ttl:", "300"},
-    /* A server that was down is asked again soon, and questions to a silent one end. */
+    /* A server that was down is asked again two seconds later, and a question to a silent one ends
+     * after some twelve. */
     {"infra-keep-probing:", "yes"},
-    {"infra-host-ttl:", "5"},
+    {"infra-host-ttl:", "2"},
     {"infra-cache-max-rtt:", "3000"},
     {"outbound-msg-retry:", "3"},
     {"tcp-reuse-timeout:", "10000"},

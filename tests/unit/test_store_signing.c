@@ -212,10 +212,58 @@ unknown_key(void **state)
 	table_close(table);
 }
 
+/* What a walk sees of a row: "KEY DOMAIN|SELECTOR|KEY|line;" or "KEY !;" */
+struct walked {
+	struct table *table;
+	char text[1024];
+};
+
+static bool
+write_row(void *context, struct span key, struct span value, unsigned line)
+{
+	struct walked *walked = context;
+	struct keytable_entry entry;
+	struct err err = ERR_NONE;
+	size_t n = strlen(walked->text);
+
+	if (keytable_row_read(
+		walked->table, key, value, line, SPAN_LIT("from.example"), &entry, &err) == ST_OK)
+		snprintf(walked->text + n, sizeof(walked->text) - n, "%.*s %.*s|%.*s|%.*s|%u;",
+		    SPAN_ARG(key), SPAN_ARG(entry.domain), SPAN_ARG(entry.selector),
+		    SPAN_ARG(entry.key), entry.line);
+	else
+		snprintf(walked->text + n, sizeof(walked->text) - n, "%.*s !;", SPAN_ARG(key));
+	keytable_entry_release(&entry);
+	return true;
+}
+
+static void
+walk_of_names_and_patterns(void **state)
+{
+	static const char *const types[] = {"file", "refile"};
+	struct err err = ERR_NONE;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct walked walked = {.text = ""};
+
+		walked.table = help_table("KeyTable", types[i],
+		    "A.* d:s:k\n\nb %:s:/keys/%/x\nc bad\nd d:s:/%\n", TABLE_SECRET);
+		assert_int_equal(keytable_walk(walked.table, write_row, &walked, &err), ST_OK);
+		assert_string_equal(walked.text,
+		    "A.* d|s|k|1;b from.example|s|/keys/from.example/x|3;c !;"
+		    "d d|s|/from.example|5;");
+		table_close(walked.table);
+	}
+	assert_true(span_eq_str(keytable_row_domain(SPAN_LIT("%:s:k")), "%"));
+	assert_int_equal(keytable_row_domain(SPAN_LIT("bad")).n, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(walk_of_names_and_patterns),
 	    cmocka_unit_test(ladder_of_a_b_com),
 	    cmocka_unit_test(rules),
 	    cmocka_unit_test(hostile_authors),
