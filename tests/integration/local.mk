@@ -39,6 +39,7 @@ EXTRA_DIST += \
 	tests/integration/test_start.py \
 	tests/integration/test_tutorial_configs.py \
 	tests/integration/test_verifiers.py \
+	tests/integration/test_verify_faults.py \
 	tests/integration/verify_maildkim.pl
 
 PYTEST = /usr/bin/python3 -m pytest
