@@ -1,6 +1,10 @@
 # Manual pages, one line per page.
 dist_man_MANS += man/signpost.1
+dist_man_MANS += man/signpost-check.1
 dist_man_MANS += man/signpost-genkey.1
+dist_man_MANS += man/signpost-genzone.1
+dist_man_MANS += man/signpost-testkey.1
+dist_man_MANS += man/signpost-testmsg.1
 dist_man_MANS += man/signpostd.8
 # sources of man
 dist_man_MANS += man/signpostd.conf.5

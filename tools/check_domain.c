@@ -8,15 +8,12 @@
 #include "lib/dkim/address.h"
 #include "lib/mailauth/dmarc_syntax.h"
 #include "lib/mailauth/key_audit.h"
-#include "lib/mailauth/spf_syntax.h"
 #include "tools/check_domain.h"
 
 #define NAME_BYTES_MAX 600
-#define NEAR_MISSES_MAX 3 /* other TXT records that are worth a word */
 
-/* Asks; says it when there is no answer to judge. name: borrowed, stays. */
-static bool
-ask(struct domain_check *check, struct span name, struct dns_answer *answer)
+bool
+check_ask(struct domain_check *check, struct span name, struct dns_answer *answer)
 {
 	if (!domain_is_valid(name)) {
 		findings_add(&check->findings, SEVERITY_ERROR, name,
@@ -49,18 +46,6 @@ ask(struct domain_check *check, struct span name, struct dns_answer *answer)
 	return true;
 }
 
-static void
-say_dnssec(struct domain_check *check, const struct dns_answer *answer)
-{
-	if (answer->security == DNS_SECURE)
-		findings_add(&check->findings, SEVERITY_OK, check->domain,
-		    "DNSSEC protects what is published");
-	else if (answer->security == DNS_INSECURE)
-		findings_add(&check->findings, SEVERITY_NOTE, check->domain,
-		    "the zone is not signed with DNSSEC; whoever can forge DNS answers can forge "
-		    "your keys, so sign it");
-}
-
 /* ---- DKIM ---- */
 
 static void
@@ -90,7 +75,7 @@ check_selector(struct domain_check *check, struct span selector)
 	snprintf(text, sizeof(text), "%.*s._domainkey.%.*s", SPAN_ARG(selector),
 	    SPAN_ARG(check->domain));
 	name = span_str(text);
-	if (!ask(check, name, &answer))
+	if (!check_ask(check, name, &answer))
 		return;
 	if (answer.status == ST_ABSENT)
 		findings_add(&check->findings, SEVERITY_ERROR, name,
@@ -98,61 +83,6 @@ check_selector(struct domain_check *check, struct span selector)
 		    answer.name_exists ? ", only records of other types" : "");
 	else
 		judge_key(check, name, &answer);
-}
-
-/* ---- SPF ---- */
-
-static bool
-looks_like_spf(struct span text)
-{
-	for (size_t i = 0; i + 4 <= text.n && i < 12; i++)
-		if (span_istarts(span_from(text, i), SPAN_LIT("spf1")))
-			return true;
-	return false;
-}
-
-static void
-say_near_misses(struct domain_check *check, const struct dns_answer *answer)
-{
-	size_t said = 0;
-
-	for (size_t i = 0; i < answer->count && said < NEAR_MISSES_MAX; i++)
-		if (!spf_is_record(answer->texts[i].joined) &&
-		    looks_like_spf(answer->texts[i].joined)) {
-			findings_add(&check->findings, SEVERITY_ERROR, check->domain,
-			    "the TXT record \"%.*s\" looks like SPF but does not begin with "
-			    "v=spf1 and a blank, so verifiers pass it over; correct it",
-			    SHOWN(answer->texts[i].joined));
-			said++;
-		}
-}
-
-void
-check_spf(struct domain_check *check)
-{
-	const struct dns_text *found = NULL;
-	struct dns_answer answer;
-	size_t count = 0;
-
-	if (!ask(check, check->domain, &answer))
-		return;
-	say_dnssec(check, &answer);
-	for (size_t i = 0; i < answer.count; i++)
-		if (spf_is_record(answer.texts[i].joined)) {
-			found = &answer.texts[i];
-			count++;
-		}
-	say_near_misses(check, &answer);
-	if (count > 1)
-		findings_add(&check->findings, SEVERITY_ERROR, check->domain,
-		    "there are %zu SPF records, so verifiers answer permerror; merge them into one",
-		    count);
-	else if (found == NULL)
-		findings_add(&check->findings, SEVERITY_WARNING, check->domain,
-		    "there is no SPF record; publish one (\"v=spf1 -all\" for a domain that sends "
-		    "no mail)");
-	else
-		spf_audit(found->joined, found->strings, check->domain, &check->findings);
 }
 
 /* ---- DMARC ---- */
@@ -168,7 +98,7 @@ check_report_domain(struct domain_check *check, struct span name, struct span ot
 		return;
 	snprintf(text, sizeof(text), "%.*s._report._dmarc.%.*s", SPAN_ARG(check->domain),
 	    SPAN_ARG(other));
-	if (!ask(check, span_str(text), &answer))
+	if (!check_ask(check, span_str(text), &answer))
 		return;
 	for (size_t i = 0; i < answer.count; i++)
 		if (dmarc_is_record(answer.texts[i].joined))
@@ -214,7 +144,7 @@ dmarc_of(struct domain_check *check, struct span name, const struct dns_answer *
 static void
 say_others(struct domain_check *check, struct span name, const struct dns_answer *answer)
 {
-	for (size_t i = 0; i < answer->count && i < NEAR_MISSES_MAX; i++)
+	for (size_t i = 0; i < answer->count && i < CHECK_NEAR_MISSES_MAX; i++)
 		if (!dmarc_is_record(answer->texts[i].joined))
 			findings_add(&check->findings, SEVERITY_ERROR, name,
 			    "the TXT record \"%.*s\" does not begin with v=DMARC1 (in capitals) "
@@ -235,7 +165,7 @@ check_above(struct domain_check *check, struct span name)
 		const struct dns_text *found;
 
 		snprintf(text, sizeof(text), "_dmarc.%.*s", SPAN_ARG(above));
-		if (!ask(check, span_str(text), &answer))
+		if (!check_ask(check, span_str(text), &answer))
 			return;
 		found = answer.status == ST_OK ? dmarc_of(check, span_str(text), &answer) : NULL;
 		if (found == NULL)
@@ -264,7 +194,7 @@ check_dmarc(struct domain_check *check)
 
 	snprintf(text, sizeof(text), "_dmarc.%.*s", SPAN_ARG(check->domain));
 	name = span_str(text);
-	if (!ask(check, name, &answer))
+	if (!check_ask(check, name, &answer))
 		return;
 	say_others(check, name, &answer);
 	found = dmarc_of(check, name, &answer);

@@ -16,9 +16,16 @@ struct domain_check {
 	size_t unavailable;       /* questions that DNS did not answer */
 };
 
+/* TXT records of other kinds that get a sentence. */
+#define CHECK_NEAR_MISSES_MAX 3
+
+/* Asks for the TXT records of name (borrowed). false: there is no answer to judge, which has been
+ * said. The answer is valid until the next question. */
+bool check_ask(struct domain_check *check, struct span name, struct dns_answer *answer);
+
 /* SELECTOR._domainkey.DOMAIN */
 void check_selector(struct domain_check *check, struct span selector);
-/* The SPF record of the domain, and what DNSSEC says of it. */
+/* The SPF record of the domain with what it includes, and what DNSSEC says. */
 void check_spf(struct domain_check *check);
 /* _dmarc.DOMAIN, or what stands for it at a domain above. */
 void check_dmarc(struct domain_check *check);

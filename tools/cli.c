@@ -19,6 +19,9 @@
 
 #define LINE_MAX_OCTETS 4096
 
+static void print_line(FILE *to, const char *program, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
 static void
 print_line(FILE *to, const char *program, const char *fmt, va_list args)
 {

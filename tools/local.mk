@@ -2,7 +2,7 @@
 bin_PROGRAMS += tools/signpost
 tools_signpost_SOURCES = \
 	tools/signpost.c tools/command.h \
-	tools/check.c tools/check_domain.c tools/check_domain.h \
+	tools/check.c tools/check_domain.c tools/check_domain.h tools/check_spf.c \
 	tools/cli.c tools/cli.h \
 	tools/genkey.c \
 	tools/genzone.c tools/genzone.h tools/genzone_head.c tools/genzone_records.c \

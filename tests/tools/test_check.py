@@ -92,6 +92,22 @@ def test_spf(d):
     ], "example.com")
 
 
+def test_spf_includes(d):
+    def spf(**more):
+        return {**GOOD, **{name.replace("_", "."): [text] for name, text in more.items()}}
+    out = check(d, 0, spf(example_com="v=spf1 mx include:a.example -all", a_example="v=spf1 a include:b.example. ~all",
+                          b_example="v=spf1 redirect=c.example", c_example="v=spf1 ip4:192.0.2.0/24 -all"))
+    assert says(out, "ok", "with what it includes the SPF record needs 5 of 10"), out
+    out = check(d, 65, spf(example_com="v=spf1 include:a.example -all", a_example="v=spf1 include:example.com -all"))
+    assert says(out, "error", "more than 10 look-ups"), out  # a circle has an end
+    for text, words in (("hello", "has no SPF record"), ("v=spf1 ipv4:192.0.2.1", "has an SPF record with a term")):
+        out = check(d, 65, spf(example_com="v=spf1 include:a.example -all", a_example=text))
+        assert says(out, "error", "a.example, which the SPF record includes, " + words), out
+    out = check(d, 0, spf(example_com="v=spf1 include:%{d}.a.example -all"))
+    assert "with what it includes" not in out and not says(out, "error", ""), out
+    check(d, 69, spf(example_com="v=spf1 include:a.example -all", a_example="!TIMEOUT"))
+
+
 def test_dmarc(d):
     cases(d, [
         ([], 0, "warning", "no DMARC record here or above"),
