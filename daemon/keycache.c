@@ -30,6 +30,7 @@ struct entry {
 	bool is_path;
 	bool loading;
 	unsigned int waiters;
+	int64_t looked_ms;        /* the file was last found unchanged then; 0: not yet */
 	int64_t failing_since_ms; /* 0: the last load went well */
 	struct cached_key *current;
 };
@@ -264,9 +265,11 @@ loaded(struct keycache *cache, struct entry *entry, enum status status, struct c
 	return status;
 }
 
-/* The entry's key if it is still what the file holds; *out is held. */
+/* The entry's key if it is still what the file holds; *out is held. Under load several messages
+ * come in a millisecond, and one look does for them. */
 static bool
-still_right(struct keycache *cache, struct entry *entry, const char *path, struct cached_key **out)
+still_right(struct keycache *cache, struct entry *entry, const char *path, int64_t now_ms,
+    struct cached_key **out)
 {
 	struct cached_key *cached = entry->current;
 	bool right;
@@ -274,7 +277,7 @@ still_right(struct keycache *cache, struct entry *entry, const char *path, struc
 	if (cached == NULL)
 		return false;
 	hold(cached);
-	if (path == NULL) {
+	if (path == NULL || entry->looked_ms == now_ms) {
 		*out = cached;
 		return true;
 	}
@@ -284,11 +287,13 @@ still_right(struct keycache *cache, struct entry *entry, const char *path, struc
 	right = !keyfile_changed(path, &cached->stamp);
 	pthread_mutex_lock(&cache->lock);
 	entry->waiters--;
-	if (right)
-		*out = cached;
-	else
+	if (!right) {
 		cached_key_release(cached);
-	return right;
+		return false;
+	}
+	entry->looked_ms = now_ms;
+	*out = cached;
+	return true;
 }
 
 static enum status
@@ -299,7 +304,7 @@ get_locked(struct keycache *cache, struct entry *entry, struct span text, const 
 	enum status status;
 
 	for (;;) {
-		if (!entry->loading && still_right(cache, entry, path, out))
+		if (!entry->loading && still_right(cache, entry, path, now_ms, out))
 			return ST_OK;
 		if (!entry->loading)
 			break;

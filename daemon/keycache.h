@@ -3,8 +3,9 @@
  * when the last user lets go. A key is named by what the KeyTable says: a path, or the key text
  * itself (remembered as its SHA-256 only). One thread loads a missing key, the others wait for it.
  *
- * A changed key file is used at the next message: one stat() tells. While the new file cannot be
- * read or parsed - it is just being written - the old key goes on for KEYCACHE_SETTLE_MS.
+ * A changed key file is used a millisecond later at the latest: one stat() for the messages of a
+ * millisecond tells. While the new file cannot be read or parsed - it is just being written - the
+ * old key goes on for KEYCACHE_SETTLE_MS.
  */
 #ifndef SIGNPOST_DAEMON_KEYCACHE_H
 #define SIGNPOST_DAEMON_KEYCACHE_H

@@ -8,61 +8,13 @@
 #include "lib/base/mem.h"
 #include "lib/base/span.h"
 
-struct span
-span_str(const char *text)
-{
-	return (struct span){text, text == NULL ? 0 : strlen(text)};
-}
-
-struct span
-span_of(const void *p, size_t n)
-{
-	return (struct span){p, n};
-}
-
-struct span
-span_from(struct span s, size_t at)
-{
-	return (struct span){s.p == NULL ? NULL : s.p + at, s.n - at};
-}
-
-struct span
-span_sub(struct span s, size_t at, size_t length)
-{
-	if (at > s.n)
-		at = s.n;
-	if (length > s.n - at)
-		length = s.n - at;
-	return (struct span){s.p == NULL ? NULL : s.p + at, length};
-}
-
 bool
-span_eq(struct span a, struct span b)
+ascii_ieq(const char *a, const char *b, size_t n)
 {
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
-bool
-span_ieq(struct span a, struct span b)
-{
-	if (a.n != b.n)
-		return false;
-	for (size_t i = 0; i < a.n; i++)
-		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+	for (size_t i = 0; i < n; i++)
+		if (ascii_lower(a[i]) != ascii_lower(b[i]))
 			return false;
 	return true;
-}
-
-bool
-span_eq_str(struct span a, const char *text)
-{
-	return span_eq(a, span_str(text));
-}
-
-bool
-span_ieq_str(struct span a, const char *text)
-{
-	return span_ieq(a, span_str(text));
 }
 
 bool
@@ -87,14 +39,6 @@ bool
 span_iends(struct span s, struct span suffix)
 {
 	return s.n >= suffix.n && span_ieq(span_from(s, s.n - suffix.n), suffix);
-}
-
-size_t
-span_find(struct span s, char c)
-{
-	const char *hit = s.n == 0 ? NULL : memchr(s.p, c, s.n);
-
-	return hit == NULL ? SIZE_MAX : (size_t)(hit - s.p);
 }
 
 size_t

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct span {
 	const char *p;
@@ -21,22 +22,95 @@ struct span {
 /* The two arguments of printf's "%.*s". */
 #define SPAN_ARG(s) (int)(s).n, ((s).p == NULL ? "" : (s).p)
 
-struct span span_str(const char *text); /* strlen(); NULL gives the empty span */
-struct span span_of(const void *p, size_t n);
-struct span span_from(struct span s, size_t at);               /* from at to the end; at <= n */
-struct span span_sub(struct span s, size_t at, size_t length); /* clipped to s */
+/* The smallest ones are defined here: a message needs thousands of them, and most comparisons end
+ * with the lengths. */
 
-bool span_eq(struct span a, struct span b);
-bool span_ieq(struct span a, struct span b); /* ASCII letters without case */
-bool span_eq_str(struct span a, const char *text);
-bool span_ieq_str(struct span a, const char *text);
+/* strlen(); NULL gives the empty span. */
+static inline struct span
+span_str(const char *text)
+{
+	return (struct span){text, text == NULL ? 0 : strlen(text)};
+}
+
+static inline struct span
+span_of(const void *p, size_t n)
+{
+	return (struct span){p, n};
+}
+
+/* From at to the end; at <= n. */
+static inline struct span
+span_from(struct span s, size_t at)
+{
+	return (struct span){s.p == NULL ? NULL : s.p + at, s.n - at};
+}
+
+/* Clipped to s. */
+static inline struct span
+span_sub(struct span s, size_t at, size_t length)
+{
+	if (at > s.n)
+		at = s.n;
+	if (length > s.n - at)
+		length = s.n - at;
+	return (struct span){s.p == NULL ? NULL : s.p + at, length};
+}
+
+static inline char
+ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* SP, TAB, CR, LF. */
+static inline bool
+ascii_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static inline bool
+span_eq(struct span a, struct span b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/* n octets at a and b, ASCII letters without case. */
+bool ascii_ieq(const char *a, const char *b, size_t n);
+
+/* ASCII letters without case. */
+static inline bool
+span_ieq(struct span a, struct span b)
+{
+	return a.n == b.n && ascii_ieq(a.p, b.p, a.n);
+}
+
+static inline bool
+span_eq_str(struct span a, const char *text)
+{
+	return span_eq(a, span_str(text));
+}
+
+static inline bool
+span_ieq_str(struct span a, const char *text)
+{
+	return span_ieq(a, span_str(text));
+}
+
 bool span_starts(struct span s, struct span prefix);
 bool span_istarts(struct span s, struct span prefix);
 bool span_ends(struct span s, struct span suffix);
 bool span_iends(struct span s, struct span suffix);
 
 /* Index of the first / last byte c, or SIZE_MAX. */
-size_t span_find(struct span s, char c);
+static inline size_t
+span_find(struct span s, char c)
+{
+	const char *hit = s.n == 0 ? NULL : memchr(s.p, c, s.n);
+
+	return hit == NULL ? SIZE_MAX : (size_t)(hit - s.p);
+}
+
 size_t span_rfind(struct span s, char c);
 
 /* Without leading and trailing blanks (SP, TAB, CR, LF). */
@@ -53,19 +127,6 @@ char *span_dup_lower(struct span s);
 
 /* Decimal digits only, no sign, no blanks, at most max. */
 bool span_number(struct span s, uint64_t max, uint64_t *value_out);
-
-static inline char
-ascii_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* SP, TAB, CR, LF */
-static inline bool
-ascii_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
 
 /* SipHash-2-4 (64 bit) of s under a 16-octet key: for tables whose keys a peer may choose. */
 uint64_t span_hash(struct span s, const uint8_t key[16]);

@@ -10,7 +10,8 @@
 
 All run at the same time, idle ones asleep; measurements alternate (A B C A B C ...), each with the floor taken just
 before it, after a warm-up; the median of the rounds is reported. One SCHED_IDLE spinner per core keeps virtual cores
-awake, since waking one costs more than a message. The load generator checks that every message was signed.
+awake, since waking one costs more than a message; latencies are also taken without them (the group "latency"). The
+load generator checks that every message was signed.
 
 What a reader must not conclude:
 - From a time or a rate alone: the speed of a virtual machine drifts by half within minutes. Only ratios taken in one
@@ -19,6 +20,8 @@ What a reader must not conclude:
 - That "x floor" is a speed-up: 1.00 cannot be reached, since a message must also be read. `bare` shows how near one
   can come. With 4 KiB and Ed25519 most of the time is the kernel's, not the server's.
 - That CPU over the floor is comparable between RSA and Ed25519: the floors differ by ten.
+- That a p99 beside spinners is the server's: they take slices of their own. The group "latency" shows it both ways,
+  and bare beside it: what bare has as well is the kernel's.
 - That opendkim is slow in the same measure elsewhere: here it only signs, its keys are files, its tables are small;
   or it only verifies, and all keys are in its cache (see verifying.py).
 - That bare's distance to signpostd could be saved: it is the price of tables, rules, and keys in another process.
@@ -45,6 +48,7 @@ sys.dont_write_bytecode = True  # the source tree may be read-only, and stays cl
 from goals import Goals  # noqa: E402
 from measure import HEAD, Bench, Load, format_row, summary  # noqa: E402
 from servers import Bare, BenchError, Server, make_tables, run  # noqa: E402
+import latency  # noqa: E402
 import throughmta  # noqa: E402
 import verifying  # noqa: E402
 
@@ -89,7 +93,7 @@ def start(bench, stack, label, path, folder, algorithm, conf=(), kind=Server, in
     return server
 
 
-def start_all(bench, stack, load, inet=None, bare=True):
+def start_all(bench, stack, load, inet=None, others=True):
     """The servers that can do it, on one set of tables, ready."""
     folder = new_folder(stack)
     make_tables(folder, load.algorithm, load.domains, load.cold)
@@ -97,9 +101,9 @@ def start_all(bench, stack, load, inet=None, bare=True):
     servers = []
     if bench.args.server:
         servers.append(start(bench, stack, "signpostd", bench.args.server, folder, load.algorithm, conf, inet=inet))
-    if bench.args.opendkim and load.domains <= bench.args.opendkim_domains:
+    if others and bench.args.opendkim and load.domains <= bench.args.opendkim_domains:
         servers.append(start(bench, stack, "opendkim", bench.args.opendkim, folder, load.algorithm, conf, inet=inet))
-    if bare and load.domains == 1 and load.canonicalization.endswith("simple") and not bench.args.replies:
+    if load.domains == 1 and load.canonicalization.endswith("simple") and not bench.args.replies:
         servers.append(start(bench, stack, "bare", bench.program("bare"), folder, load.algorithm, kind=Bare, inet=inet))
     for server in servers:
         server.wait(bench.program("miltergen"))
@@ -254,10 +258,25 @@ def measure_through_mta(bench, goals):
                        rows["signpostd"]["messages_per_s"] / base["messages_per_s"], 0.75)
 
 
+def measure_latency(bench, goals):
+    print(latency.HEAD, flush=True)
+    bench.facts["latency"] = []
+    for load in (Load("ed25519-4k-c16", "ed25519"), Load("rsa-4k-c16")):
+        with contextlib.ExitStack() as stack:
+            servers = start_all(bench, stack, load, others=False)
+            rows = latency.measure(bench, servers, load, spinning)
+        bench.facts["latency"] += rows
+        for row in rows:
+            if row["server"] == "signpostd" and not row["spinners"]:
+                goals.at_most(f"{load.name}: p99 over p50, without spinners", row["p99_p50"], 2.5)
+
+
 # name, function, must signpostd be there
 GROUPS = [("domains", measure_many_domains, True), ("passage", measure_passage, True),
           ("crowd", measure_crowd, True), ("verify", verifying.measure_verify, True),
           ("flight", verifying.measure_flight, True), ("postfix", measure_through_mta, False)]
+# These start and stop spinners themselves.
+GROUPS_WITHOUT_SPINNERS = [("latency", measure_latency, False)]
 
 
 def print_ratios(rows):
@@ -324,7 +343,7 @@ def parse_args():
 
 
 def names():
-    return [load.name for load, _ in LOADS] + [group[0] for group in GROUPS]
+    return [load.name for load, _ in LOADS] + [group[0] for group in GROUPS + GROUPS_WITHOUT_SPINNERS]
 
 
 def choose(args):
@@ -334,14 +353,14 @@ def choose(args):
         raise BenchError(f"no such scenario: {', '.join(sorted(unknown))}; see --list")
     when = {"quick"} if args.quick else {"quick", "run", "all"} if args.all else {"quick", "run"}
     loads = [load for load, part in LOADS if (load.name in args.only if args.only else part in when)]
-    groups = [group for group in GROUPS if (not args.only or group[0] in args.only)]
+    groups = [group for group in GROUPS + GROUPS_WITHOUT_SPINNERS if (not args.only or group[0] in args.only)]
     return loads, groups
 
 
 @contextlib.contextmanager
-def spinning(bench):
+def spinning(bench, wanted=True):
     """Spinners end with us, whatever happens (they ask the kernel for it)."""
-    if bench.args.no_spin:
+    if bench.args.no_spin or not wanted:
         yield
         return
     spinner = subprocess.Popen([bench.program("spin")], stdin=subprocess.DEVNULL)
@@ -392,6 +411,14 @@ def attempt(bench, what, function, *arguments):
         print(f"bench.py: {error}", file=sys.stderr, flush=True)
 
 
+def measure_groups(bench, goals, groups):
+    for name, function, needs_server in groups:
+        if needs_server and not bench.args.server:
+            print(f"# {name}: left out, no --server")
+        else:
+            attempt(bench, name, function, goals)
+
+
 def measure_all(bench, goals, loads, groups):
     with spinning(bench):
         check_floor(bench)
@@ -399,11 +426,8 @@ def measure_all(bench, goals, loads, groups):
             print(HEAD, flush=True)
         for members in same_tables(loads):
             attempt(bench, members[0].name, measure_loads, members)
-        for name, function, needs_server in groups:
-            if needs_server and not bench.args.server:
-                print(f"# {name}: left out, no --server")
-            else:
-                attempt(bench, name, function, goals)
+        measure_groups(bench, goals, [group for group in groups if group in GROUPS])
+    measure_groups(bench, goals, [group for group in groups if group in GROUPS_WITHOUT_SPINNERS])
 
 
 def main():

@@ -20,7 +20,7 @@ tests_bench_floor_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
 tests_bench_floor_LDADD = $(OPENSSL_LIBS)
 tests_bench_spin_SOURCES = tests/bench/spin.c
 tests_bench_spin_LDADD = -lpthread
-EXTRA_DIST += tests/bench/bench.py tests/bench/goals.py tests/bench/measure.py \
+EXTRA_DIST += tests/bench/bench.py tests/bench/goals.py tests/bench/latency.py tests/bench/measure.py \
 	tests/bench/servers.py tests/bench/slowdns.py tests/bench/throughmta.py tests/bench/verifying.py
 CLEANFILES += $(EXTRA_PROGRAMS)
 

@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	tests/integration/lib/verifying.py \
 	tests/integration/test_attacks.py \
 	tests/integration/test_authenticated.py \
+	tests/integration/test_beside_opendkim.py \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_dns.py \
@@ -34,9 +35,11 @@ EXTRA_DIST += \
 	tests/integration/test_postfix.py \
 	tests/integration/test_postfix_verify.py \
 	tests/integration/test_sendmail.py \
+	tests/integration/test_sendmail_verify.py \
 	tests/integration/test_start.py \
 	tests/integration/test_tutorial_configs.py \
 	tests/integration/test_verifiers.py \
+	tests/integration/test_verify_faults.py \
 	tests/integration/verify_maildkim.pl
 
 PYTEST = /usr/bin/python3 -m pytest

@@ -129,6 +129,15 @@ def test_names_in_d_are_validated(verifier, key, domain):
         assert "bank.test" not in value and "%n" not in value
 
 
+def test_names_in_other_scripts_are_asked_for_in_a_labels(verifier, key):
+    """RFC 8616; OpenDKIM #139, #217."""
+    data, records = sign(key, domain="b\u00fccher.example.net", change=lambda plan: plan.put("i", "\u00fc@b\u00fccher.example.net",
+                                                                                         before="h"))
+    found, result, _ = check(verifier, (data, {"sel._domainkey.xn--bcher-kva.example.net": list(records.values())[0]}))
+    assert found == [("pass", "xn--bcher-kva.example.net")]
+    assert own_results(result)[0].isascii()
+
+
 @pytest.mark.parametrize("selector", ["s;l", "s l", "s(l)", "..", "s/l", "a" * 64, "s\"l"])
 def test_names_in_s_are_validated(verifier, key, selector):
     found, result, _ = check(verifier, sign(key, selector=selector))
@@ -268,6 +277,58 @@ def test_results_of_names_that_only_look_like_ours_stay(verifier, key):
               f' other.test; dkim=pass reason="{ID}"']
     _, _, delivered = check(verifier, (with_fields(data, results(*values)), records))
     assert results_fields(delivered)[1:] == [verifying.unfold(v.encode()) for v in values]
+
+
+def test_without_an_id_of_ours_it_is_that_of_the_mta(verifier, key):
+    """{j} says it only when a connection begins."""
+    data, records = sign(key)
+    one = verifier(records, {"AuthservID": None})
+    result, delivered = one.send(with_fields(data, results(f" mta.test; {FORGED}", f" MTA.test.; {FORGED}")))
+    assert own_results(result)[0].startswith("mta.test; dkim=pass")
+    assert len(results_fields(delivered)) == 1
+
+
+def test_results_of_others_go_when_the_operator_says_so(verifier, key):
+    data, records = sign(key)
+    fields = results(f" inner.test; {FORGED}", " other.test; dkim=pass", f" x.inner.test; {FORGED}", " INNER.test.; dkim=fail")
+    one = verifier(records, {"RemoveARFrom": "inner.test"})
+    _, delivered = one.send(with_fields(data, fields))
+    assert [v.split(";")[0] for v in results_fields(delivered)[1:]] == ["other.test", "x.inner.test"]
+
+
+def test_results_without_dkim_stay_unless_all_are_to_go(verifier, key):
+    data, records = sign(key)
+    mixed = with_fields(data, results(f" {ID}; spf=pass smtp.mailfrom=a@b.test", " other.test; dkim=pass"))
+    _, delivered = verifier(records).send(mixed)
+    assert [v.split(";")[0] for v in results_fields(delivered)[1:]] == [ID, "other.test"]
+    _, delivered = verifier(records, {"RemoveARAll": True}).send(mixed)
+    assert [v.split(";")[0] for v in results_fields(delivered)[1:]] == ["other.test"]
+
+
+def test_forged_results_go_from_mail_without_signatures_too(verifier):
+    for settings in ({}, {"AlwaysAddARHeader": True}):
+        one = verifier({}, settings)
+        _, delivered = one.send(with_fields(MESSAGE, results(f" {ID}; {FORGED}", " other.test; dkim=pass", f" {ID}; {FORGED}")))
+        left = [v for v in results_fields(delivered) if "none" not in v]
+        assert left == ["other.test; dkim=pass"]
+
+
+def test_forged_results_go_from_mail_that_is_no_mail(verifier, key):
+    """Two From fields: nothing is verified, and nobody else's word is left standing."""
+    data, records = sign(key)
+    one = verifier(records)
+    _, delivered = one.send(with_fields(b"From: ceo@bank.test\r\n" + data, results(f" {ID}; {FORGED}", f" {ID}; {FORGED}")))
+    assert not [v for v in results_fields(delivered) if "pass" in v]
+
+
+def test_forged_results_go_from_mail_with_too_much_header(verifier, key):
+    """OpenDKIM #143: MaximumHeaders."""
+    data, records = sign(key)
+    one = verifier(records, {"MaximumHeaders": 4000})
+    filler = b"".join(b"X-Fill-%d: " % i + b"x" * 200 + b"\r\n" for i in range(60))
+    result, delivered = one.send(with_fields(data, results(f" {ID}; {FORGED}", f" {ID}; {FORGED}")).replace(
+        b"Subject:", filler + b"Subject:"))
+    assert result.verdict in ("tempfail", "reject", "reply") or not [v for v in results_fields(delivered) if "bank" in v]
 
 
 # Keys
@@ -428,6 +489,17 @@ def dns_case(verifier, answer, data, settings=None):
 def test_a_key_from_the_dns_verifies(verifier, key):
     found, _ = dns_case(verifier, lambda query: dnsservers.response(query, [key.record]), sign(key)[0])
     assert found == [("pass", "signer.example.net")]
+
+
+def test_an_answer_too_long_for_udp_is_asked_for_again(verifier, tmp_path_factory):
+    """OpenDKIM #44."""
+    big = keys.make_key("rsa4096", tmp_path_factory.mktemp("big") / "rsa4096")
+    if dnsservers.missing("named"):
+        pytest.skip(dnsservers.missing("named"))
+    with dnsservers.Scripted(lambda query: dnsservers.response(query, [big.record]), udp_size=512) as server:
+        result, _ = verifier(None, {"Nameservers": server.address}).send(sign(big)[0])
+        assert verdicts(result) == [("pass", verifying.DOMAIN)]
+        assert server.asked_tcp == 1
 
 
 def test_a_record_of_60_kilobytes(verifier, key):

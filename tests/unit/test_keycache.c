@@ -126,8 +126,13 @@ test_hit_and_change(void **state)
 	assert_ptr_equal(first, second);
 	assert_int_equal(keycache_count(w.cache), 1);
 	scratch_write(&w.scratch, "a", made[1].pem);
-	assert_int_equal(get(&w, path, NOW, &third), ST_OK);
+	/* The file was looked at in this millisecond. */
+	assert_gives(&w, path, NOW, 0);
+	assert_int_equal(get(&w, path, NOW + 1, &third), ST_OK);
 	assert_true(is_key(third, 1));
+	/* To load is not to look: the next message asks. */
+	scratch_write(&w.scratch, "a", made[2].pem);
+	assert_gives(&w, path, NOW + 1, 2);
 	/* Who holds the old one may go on with it. */
 	assert_true(is_key(first, 0));
 	assert_int_equal(keycache_count(w.cache), 1);

@@ -45,7 +45,7 @@ def sign(key, message=MESSAGE, domain=DOMAIN, selector="sel", canon="relaxed/rel
 
 
 class Verifier(Daemon):
-    """A daemon in mode v. records: {name: record or list of records} for TestPublicKeys, or None."""
+    """A daemon in mode v. records: {name: record or list of records} for TestPublicKeys, or None. settings: None: not set."""
 
     def __init__(self, program, folder, records=None, settings=None, **options):
         base = {"Mode": "v", "AuthservID": ID}
@@ -55,7 +55,7 @@ class Verifier(Daemon):
                                     for one in ([texts] if isinstance(texts, str) else texts)))
             base["TestPublicKeys"] = path
         base.update(settings or {})
-        super().__init__(program, folder, base, **options)
+        super().__init__(program, folder, {k: v for k, v in base.items() if v is not None}, **options)
 
     def send(self, data, **options):
         """(Result, message as an MTA would deliver it) of a message from outside."""
