@@ -18,7 +18,7 @@ add_faults(const struct dmarc_record *record, struct span about, struct findings
 	for (size_t i = 0; i < record->fault_count; i++) {
 		const struct dmarc_fault *fault = &record->faults[i];
 
-		findings_add(findings, SEVERITY_ERROR, about,
+		findings_add(findings, fault->harmless ? SEVERITY_WARNING : SEVERITY_ERROR, about,
 		    "\"%.*s\" in the DMARC record: %s; verifiers ignore %s, so correct it",
 		    SHOWN(fault->tag), fault->why, fault->fatal ? "the whole record" : "it");
 	}

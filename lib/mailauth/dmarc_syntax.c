@@ -12,8 +12,9 @@
 static void
 fault(struct dmarc_record *record, struct span tag, bool fatal, const char *why)
 {
-	if (record->fault_count < DMARC_TAGS_MAX)
-		record->faults[record->fault_count++] = (struct dmarc_fault){tag, why, fatal};
+	if (record->fault_count < DMARC_FAULTS_MAX)
+		record->faults[record->fault_count++] =
+		    (struct dmarc_fault){.tag = tag, .why = why, .fatal = fatal};
 }
 
 static bool
@@ -230,8 +231,12 @@ read_tag(struct dmarc_record *record, struct span name, struct span value, struc
 			fault(record, whole, false, why);
 		return;
 	}
-	fault(record, whole, false,
-	    span_ieq_str(name, "v") ? "v= stands first and once" : "there is no tag of that name");
+	if (span_ieq_str(name, "v")) {
+		fault(record, whole, false, "v= stands first and once");
+		return;
+	}
+	fault(record, whole, false, "there is no tag of that name");
+	record->faults[record->fault_count - 1].harmless = true;
 }
 
 enum status

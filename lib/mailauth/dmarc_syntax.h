@@ -11,6 +11,7 @@
 #include "lib/mailauth/finding.h"
 
 #define DMARC_TAGS_MAX 30u /* tags that are read; the rest is one fault */
+#define DMARC_FAULTS_MAX (DMARC_TAGS_MAX + 2u)
 #define DMARC_URIS_MAX 50u /* addresses of one rua= or ruf= that are read */
 
 enum dmarc_policy { DMARC_UNSET, DMARC_NONE, DMARC_QUARANTINE, DMARC_REJECT };
@@ -19,6 +20,7 @@ struct dmarc_fault {
 	struct span tag; /* "name=value" as written */
 	const char *why; /* static: what is wrong, and what verifiers make of it */
 	bool fatal;      /* verifiers take the record for none at all */
+	bool harmless;   /* a tag that verifiers do not know, and need not */
 };
 
 struct dmarc_record {
@@ -28,7 +30,7 @@ struct dmarc_record {
 	bool testing;                       /* t=y */
 	unsigned percent;                   /* pct=, 100 unless written */
 	struct span rua, ruf;               /* lists of URIs as written; empty: none */
-	struct dmarc_fault faults[DMARC_TAGS_MAX];
+	struct dmarc_fault faults[DMARC_FAULTS_MAX];
 	size_t fault_count;
 };
 

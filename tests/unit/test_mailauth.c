@@ -282,7 +282,7 @@ static const struct audit_row dmarc_rows[] = {
     {"v=DMARC1; p=reject; rua=", SEVERITY_ERROR, "no address"},
     {"v=DMARC1; p=reject; rua=mailto:d@a.b/c", SEVERITY_ERROR, "no domain name"},
     {"v=DMARC1; p=reject rua=mailto:d@example.com", SEVERITY_ERROR, "ignore"},
-    {"v=DMARC1; p=reject; moo=x", SEVERITY_ERROR, "no tag of that name"},
+    {"v=DMARC1; p=reject; moo=x", SEVERITY_WARNING, "no tag of that name"},
     {"v=DMARC1; p=reject; x", SEVERITY_ERROR, "no '='"},
     {"v=DMARC1\\; p=reject", SEVERITY_ERROR, "backslashes"},
     {"v=DMARC2; p=reject", SEVERITY_ERROR, "v=DMARC1"},
