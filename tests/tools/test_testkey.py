@@ -164,7 +164,7 @@ def test_table_all_good_is_0_and_only_dns_is_69(d):
 
 
 def test_table_that_cannot_be_read_is_78(d):
-    conf = write(d + "/conf", f"KeyTable file:{d}/missing\n")
+    conf = write(d + "/conf", f"KeyTable file:{d}/missing\nTestPublicKeys {write(d + '/keys', '')}\n")
     assert "KeyTable" in answers(78, "testkey", "-x", conf).stderr
 
 
