@@ -189,5 +189,9 @@ testmode_run(const struct conf *conf, const struct testmode *options)
 		fprintf(stderr, "%s: %s\n", options->program, err.text);
 	dnsclient_close(&test.dns);
 	settings_free(test.settings);
+	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+		fprintf(stderr, "%s: the output cannot be written\n", options->program);
+		exit_code = exit_code == EX_OK ? EX_IOERR : exit_code;
+	}
 	return exit_code;
 }

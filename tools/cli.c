@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "lib/base/mem.h"
@@ -55,6 +56,28 @@ cli_tell(const char *program, const char *fmt, ...)
 	va_start(args, fmt);
 	print_line(stdout, program, fmt, args);
 	va_end(args);
+}
+
+/* What is opened for the wrong direction fails as a closed one does. */
+void
+cli_begin(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			_exit(EX_OSERR);
+}
+
+int
+cli_end(const char *program, int exit_code)
+{
+	bool failed = fflush(stdout) != 0;
+
+	if (!failed && ferror(stdout) == 0)
+		return exit_code;
+	cli_say(program, "the output cannot be written%s%s", failed ? ": " : "",
+	    failed ? strerror(errno) : "");
+	return exit_code == EX_OK ? EX_IOERR : exit_code;
 }
 
 static const char *

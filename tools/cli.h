@@ -16,6 +16,13 @@ void cli_say(const char *program, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The same to stdout. */
 void cli_tell(const char *program, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Makes descriptors 0 to 2 exist, so that no file or socket that is opened later takes the place of
+ * one that the caller had closed, and stdout's lines go there. First thing of the program. */
+void cli_begin(void);
+/* exit_code, or EX_IOERR in place of EX_OK when not all of stdout could be written (said). Last
+ * thing of the program. */
+int cli_end(const char *program, int exit_code);
+
 /* Reads path, or without one the file that the daemon would read (opendkim's when program is an
  * OpenDKIM tool's name), or nothing when that is not there. Faults are printed. NULL: the
  * configuration cannot be used (exit 78). conf_free. */

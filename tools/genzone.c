@@ -229,10 +229,8 @@ write_output(const struct genzone *request, struct genzone_records *records, str
 		return 1;
 	}
 	if (request->output == NULL) {
-		if (fwrite(text->p, 1, text->n, stdout) == text->n && fflush(stdout) == 0)
-			return 0;
-		cli_say(request->program, "the output cannot be written");
-		return 1;
+		return fwrite(text->p, 1, text->n, stdout) == text->n && fflush(stdout) == 0 ? 0
+											     : 1;
 	}
 	if (records->failed > 0) {
 		cli_say(request->program, "%s is left as it was, because keys are missing",

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """signpost check: each mistake of a domain gets its sentence, its severity and the exit status. Prints TAP."""
 import json
+import os
 import sys
 
 import common
@@ -158,6 +159,29 @@ def test_usage(d):
     assert answers(78, "check", "a.example", "-x", d + "/missing").stderr
     assert "--selector" in answers(0, "check", "--help").stdout
     assert "check" in answers(0, "help").stdout
+
+
+def test_output_that_cannot_be_written(d):
+    records = {**GOOD, "k._domainkey.example.com": [make_key(d, "k", "--ed25519")[1]]}
+    check(d, 0, records)
+    write(d + "/mail", "From: a@example.com\nTo: b@example.com\n\nhello\n")
+    write(d + "/keys", f"k example.com:k:{d}/k.private\n")
+    write(d + "/conf", f"KeyTable file:{d}/keys\n")
+    sign = f"testmsg -d example.com -s k -k {d}/k.private {d}/mail"
+    write(d + "/signed", answers(0, *sign.split()).stdout)
+    rows = [("--version", 74), ("genkey --help", 74), (f"check example.com --dns-file {d}/dns", 74),
+            (f"check example.com --json --dns-file {d}/dns", 74), (f"testkey -x {d}/conf --dns-file {d}/dns -v", 74),
+            (f"testkey -x {d}/conf --dns-file {d}/dns --json", 74), (f"genzone -x {d}/conf", 1),
+            (f"genzone -u -x {d}/conf", 1), (sign, 71), (sign + " --json", 74),
+            (f"testmsg --dns-file {d}/dns {d}/signed", 74), (f"genkey -D {d} -d example.com -s n --json", 74)]
+    for words, code in rows:
+        for to in (">/dev/full", ">&-"):
+            result = common.run("/bin/sh", "-c", f"exec '{common.SIGNPOST}' {words} {to}")
+            assert result.returncode == code, (words, to, result)
+            assert result.stderr.count("output cannot be written") == 1, (words, to, result)
+            for name in ("n.private", "n.txt"):
+                if os.path.exists(f"{d}/{name}"):
+                    os.unlink(f"{d}/{name}")
 
 
 def test_real_servers(d):

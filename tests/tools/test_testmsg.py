@@ -220,6 +220,14 @@ def test_signpostd_t_uses_the_configuration(d):
     in_test_mode(d, 78, good, conf="Nonsense yes\n")
 
 
+def test_signpostd_t_without_room_for_its_output(d):
+    words, _ = setup(d)
+    good = write(d + "/good", signed(d, words))
+    in_test_mode(d, 0, good)
+    result = common.run("/bin/sh", "-c", f"exec '{SIGNPOSTD}' -x {d}/conf -t {good} >/dev/full")
+    assert result.returncode == 74 and "cannot be written" in result.stderr, result
+
+
 def test_opendkim_t(d):
     words, _ = setup(d)
     good = write(d + "/good", signed(d, words))
