@@ -82,6 +82,10 @@ def test_spf(d):
         (["v=spf1 ptr -all"], 0, "warning", "5.5"),
         (['"v=spf1 include:a.example" "include:b.example -all"'], 65, "error", "where two strings of the record are joined"),
         (["v=spf1; mx -all"], 65, "error", "looks like SPF"),
+        (['"\\"v=spf1 mx -all\\""'], 65, "error", "without the quotes"),
+        (["v=spf1 a a a a a a a a a a -all a"], 0, "warning", "never looked at"),
+        (["v=spf1 redirect=a.example -all"], 0, "warning", "never used"),
+        (["v=spf1 -all include:a.example"], 0, "warning", "never looked at"),
         (["!SERVFAIL"], 69, "warning", "try again"),
         (["!SECURE v=spf1 mx -all"], 0, "ok", "DNSSEC protects"),
         (["!BOGUS"], 65, "error", "DNSSEC validation failed"),
@@ -96,7 +100,7 @@ def test_spf_includes(d):
     assert says(out, "ok", "with what it includes the SPF record needs 5 of 10"), out
     out = check(d, 65, spf(example_com="v=spf1 include:a.example -all", a_example="v=spf1 include:example.com -all"))
     assert says(out, "error", "more than 10 look-ups"), out  # a circle has an end
-    for text, words in (("hello", "has no SPF record"), ("v=spf1 ipv4:192.0.2.1", "has an SPF record with a term")):
+    for text, words in (("hello", "has no SPF record"), ("v=spf1 exp=a.b exp=a.b", "has redirect= or exp= twice"), ("v=spf1 ipv4:192.0.2.1", "has an SPF record with a term")):
         out = check(d, 65, spf(example_com="v=spf1 include:a.example -all", a_example=text))
         assert says(out, "error", "a.example, which the SPF record includes, " + words), out
     out = check(d, 0, spf(example_com="v=spf1 include:%{d}.a.example -all"))
