@@ -118,8 +118,16 @@ def test_dmarc(d):
         (["v=DMARC1; p=reject; rua=d@example.com"], 65, "error", "mailto:"),
         (["v=DMARC1; p=reject; rua=mailto:d@reports.example"], 0, "warning", "example.com._report._dmarc.reports.example"),
         (["v=DMARC1; p=reject; rua=mailto:d@mail.example.com"], 0, "ok", "well-formed"),
+        (["hello", "v=DMARC1; p=reject; rua=mailto:d@example.com"], 0, "note", "\"hello\" is not DMARC"),
+        (["hello"], 0, "warning", "no DMARC record here or above"),
+        (["p=none; v=DMARC1"], 65, "error", "does not begin"),
+        (['"\\"v=DMARC1; p=reject\\""'], 65, "error", "without the quotes"),
         (["!SERVFAIL"], 69, "warning", "try again"),
     ], "_dmarc.example.com")
+    sibling = {"a.example.com": ["v=spf1 -all"],
+               "_dmarc.a.example.com": ["v=DMARC1; p=reject; rua=mailto:d@b.example.com"]}
+    out = check(d, 0, sibling, domain="a.example.com")
+    assert says(out, "note", "of one organisational domain") and not says(out, "warning", ""), out
     records = {**GOOD, "_dmarc.example.com": ["v=DMARC1; p=reject; rua=mailto:d@reports.example"],
                "example.com._report._dmarc.reports.example": ["v=DMARC1"]}
     assert not says(check(d, 0, records), "warning", "")
