@@ -152,6 +152,21 @@ def test_table_bad_rows_hurt_only_themselves(d):
     assert "10 keys checked; 2 pass, 8 fail" in result.stdout, result.stdout
 
 
+def test_table_lines_that_are_not_used_fail(d):
+    path, record = make_key(d, "s1", "--ed25519")
+    dns = write(d + "/dns", f"s1._domainkey.example.com {record}\n")
+    good = f"good example.com:s1:{path}\n"
+    for bad in ("x" * 5000 + f" example.com:s2:{path}\n", f"x\0y example.com:s2:{path}\n"):
+        conf = write(d + "/conf", f"KeyTable file:{write(d + '/keys', bad + good)}\n")
+        result = answers(65, "testkey", "-x", conf, "--dns-file", dns, "-v")
+        assert "2 keys checked; 1 pass, 1 fail" in result.stdout and "not used" in result.stderr, result
+        write(d + "/zone", "old")
+        assert "left as it was" in answers(1, "genzone", "-x", conf, "-o", d + "/zone").stderr
+        assert common.read(d + "/zone") == "old"
+    conf = write(d + "/conf", f"KeyTable file:{write(d + '/keys', bad * 20 + good)}\n")
+    assert "12 more lines" in answers(65, "testkey", "-x", conf, "--dns-file", dns).stderr
+
+
 def test_table_all_good_is_0_and_only_dns_is_69(d):
     conf = table(d)
     good = common.read(d + "/keys").splitlines()[:2]
