@@ -166,6 +166,8 @@ read_options(struct genzone *request, int argc, char **argv)
 		print_usage(stderr, request->program);
 		return CLI_WRONG;
 	}
+	if (!genzone_names_fit(request))
+		return CLI_WRONG;
 	if (optind < argc)
 		request->dataset = argv[optind];
 	if (request->domain != NULL && !domain_is_valid(span_str(request->domain))) {
