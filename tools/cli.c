@@ -115,15 +115,45 @@ cli_conf(const char *program, const char *path)
 	return NULL;
 }
 
+/* One character of UTF-8 that begins at *at, which goes behind it (RFC 3629: the shortest form, no
+ * surrogates); U+FFFD for an octet that begins none. */
+static uint32_t
+take_character(struct span text, size_t *at)
+{
+	unsigned char c = (unsigned char)text.p[(*at)++];
+	unsigned more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+	uint32_t value = c & (0x3fu >> more);
+	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+
+	if (c < 0x80)
+		return c;
+	if (c < 0xc2 || c > 0xf4 || text.n - *at < more)
+		return 0xfffd;
+	for (unsigned i = 0; i < more; i++) {
+		unsigned char next = (unsigned char)text.p[*at + i];
+
+		if ((next & 0xc0u) != 0x80)
+			return 0xfffd;
+		value = value << 6 | (next & 0x3fu);
+	}
+	if (value < least[more] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+		return 0xfffd;
+	*at += more;
+	return value;
+}
+
 void
 cli_json_string(struct buf *out, struct span text)
 {
 	buf_add_char(out, '"');
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
+	for (size_t i = 0; i < text.n;) {
+		uint32_t c = take_character(text, &i);
 
 		if (c == '"' || c == '\\')
-			buf_add_fmt(out, "\\%c", c);
+			buf_add_fmt(out, "\\%c", (char)c);
+		else if (c > 0xffff)
+			buf_add_fmt(out, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+			    0xdc00 + ((c - 0x10000) & 0x3ff));
 		else if (c < ' ' || c > '~')
 			buf_add_fmt(out, "\\u%04x", c);
 		else

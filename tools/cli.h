@@ -28,7 +28,9 @@ int cli_end(const char *program, int exit_code);
  * configuration cannot be used (exit 78). conf_free. */
 struct conf *cli_conf(const char *program, const char *path);
 
-/* "TEXT" with quotes, escaped for JSON; octets that are no ASCII become \u00NN. */
+/* "TEXT" with quotes, escaped for JSON, in ASCII: what is UTF-8 becomes \uNNNN, another octet
+ * \ufffd.
+ */
 void cli_json_string(struct buf *out, struct span text);
 
 /* A number of seconds. false: a message was printed. */

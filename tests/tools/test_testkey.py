@@ -215,6 +215,20 @@ def test_json(d):
     assert "PRIVATE" not in result.stdout
 
 
+def test_json_of_any_name(d):
+    path, record = make_key(d, "s1", "--ed25519")
+    dns = write(d + "/dns", f"s1._domainkey.example.com {record}\n")
+    names = ['a"b\\c', "\x01\x1b[31m", "b\u00fccher", "\u65e5\u672c", "\U0001f600"]
+    octets = {b"\xff": "\ufffd", b"\xc3": "\ufffd", b"\xc0\xaf": "\ufffd\ufffd", b"\xed\xa0\x80": "\ufffd" * 3,
+              b"a\xe6\x97": "a\ufffd\ufffd", b"\xf4\x90\x80\x80": "\ufffd" * 4}
+    with open(d + "/keys", "wb") as f:
+        for name in [n.encode() for n in names] + list(octets):
+            f.write(name + f" example.com:s1:{path}\n".encode())
+    conf = write(d + "/conf", f"KeyTable file:{d}/keys\n")
+    out = answers(0, "testkey", "-x", conf, "--dns-file", dns, "--json").stdout
+    assert out.isascii() and [json.loads(line)["key"] for line in out.splitlines()] == names + list(octets.values()), out
+
+
 def test_called_as_opendkim_testkey(d):
     path, _, dns = key_and_file(d, "--ed25519")
     program = drop_in(d, "opendkim-testkey")
