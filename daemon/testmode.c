@@ -158,7 +158,7 @@ test_files(struct test *test)
 {
 	struct span rest = span_str(test->options->files), item;
 	int exit_code = EX_OK;
-	bool more = true;
+	bool more = true, any = false;
 
 	while (more) {
 		char *path;
@@ -167,13 +167,18 @@ test_files(struct test *test)
 		more = span_cut(&rest, ',', &item);
 		if (item.n == 0)
 			continue;
+		any = true;
 		path = span_dup(item);
 		one = test_file(test, path);
 		if (one > exit_code)
 			exit_code = one;
 		mem_free(path);
 	}
-	return exit_code;
+	if (any)
+		return exit_code;
+	fprintf(stderr, "%s: -t: there is no file in \"%s\"\n", test->options->program,
+	    test->options->files);
+	return EX_USAGE;
 }
 
 int

@@ -198,6 +198,8 @@ def test_signpostd_t(d):
         text = f.read()
     assert in_test_mode(d, 0, "-", stdin=text).stdout == f"signpostd: (stdin): {line} succeeded\n"
     assert in_test_mode(d, 0, "-", stdin=text.replace("\r\n", "\n")).returncode == 0
+    for nothing in ("", ","):
+        assert "no file" in in_test_mode(d, 64, nothing).stderr
     assert "/missing" in in_test_mode(d, 69, good + "," + d + "/missing").stderr
     assert in_test_mode(d, 65, write(d + "/none", "no header\n")).stderr
 
