@@ -40,8 +40,9 @@ struct authres_style {
 	bool no_header_b;        /* NoHeaderB */
 };
 
-/* One dkim= per signature, with reason="..." unless it passed, and "; testing" in the comment when
- * the key record has t=y; "dkim=none" when there is none.
+/* One dkim= per signature, with reason="..." unless it passed, and in the comment "; testing" when
+ * the key record has t=y, "; body hash covers 100 of 250 octets" when l= leaves some of the body
+ * out; "dkim=none" when there is none.
  * header.b has AUTHRES_B_MIN characters, more where two signatures of the message begin alike. What
  * comes from the message is written only when it is valid, and quoted when it must be.
  * ST_TOO_BIG: out has less room than AUTHRES_VALUE_MAX, or the authserv-id is absurdly long. */
