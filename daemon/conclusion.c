@@ -11,6 +11,7 @@
 #include "daemon/message.h"
 #include "daemon/outcome.h"
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "lib/base/metrics.h"
 #include "lib/dkim/authres.h"
 
@@ -120,22 +121,21 @@ authserv_id(const struct session *session)
 	return session->mta_name[0] == '\0' ? UNKNOWN_HOST : session->mta_name;
 }
 
-/* Our own name and those of RemoveARFrom, NULL-terminated, in the arena. NULL: no room. */
-static const char *const *
-own_ids(struct session *session)
+/* Our own name and those of RemoveARFrom, NULL-terminated; mem_free. Not from the arena: a message
+ * that fills it must not end the connection, for an MTA may then let it through as it is. */
+static const char **
+own_ids(const struct session *session)
 {
-	struct arena *arena = &session->message.arena;
 	char *const *more = session->host->settings->verifying.remove_from;
 	const char *id = authserv_id(session);
-	char *own = arena_alloc(arena, strlen(id) + 1);
-	size_t count = 0;
 	const char **ids;
+	size_t count = 0;
+	char *own;
 
 	while (more != NULL && more[count] != NULL)
 		count++;
-	ids = arena_alloc(arena, (count + 2) * sizeof(*ids));
-	if (ids == NULL || own == NULL)
-		return NULL;
+	ids = mem_alloc((count + 2) * sizeof(*ids) + strlen(id) + 1);
+	own = (char *)(ids + count + 2);
 	settings_normalise_id(id, own);
 	ids[0] = own;
 	for (size_t i = 0; i < count; i++)
@@ -144,19 +144,15 @@ own_ids(struct session *session)
 	return ids;
 }
 
-/* From the last to the first, so that no index moves before it is used (CVE-2022-48521). */
+/* From the last to the first, so that no index moves before it is used (CVE-2022-48521). at: how
+ * many there are. */
 static bool
-delete_forged(struct session *session)
+delete_from_last(struct session *session, const char *const *ids, uint32_t at)
 {
 	struct session_message *message = &session->message;
 	const struct span name = SPAN_LIT(AUTHRES_FIELD_NAME);
-	uint32_t at =
-	    message->headers_ready ? (uint32_t)header_list_count(&message->headers, name) : 0;
-	const char *const *ids = at == 0 ? NULL : own_ids(session);
 	bool all = session->host->settings->verifying.remove_all;
 
-	if (at > 0 && ids == NULL)
-		return false;
 	for (size_t i = message->headers.count; at > 0 && i > 0; i--) {
 		const struct header_field *field = &message->headers.fields[i - 1];
 
@@ -170,6 +166,24 @@ delete_forged(struct session *session)
 		at--;
 	}
 	return true;
+}
+
+static bool
+delete_forged(struct session *session)
+{
+	const struct session_message *message = &session->message;
+	size_t count = message->headers_ready
+			   ? header_list_count(&message->headers, SPAN_LIT(AUTHRES_FIELD_NAME))
+			   : 0;
+	const char **ids;
+	bool ok;
+
+	if (count == 0)
+		return true;
+	ids = own_ids(session);
+	ok = delete_from_last(session, ids, (uint32_t)count);
+	mem_free(ids);
+	return ok;
 }
 
 static enum status

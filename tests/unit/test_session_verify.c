@@ -434,6 +434,46 @@ test_forged_results(void **state)
 	}
 }
 
+/* However little memory is left: what claims to be ours goes, or the message does not go on; the
+ * connection is not given up, which an MTA may take for leave. */
+static void
+test_forged_results_without_memory(void **state)
+{
+	struct vworld v;
+	size_t max, passed = 0;
+
+	(void)state;
+	vbegin(&v, "Mode v\nRemoveARFrom other.example\n", ZONE);
+	max = v.w.session.message.arena.max;
+	for (size_t spare = 0; spare < 24000; spare += 48) {
+		char *value = vsign(&v, "example.com", BODY);
+		const char *codes;
+
+		v.w.session.message.arena.max = max;
+		step(&v.w, MILTER_MAIL);
+		header(&v.w, "DKIM-Signature", value);
+		header(&v.w, "Authentication-Results", OURS);
+		header(&v.w, "From", FROM);
+		v.w.session.message.arena.max = v.w.session.message.arena.used + spare;
+		step(&v.w, MILTER_EOH);
+		if (v.w.session.message.verdict == 0)
+			body(&v.w, SPAN_LIT(BODY), false);
+		eom(&v.w, "");
+		codes = replies(&v.w);
+		assert_int_not_equal(v.w.session.state, SESSION_DONE);
+		if (codes[strlen(codes) - 1] == 'a') {
+			assert_string_equal(codes, "mia");
+			assert_int_equal(reply_at(&v.w, 0).index, 1);
+			passed++;
+		} else {
+			assert_string_equal(codes, "y");
+		}
+		mem_free(value);
+	}
+	assert_true(passed > 0);
+	vend(&v);
+}
+
 static void
 test_authserv_id(void **state)
 {
@@ -477,6 +517,7 @@ main(void)
 	    cmocka_unit_test(test_trusted_first),
 	    cmocka_unit_test(test_malformed),
 	    cmocka_unit_test(test_forged_results),
+	    cmocka_unit_test(test_forged_results_without_memory),
 	    cmocka_unit_test(test_authserv_id),
 	};
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/dkim/keyrecord.h"
 #include "tests/unit/verify_help.h"
 
 #define RFC6376_RECORD                                                                             \
@@ -487,6 +488,38 @@ test_verify_many_signatures(void **state)
 	buf_free(&big);
 }
 
+/* What strangers publish must not fill the memory of the message: 20 signatures, for each the most
+ * and the longest records that the DNS may bring. */
+static void
+test_verify_big_records(void **state)
+{
+	struct verify_key answer = {.status = ST_OK, .count = 16};
+	struct span texts[16];
+	struct signed_mail mail;
+	struct buf message, text;
+	size_t before;
+
+	(void)state;
+	buf_init(&text, KEYRECORD_BYTES_MAX);
+	buf_add_str(&text, "p=");
+	while (buf_status(&text) == ST_OK)
+		buf_add_str(&text, "AAAA");
+	text.p[text.n - 1] = '!';
+	for (size_t i = 0; i < 16; i++)
+		texts[i] = buf_span(&text);
+	answer.texts = texts;
+	sign_times(&message, 20, "m");
+	assert_int_equal(signed_mail_open(&mail, buf_span(&message), &plain), ST_OK);
+	before = mail.arena.used;
+	signed_mail_finish(&mail, 0, &answer);
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(verify_signature(mail.verify, i)->reason, VERIFY_KEY_SYNTAX);
+	assert_true(mail.arena.used - before < 20 * 200);
+	signed_mail_close(&mail);
+	buf_free(&message);
+	buf_free(&text);
+}
+
 static void
 test_verify_sha1_and_unknown(void **state)
 {
@@ -562,6 +595,7 @@ main(void)
 	    cmocka_unit_test(test_verify_small_keys),
 	    cmocka_unit_test(test_verify_choose),
 	    cmocka_unit_test(test_verify_many_signatures),
+	    cmocka_unit_test(test_verify_big_records),
 	    cmocka_unit_test(test_verify_sha1_and_unknown),
 	    cmocka_unit_test(test_verify_with_cache),
 	    cmocka_unit_test(test_verify_texts),
