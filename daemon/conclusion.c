@@ -31,48 +31,67 @@ log_signature(const struct session *session, const struct verify_signature *sign
 	    signature->result == VERIFY_PASS ? "" : verify_reason_text(signature->reason));
 }
 
-static const struct verify_signature *
-first_with(const struct verify *verify, bool passing)
-{
-	for (size_t i = 0; i < verify_count(verify); i++)
-		if ((verify_signature(verify, i)->result == VERIFY_PASS) == passing)
-			return verify_signature(verify, i);
-	return NULL;
-}
-
 static void
 log_failure(const struct session *session, const struct outcome *outcome)
 {
-	const struct verify_signature *signature =
-	    first_with(session->message.verification.verify, false);
+	const struct verify_signature *signature = outcome->signature;
 
-	if (signature == NULL)
-		return;
-	log_line(LOG_LEVEL_INFO, "%s: s=%.*s d=%.*s a=%.*s: %s%s%.*s", message_job_id(session),
+	log_line(LOG_LEVEL_INFO, "%s: s=%.*s d=%.*s a=%.*s: %s%s%.*s%s", message_job_id(session),
 	    SPAN_ARG(signature->field.selector), SPAN_ARG(signature->field.domain),
 	    SPAN_ARG(signature->field.algorithm_text), verify_reason_text(signature->reason),
-	    signature->detail.n > 0 ? ": " : "", SPAN_ARG(signature->detail));
+	    signature->detail.n > 0 ? ": " : "", SPAN_ARG(signature->detail),
+	    signature->testing ? "; the key is for testing (t=y)" : "");
 	log_line(LOG_LEVEL_INFO, "%s: %s", message_job_id(session), outcome_words(outcome->cause));
+}
+
+/* RFC 6376 8.2: whoever handled the message may have appended what l= leaves out. */
+static void
+log_coverage(const struct session *session, const struct verify *verify)
+{
+	for (size_t i = 0; i < verify_count(verify); i++) {
+		const struct verify_signature *signature = verify_signature(verify, i);
+
+		if (signature->result != VERIFY_PASS ||
+		    signature->body_covered >= signature->body_octets)
+			continue;
+		log_line(LOG_LEVEL_INFO,
+		    "%s: s=%.*s d=%.*s: passes, but covers %llu of %llu octets of the body (l=); "
+		    "Minimum can ask for more",
+		    message_job_id(session), SPAN_ARG(signature->field.selector),
+		    SPAN_ARG(signature->field.domain), (unsigned long long)signature->body_covered,
+		    (unsigned long long)signature->body_octets);
+	}
+}
+
+static void
+log_signatures(
+    const struct session *session, const struct verify *verify, const struct outcome *outcome)
+{
+	const struct settings *settings = session->host->settings;
+	const struct verify_signature *decided = outcome->signature;
+
+	for (size_t i = 0; settings->verifying.log_results && i < verify_count(verify); i++)
+		log_signature(session, verify_signature(verify, i));
+	log_coverage(session, verify);
+	if (decided == NULL)
+		return;
+	if (decided->result != VERIFY_PASS)
+		log_failure(session, outcome);
+	else if (settings->log_success)
+		log_line(LOG_LEVEL_INFO,
+		    "%s: DKIM verification successful (s=%.*s, d=%.*s, %d-bit key)",
+		    message_job_id(session), SPAN_ARG(decided->field.selector),
+		    SPAN_ARG(decided->field.domain), decided->key_bits);
 }
 
 static void
 log_outcome(const struct session *session, const struct outcome *outcome)
 {
-	const struct settings *settings = session->host->settings;
 	const struct verify *verify = session->message.verification.verify;
-	const struct verify_signature *passed = verify == NULL ? NULL : first_with(verify, true);
 
-	for (size_t i = 0;
-	     settings->verifying.log_results && verify != NULL && i < verify_count(verify); i++)
-		log_signature(session, verify_signature(verify, i));
-	if (passed != NULL && settings->log_success)
-		log_line(LOG_LEVEL_INFO,
-		    "%s: DKIM verification successful (s=%.*s, d=%.*s, %d-bit key)",
-		    message_job_id(session), SPAN_ARG(passed->field.selector),
-		    SPAN_ARG(passed->field.domain), passed->key_bits);
-	if (passed == NULL && verify != NULL)
-		log_failure(session, outcome);
-	else if (verify == NULL && settings->log_why)
+	if (verify != NULL)
+		log_signatures(session, verify, outcome);
+	else if (session->host->settings->log_why)
 		log_line(LOG_LEVEL_INFO, "%s: no signature data", message_job_id(session));
 	if (outcome->verdict != VERDICT_PASS)
 		log_line(LOG_LEVEL_NOTICE, "%s: %s; message %s", message_job_id(session),

@@ -22,6 +22,8 @@ struct outcome {
 	enum verdict verdict;
 	const char *text;   /* for the MTA, with a refusal. Static */
 	const char *detail; /* of the enhanced status code: "7.0". Static */
+	/* The one that decided: it passed, or it is the cause. NULL: there is none. Borrowed. */
+	const struct verify_signature *signature;
 };
 
 /* One passing signature is enough. Else, of the causes that remain, the one that a later attempt

@@ -215,6 +215,154 @@ test_one_passes(void **state)
 	vend(&v);
 }
 
+/* RFC 6376 8.2: a pass of a signature with l= speaks of a part of the body only, and both the
+ * reader of the header and that of the log are told. */
+static void
+test_part_of_the_body(void **state)
+{
+	static const struct {
+		const char *conf, *replies, *text;
+	} rows[] = {
+	    {"", "ia", "dkim=pass (256-bit key; body hash covers 7 of 13 octets)"},
+	    {"Minimum 50%\n", "ia", "dkim=pass"},
+	    {"Minimum 8\n", "ia", "dkim=policy"},
+	    {"Minimum 54%\n", "ia", "dkim=policy"},
+	    {"Minimum 5+\nOn-BadSignature reject\n", "y", "550 5.7.0 bad DKIM signature data"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vworld v;
+		char conf[128];
+
+		snprintf(conf, sizeof(conf), "Mode v\n%s", rows[i].conf);
+		vbegin(&v, conf, ZONE);
+		v.covered = sizeof(BODY) - 1;
+		VHEADERS(&v, "example.com");
+		body_and_end(&v, BODY "more\r\n");
+		assert_string_equal(replies(&v.w), rows[i].replies);
+		if (rows[i].replies[0] == 'i')
+			assert_inserted(&v, 0, "Authentication-Results", rows[i].text);
+		else
+			assert_text(reply_at(&v.w, 0).text, rows[i].text);
+		assert_int_equal(scratch_log_has(&v.w.scratch,
+				     "s=s d=example.com: passes, but covers 7 of 13 octets"),
+		    i < 2);
+		vend(&v);
+	}
+}
+
+/* What the configuration says of DNSSEC and of clocks reaches the verifier. */
+static void
+test_rules_of_the_configuration(void **state)
+{
+	static const struct {
+		const char *conf, *zone;
+		int64_t later_s;
+		const char *text;
+	} rows[] = {
+	    {"", ZONE, -359, "dkim=pass"},
+	    {"", ZONE, -361, "dkim=permerror reason=\"signature made in the future\""},
+	    {"ClockDrift 400\n", ZONE, -361, "dkim=pass"},
+	    {"ClockDrift 1\n", ZONE, -62, "dkim=permerror"},
+	    {"UnprotectedKey fail\n", ZONE, 0, "dkim=policy"},
+	    {"UnprotectedKey neutral\n", ZONE, 0, "dkim=neutral"},
+	    {"", "s._domainkey.example.com !BOGUS\n", 0, "dkim=fail"},
+	    {"BogusKey neutral\n", "s._domainkey.example.com !BOGUS\n", 0, "dkim=neutral"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vworld v;
+		char conf[128];
+
+		snprintf(conf, sizeof(conf), "Mode v\n%s", rows[i].conf);
+		vbegin(&v, conf, rows[i].zone);
+		v.w.host.now_utc = NOW + rows[i].later_s;
+		VHEADERS(&v, "example.com");
+		body_and_end(&v, BODY);
+		assert_string_equal(replies(&v.w), "ia");
+		assert_inserted(&v, 0, "Authentication-Results", rows[i].text);
+		vend(&v);
+	}
+}
+
+static void
+test_settings_of_the_configuration(void **state)
+{
+	const struct settings_verify *settings;
+	struct vworld v;
+
+	(void)state;
+	vbegin(&v,
+	    "Mode v\nMinimumKeyBits 3000\nMaximumSignaturesToVerify 100\nFixCRLF yes\n"
+	    "Minimum 100+\nDNSTimeout 7\n",
+	    "");
+	settings = &v.w.settings->verifying;
+	assert_int_equal(settings->options.minimum_key_bits, 3000);
+	assert_int_equal(settings->signatures_max, VERIFY_SIGNATURES_MAX);
+	assert_true(settings->options.fix_crlf);
+	assert_int_equal(settings->options.minimum_kind, VERIFY_MINIMUM_ALL_BUT);
+	assert_int_equal(settings->options.minimum, 100);
+	assert_int_equal(settings->dns_timeout_ms, 7000);
+	vend(&v);
+}
+
+/* Each message leaves lines that say what was wrong and what became of it. */
+static void
+test_log(void **state)
+{
+	static const struct {
+		const char *conf, *zone, *body, *has, *has_not;
+	} rows[] = {
+	    {"LogResults yes\n", ZONE, BODY, "domain=example.com selector=s result=\"pass\"",
+		"successful"},
+	    {"SyslogSuccess yes\n", ZONE, BODY,
+		"DKIM verification successful (s=s, d=example.com, 256-bit key)", "result="},
+	    {"", ZONE, "other\r\n", "4Q1: s=s d=example.com a=ed25519-sha256: body hash mismatch\n",
+		"message "},
+	    {"", ZONE, "other\r\n", "4Q1: bad signature data\n", "(t=y)"},
+	    {"On-BadSignature reject\n", ZONE, "other\r\n",
+		"4Q1: bad signature data; message rejected", NULL},
+	    {"", "s._domainkey.example.com !SERVFAIL\n", BODY,
+		"4Q1: key retrieval failed; message tempfailed", NULL},
+	    {"", "s._domainkey.example.com $K; t=y\n", "other\r\n",
+		"body hash mismatch; the key is for testing (t=y)", "bad signature data"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vworld v;
+		char conf[128];
+
+		snprintf(conf, sizeof(conf), "Mode v\n%s", rows[i].conf);
+		vbegin(&v, conf, rows[i].zone);
+		VHEADERS(&v, "example.com");
+		body_and_end(&v, rows[i].body);
+		(void)replies(&v.w);
+		assert_true(scratch_log_has(&v.w.scratch, rows[i].has));
+		if (rows[i].has_not != NULL)
+			assert_false(scratch_log_has(&v.w.scratch, rows[i].has_not));
+		vend(&v);
+	}
+}
+
+/* The log names the signature that decided, not the one that stands first. */
+static void
+test_log_names_the_cause(void **state)
+{
+	struct vworld v;
+
+	(void)state;
+	vbegin(&v, "Mode v\n", "s._domainkey.example.com v=DKIM1; p=\n");
+	VHEADERS(&v, "example.org", "example.com", "example.net");
+	body_and_end(&v, BODY);
+	(void)replies(&v.w);
+	assert_true(scratch_log_has(&v.w.scratch, "s=s d=example.com a=ed25519-sha256: key rev"));
+	assert_false(scratch_log_has(&v.w.scratch, "d=example.org a="));
+	vend(&v);
+}
+
 /* ---- the DNS ---- */
 
 /* Keys are asked for at the end of the headers; the body comes meanwhile; the end waits. */
@@ -509,6 +657,11 @@ main(void)
 	    cmocka_unit_test(test_verdicts),
 	    cmocka_unit_test(test_testing_key),
 	    cmocka_unit_test(test_one_passes),
+	    cmocka_unit_test(test_part_of_the_body),
+	    cmocka_unit_test(test_rules_of_the_configuration),
+	    cmocka_unit_test(test_settings_of_the_configuration),
+	    cmocka_unit_test(test_log),
+	    cmocka_unit_test(test_log_names_the_cause),
 	    cmocka_unit_test(test_waits_for_keys),
 	    cmocka_unit_test(test_keys_come_early),
 	    cmocka_unit_test(test_given_up),
