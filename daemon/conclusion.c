@@ -16,6 +16,8 @@
 #include "lib/dkim/authres.h"
 
 #define UNKNOWN_HOST "unknown-host"
+/* For the names of one Authentication-Results field. */
+#define SCRATCH_BYTES (64U * AUTHRES_ID_MAX)
 
 /* ---- the log ---- */
 
@@ -140,44 +142,40 @@ authserv_id(const struct session *session)
 	return session->mta_name[0] == '\0' ? UNKNOWN_HOST : session->mta_name;
 }
 
-/* Our own name and those of RemoveARFrom, NULL-terminated; mem_free. Not from the arena: a message
- * that fills it must not end the connection, for an MTA may then let it through as it is. */
+/* Our own name and those of RemoveARFrom, NULL-terminated; mem_free. */
 static const char **
 own_ids(const struct session *session)
 {
 	char *const *more = session->host->settings->verifying.remove_from;
-	const char *id = authserv_id(session);
 	const char **ids;
 	size_t count = 0;
-	char *own;
 
 	while (more != NULL && more[count] != NULL)
 		count++;
-	ids = mem_alloc((count + 2) * sizeof(*ids) + strlen(id) + 1);
-	own = (char *)(ids + count + 2);
-	settings_normalise_id(id, own);
-	ids[0] = own;
+	ids = mem_zalloc(count + 2, sizeof(*ids));
+	ids[0] = authserv_id(session);
 	for (size_t i = 0; i < count; i++)
 		ids[i + 1] = more[i];
-	ids[count + 1] = NULL;
 	return ids;
 }
 
 /* From the last to the first, so that no index moves before it is used (CVE-2022-48521). at: how
  * many there are. */
 static bool
-delete_from_last(struct session *session, const char *const *ids, uint32_t at)
+delete_from_last(
+    struct session *session, const char *const *ids, uint32_t at, struct arena *scratch)
 {
-	struct session_message *message = &session->message;
+	const struct header_list *headers = &session->message.headers;
 	const struct span name = SPAN_LIT(AUTHRES_FIELD_NAME);
 	bool all = session->host->settings->verifying.remove_all;
 
-	for (size_t i = message->headers.count; at > 0 && i > 0; i--) {
-		const struct header_field *field = &message->headers.fields[i - 1];
+	for (size_t i = headers->count; at > 0 && i > 0; i--) {
+		const struct header_field *field = &headers->fields[i - 1];
 
 		if (!header_name_eq(field->name, name))
 			continue;
-		if (authres_is_forged(field->value, ids, all, &message->arena)) {
+		arena_reset(scratch);
+		if (authres_is_forged(field->value, ids, all, scratch)) {
 			if (milter_put_chgheader(&session->out, at, name, SPAN_EMPTY) != ST_OK)
 				return false;
 			metrics_count(METRIC_AUTHRES_REMOVED, METRIC_NONE, METRIC_NONE);
@@ -187,6 +185,8 @@ delete_from_last(struct session *session, const char *const *ids, uint32_t at)
 	return true;
 }
 
+/* Nothing of this from the arena of the message: one that fills it must not end the connection, for
+ * an MTA may then let it through as it is. */
 static bool
 delete_forged(struct session *session)
 {
@@ -194,13 +194,16 @@ delete_forged(struct session *session)
 	size_t count = message->headers_ready
 			   ? header_list_count(&message->headers, SPAN_LIT(AUTHRES_FIELD_NAME))
 			   : 0;
+	struct arena scratch;
 	const char **ids;
 	bool ok;
 
 	if (count == 0)
 		return true;
 	ids = own_ids(session);
-	ok = delete_from_last(session, ids, (uint32_t)count);
+	arena_init(&scratch, SCRATCH_BYTES);
+	ok = delete_from_last(session, ids, (uint32_t)count, &scratch);
+	arena_free(&scratch);
 	mem_free(ids);
 	return ok;
 }
@@ -254,14 +257,21 @@ conclude_malformed(struct session *session)
 	    "%s: bad message format: From: is missing, there twice or cannot be "
 	    "read, or StrictHeaders forbids it; signatures not looked at",
 	    message_job_id(session));
+	metrics_count(METRIC_VERIFY, METRIC_VERIFY_PERMERROR, METRIC_NONE);
 	message_refuse(session, VERDICT_PASS, "", NULL);
 }
 
 static void
 conclude_lost(struct session *session)
 {
-	message_refuse(session, settings_verdict(session->host->settings->on_security),
-	    "too much DKIM signature data", NULL);
+	enum verdict verdict = settings_verdict(session->host->settings->on_security);
+
+	log_line(LOG_LEVEL_NOTICE, "%s: too much DKIM signature data (On-Security); message %s",
+	    message_job_id(session), outcome_verdict_words(verdict));
+	metrics_count(METRIC_VERIFY, METRIC_VERIFY_PERMERROR, METRIC_NONE);
+	if (verdict == VERDICT_TEMPFAIL)
+		metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_SIZE, METRIC_NONE);
+	message_refuse(session, verdict, "too much DKIM signature data", NULL);
 }
 
 static void

@@ -68,12 +68,13 @@ struct authres_claim {
  * U-labels. */
 struct authres_claim authres_read(struct span value, struct arena *arena);
 
-/* Must a field with that value go? ids: NULL-terminated names that are ours (lower case, without
- * final dot). A field goes when its id is one of ids and it has a dkim result, or remove_all, or is
- * malformed. Readers of mail differ about comments, quotes and stray octets in an id: all that
- * stands in front of the first ';' is looked at in several ways. When no id can be read, or none
- * that is a name, the field goes if one of ids stands anywhere in it as a word (and, if it is
- * well-formed, has a dkim result, or remove_all). */
+/* Must a field with that value go? ids: NULL-terminated names that are ours, written in any way
+ * that authres_read knows. A field goes when its id is one of ids and it has a dkim result, or
+ * remove_all, or is malformed. Readers of mail differ about comments, quotes and stray octets in an
+ * id: all that stands in front of the first ';' is looked at in several ways. When no id can be
+ * read, or none that is a name, the field goes if one of ids stands anywhere in it as a word (and,
+ * if it is well-formed, has a dkim result, or remove_all). arena: nothing of it is needed later; a
+ * few times AUTHRES_ID_MAX will do. */
 bool authres_is_forged(
     struct span value, const char *const *ids, bool remove_all, struct arena *arena);
 
