@@ -471,6 +471,11 @@ test_most_signatures(void **state)
 static void
 test_trusted_first(void **state)
 {
+	static const char *const results[] = {
+	    "dkim=neutral reason=\"signature ignored, the message has too many\" "
+	    "header.d=a.example",
+	    "dkim=pass (256-bit key) header.d=b.example",
+	    "dkim=pass (256-bit key) header.d=example.com"};
 	struct vworld v;
 	struct reply reply = {.verdict = VERDICT_VERIFY, .trusted = 2};
 
@@ -482,9 +487,45 @@ test_trusted_first(void **state)
 	session_answer(&v.w.session, &reply);
 	body_and_end(&v, BODY);
 	assert_string_equal(replies(&v.w), "ia");
-	assert_inserted(&v, 0, "Authentication-Results", "dkim=neutral");
-	assert_inserted(&v, 0, "Authentication-Results", "header.d=b.example");
+	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++)
+		assert_inserted(&v, 0, "Authentication-Results", results[i]);
 	vend(&v);
+}
+
+/* A name that is none is never asked for; what is valid beside it is. RFC 6376 6.1.1, and
+ * "d=example.net(.example.com". */
+static void
+test_no_name_no_question(void **state)
+{
+	static const char *const changes[][2] = {{"d=example.com", "d=example.com(.a.org"},
+	    {"d=example.com", "d=example..com"}, {"d=example.com", "d=a_-.b@c"}, {"s=s;", "s=s s;"},
+	    {"s=s;", "s=..;"}, {"s=s;", "s=;"}, {"d=example.com;", "d=example.com; i=@other.org;"},
+	    {"d=example.com;", "d=example.com; i=a@sub..example.com;"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		struct vworld v;
+		char *value, changed[2000];
+		const char *at;
+
+		vbegin(&v, "Mode v\n", "s._domainkey.example.com !TIMEOUT\n");
+		value = vsign(&v, "example.com", BODY);
+		at = strstr(value, changes[i][0]);
+		assert_non_null(at);
+		snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - value), value,
+		    changes[i][1], at + strlen(changes[i][0]));
+		step(&v.w, MILTER_MAIL);
+		header(&v.w, "DKIM-Signature", changed);
+		header(&v.w, "From", FROM);
+		step(&v.w, MILTER_EOH);
+		assert_int_equal(resolver_open_count(v.w.host.resolver), 0);
+		body_and_end(&v, BODY);
+		assert_string_equal(replies(&v.w), "ia");
+		assert_inserted(&v, 0, "Authentication-Results",
+		    "dkim=permerror reason=\"signature syntax error\"");
+		mem_free(value);
+		vend(&v);
+	}
 }
 
 /* ---- malformed messages ---- */
@@ -662,6 +703,84 @@ test_authserv_id(void **state)
 	}
 }
 
+/* HOSTNAME is this host's; an MTA that does not say its name has none. */
+static void
+test_authserv_id_of_nobody(void **state)
+{
+	struct vworld v;
+	char expected[300];
+
+	(void)state;
+	vbegin(&v, "Mode v\nAlwaysAddARHeader yes\nAuthservID HOSTNAME\n", "");
+	VHEADERS(&v, NULL);
+	body_and_end(&v, BODY);
+	assert_string_equal(replies(&v.w), "ia");
+	snprintf(expected, sizeof(expected), " %s; dkim=none", v.w.settings->host_name);
+	assert_inserted(&v, 0, "Authentication-Results", expected);
+	vend(&v);
+	vbegin(&v, "Mode v\nAlwaysAddARHeader yes\n", "");
+	v.w.session.mta_name[0] = '\0';
+	VHEADERS(&v, NULL);
+	body_and_end(&v, BODY);
+	assert_string_equal(replies(&v.w), "ia");
+	assert_inserted(&v, 0, "Authentication-Results", " unknown-host; dkim=none");
+	vend(&v);
+}
+
+static void
+test_no_header_b(void **state)
+{
+	static const char *const confs[] = {"Mode v\n", "Mode v\nNoHeaderB yes\n"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct vworld v;
+		char *value;
+
+		vbegin(&v, confs[i], ZONE);
+		VHEADERS(&v, "example.com");
+		body_and_end(&v, BODY);
+		assert_string_equal(replies(&v.w), "ia");
+		value = span_dup(reply_at(&v.w, 0).value);
+		assert_int_equal(strstr(value, "header.b=") != NULL, i == 0);
+		mem_free(value);
+		vend(&v);
+	}
+}
+
+/* Results are written, and forged ones go, also where the message is malformed or quarantined. */
+static void
+test_forged_results_of_odd_messages(void **state)
+{
+	static const struct {
+		const char *conf, *second, *replies, *result;
+	} rows[] = {
+	    {"", "From", "mia", "dkim=permerror (bad message/signature format)"},
+	    {"IgnoreMalformedMail yes\n", "From", "ma", NULL},
+	    {"On-NoSignature quarantine\nAlwaysAddARHeader yes\n", "X-From", "miqc", "dkim=none"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vworld v;
+		char conf[128];
+
+		snprintf(conf, sizeof(conf), "Mode v\n%s", rows[i].conf);
+		vbegin(&v, conf, "");
+		step(&v.w, MILTER_MAIL);
+		header(&v.w, "Authentication-Results", OURS);
+		header(&v.w, "From", FROM);
+		header(&v.w, rows[i].second, FROM);
+		step(&v.w, MILTER_EOH);
+		body_and_end(&v, BODY);
+		assert_string_equal(replies(&v.w), rows[i].replies);
+		assert_int_equal(reply_at(&v.w, 0).index, 1);
+		if (rows[i].result != NULL)
+			assert_inserted(&v, 1, "Authentication-Results", rows[i].result);
+		vend(&v);
+	}
+}
+
 int
 main(void)
 {
@@ -685,10 +804,14 @@ main(void)
 	    cmocka_unit_test(test_asked_once),
 	    cmocka_unit_test(test_most_signatures),
 	    cmocka_unit_test(test_trusted_first),
+	    cmocka_unit_test(test_no_name_no_question),
 	    cmocka_unit_test(test_malformed),
 	    cmocka_unit_test(test_forged_results),
 	    cmocka_unit_test(test_forged_results_without_memory),
+	    cmocka_unit_test(test_forged_results_of_odd_messages),
+	    cmocka_unit_test(test_no_header_b),
 	    cmocka_unit_test(test_authserv_id),
+	    cmocka_unit_test(test_authserv_id_of_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
