@@ -101,6 +101,16 @@ log_outcome(const struct session *session, const struct outcome *outcome)
 }
 
 static void
+count_tempfail(const struct outcome *outcome)
+{
+	if (outcome->verdict == VERDICT_TEMPFAIL)
+		metrics_count(METRIC_TEMPFAIL,
+		    outcome->cause == OUTCOME_DNS_ERROR ? METRIC_TEMPFAIL_DNS
+							: METRIC_TEMPFAIL_VERIFY,
+		    METRIC_NONE);
+}
+
+static void
 count_results(const struct verify *verify, const struct outcome *outcome)
 {
 	static const enum metric_verify_result results[] = {[VERIFY_NONE] = METRIC_VERIFY_NONE,
@@ -112,11 +122,7 @@ count_results(const struct verify *verify, const struct outcome *outcome)
 	    [VERIFY_PERMERROR] = METRIC_VERIFY_PERMERROR};
 	size_t count = verify == NULL ? 0 : verify_count(verify);
 
-	if (outcome->verdict == VERDICT_TEMPFAIL)
-		metrics_count(METRIC_TEMPFAIL,
-		    outcome->cause == OUTCOME_DNS_ERROR ? METRIC_TEMPFAIL_DNS
-							: METRIC_TEMPFAIL_VERIFY,
-		    METRIC_NONE);
+	count_tempfail(outcome);
 	if (count == 0)
 		metrics_count(METRIC_VERIFY, METRIC_VERIFY_NONE, METRIC_NONE);
 	for (size_t i = 0; i < count; i++) {
@@ -249,16 +255,31 @@ put_results(struct session *session)
 
 /* ---- the verdict ---- */
 
-/* Not a message whose signatures can mean anything. */
+/* Its signatures can mean nothing: it fares as one with a bad signature, or with none, so that a
+ * second From is no way around these actions. Without From no author is spoken for: accepted, as by
+ * opendkim. */
+static enum outcome_cause
+malformed_cause(const struct session *session)
+{
+	if (session->host->settings->verifying.ignore_malformed ||
+	    !session->message.headers_ready ||
+	    header_list_find(&session->message.headers, SPAN_LIT("From")) == NULL)
+		return OUTCOME_FINE;
+	return verification_has_signatures(session) ? OUTCOME_BAD_SIGNATURE : OUTCOME_NO_SIGNATURE;
+}
+
 static void
 conclude_malformed(struct session *session)
 {
+	struct outcome outcome = outcome_for(session->host->settings, malformed_cause(session));
+
 	log_line(LOG_LEVEL_NOTICE,
 	    "%s: bad message format: From: is missing, there twice or cannot be "
-	    "read, or StrictHeaders forbids it; signatures not looked at",
-	    message_job_id(session));
+	    "read, or StrictHeaders forbids it; signatures not looked at; message %s",
+	    message_job_id(session), outcome_verdict_words(outcome.verdict));
 	metrics_count(METRIC_VERIFY, METRIC_VERIFY_PERMERROR, METRIC_NONE);
-	message_refuse(session, VERDICT_PASS, "", NULL);
+	count_tempfail(&outcome);
+	message_refuse(session, outcome.verdict, outcome.text, outcome.detail);
 }
 
 static void

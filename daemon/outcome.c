@@ -87,7 +87,7 @@ verdict_for(const struct settings *settings, enum outcome_cause cause)
 }
 
 struct outcome
-outcome_of(const struct settings *settings, const struct verify *verify)
+outcome_for(const struct settings *settings, enum outcome_cause cause)
 {
 	static const struct {
 		const char *text, *detail;
@@ -97,13 +97,23 @@ outcome_of(const struct settings *settings, const struct verify *verify)
 	    [OUTCOME_KEY_ABSENT] = {"DKIM key retrieval failed", "7.5"},
 	    [OUTCOME_DNS_ERROR] = {"DKIM key retrieval failed", "7.5"},
 	    [OUTCOME_INTERNAL] = {"internal DKIM error", "7.0"}};
+
+	return (struct outcome){cause, verdict_for(settings, cause), refusals[cause].text,
+	    refusals[cause].detail, NULL};
+}
+
+struct outcome
+outcome_of(const struct settings *settings, const struct verify *verify)
+{
 	const struct verify_signature *signature = deciding_signature(verify);
 	enum outcome_cause cause = OUTCOME_NO_SIGNATURE;
+	struct outcome outcome;
 
 	if (signature != NULL)
 		cause = rank(signature) > 0 ? cause_of(signature) : OUTCOME_FINE;
-	return (struct outcome){cause, verdict_for(settings, cause), refusals[cause].text,
-	    refusals[cause].detail, signature};
+	outcome = outcome_for(settings, cause);
+	outcome.signature = signature;
+	return outcome;
 }
 
 const char *

@@ -33,6 +33,9 @@ struct outcome {
  * verify: NULL for a message without signatures. */
 struct outcome outcome_of(const struct settings *settings, const struct verify *verify);
 
+/* What follows from a cause that is known without a verifier. */
+struct outcome outcome_for(const struct settings *settings, enum outcome_cause cause);
+
 /* Words for the log: "rejected". Static. */
 const char *outcome_verdict_words(enum verdict verdict);
 /* "bad signature data". Static. */

@@ -565,6 +565,50 @@ test_malformed(void **state)
 	}
 }
 
+/* A second From is no way around On-BadSignature and On-NoSignature; without From nobody is spoken
+ * for, and opendkim accepts. */
+static void
+test_malformed_is_refused(void **state)
+{
+	static const struct {
+		const char *conf, *first, *second, *replies, *text;
+		bool is_signed;
+	} rows[] = {
+	    {"On-NoSignature reject\n", "From", "From", "y", "550 5.7.0 no DKIM signature data",
+		false},
+	    {"On-NoSignature reject\n", "From", "From", "ia", NULL, true},
+	    {"On-BadSignature tempfail\n", "From", "From", "y", "451 4.7.0 bad DKIM signature data",
+		true},
+	    {"On-BadSignature reject\n", "From", "From", "ia", NULL, false},
+	    {"On-BadSignature reject\nStrictHeaders yes\n", "From", "X-Y", "y",
+		"550 5.7.0 bad DKIM signature data", true},
+	    {"On-Default reject\nIgnoreMalformedMail yes\n", "From", "From", "a", NULL, true},
+	    {"On-Default reject\n", "X-Y", "X-Z", "ia", NULL, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vworld v;
+		char conf[128], *value;
+
+		snprintf(conf, sizeof(conf), "Mode v\n%s", rows[i].conf);
+		vbegin(&v, conf, ZONE);
+		value = vsign(&v, "example.com", BODY);
+		step(&v.w, MILTER_MAIL);
+		if (rows[i].is_signed)
+			header(&v.w, "DKIM-Signature", value);
+		header(&v.w, rows[i].first, FROM);
+		header(&v.w, rows[i].second, FROM);
+		step(&v.w, MILTER_EOH);
+		body_and_end(&v, BODY);
+		assert_string_equal(replies(&v.w), rows[i].replies);
+		if (rows[i].text != NULL)
+			assert_text(reply_at(&v.w, 0).text, rows[i].text);
+		mem_free(value);
+		vend(&v);
+	}
+}
+
 /* ---- forged results ---- */
 
 #define OURS " mx.example.net; dkim=pass header.d=bank.example"
@@ -805,6 +849,7 @@ main(void)
 	    cmocka_unit_test(test_trusted_first),
 	    cmocka_unit_test(test_no_name_no_question),
 	    cmocka_unit_test(test_malformed),
+	    cmocka_unit_test(test_malformed_is_refused),
 	    cmocka_unit_test(test_forged_results),
 	    cmocka_unit_test(test_forged_results_without_memory),
 	    cmocka_unit_test(test_forged_results_of_odd_messages),
