@@ -4,6 +4,8 @@
  */
 #include "tests/unit/verify_world.h"
 
+#include "lib/base/metrics.h"
+
 #define ZONE "s._domainkey.example.com $K\n"
 
 static void
@@ -343,6 +345,24 @@ test_log(void **state)
 		assert_true(scratch_log_has(&v.w.scratch, rows[i].has));
 		if (rows[i].has_not != NULL)
 			assert_false(scratch_log_has(&v.w.scratch, rows[i].has_not));
+		vend(&v);
+	}
+}
+
+static void
+test_log_why(void **state)
+{
+	static const char *const confs[] = {"Mode v\n", "Mode v\nLogWhy yes\n"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct vworld v;
+
+		vbegin(&v, confs[i], "");
+		VHEADERS(&v, NULL);
+		body_and_end(&v, BODY);
+		assert_string_equal(replies(&v.w), "a");
+		assert_int_equal(scratch_log_has(&v.w.scratch, "4Q1: no signature data"), i == 1);
 		vend(&v);
 	}
 }
@@ -688,9 +708,13 @@ run_without_memory(struct vworld *v, size_t spare, const char *const *letters, c
 	codes = replies(&v->w);
 	assert_int_not_equal(v->w.session.state, SESSION_DONE);
 	assert_true(strcmp(codes, letters[0]) == 0 || strcmp(codes, letters[1]) == 0);
-	if (codes[0] == 'm')
+	if (codes[0] == 'm') {
+		char *result = span_dup(reply_at(&v->w, 1).value);
+
 		assert_int_equal(reply_at(&v->w, 0).index, 1);
-	else
+		assert_null(strstr(result, "dkim=none")); /* there is a signature */
+		mem_free(result);
+	} else
 		assert_text(reply_at(&v->w, 0).text, refusal);
 	arena->max = max;
 	mem_free(value);
@@ -824,6 +848,50 @@ test_forged_results_of_odd_messages(void **state)
 	}
 }
 
+/* Each result is counted once, those that are not even looked at as ignored. */
+static void
+test_counters(void **state)
+{
+	static const char *const lines[] = {"\nsignpost_verify_total{result=\"pass\"} 3\n",
+	    "\nsignpost_verify_total{result=\"neutral\"} 17\n",
+	    "\nsignpost_verify_total{result=\"permerror\"} 1\n",
+	    "\nsignpost_signatures_ignored_total 19\n", "\nsignpost_authres_removed_total 1\n",
+	    "\nsignpost_tempfail_total{reason=\"verify\"} 1\n"};
+	struct err err = ERR_NONE;
+	struct vworld v;
+	struct buf text;
+	char *value;
+
+	(void)state;
+	assert_int_equal(metrics_open(&err), ST_OK);
+	vbegin(&v, "Mode v\nOn-BadSignature tempfail\n", ZONE);
+	value = vsign(&v, "example.com", BODY);
+	step(&v.w, MILTER_MAIL);
+	for (size_t i = 0; i < VERIFY_SIGNATURES_MAX + 2; i++)
+		header(&v.w, "DKIM-Signature", value);
+	header(&v.w, "Authentication-Results", OURS);
+	header(&v.w, "From", FROM);
+	step(&v.w, MILTER_EOH);
+	body_and_end(&v, BODY);
+	assert_string_equal(replies(&v.w), "mia");
+	step(&v.w, MILTER_MAIL);
+	header(&v.w, "DKIM-Signature", value);
+	header(&v.w, "From", FROM);
+	header(&v.w, "From", FROM);
+	step(&v.w, MILTER_EOH);
+	body_and_end(&v, BODY);
+	assert_string_equal(replies(&v.w), "y");
+	mem_free(value);
+	vend(&v);
+	buf_init(&text, METRICS_TEXT_MAX);
+	assert_int_equal(metrics_write(&text), ST_OK);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (strstr(buf_text(&text), lines[i]) == NULL)
+			fail_msg("no %s in %s", lines[i], buf_text(&text));
+	buf_free(&text);
+	metrics_close();
+}
+
 int
 main(void)
 {
@@ -840,6 +908,7 @@ main(void)
 	    cmocka_unit_test(test_rules_of_the_configuration),
 	    cmocka_unit_test(test_settings_of_the_configuration),
 	    cmocka_unit_test(test_log),
+	    cmocka_unit_test(test_log_why),
 	    cmocka_unit_test(test_log_names_the_cause),
 	    cmocka_unit_test(test_waits_for_keys),
 	    cmocka_unit_test(test_keys_come_early),
@@ -856,6 +925,7 @@ main(void)
 	    cmocka_unit_test(test_no_header_b),
 	    cmocka_unit_test(test_authserv_id),
 	    cmocka_unit_test(test_authserv_id_of_nobody),
+	    cmocka_unit_test(test_counters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
