@@ -78,7 +78,7 @@ struct authres_claim authres_read(struct span value, struct arena *arena);
 bool authres_is_forged(
     struct span value, const char *const *ids, bool remove_all, struct arena *arena);
 
-/* RFC 2045 section 5.1: may a token have it? Between the two files of this header. */
+/* RFC 2045 section 5.1: may a token have it? Between the files of this header. */
 bool authres_token_octet(char c);
 
 #endif
