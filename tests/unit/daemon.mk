@@ -4,7 +4,8 @@ tests_lib_libscratch_a_SOURCES = tests/lib/scratch.c tests/lib/scratch.h
 if CMOCKA
 DAEMON_TESTS = tests/unit/test_decision tests/unit/test_frame tests/unit/test_keycache \
 	tests/unit/test_options tests/unit/test_outcome tests/unit/test_session \
-	tests/unit/test_session_keeper tests/unit/test_session_verify tests/unit/test_signer
+	tests/unit/test_session_keeper tests/unit/test_session_results \
+	tests/unit/test_session_verify tests/unit/test_signer
 check_PROGRAMS += $(DAEMON_TESTS)
 TESTS += $(DAEMON_TESTS)
 DAEMON_TEST_LDADD = tests/lib/libscratch.a $(LIBMTA) $(DAEMON_LDADD) $(UNIT_LDADD)
@@ -18,6 +19,9 @@ tests_unit_test_session_SOURCES = tests/unit/test_session.c tests/unit/session_w
 tests_unit_test_session_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_session_keeper_SOURCES = tests/unit/test_session_keeper.c tests/unit/session_world.h
 tests_unit_test_session_keeper_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_session_results_SOURCES = tests/unit/test_session_results.c \
+	tests/unit/session_world.h tests/unit/verify_world.h
+tests_unit_test_session_results_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_session_verify_SOURCES = tests/unit/test_session_verify.c tests/unit/session_world.h \
 	tests/unit/verify_world.h
 tests_unit_test_session_verify_LDADD = $(DAEMON_TEST_LDADD)

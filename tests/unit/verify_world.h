@@ -1,6 +1,6 @@
 /*
  * verify_world.h - session_world.h with mail that is signed by a key of the test, and a resolver
- * that answers from a text: for test_session_verify.c.
+ * that answers from a text: for test_session_verify.c and test_session_results.c.
  */
 #ifndef SIGNPOST_TESTS_UNIT_VERIFY_WORLD_H
 #define SIGNPOST_TESTS_UNIT_VERIFY_WORLD_H
@@ -12,6 +12,7 @@
 #include "lib/dns/dns.h"
 
 #define BODY "Hello\r\n"
+#define ZONE "s._domainkey.example.com $K\n"
 #define NOW INT64_C(1790000000)
 #define DOMAINS_MAX 4
 
@@ -129,6 +130,13 @@ vheaders(struct vworld *v, const char *const *domains)
 	step(&v->w, MILTER_EOH);
 }
 #define VHEADERS(v, ...) vheaders(v, (const char *const[]){__VA_ARGS__, NULL})
+
+static __attribute__((unused)) void
+body_and_end(struct vworld *v, const char *text)
+{
+	body(&v->w, span_str(text), false);
+	eom(&v->w, "");
+}
 
 /* One round of the loop after the other until the session waits for nothing. */
 static __attribute__((unused)) void
