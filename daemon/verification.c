@@ -128,11 +128,10 @@ on_answer(void *owner, const struct dns_answer *answer)
 	for (size_t i = 0; i < key.count; i++)
 		texts[i] = answer->texts[i].joined;
 	log_answer(session, verify_query(verification->verify, question->index, &same_as), answer);
-	/* From the last to the first: same_as is the first that still waits for this name. */
-	for (size_t i = verify_count(verification->verify); i > question->index; i--)
-		if (verify_query(verification->verify, i - 1, &same_as).n > 0 &&
+	for (size_t i = question->index; i < verify_count(verification->verify); i++)
+		if (verify_query(verification->verify, i, &same_as).n > 0 &&
 		    same_as == question->index)
-			verify_key(verification->verify, i - 1, &key);
+			verify_key(verification->verify, i, &key);
 	verification->waiting--;
 	if (verification->waiting == 0 && session->question == QUESTION_KEYS)
 		session->host->resume(session);
