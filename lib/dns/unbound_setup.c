@@ -50,6 +50,9 @@ static const struct option options[] = {
     {"infra-keep-probing:", "yes"},
     {"infra-host-ttl:", "5"},
     {"infra-cache-max-rtt:", "3000"},
+    /* A cache next door answers what it has in no time and looks for the rest for seconds: from the
+     * former libunbound would learn to give up the latter after 0.4 s. */
+    {"infra-cache-min-rtt:", "600"},
     {"outbound-msg-retry:", "3"},
     {"tcp-reuse-timeout:", "10000"},
 };
