@@ -49,14 +49,37 @@ def signed(key, domain=verifying.DOMAIN):
     return message_packets(verifying.sign(key, domain=domain, selector=selector())[0])
 
 
-def authority(key, silent=("silent.example",), **options):
-    """A server that knows the key under every name but those of SILENT, to which it says nothing."""
+def known_everywhere(key):
+    """An answer for each name but those below silent.example."""
     def answer(query):
-        name = query.question[0].name.to_text(omit_final_dot=True).lower()
-        if name.endswith(tuple(silent)):
+        if query.question[0].name.to_text(omit_final_dot=True).lower().endswith("silent.example"):
             return None
         return dnsservers.response(query, [key.record] if query.question[0].rdtype == 16 else [])
-    return dnsservers.Scripted(answer, **options)
+    return answer
+
+
+def authority(key, **options):
+    return dnsservers.Scripted(known_everywhere(key), **options)
+
+
+class Cache(dnsservers.Scripted):
+    """Has everything but names with "cold" in them: those it knows SECONDS after the first question, and not sooner."""
+
+    def __init__(self, answer, seconds):
+        super().__init__(answer)
+        self.seconds, self.first = seconds, {}
+
+    def _later(self, send, *args):
+        name = args[-2][12:] if send == self._send_udp else args[-1][14:]
+        left = 0.0
+        if b"cold" in name.lower():
+            left = self.first.setdefault(name.lower(), time.monotonic()) + self.seconds - time.monotonic()
+        if left <= 0:
+            send(*args)
+            return
+        timer = threading.Timer(left, send, args)
+        timer.daemon = True
+        timer.start()
 
 
 def verifier(program, folder, server, settings=None, **options):
@@ -211,26 +234,6 @@ def test_silent_names_do_not_starve_others(program, folder, key, attackers):
     assert counts(outcomes) == {"pass": len(outcomes)}
 
 
-class Cache(dnsservers.Scripted):
-    """Has everything but names with "cold" in them: those it knows SECONDS after the first question, and not sooner."""
-
-    def __init__(self, answer, seconds):
-        super().__init__(answer)
-        self.seconds, self.first = seconds, {}
-
-    def _later(self, send, *args):
-        name = args[-2][12:] if send == self._send_udp else args[-1][14:]
-        left = 0.0
-        if b"cold" in name.lower():
-            left = self.first.setdefault(name.lower(), time.monotonic()) + self.seconds - time.monotonic()
-        if left <= 0:
-            send(*args)
-            return
-        timer = threading.Timer(left, send, args)
-        timer.daemon = True
-        timer.start()
-
-
 async def cold_and_warm(daemon, key):
     """A message with a key that the cache must look for, while those of others come at once."""
     taken = []
@@ -249,7 +252,7 @@ async def cold_and_warm(daemon, key):
 @pytest.mark.parametrize("seconds", [0.1, 1, 3])
 def test_a_cache_may_take_its_time(program, folder, key, seconds):
     """What a cache has comes at once; that must not teach the resolver to give up early what it has not."""
-    with Cache(lambda query: dnsservers.response(query, [key.record]), seconds) as server, \
+    with Cache(known_everywhere(key), seconds) as server, \
             verifier(program, folder, server, {"DNSTimeout": 5}) as daemon:
         cold, warm = asyncio.run(cold_and_warm(daemon, key))
         healthy(daemon)
@@ -257,3 +260,189 @@ def test_a_cache_may_take_its_time(program, folder, key, seconds):
     assert counts(warm) == {"pass": len(warm)}
     assert cold.passed, cold
     assert cold.seconds < seconds + 2
+
+
+# ---- a server that dies ----
+
+async def sent_steadily(daemon, key, seconds, per_second=60):
+    """[(when it was sent, outcome)]; each message has a key that nobody knows yet."""
+    async def one(after):
+        packets = signed(key, f"{selector()}.example.net")
+        await asyncio.sleep(after)
+        begun = time.monotonic()
+        return begun, await manymail.one(daemon.address, packets)
+
+    return await asyncio.gather(*(one(n / per_second) for n in range(seconds * per_second)))
+
+
+def test_a_dead_server_is_alive_again_soon(program, folder, key):
+    zone = dnsservers.zone("example.net", "* TXT " + dnsservers.txt(key.record).split(" ", 1)[1])
+    times = {}
+
+    async def play(daemon, server):
+        sending = asyncio.create_task(sent_steadily(daemon, key, 14))
+        await asyncio.sleep(3)
+        server.process.signal(signal.SIGKILL)
+        times["down"] = time.monotonic()
+        await asyncio.sleep(3)
+        server.stop()
+        await asyncio.to_thread(server.start)
+        times["up"] = time.monotonic()
+        return await sending
+
+    with dnsservers.Named(folder, {"example.net": zone}) as server, verifier(program, folder, server) as daemon:
+        found = asyncio.run(play(daemon, server))
+        healthy(daemon)
+    bad = [begun for begun, one in found if not one.passed]
+    print(f"\n{len(found)} messages, the server down for {times['up'] - times['down']:.1f} s: {counts(one for _, one in found)}; "
+          f"the last tempfailed one {bad[-1] - times['up']:+.1f} s from when it was up again")
+    assert set(counts(one for _, one in found)) == {"pass", "tempfail"}
+    assert max(one.seconds for _, one in found) < TIMEOUT + 1
+    assert min(bad) >= times["down"] - TIMEOUT
+    assert max(bad) < times["up"] + 3
+
+
+# ---- MTAs that do not wait, processes that end ----
+
+COLD = 1.0
+
+
+@pytest.fixture
+def awaiting(program, folder, key):
+    """A daemon whose resolver needs COLD seconds for each name, and never answers some."""
+    with Cache(known_everywhere(key), COLD) as server:
+        with verifier(program, folder, server, signing(folder, key)) as daemon:
+            daemon.key = key
+            yield daemon
+
+
+def fresh(daemon):
+    return signed(daemon.key, f"{selector()}.cold.example.net")
+
+
+def never():
+    return unsound([f"{selector()}.silent.example"])
+
+
+END = manymail.packet(b"E")
+
+
+async def with_connection(daemon, play):
+    connection = await manymail.Connection.open(daemon.address)
+    try:
+        return await play(connection)
+    finally:
+        await connection.close()
+
+
+def test_abort_while_keys_are_asked(awaiting):
+    async def play(connection):
+        connection.writer.write(never()[:-len(END)] + manymail.packet(b"A"))
+        return await connection.send(fresh(awaiting))
+
+    one = asyncio.run(with_connection(awaiting, play))
+    assert one.passed and one.seconds < TIMEOUT, one
+    healthy(awaiting)
+
+
+def test_messages_without_waiting_for_verdicts(awaiting):
+    """Each gets its verdict, in order, also behind an ABORT and a QUIT_NC."""
+    async def play(connection):
+        connection.writer.write(never() + fresh(awaiting) + manymail.packet(b"A") + never() + manymail.packet(b"K") +
+                                manymail.packet(b"C", b"mail.outside.test\0004\x10\x00192.0.2.25\0") + fresh(awaiting))
+        return [await connection.outcome() for _ in range(4)]
+
+    outcomes = asyncio.run(with_connection(awaiting, play))
+    assert [list(counts([one]))[0] for one in outcomes] == ["tempfail", "pass", "tempfail", "pass"], outcomes
+    healthy(awaiting)
+
+
+def test_connections_that_close_while_keys_are_awaited(awaiting):
+    async def hang_up(packets, more):
+        connection = await manymail.Connection.open(awaiting.address)
+        connection.writer.write(packets)
+        await connection.writer.drain()
+        await asyncio.sleep(0.3)
+        connection.writer.write(more)
+        await connection.close()
+
+    async def play():
+        endings = [b"", manymail.packet(b"Q"), never(), manymail.packet(b"A"), b"\0\0"]
+        await asyncio.gather(*(hang_up(never() if n % 2 else fresh(awaiting), endings[n % 5]) for n in range(200)))
+        return await manymail.one(awaiting.address, fresh(awaiting))
+
+    before = descriptors(front_end(awaiting))
+    assert asyncio.run(play()).passed
+    assert at_rest(awaiting, before) <= before + 1
+    healthy(awaiting)
+
+
+async def in_the_middle(daemon, count, action):
+    """Outcomes of COUNT messages that wait for keys when ACTION is done."""
+    messages = [fresh(daemon) for _ in range(count)]
+
+    async def act():
+        await asyncio.sleep(COLD / 2)
+        action()
+
+    outcomes, _ = await asyncio.gather(manymail.all_at_once(daemon.address, messages), act())
+    return outcomes
+
+
+def test_reload_while_keys_are_awaited(awaiting):
+    outcomes = asyncio.run(in_the_middle(awaiting, 100, lambda: os.kill(awaiting.pid, signal.SIGUSR1)))
+    assert counts(outcomes) == {"pass": 100}
+    assert procs.wait_until(lambda: "configuration reloaded" in awaiting.log(), 10)
+    assert asyncio.run(manymail.one(awaiting.address, fresh(awaiting))).passed
+    assert procs.wait_until(lambda: len(of_name(awaiting, "sp-frontend")) == 1, 10)
+    healthy(awaiting)
+
+
+def test_an_orderly_end_while_keys_are_awaited(awaiting):
+    outcomes = asyncio.run(in_the_middle(awaiting, 100, lambda: os.kill(awaiting.pid, signal.SIGTERM)))
+    assert counts(outcomes) == {"pass": 100}
+    assert awaiting.process.wait(10) == 0
+
+
+def test_a_killed_keeper_is_no_matter_to_keys(awaiting):
+    def kill():
+        os.kill(of_name(awaiting, "sp-keeper")[0], signal.SIGKILL)
+
+    assert counts(asyncio.run(in_the_middle(awaiting, 100, kill))) == {"pass": 100}
+    assert procs.wait_until(lambda: asyncio.run(manymail.one(awaiting.address, OWN, INTERNAL)).signed, 10)
+    assert awaiting.process.poll() is None
+
+
+def test_a_killed_front_end_loses_what_it_had(awaiting):
+    def kill():
+        os.kill(front_end(awaiting), signal.SIGKILL)
+
+    assert counts(asyncio.run(in_the_middle(awaiting, 100, kill))) == {"lost": 100}
+    assert procs.wait_until(lambda: asyncio.run(manymail.one(awaiting.address, fresh(awaiting))).passed, 10)
+    assert awaiting.process.poll() is None
+
+
+# ---- many ----
+
+async def many(daemon, messages, count, connections=20):
+    async def sender(mine):
+        connection = await manymail.Connection.open(daemon.address)
+        for n in range(mine):
+            one = await connection.send(messages[n % len(messages)])
+            assert one.passed, one
+        await connection.close()
+
+    await asyncio.gather(*(sender(count // connections) for _ in range(connections)))
+
+
+def test_memory_after_many_messages(program, folder, key):
+    messages = [signed(key, f"d{i}.example.net") for i in range(50)]
+    with authority(key) as server, verifier(program, folder, server, unix=True) as daemon:
+        asyncio.run(many(daemon, messages, MESSAGES // 10))
+        first, begun = procs.rss_kib([front_end(daemon)]), time.monotonic()
+        asyncio.run(many(daemon, messages, MESSAGES - MESSAGES // 10))
+        last, seconds = procs.rss_kib([front_end(daemon)]), time.monotonic() - begun
+        healthy(daemon)
+    print(f"\n{MESSAGES} verified messages: RSS {first} KiB after a tenth, {last} KiB at the end; {MESSAGES * 0.9 / seconds:.0f} a second")
+    if not is_sanitized(program):
+        assert last <= first * (1 + GROWTH_MAX)
