@@ -144,29 +144,38 @@ own_ids(struct session *session)
 	return ids;
 }
 
-/* From the last to the first, so that no index moves before it is used (CVE-2022-48521). */
+static bool
+delete_result(struct session *session, size_t at)
+{
+	metrics_count(METRIC_AUTHRES_REMOVED, METRIC_NONE, METRIC_NONE);
+	return milter_put_chgheader(
+		   &session->out, (uint32_t)at, SPAN_LIT(AUTHRES_FIELD_NAME), SPAN_EMPTY) == ST_OK;
+}
+
+/* From the last to the first, so that no index moves before it is used (CVE-2022-48521). What was
+ * not kept cannot be judged, and goes. */
 static bool
 delete_forged(struct session *session)
 {
 	struct session_message *message = &session->message;
 	const struct span name = SPAN_LIT(AUTHRES_FIELD_NAME);
-	uint32_t at =
-	    message->headers_ready ? (uint32_t)header_list_count(&message->headers, name) : 0;
+	size_t at = message->headers_ready ? header_list_count(&message->headers, name) : 0;
 	const char *const *ids = at == 0 ? NULL : own_ids(session);
 	bool all = session->host->settings->verifying.remove_all;
 
 	if (at > 0 && ids == NULL)
 		return false;
+	for (size_t i = message->verification.results_cut; i > 0; i--)
+		if (!delete_result(session, at + i))
+			return false;
 	for (size_t i = message->headers.count; at > 0 && i > 0; i--) {
 		const struct header_field *field = &message->headers.fields[i - 1];
 
 		if (!header_name_eq(field->name, name))
 			continue;
-		if (authres_is_forged(field->value, ids, all, &message->arena)) {
-			if (milter_put_chgheader(&session->out, at, name, SPAN_EMPTY) != ST_OK)
-				return false;
-			metrics_count(METRIC_AUTHRES_REMOVED, METRIC_NONE, METRIC_NONE);
-		}
+		if (authres_is_forged(field->value, ids, all, &message->arena) &&
+		    !delete_result(session, at))
+			return false;
 		at--;
 	}
 	return true;
@@ -227,8 +236,14 @@ conclude_malformed(struct session *session)
 static void
 conclude_lost(struct session *session)
 {
-	message_refuse(session, settings_verdict(session->host->settings->on_security),
-	    "too much DKIM signature data", NULL);
+	const struct verification *verification = &session->message.verification;
+	enum verdict verdict = settings_verdict(session->host->settings->on_security);
+
+	/* More than can be removed: nobody has so many in good faith. */
+	if (verification->results_cut > HEADER_FIELDS_MAX)
+		verdict = VERDICT_TEMPFAIL;
+	message_refuse(session, verdict,
+	    verification->cut ? "too much header data" : "too much DKIM signature data", NULL);
 }
 
 static void
