@@ -51,7 +51,10 @@ log_failure(const struct session *session, const struct outcome *outcome)
 	    SPAN_ARG(signature->field.selector), SPAN_ARG(signature->field.domain),
 	    SPAN_ARG(signature->field.algorithm_text), verify_reason_text(signature->reason),
 	    signature->detail.n > 0 ? ": " : "", SPAN_ARG(signature->detail));
-	log_line(LOG_LEVEL_INFO, "%s: %s", message_job_id(session), outcome_words(outcome->cause));
+	/* A refusal says it itself. */
+	if (outcome->verdict == VERDICT_PASS)
+		log_line(LOG_LEVEL_INFO, "%s: %s", message_job_id(session),
+		    outcome_words(outcome->cause));
 }
 
 static void

@@ -48,7 +48,7 @@ static const struct option options[] = {
     {"cache-max-negative-ttl:", "300"},
     /* A server that was down is asked again soon, and questions to a silent one end. */
     {"infra-keep-probing:", "yes"},
-    {"infra-host-ttl:", "5"},
+    {"infra-host-ttl:", "1"},
     {"infra-cache-max-rtt:", "3000"},
     /* A cache next door answers what it has in no time and looks for the rest for seconds: from the
      * former libunbound would learn to give up the latter after 0.4 s. */

@@ -275,18 +275,22 @@ async def sent_steadily(daemon, key, seconds, per_second=60):
     return await asyncio.gather(*(one(n / per_second) for n in range(seconds * per_second)))
 
 
-def test_a_dead_server_is_alive_again_soon(program, folder, key):
+@pytest.mark.parametrize("how, down", [(signal.SIGKILL, 3), (signal.SIGSTOP, 12)])
+def test_a_dead_server_is_alive_again_soon(program, folder, key, how, down):
     zone = dnsservers.zone("example.net", "* TXT " + dnsservers.txt(key.record).split(" ", 1)[1])
     times = {}
 
     async def play(daemon, server):
-        sending = asyncio.create_task(sent_steadily(daemon, key, 14))
-        await asyncio.sleep(3)
-        server.process.signal(signal.SIGKILL)
+        sending = asyncio.create_task(sent_steadily(daemon, key, down + 8))
+        await asyncio.sleep(2)
+        server.process.signal(how)
         times["down"] = time.monotonic()
-        await asyncio.sleep(3)
-        server.stop()
-        await asyncio.to_thread(server.start)
+        await asyncio.sleep(down)
+        if how == signal.SIGKILL:
+            server.stop()
+            await asyncio.to_thread(server.start)
+        else:
+            server.process.signal(signal.SIGCONT)
         times["up"] = time.monotonic()
         return await sending
 
@@ -294,7 +298,7 @@ def test_a_dead_server_is_alive_again_soon(program, folder, key):
         found = asyncio.run(play(daemon, server))
         healthy(daemon)
     bad = [begun for begun, one in found if not one.passed]
-    print(f"\n{len(found)} messages, the server down for {times['up'] - times['down']:.1f} s: {counts(one for _, one in found)}; "
+    print(f"\n{how.name}: {len(found)} messages, the server down for {times['up'] - times['down']:.1f} s: {counts(one for _, one in found)}; "
           f"the last tempfailed one {bad[-1] - times['up']:+.1f} s from when it was up again")
     assert set(counts(one for _, one in found)) == {"pass", "tempfail"}
     assert max(one.seconds for _, one in found) < TIMEOUT + 1
