@@ -157,20 +157,21 @@ def test_nobody_answers(program, folder, key):
             verifier(program, folder, server, {**signing(folder, key), "DNSCacheSize": 262144}) as daemon:
         assert asyncio.run(manymail.one(daemon.address, OWN, INTERNAL)).signed
         before, samples = descriptors(front_end(daemon)), []
-        for n in range(6):
+        for n in range(8):
             messages = [unsound([f"d{n}-{i}.silent.example"]) for i in range(200)]
             latencies = asyncio.run(silent_round(daemon, messages))
-            open_now = at_rest(daemon, before) if n % 2 else None
-            samples.append((procs.rss_kib([front_end(daemon)]), latencies[len(latencies) * 99 // 100], open_now))
+            samples.append((procs.rss_kib([front_end(daemon)]), round(latencies[len(latencies) * 99 // 100], 4)))
+        open_now = at_rest(daemon, before)
         log = daemon.log()
         healthy(daemon)
-    print(f"\n200 messages, silent resolver, a round each: RSS KiB, 99 % of signing latencies, descriptors {samples}; "
-          f"at first {before} descriptors")
+    print(f"\n200 messages, silent resolver, a round each: RSS KiB and 99 % of signing latencies {samples}; "
+          f"descriptors {before} -> {open_now}")
     assert open_now <= before + 1
-    assert log.count(".silent.example: ") == 1200
+    assert log.count(".silent.example: ") == 1600
     if not is_sanitized(program):
-        assert samples[-1][0] <= samples[1][0] * 1.2     # 800 names more; each is held for 5 KB and more
-        assert max(p99 for _, p99, _ in samples) < 0.5
+        # From the fourth round on, when libunbound holds as much as ever, to the last.
+        assert samples[-1][0] <= samples[3][0] * 1.2
+        assert max(p99 for _, p99 in samples) < 0.5
 
 
 def test_slow_answers_are_awaited_together(program, folder, key):
