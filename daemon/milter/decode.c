@@ -301,12 +301,13 @@ stream_body(struct milter_decoder *dec, struct span *input, struct milter_event 
 static enum status
 skip_header(struct milter_decoder *dec, struct span *input, struct milter_event *event_out)
 {
+	size_t most = dec->packet_max > SKIPPED_NAME_MAX ? SKIPPED_NAME_MAX : dec->packet_max - 1;
 	struct span part = take(input, dec->left), name;
 	size_t end;
 
 	dec->left -= part.n;
-	if (dec->held.n < SKIPPED_NAME_MAX)
-		buf_add(&dec->held, span_sub(part, 0, SKIPPED_NAME_MAX - dec->held.n));
+	if (dec->held.n < most)
+		buf_add(&dec->held, span_sub(part, 0, most - dec->held.n));
 	if (dec->left > 0)
 		return ST_ABSENT;
 	dec->head_n = 0;
