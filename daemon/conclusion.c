@@ -167,27 +167,36 @@ own_ids(const struct session *session)
 	return ids;
 }
 
+static bool
+delete_result(struct session *session, size_t at)
+{
+	metrics_count(METRIC_AUTHRES_REMOVED, METRIC_NONE, METRIC_NONE);
+	return milter_put_chgheader(
+		   &session->out, (uint32_t)at, SPAN_LIT(AUTHRES_FIELD_NAME), SPAN_EMPTY) == ST_OK;
+}
+
 /* From the last to the first, so that no index moves before it is used (CVE-2022-48521). at: how
  * many there are. */
 static bool
-delete_from_last(
-    struct session *session, const char *const *ids, uint32_t at, struct arena *scratch)
+delete_from_last(struct session *session, const char *const *ids, size_t at, struct arena *scratch)
 {
 	const struct header_list *headers = &session->message.headers;
 	const struct span name = SPAN_LIT(AUTHRES_FIELD_NAME);
 	bool all = session->host->settings->verifying.remove_all;
 
+	/* What was not kept cannot be judged, and goes. */
+	for (size_t i = session->message.verification.results_cut; i > 0; i--)
+		if (!delete_result(session, at + i))
+			return false;
 	for (size_t i = headers->count; at > 0 && i > 0; i--) {
 		const struct header_field *field = &headers->fields[i - 1];
 
 		if (!header_name_eq(field->name, name))
 			continue;
 		arena_reset(scratch);
-		if (authres_is_forged(field->value, ids, all, scratch)) {
-			if (milter_put_chgheader(&session->out, at, name, SPAN_EMPTY) != ST_OK)
-				return false;
-			metrics_count(METRIC_AUTHRES_REMOVED, METRIC_NONE, METRIC_NONE);
-		}
+		if (authres_is_forged(field->value, ids, all, scratch) &&
+		    !delete_result(session, at))
+			return false;
 		at--;
 	}
 	return true;
@@ -206,11 +215,11 @@ delete_forged(struct session *session)
 	const char **ids;
 	bool ok;
 
-	if (count == 0)
+	if (count == 0 && message->verification.results_cut == 0)
 		return true;
 	ids = own_ids(session);
 	arena_init(&scratch, SCRATCH_BYTES);
-	ok = delete_from_last(session, ids, (uint32_t)count, &scratch);
+	ok = delete_from_last(session, ids, count, &scratch);
 	arena_free(&scratch);
 	mem_free(ids);
 	return ok;
@@ -287,14 +296,20 @@ conclude_malformed(struct session *session)
 static void
 conclude_lost(struct session *session)
 {
+	const struct verification *verification = &session->message.verification;
 	enum verdict verdict = settings_verdict(session->host->settings->on_security);
 
-	log_line(LOG_LEVEL_NOTICE, "%s: too much DKIM signature data (On-Security); message %s",
-	    message_job_id(session), outcome_verdict_words(verdict));
+	/* More than can be removed: nobody has so many in good faith. */
+	if (verification->results_cut > HEADER_FIELDS_MAX)
+		verdict = VERDICT_TEMPFAIL;
+	log_line(LOG_LEVEL_NOTICE, "%s: too much %s data (On-Security); message %s",
+	    message_job_id(session), verification->cut ? "header" : "DKIM signature",
+	    outcome_verdict_words(verdict));
 	metrics_count(METRIC_VERIFY, METRIC_VERIFY_PERMERROR, METRIC_NONE);
 	if (verdict == VERDICT_TEMPFAIL)
 		metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_SIZE, METRIC_NONE);
-	message_refuse(session, verdict, "too much DKIM signature data", NULL);
+	message_refuse(session, verdict,
+	    verification->cut ? "too much header data" : "too much DKIM signature data", NULL);
 }
 
 static void

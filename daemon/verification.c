@@ -8,6 +8,7 @@
 #include "daemon/message.h"
 #include "daemon/verification.h"
 #include "lib/base/log.h"
+#include "lib/dkim/authres.h"
 #include "lib/dkim/signature.h"
 
 void
@@ -88,6 +89,22 @@ verification_signers(const struct verification *verification, struct buf *list)
 
 	for (size_t i = 0; i < count; i++)
 		frame_list_add(list, verify_signature(verification->verify, i)->field.domain);
+}
+
+void
+verification_cut(struct session *session)
+{
+	struct verification *verification = &session->message.verification;
+
+	session->message.role = MESSAGE_VERIFY;
+	verification->read = verification->lost = verification->cut = true;
+}
+
+void
+verification_count_cut(struct session *session, struct span name)
+{
+	if (header_name_eq(name, SPAN_LIT(AUTHRES_FIELD_NAME)))
+		session->message.verification.results_cut++;
 }
 
 /* ---- keys ---- */

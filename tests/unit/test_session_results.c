@@ -199,6 +199,51 @@ test_forged_results_without_memory(void **state)
 	}
 }
 
+/* What is beyond MaximumHeaders nobody looks at; no result in it may be believed for that. */
+static void
+test_forged_results_beyond_the_limit(void **state)
+{
+	static const struct {
+		const char *conf, *replies;
+	} rows[] = {{"Mode v\nOn-Security accept\n", "mmmmia"},
+	    {"Mode sv\nDomain x.example\nOn-Security accept\n", "mmmmia"},
+	    {"Mode v\nOn-Security quarantine\n", "mmmmiqc"},
+	    {"Mode v\nOn-Security accept\nKeepAuthResults yes\n", "a"}, {"Mode v\n", "y"},
+	    {"Mode v\nOn-Security reject\n", "y"}};
+	static const uint32_t deleted[] = {5, 4, 3, 1};
+	const struct milter_event big = {.type = MILTER_HEADER,
+	    .u.header = {.name = SPAN_LIT("AUTHENTICATION-Results "), .too_big = true}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vworld v;
+		char conf[160], filler[201];
+
+		snprintf(conf, sizeof(conf), "MaximumHeaders 400\n%s", rows[i].conf);
+		snprintf(filler, sizeof(filler), "%200s", "x");
+		vbegin(&v, conf, "");
+		step(&v.w, MILTER_MAIL);
+		header(&v.w, "Authentication-Results", OURS);
+		header(&v.w, "Authentication-Results", THEIRS);
+		header(&v.w, "From", FROM);
+		header(&v.w, "X-Long", filler);
+		header(&v.w, "X-Long", filler);
+		header(&v.w, "Authentication-Results", OURS);
+		header(&v.w, "X-Long", "x");
+		header(&v.w, "authentication-results", THEIRS);
+		give(&v.w, &big);
+		step(&v.w, MILTER_EOH);
+		body(&v.w, SPAN_LIT(BODY), false);
+		eom(&v.w, "");
+		assert_string_equal(replies(&v.w), rows[i].replies);
+		for (size_t n = 0; rows[i].replies[n] == 'm'; n++) {
+			assert_int_equal(reply_at(&v.w, n).index, deleted[n]);
+			assert_text(reply_at(&v.w, n).value, "");
+		}
+		vend(&v);
+	}
+}
+
 static void
 test_authserv_id(void **state)
 {
@@ -353,6 +398,7 @@ main(void)
 	    cmocka_unit_test(test_log_names_the_cause),
 	    cmocka_unit_test(test_forged_results),
 	    cmocka_unit_test(test_forged_results_without_memory),
+	    cmocka_unit_test(test_forged_results_beyond_the_limit),
 	    cmocka_unit_test(test_forged_results_of_odd_messages),
 	    cmocka_unit_test(test_no_header_b),
 	    cmocka_unit_test(test_authserv_id),
