@@ -43,7 +43,9 @@ log_failure(const struct session *session, const struct outcome *outcome)
 	    SPAN_ARG(signature->field.algorithm_text), verify_reason_text(signature->reason),
 	    signature->detail.n > 0 ? ": " : "", SPAN_ARG(signature->detail),
 	    signature->testing ? "; the key is for testing (t=y)" : "");
-	log_line(LOG_LEVEL_INFO, "%s: %s", message_job_id(session), outcome_words(outcome->cause));
+	if (outcome->verdict == VERDICT_PASS)
+		log_line(LOG_LEVEL_INFO, "%s: %s", message_job_id(session),
+		    outcome_words(outcome->cause));
 }
 
 /* RFC 6376 8.2: whoever handled the message may have appended what l= leaves out. */

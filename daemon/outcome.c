@@ -12,13 +12,13 @@ cause_of(const struct verify_signature *signature)
 	case VERIFY_IGNORED:
 		return OUTCOME_FINE;
 	case VERIFY_DNS_UNAVAILABLE:
-	case VERIFY_DNS_SYNTAX:
 		return OUTCOME_DNS_ERROR;
 	case VERIFY_KEY_ABSENT:
 		return OUTCOME_KEY_ABSENT;
 	case VERIFY_INTERNAL:
 		return OUTCOME_INTERNAL;
 	default:
+		/* An answer that cannot be read will be there tomorrow too: no reason to wait. */
 		return signature->result == VERIFY_NEUTRAL ? OUTCOME_FINE : OUTCOME_BAD_SIGNATURE;
 	}
 }

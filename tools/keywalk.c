@@ -306,6 +306,38 @@ open_keys(struct walk *walk, struct err *err)
 	    &walk->keys, err);
 }
 
+/* ---- lines that are not in the table ---- */
+
+static void
+visit_dropped(struct walk *walk, unsigned line, const char *text)
+{
+	struct keywalk_key key = {.why = text, .warning = "", .line = line};
+	char name[64];
+
+	snprintf(name, sizeof(name), line == 0 ? "(more lines)" : "(line %u)", line);
+	key.name = span_str(name);
+	visit_key(walk, &key);
+}
+
+/* They are keys as much as the others, and nobody knows which. */
+static void
+visit_all_dropped(struct walk *walk)
+{
+	struct table_report report;
+	char more[64];
+
+	table_report(walk->keys, &report);
+	for (size_t i = 0; i < report.problem_count && i < TABLE_PROBLEMS_MAX; i++)
+		if (report.problems[i].dropped && !walk->ended) {
+			visit_dropped(walk, report.problems[i].line, report.problems[i].text);
+			report.dropped--;
+		}
+	if (report.dropped == 0 || walk->ended)
+		return;
+	snprintf(more, sizeof(more), "%zu more lines are not used", report.dropped);
+	visit_dropped(walk, 0, more);
+}
+
 enum status
 keywalk_run(
     const struct keywalk_options *options, keywalk_visit *visit, void *context, struct err *err)
@@ -317,6 +349,8 @@ keywalk_run(
 		table_report_log(walk.keys);
 		status = keytable_walk(walk.keys, visit_row, &walk, err);
 	}
+	if (status == ST_OK && !walk.ended)
+		visit_all_dropped(&walk);
 	if (status == ST_OK && walk.open_count > 0 && !walk.ended)
 		visit_rules(&walk);
 	if (status == ST_OK && walk.open_count > 0 && !walk.ended)

@@ -23,7 +23,8 @@ struct keywalk_options {
 
 /* Valid during the call only. */
 struct keywalk_key {
-	struct span name; /* key name; in a table of patterns the pattern */
+	struct span
+	    name; /* key name, the pattern in a table of patterns, "(line N)" of one that is bad */
 	struct span domain, selector;
 	const char *where; /* the table's file, or "(list)" */
 	unsigned line;

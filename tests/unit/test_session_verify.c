@@ -139,6 +139,7 @@ test_verdicts(void **state)
 {
 #define SERVFAIL "s._domainkey.example.com !SERVFAIL\n"
 #define REVOKED "s._domainkey.example.com v=DKIM1; k=ed25519; p=\n"
+#define MANY ZONE ZONE
 	static const struct verdict_row rows[] = {
 	    {"", ZONE, BODY, "ia", "dkim=pass"},
 	    {"On-BadSignature reject\n", ZONE, BODY, "ia", "dkim=pass"},
@@ -160,6 +161,9 @@ test_verdicts(void **state)
 	    {"On-DNSError reject\n", SERVFAIL, BODY, "y", "550 5.7.5 DKIM key retrieval failed"},
 	    {"", "s._domainkey.example.com !TIMEOUT\n", BODY, "y",
 		"451 4.7.5 DKIM key retrieval failed"},
+	    /* Broken for good: waiting would not mend it. */
+	    {"On-BadSignature reject\n", MANY, BODY, "y", "550 5.7.0 bad DKIM signature data"},
+	    {"", MANY, BODY, "ia", "dkim=temperror"},
 	    {"MustBeSigned X-Other\nOn-BadSignature reject\n", ZONE, BODY, "y",
 		"550 5.7.0 bad DKIM signature data"},
 	    {"MustBeSigned X-Absent\nOn-BadSignature reject\n", ZONE, BODY, "ia", "dkim=pass"},
