@@ -135,25 +135,28 @@ static void
 too_many_headers(struct session *session)
 {
 	const struct settings *settings = session->host->settings;
+	enum verdict verdict = settings_verdict(settings->on_security);
 
 	log_line(LOG_LEVEL_WARNING,
 	    "%s: too much header data, more than %zu octets or %d fields; %s",
 	    message_job_id(session), settings->header_bytes_max, HEADER_FIELDS_MAX,
 	    conf_action_name(settings->on_security));
-	message_refuse(
-	    session, settings_verdict(settings->on_security), "too much header data", NULL);
-	if (session->message.verdict == VERDICT_TEMPFAIL)
+	if (settings->verify && !settings->verifying.keep_results &&
+	    (verdict == VERDICT_PASS || verdict == VERDICT_QUARANTINE)) {
+		verification_cut(session);
+		return;
+	}
+	message_refuse(session, verdict, "too much header data", NULL);
+	if (verdict == VERDICT_TEMPFAIL)
 		metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_SIZE, METRIC_NONE);
 }
 
-void
-message_header(struct session *session, struct span name, struct span value, bool too_big)
+static void
+keep_header(struct session *session, struct span name, struct span value, bool too_big)
 {
 	struct session_message *message = &session->message;
 	enum status status = ST_TOO_BIG;
 
-	if (message->verdict != 0)
-		return;
 	if (!message->headers_ready) {
 		message->headers_ready = header_list_init(&message->headers, &message->arena,
 					     session->host->settings->header_bytes_max) == ST_OK;
@@ -167,6 +170,19 @@ message_header(struct session *session, struct span name, struct span value, boo
 		log_line(LOG_LEVEL_WARNING,
 		    "%s: a header field with an impossible name is left out",
 		    message_job_id(session));
+}
+
+void
+message_header(struct session *session, struct span name, struct span value, bool too_big)
+{
+	const struct session_message *message = &session->message;
+
+	if (message->verdict != 0)
+		return;
+	if (!message->verification.cut)
+		keep_header(session, name, value, too_big);
+	if (message->verification.cut)
+		verification_count_cut(session, name);
 }
 
 /* The first of SenderHeaders that is there, else From. */
@@ -289,7 +305,7 @@ message_headers_done(struct session *session)
 	const struct settings *settings = session->host->settings;
 	bool sender_known;
 
-	if (message->verdict != 0)
+	if (message->verdict != 0 || message->verification.cut)
 		return;
 	sender_known = find_sender(session);
 	if (!sender_known && settings->sign)
