@@ -200,6 +200,7 @@ visit(void *context, struct keywalk_key *key)
 		cli_say(request->program,
 		    "key '%.*s' (%s line %u) left out: %s; give the domain with -d",
 		    SPAN_ARG(key->name), key->where, key->line, key->why);
+		records->failed += key->unknown;
 		return true;
 	}
 	if (key->domain.n > 0 && !wanted(request, key->domain)) {

@@ -31,6 +31,7 @@ struct walk {
 	struct rule *rules;
 	size_t rule_count, rule_room;
 	struct err rules_err; /* why the SigningTable could not be listed, or "" */
+	bool rules_failed;    /* it could not be read, where another time it can */
 	unsigned *open_lines; /* rows whose domain is "%" */
 	size_t open_count, open_room;
 };
@@ -232,6 +233,7 @@ read_rules(struct walk *walk, struct err *err)
 		return ST_OK;
 	status = table_open(backend_registry(), "SigningTable", spec,
 	    TABLE_ICASE | TABLE_ASCII_ONLY | TABLE_VALUE_NEEDED, &signing, err);
+	walk->rules_failed = status != ST_OK;
 	if (status != ST_OK)
 		return status;
 	if (signing->ops->walk == NULL && signing->ops->walk_patterns != NULL)
@@ -239,6 +241,7 @@ read_rules(struct walk *walk, struct err *err)
 	else
 		status = table_walk(signing, collect_rule, walk, err);
 	table_close(signing);
+	walk->rules_failed = status == ST_UNAVAILABLE;
 	return status;
 }
 
@@ -267,7 +270,8 @@ visit_open(void *context, struct span name, struct span value, unsigned line)
 	    .line = line,
 	    .why = why,
 	    .warning = "",
-	    .open = true};
+	    .open = true,
+	    .unknown = walk->rules_failed};
 
 	(void)value;
 	if (walk->rules_err.text[0] != '\0')

@@ -31,7 +31,8 @@ struct keywalk_key {
 	struct key *key; /* NULL: it cannot be used, why says it; who takes it leaves NULL here */
 	const char *why; /* a sentence, or "" */
 	const char *warning; /* the key file is not safe from others: a sentence, or "" */
-	bool open; /* the domain is "%" and nothing tells one: domain is "%", key is NULL */
+	bool open;    /* the domain is "%" and nothing tells one: domain is "%", key is NULL */
+	bool unknown; /* open, and the SigningTable that might tell one could not be read */
 };
 
 /* false ends the walk. */

@@ -209,6 +209,12 @@ def test_domain_of_the_author(d):
     assert found == {"s1._domainkey.z.example.": record}, found
     result = answers(0, "genzone", "-F", "-x", write(d + "/empty", ""), f"file:{d}/KeyTable")
     assert "left out" in result.stderr and "-d" in result.stderr, result.stderr
+    write(d + "/zone", "old")
+    torn = write(d + "/torn", f"KeyTable refile:{d}/KeyTable\nSigningTable refile:{d}/missing\n")
+    result = answers(1, "genzone", "-F", "-x", torn, "-o", d + "/zone")
+    assert "left as it was" in result.stderr and "/missing" in result.stderr, result.stderr
+    with open(d + "/zone", encoding="ascii") as f:
+        assert f.read() == "old"
 
 
 def test_exit_codes(d):

@@ -203,7 +203,7 @@ def test_domain_of_the_author(d):
         assert "'s1._domainkey.b.example' record not found" in result.stderr
         assert "key unused: not checked" in result.stderr and "key all: not checked" not in result.stderr
     write(d + "/file/conf", f"KeyTable file:{d}/file/KeyTable\nSigningTable file:{d}/missing\nTestPublicKeys {d}/file/keys\n")
-    result = answers(0, "testkey", "-x", d + "/file/conf", "-v")
+    result = answers(69, "testkey", "-x", d + "/file/conf", "-v")
     assert "key all: not checked" in result.stderr and "/missing" in result.stderr, result.stderr
 
 
