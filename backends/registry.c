@@ -11,10 +11,20 @@ static const struct table_ops *const built_in[] = {
     &refile_table_ops,
 };
 
-static const struct table_registry registry = {built_in, sizeof(built_in) / sizeof(built_in[0])};
+static const struct table_registry registry = {
+    built_in, sizeof(built_in) / sizeof(built_in[0]), NULL};
 
 const struct table_registry *
 backend_registry(void)
 {
 	return &registry;
+}
+
+struct table_registry
+backend_registry_with(const struct conf *conf)
+{
+	struct table_registry with = registry;
+
+	with.conf = conf;
+	return with;
 }

@@ -11,7 +11,9 @@ extern const struct table_ops csl_table_ops;
 extern const struct table_ops file_table_ops;
 extern const struct table_ops refile_table_ops;
 
-/* Static; give it to table_open(). */
+/* Static; give it to table_open(). Servers are asked with the defaults of all parameters. */
 const struct table_registry *backend_registry(void);
+/* The same with what conf says of servers; conf is borrowed, for calls of table_open() only. */
+struct table_registry backend_registry_with(const struct conf *conf);
 
 #endif

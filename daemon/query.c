@@ -24,23 +24,31 @@ read_line(const char *prompt, char line[LINE_BYTES])
 	return true;
 }
 
-/* The value cut at ':' into so many fields; the last takes the rest. */
 static void
-print_fields(struct span value, uint64_t fields)
+print_field(struct span field)
 {
-	struct span field = value;
+	if (field.p == NULL)
+		puts("<absent>");
+	else if (field.n == 0)
+		puts("<empty>");
+	else
+		printf("'%.*s'\n", (int)field.n, field.p);
+}
+
+/* So many fields: those of a record, or a text cut at ':' whose last field takes the rest. */
+static void
+print_fields(const struct table_value *value, uint64_t fields)
+{
+	struct span rest = value->text, field = value->text;
 
 	for (uint64_t i = 0; i < fields; i++) {
-		if (i + 1 < fields)
-			span_cut(&value, ':', &field);
+		if (value->fields != NULL)
+			field = i < value->field_count ? value->fields[i] : SPAN_EMPTY;
+		else if (i + 1 < fields)
+			span_cut(&rest, ':', &field);
 		else
-			field = value;
-		if (field.p == NULL)
-			puts("<absent>");
-		else if (field.n == 0)
-			puts("<empty>");
-		else
-			printf("'%.*s'\n", (int)field.n, field.p);
+			field = rest;
+		print_field(field);
 	}
 }
 
@@ -58,7 +66,7 @@ answer_query(struct table *table, const char *line)
 		query = span_sub(query, 0, slash);
 	status = table_lookup(table, query, &value, &err);
 	if (status == ST_OK)
-		print_fields(value.text, fields);
+		print_fields(&value, fields);
 	else if (status == ST_ABSENT)
 		puts("record not found");
 	else

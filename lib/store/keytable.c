@@ -21,9 +21,16 @@ static enum status
 corrupt(
     const struct table *keys, struct span keyname, unsigned line, const char *why, struct err *err)
 {
-	err_set(err,
-	    "KeyTable entry for '%.*s' corrupt: %s (%s line %u); write domain:selector:key",
-	    keyname.n > 128 ? 128 : (int)keyname.n, keyname.p, why, keys->where, line);
+	int shown = keyname.n > 128 ? 128 : (int)keyname.n;
+
+	if (line == 0)
+		err_set(err,
+		    "KeyTable entry for '%.*s' corrupt: %s (%s); it needs domain, selector and key",
+		    shown, keyname.p, why, keys->where);
+	else
+		err_set(err,
+		    "KeyTable entry for '%.*s' corrupt: %s (%s line %u); write domain:selector:key",
+		    shown, keyname.p, why, keys->where, line);
 	return ST_INVALID;
 }
 
@@ -44,8 +51,9 @@ split_algorithm(struct keytable_entry *entry)
 	}
 }
 
+/* Of a text. */
 static const char *
-split_fields(struct span text, struct keytable_entry *entry)
+split_text(struct span text, struct keytable_entry *entry)
 {
 	if (text.n == 0)
 		return "it is empty";
@@ -55,6 +63,33 @@ split_fields(struct span text, struct keytable_entry *entry)
 		return "it has two fields, the key is missing";
 	entry->key = text;
 	split_algorithm(entry);
+	return NULL;
+}
+
+/* Of a record whose fields are apart. */
+static const char *
+take_fields(const struct table_value *value, struct keytable_entry *entry)
+{
+	if (value->field_count < 2)
+		return "it has one field, selector and key are missing";
+	if (value->field_count < 3)
+		return "it has two fields, the key is missing";
+	entry->domain = value->fields[0];
+	entry->selector = value->fields[1];
+	entry->key = value->fields[2];
+	if (value->field_count > 3)
+		entry->algorithm = value->fields[3];
+	return NULL;
+}
+
+static const char *
+split_fields(const struct table_value *value, struct keytable_entry *entry)
+{
+	const char *why =
+	    value->fields != NULL ? take_fields(value, entry) : split_text(value->text, entry);
+
+	if (why != NULL)
+		return why;
 	if (entry->domain.n == 0)
 		return "the first field, the domain, is empty";
 	if (entry->selector.n == 0)
@@ -119,7 +154,7 @@ static enum status
 fill(struct table *keys, struct span keyname, struct span from_domain, struct keytable_entry *entry,
     struct err *err)
 {
-	const char *why = split_fields(entry->value.text, entry);
+	const char *why = split_fields(&entry->value, entry);
 
 	entry->line = entry->value.line;
 	if (why != NULL)

@@ -43,20 +43,35 @@ set_signer(struct signing_match *match, struct span signer, struct span domain)
 	match->signer = buf_span(&text);
 }
 
-/* Takes over value; "keyname[:signer]". */
+static enum status
+no_keyname(const struct search *s, unsigned line)
+{
+	if (line == 0)
+		err_set(s->err, "%s %s: the record has no key name in its first field",
+		    s->table->parameter, s->table->where);
+	else
+		err_set(s->err,
+		    "%s %s line %u: the entry has no key name; write it behind the pattern",
+		    s->table->parameter, s->table->where, line);
+	return ST_INVALID;
+}
+
+/* Takes over value; "keyname[:signer]", or two fields. */
 static enum status
 add_match(struct search *s, struct table_value *value)
 {
 	struct signing_match *match = &s->out[s->count];
-	struct span signer = value->text, keyname;
+	struct span signer = value->text, keyname = value->text;
 
-	span_cut(&signer, ':', &keyname);
+	if (value->fields == NULL)
+		span_cut(&signer, ':', &keyname);
+	else
+		signer = value->field_count > 1 ? value->fields[1] : SPAN_EMPTY;
 	if (keyname.n == 0) {
-		err_set(s->err,
-		    "%s %s line %u: the entry has no key name; write it behind the pattern",
-		    s->table->parameter, s->table->where, value->line);
+		unsigned line = value->line;
+
 		table_value_release(value);
-		return ST_INVALID;
+		return no_keyname(s, line);
 	}
 	memset(match, 0, sizeof(*match));
 	match->keyname = span_eq_str(keyname, "%") ? s->domain : keyname;

@@ -106,7 +106,9 @@ table_open(const struct table_registry *registry, const char *parameter, const c
 	if (ops == NULL)
 		return refuse_type(parameter, type, err);
 	table = table_new(ops, parameter, flags);
+	table->conf = registry->conf;
 	status = ops->open(table, value, err);
+	table->conf = NULL;
 	if (status != ST_OK) {
 		err_prefix(err, "%s", parameter);
 		table_free(table);

@@ -35,18 +35,24 @@ enum table_flags {
 					reported at load; a lookup that meets it is ST_INVALID */
 };
 
+struct conf;
 struct table;
 struct keyfile_stamp;
 
-/* One value found. text, and where, stay valid until table_value_release(). */
+/* One value found. text and fields stay valid until table_value_release(). A value of one text has
+ * its fields between ':' in it; that of a database or a directory has them apart, so that each may
+ * hold any octet but NUL. */
 struct table_value {
-	struct span text;
+	struct span text; /* the whole; with fields, the first of them */
 	unsigned line; /* of the file, from 1; item number for csl; 0 when there is no such thing */
 	void (*release)(void *owner); /* NULL: nothing to do */
 	void *owner;
+	const struct span *fields; /* in the order of the specification; .p NULL: has no such value;
+				      NULL: text is to be cut at ':' */
+	size_t field_count;
 };
 
-#define TABLE_VALUE_NONE ((struct table_value){SPAN_EMPTY, 0, NULL, NULL})
+#define TABLE_VALUE_NONE ((struct table_value){SPAN_EMPTY, 0, NULL, NULL, NULL, 0})
 
 /* What the last load found. */
 struct table_problem {
@@ -94,11 +100,12 @@ struct table_listener {
 
 struct table {
 	const struct table_ops *ops;
-	char *parameter; /* "SigningTable", for messages; owned */
-	char *where;     /* path, or "(list)", for messages; owned; never holds a value */
-	char *path;      /* the file to watch, or NULL; owned */
-	unsigned flags;  /* enum table_flags */
-	void *state;     /* the backend's */
+	const struct conf *conf; /* while it is opened: for passwords and limits; may be NULL */
+	char *parameter;         /* "SigningTable", for messages; owned */
+	char *where;             /* path, or "(list)", for messages; owned; never holds a value */
+	char *path;              /* the file to watch, or NULL; owned */
+	unsigned flags;          /* enum table_flags */
+	void *state;             /* the backend's */
 	/* While the watcher refreshes: the edition that has come to rest. Another one is being
 	 * written and is not taken (ST_UNAVAILABLE). NULL: any. */
 	const struct keyfile_stamp *settled;
@@ -110,6 +117,7 @@ struct table {
 struct table_registry {
 	const struct table_ops *const *ops;
 	size_t count;
+	const struct conf *conf; /* what servers are asked with, or NULL: the defaults */
 };
 
 /* Opens spec for the configuration parameter. The type is chosen as opendkim does: a prefix before
