@@ -9,6 +9,9 @@ static const struct table_ops *const built_in[] = {
     &csl_table_ops,
     &file_table_ops,
     &refile_table_ops,
+    &ldap_table_ops,
+    &ldaps_table_ops,
+    &ldapi_table_ops,
 };
 
 static const struct table_registry registry = {

@@ -17,6 +17,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "backends/registry.h"
 #include "daemon/options.h"
 #include "daemon/parent.h"
 #include "daemon/query.h"
@@ -137,12 +138,19 @@ reload(void *context)
 static int
 print_version(const char *program)
 {
+	const struct table_registry *registry = backend_registry();
+
 	printf("%s: Signpost v%s\n"
 	       "\tSpeaks the milter protocol, versions 2 to 6\n"
 	       "\tSupported signing algorithms:\n\t\trsa-sha256\n\t\ted25519-sha256\n"
 	       "\tSupported canonicalization algorithms:\n\t\trelaxed\n\t\tsimple\n"
-	       "\tData sets: csl file refile\n",
+	       "\tData sets:",
 	    program, PACKAGE_VERSION);
+	/* One that was not built has a name, for its sentence, and nothing else. */
+	for (size_t i = 0; i < registry->count; i++)
+		if (registry->ops[i]->lookup != NULL)
+			printf(" %s", registry->ops[i]->type);
+	printf("\n");
 	return 0;
 }
 

@@ -42,8 +42,8 @@ print_fields(const struct table_value *value, uint64_t fields)
 	struct span rest = value->text, field = value->text;
 
 	for (uint64_t i = 0; i < fields; i++) {
-		if (value->fields != NULL)
-			field = i < value->field_count ? value->fields[i] : SPAN_EMPTY;
+		if (value->columns != NULL)
+			field = i < value->column_count ? value->columns[i] : SPAN_EMPTY;
 		else if (i + 1 < fields)
 			span_cut(&rest, ':', &field);
 		else

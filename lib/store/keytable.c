@@ -70,15 +70,15 @@ split_text(struct span text, struct keytable_entry *entry)
 static const char *
 take_fields(const struct table_value *value, struct keytable_entry *entry)
 {
-	if (value->field_count < 2)
+	if (value->column_count < 2)
 		return "it has one field, selector and key are missing";
-	if (value->field_count < 3)
+	if (value->column_count < 3)
 		return "it has two fields, the key is missing";
-	entry->domain = value->fields[0];
-	entry->selector = value->fields[1];
-	entry->key = value->fields[2];
-	if (value->field_count > 3)
-		entry->algorithm = value->fields[3];
+	entry->domain = value->columns[0];
+	entry->selector = value->columns[1];
+	entry->key = value->columns[2];
+	if (value->column_count > 3)
+		entry->algorithm = value->columns[3];
 	return NULL;
 }
 
@@ -86,7 +86,7 @@ static const char *
 split_fields(const struct table_value *value, struct keytable_entry *entry)
 {
 	const char *why =
-	    value->fields != NULL ? take_fields(value, entry) : split_text(value->text, entry);
+	    value->columns != NULL ? take_fields(value, entry) : split_text(value->text, entry);
 
 	if (why != NULL)
 		return why;

@@ -63,10 +63,10 @@ add_match(struct search *s, struct table_value *value)
 	struct signing_match *match = &s->out[s->count];
 	struct span signer = value->text, keyname = value->text;
 
-	if (value->fields == NULL)
+	if (value->columns == NULL)
 		span_cut(&signer, ':', &keyname);
 	else
-		signer = value->field_count > 1 ? value->fields[1] : SPAN_EMPTY;
+		signer = value->column_count > 1 ? value->columns[1] : SPAN_EMPTY;
 	if (keyname.n == 0) {
 		unsigned line = value->line;
 

@@ -43,13 +43,13 @@ struct keyfile_stamp;
  * its fields between ':' in it; that of a database or a directory has them apart, so that each may
  * hold any octet but NUL. */
 struct table_value {
-	struct span text; /* the whole; with fields, the first of them */
+	struct span text; /* the whole; with columns, the first of them */
 	unsigned line; /* of the file, from 1; item number for csl; 0 when there is no such thing */
 	void (*release)(void *owner); /* NULL: nothing to do */
 	void *owner;
-	const struct span *fields; /* in the order of the specification; .p NULL: has no such value;
+	const struct span *columns; /* in the order of the specification; .p NULL: has no such value;
 				      NULL: text is to be cut at ':' */
-	size_t field_count;
+	size_t column_count;
 };
 
 #define TABLE_VALUE_NONE ((struct table_value){SPAN_EMPTY, 0, NULL, NULL, NULL, 0})

@@ -78,6 +78,8 @@ static const struct {
     {"LDAPKeepaliveProbes", 'i', NULL},
     {"LDAPKeepaliveInterval", 'i', NULL},
     {"LDAPTimeout", 'i', "5"},
+    {"LDAPTLSCAFile", 's', NULL},
+    {"LDAPTLSVerify", 'b', "1"},
     {"LDAPUseTLS", 'b', "0"},
     {"LogResults", 'b', "0"},
     {"LogWhy", 'b', "0"},

@@ -46,8 +46,6 @@ refuses_with_advice(void **state)
 	    {"2001:db8::/32", "write csl: in front"},
 	    {"nosuch:abc", "Unknown database type \"nosuch\""},
 	    {"dsn:mysql://u:p@h/d", "\"dsn\" is not in this build"},
-	    {"LDAPS:x", "not in this build"},
-	    {"ldapi:x", "not in this build"},
 	    {"memcache:x", "not in this build"},
 	    {"lua:/x", "not in this build"},
 	    {"db:/x", "not in this build"},
