@@ -169,7 +169,8 @@ note_away(struct directory *directory, enum breaker_turn turn, int64_t began_ms,
 	close_idle(directory);
 	if (news)
 		log_line(LOG_LEVEL_WARNING,
-		    "%s %s cannot be asked: %s. Mail that needs it is tempfailed until it answers",
+		    "%s %s cannot be asked, and mail that needs it is tempfailed until it can: "
+		    "%s",
 		    directory->table->parameter, directory->table->where, why);
 }
 

@@ -53,12 +53,30 @@ set_options(LDAP *ld, const struct ldaplink_config *config)
 	set_number(ld, LDAP_OPT_X_KEEPALIVE_INTERVAL, config->keepalive_interval);
 }
 
+/* What ldap.conf says; a connection with a context of its own forgets it. */
+static void
+inherit_tls(LDAP *ld)
+{
+	static const int options[] = {LDAP_OPT_X_TLS_CACERTFILE, LDAP_OPT_X_TLS_CACERTDIR,
+	    LDAP_OPT_X_TLS_CERTFILE, LDAP_OPT_X_TLS_KEYFILE, LDAP_OPT_X_TLS_CIPHER_SUITE,
+	    LDAP_OPT_X_TLS_CRLFILE};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		char *text = NULL;
+
+		if (ldap_get_option(NULL, options[i], &text) == LDAP_OPT_SUCCESS && text != NULL)
+			ldap_set_option(ld, options[i], text);
+		ldap_memfree(text);
+	}
+}
+
 static bool
 set_tls(LDAP *ld, const struct ldaplink_config *config)
 {
 	int demand = config->verify ? LDAP_OPT_X_TLS_DEMAND : LDAP_OPT_X_TLS_NEVER;
 	int client = 0;
 
+	inherit_tls(ld);
 	return ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand) == LDAP_OPT_SUCCESS &&
 	       (config->ca_file == NULL || ldap_set_option(ld, LDAP_OPT_X_TLS_CACERTFILE,
 					       config->ca_file) == LDAP_OPT_SUCCESS) &&

@@ -444,6 +444,24 @@ run(struct service *service)
 	return serve(service, conf);
 }
 
+/* Only a configuration that was named is read: a data set needs none. */
+static int
+query(const struct options *options)
+{
+	struct conf_report report = CONF_REPORT_NONE;
+	struct conf *conf = NULL;
+	int exit_code = EX_CONFIG;
+
+	if (options->conf_named)
+		conf = read_conf(options, false, &report);
+	conf_report_print(&report, options->program, stderr);
+	conf_report_free(&report);
+	if (conf != NULL || !options->conf_named)
+		exit_code = query_run(options->program, conf);
+	conf_free(conf);
+	return exit_code;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -454,6 +472,6 @@ main(int argc, char **argv)
 	if (service.options.version)
 		return print_version(service.options.program);
 	if (service.options.query)
-		return query_run(service.options.program);
+		return query(&service.options);
 	return run(&service);
 }

@@ -75,17 +75,18 @@ answer_query(struct table *table, const char *line)
 }
 
 int
-query_run(const char *program)
+query_run(const char *program, const struct conf *conf)
 {
+	struct table_registry registry = backend_registry_with(conf);
 	struct table *table = NULL;
 	struct err err = ERR_NONE;
 	char line[LINE_BYTES];
 
 	if (!read_line("enter data set description\n\tcsl:entry1[,entry2[,...]]\n\tfile:path\n"
-		       "\trefile:path\n> ",
+		       "\trefile:path\n\tldap://host/base?attributes?scope?filter\n> ",
 		line))
 		return EX_DATAERR;
-	if (table_open(backend_registry(), "data set", line, 0, &table, &err) != ST_OK) {
+	if (table_open(&registry, "data set", line, 0, &table, &err) != ST_OK) {
 		fprintf(stderr, "%s: %s\n", program, err.text);
 		return EX_CONFIG;
 	}
