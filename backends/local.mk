@@ -1,9 +1,26 @@
 noinst_LIBRARIES += backends/libbackends.a
 backends_libbackends_a_SOURCES = \
 	backends/csl.c \
+	backends/dsn.c backends/dsn.h \
 	backends/file.c \
 	backends/pattern.c backends/pattern.h \
 	backends/refile.c \
-	backends/registry.c backends/registry.h
-backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)
+	backends/registry.c backends/registry.h \
+	backends/settings.c backends/settings.h \
+	backends/sql.c backends/sql.h \
+	backends/sql_pool.c backends/sql_pool.h
+if MYSQL
+backends_libbackends_a_SOURCES += backends/mysql.c
+else
+backends_libbackends_a_SOURCES += backends/mysql_none.c
+endif
+if SQLITE
+backends_libbackends_a_SOURCES += backends/sqlite.c
+else
+backends_libbackends_a_SOURCES += backends/sqlite_none.c
+endif
+EXTRA_DIST += backends/mysql.c backends/mysql_none.c backends/sqlite.c backends/sqlite_none.c
+backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(MYSQL_CFLAGS) $(SQLITE_CFLAGS)
 LIBBACKENDS = backends/libbackends.a
+# What programs that link it need besides.
+BACKENDS_LIBS = $(PCRE2_LIBS) $(MYSQL_LIBS) $(SQLITE_LIBS)

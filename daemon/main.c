@@ -141,7 +141,7 @@ print_version(const char *program)
 	       "\tSpeaks the milter protocol, versions 2 to 6\n"
 	       "\tSupported signing algorithms:\n\t\trsa-sha256\n\t\ted25519-sha256\n"
 	       "\tSupported canonicalization algorithms:\n\t\trelaxed\n\t\tsimple\n"
-	       "\tData sets: csl file refile\n",
+	       "\tData sets: csl file refile dsn\n",
 	    program, PACKAGE_VERSION);
 	return 0;
 }

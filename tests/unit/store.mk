@@ -1,5 +1,5 @@
 # Unit tests of lib/store and the flat backends.
-STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBBASE) $(PCRE2_LIBS)
+STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBBASE) $(BACKENDS_LIBS)
 EXTRA_DIST += tests/unit/store_help.h
 if CMOCKA
 STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/unit/test_store_signing \
