@@ -1,6 +1,6 @@
 /*
  * breaker.h - when to ask a server that did not answer. While it is away nobody waits for it: all
- * are refused at once, but one, who tries again after 1, 2 and then every 4 seconds. Pure: the time
+ * are refused at once, but one, who tries again after 1, 2 and then every 3 seconds. Pure: the time
  * is an argument, and the caller has a lock around all calls.
  */
 #ifndef SIGNPOST_BACKENDS_BREAKER_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define BREAKER_FIRST_MS 1000 /* until the first new try */
-#define BREAKER_MOST_MS 4000  /* between two tries, and what one may take */
+#define BREAKER_MOST_MS 3000  /* between two tries, and what one may take */
 #define BREAKER_PAUSE_MS 250  /* after a try that took all that time */
 
 struct breaker {

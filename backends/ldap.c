@@ -331,7 +331,7 @@ ldap_table_open(struct table *table, struct span value, struct err *err)
 
 	status = ldapurl_parse(table->ops->type, value, &directory->url, err);
 	if (status == ST_OK)
-		status = ldaplink_config_read(table->conf, &directory->config, err);
+		status = ldaplink_config_read(table->settings, &directory->config, err);
 	if (status != ST_OK) {
 		ldapurl_free(&directory->url);
 		ldaplink_config_free(&directory->config);

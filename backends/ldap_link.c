@@ -198,6 +198,7 @@ bind_by(LDAP *ld, const struct ldaplink_config *config)
 	bool simple = strcasecmp(config->mechanism, "simple") == 0;
 	char *secret = simple ? config->password : config->auth_user;
 	struct berval word = {0, secret};
+	char empty[1] = "";
 
 	if (strcasecmp(config->mechanism, "none") == 0)
 		return LDAP_SUCCESS;
@@ -209,6 +210,9 @@ bind_by(LDAP *ld, const struct ldaplink_config *config)
 	if (simple)
 		return ldap_sasl_bind_s(
 		    ld, config->bind_dn, LDAP_SASL_SIMPLE, &word, NULL, NULL, NULL);
+	/* Without any, the server would ask for it: an empty name is that of the connection. */
+	if (word.bv_val == NULL)
+		word.bv_val = empty;
 	if (strcasecmp(config->mechanism, "EXTERNAL") == 0)
 		return ldap_sasl_bind_s(ld, NULL, "EXTERNAL", &word, NULL, NULL, NULL);
 	return ldap_sasl_interactive_bind_s(ld, config->bind_dn, config->mechanism, NULL, NULL,

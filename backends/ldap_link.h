@@ -10,8 +10,6 @@
 #include "backends/ldap_url.h"
 #include "lib/store/table.h"
 
-struct conf;
-
 /* What all servers of a configuration are asked with. Immutable; any thread. */
 struct ldaplink_config {
 	char *mechanism; /* "none", "simple", or of SASL; owned, as all texts here */
@@ -24,9 +22,9 @@ struct ldaplink_config {
 	int64_t timeout_ms;
 };
 
-/* conf NULL: the defaults. ST_UNAVAILABLE: no secret memory for the password. */
+/* settings NULL: the defaults. ST_UNAVAILABLE: no secret memory for the password. */
 enum status ldaplink_config_read(
-    const struct conf *conf, struct ldaplink_config *out, struct err *err) MUST_USE;
+    const struct table_settings *settings, struct ldaplink_config *out, struct err *err) MUST_USE;
 void ldaplink_config_free(struct ldaplink_config *config); /* may be called twice */
 
 /* One thread at a time. */

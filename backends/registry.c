@@ -12,6 +12,7 @@ static const struct table_ops *const built_in[] = {
     &ldap_table_ops,
     &ldaps_table_ops,
     &ldapi_table_ops,
+    &dsn_table_ops,
 };
 
 static const struct table_registry registry = {
@@ -21,13 +22,4 @@ const struct table_registry *
 backend_registry(void)
 {
 	return &registry;
-}
-
-struct table_registry
-backend_registry_with(const struct conf *conf)
-{
-	struct table_registry with = registry;
-
-	with.conf = conf;
-	return with;
 }

@@ -13,10 +13,9 @@ extern const struct table_ops refile_table_ops;
 extern const struct table_ops ldap_table_ops;
 extern const struct table_ops ldaps_table_ops;
 extern const struct table_ops ldapi_table_ops;
+extern const struct table_ops dsn_table_ops;
 
-/* Static; give it to table_open(). Servers are asked with the defaults of all parameters. */
+/* Static; give it to table_open(). */
 const struct table_registry *backend_registry(void);
-/* The same with what conf says of servers; conf is borrowed, for calls of table_open() only. */
-struct table_registry backend_registry_with(const struct conf *conf);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "backends/registry.h"
+#include "backends/settings.h"
 #include "daemon/query.h"
 #include "lib/store/table.h"
 
@@ -24,31 +25,21 @@ read_line(const char *prompt, char line[LINE_BYTES])
 	return true;
 }
 
-static void
-print_field(struct span field)
-{
-	if (field.p == NULL)
-		puts("<absent>");
-	else if (field.n == 0)
-		puts("<empty>");
-	else
-		printf("'%.*s'\n", (int)field.n, field.p);
-}
+#define FIELDS_MAX 16
 
-/* So many fields: those of a record, or a text cut at ':' whose last field takes the rest. */
 static void
-print_fields(const struct table_value *value, uint64_t fields)
+print_fields(const struct table_value *value, uint64_t wanted)
 {
-	struct span rest = value->text, field = value->text;
+	struct span fields[FIELDS_MAX];
 
-	for (uint64_t i = 0; i < fields; i++) {
-		if (value->columns != NULL)
-			field = i < value->column_count ? value->columns[i] : SPAN_EMPTY;
-		else if (i + 1 < fields)
-			span_cut(&rest, ':', &field);
+	(void)table_value_fields(value, fields, wanted);
+	for (uint64_t i = 0; i < wanted; i++) {
+		if (fields[i].p == NULL)
+			puts("<absent>");
+		else if (fields[i].n == 0)
+			puts("<empty>");
 		else
-			field = rest;
-		print_field(field);
+			printf("'%.*s'\n", SPAN_ARG(fields[i]));
 	}
 }
 
@@ -62,7 +53,7 @@ answer_query(struct table *table, const char *line)
 	uint64_t fields = 1;
 	enum status status;
 
-	if (slash != SIZE_MAX && span_number(span_from(query, slash + 1), 16, &fields))
+	if (slash != SIZE_MAX && span_number(span_from(query, slash + 1), FIELDS_MAX, &fields))
 		query = span_sub(query, 0, slash);
 	status = table_lookup(table, query, &value, &err);
 	if (status == ST_OK)
@@ -77,16 +68,19 @@ answer_query(struct table *table, const char *line)
 int
 query_run(const char *program, const struct conf *conf)
 {
-	struct table_registry registry = backend_registry_with(conf);
+	struct backend_settings settings;
+	const struct table_registry *registry =
+	    conf == NULL ? backend_registry() : backend_registry_for(conf, &settings);
 	struct table *table = NULL;
 	struct err err = ERR_NONE;
 	char line[LINE_BYTES];
 
 	if (!read_line("enter data set description\n\tcsl:entry1[,entry2[,...]]\n\tfile:path\n"
-		       "\trefile:path\n\tldap://host/base?attributes?scope?filter\n> ",
+		       "\trefile:path\n\tdsn:kind://place/table=T?keycol=K?datacol=C\n\tldap://"
+		       "host/base?attributes?scope?filter\n> ",
 		line))
 		return EX_DATAERR;
-	if (table_open(&registry, "data set", line, 0, &table, &err) != ST_OK) {
+	if (table_open(registry, "data set", line, 0, &table, &err) != ST_OK) {
 		fprintf(stderr, "%s: %s\n", program, err.text);
 		return EX_CONFIG;
 	}

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/registry.h"
+#include "backends/settings.h"
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
 #include "lib/base/secret.h"
@@ -224,15 +224,15 @@ visit_rule(struct walk *walk, const struct rule *rule)
 static enum status
 read_rules(struct walk *walk, struct err *err)
 {
-	struct table_registry registry = backend_registry_with(walk->options->conf);
 	const char *spec = conf_string(walk->options->conf, CONF_SIGNING_TABLE);
+	struct backend_settings settings;
 	struct table *signing;
 	enum status status;
 
 	if (spec == NULL)
 		return ST_OK;
-	status = table_open(&registry, "SigningTable", spec,
-	    TABLE_ICASE | TABLE_ASCII_ONLY | TABLE_VALUE_NEEDED, &signing, err);
+	status = table_open(backend_registry_for(walk->options->conf, &settings), "SigningTable",
+	    spec, TABLE_ICASE | TABLE_ASCII_ONLY | TABLE_VALUE_NEEDED, &signing, err);
 	if (status != ST_OK)
 		return status;
 	if (signing->ops->walk == NULL && signing->ops->walk_patterns != NULL)
@@ -295,8 +295,8 @@ walk_free(struct walk *walk)
 static enum status
 open_keys(struct walk *walk, struct err *err)
 {
-	struct table_registry registry = backend_registry_with(walk->options->conf);
 	const char *spec = walk->options->dataset;
+	struct backend_settings settings;
 
 	if (spec == NULL)
 		spec = conf_string(walk->options->conf, CONF_KEY_TABLE);
@@ -304,8 +304,8 @@ open_keys(struct walk *walk, struct err *err)
 		err_set(err, "there is no KeyTable; name one, or a configuration that has it");
 		return ST_INVALID;
 	}
-	return table_open(
-	    &registry, "KeyTable", spec, TABLE_SECRET | TABLE_VALUE_NEEDED, &walk->keys, err);
+	return table_open(backend_registry_for(walk->options->conf, &settings), "KeyTable", spec,
+	    TABLE_SECRET | TABLE_VALUE_NEEDED, &walk->keys, err);
 }
 
 enum status

@@ -159,6 +159,9 @@
 	X(SOCKET, "Socket", STRING, NULL, NOW) \
 	X(SOFTWARE_HEADER, "SoftwareHeader", BOOL, "no", NOW) \
 	X(SOFT_START, "SoftStart", BOOL, "no", NOW) \
+	X(SQL_TLS, "SQLTLS", BOOL, "no", NOW) \
+	X(SQL_TLS_CA_FILE, "SQLTLSCAFile", STRING, "/etc/ssl/certs/ca-certificates.crt", NOW) \
+	X(SQL_TLS_VERIFY, "SQLTLSVerify", BOOL, "yes", NOW) \
 	X(STATISTICS, "Statistics", STRING, NULL, OBSOLETE) \
 	X(STATISTICS_NAME, "StatisticsName", STRING, NULL, OBSOLETE) \
 	X(STATISTICS_POLICY_SCRIPT, "StatisticsPolicyScript", STRING, NULL, OBSOLETE) \

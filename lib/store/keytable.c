@@ -26,15 +26,15 @@ corrupt(
 	if (line == 0)
 		err_set(err,
 		    "KeyTable entry for '%.*s' corrupt: %s (%s); it needs domain, selector and key",
-		    shown, keyname.p, why, keys->where);
+		    shown, keyname.n == 0 ? "" : keyname.p, why, keys->where);
 	else
 		err_set(err,
 		    "KeyTable entry for '%.*s' corrupt: %s (%s line %u); write domain:selector:key",
-		    shown, keyname.p, why, keys->where, line);
+		    shown, keyname.n == 0 ? "" : keyname.p, why, keys->where, line);
 	return ST_INVALID;
 }
 
-/* The key takes the whole rest, ':' too; only a known name at its end is the fourth field. */
+/* Only a known name at the end of a key is the fourth field. */
 static void
 split_algorithm(struct keytable_entry *entry)
 {
@@ -51,45 +51,27 @@ split_algorithm(struct keytable_entry *entry)
 	}
 }
 
-/* Of a text. */
-static const char *
-split_text(struct span text, struct keytable_entry *entry)
-{
-	if (text.n == 0)
-		return "it is empty";
-	if (!span_cut(&text, ':', &entry->domain))
-		return "it has one field, selector and key are missing";
-	if (!span_cut(&text, ':', &entry->selector))
-		return "it has two fields, the key is missing";
-	entry->key = text;
-	split_algorithm(entry);
-	return NULL;
-}
-
-/* Of a record whose fields are apart. */
-static const char *
-take_fields(const struct table_value *value, struct keytable_entry *entry)
-{
-	if (value->column_count < 2)
-		return "it has one field, selector and key are missing";
-	if (value->column_count < 3)
-		return "it has two fields, the key is missing";
-	entry->domain = value->columns[0];
-	entry->selector = value->columns[1];
-	entry->key = value->columns[2];
-	if (value->column_count > 3)
-		entry->algorithm = value->columns[3];
-	return NULL;
-}
-
 static const char *
 split_fields(const struct table_value *value, struct keytable_entry *entry)
 {
-	const char *why =
-	    value->columns != NULL ? take_fields(value, entry) : split_text(value->text, entry);
+	enum { DOMAIN, SELECTOR, KEY, ALGORITHM, FIELDS };
+	struct span fields[FIELDS];
+	/* In a text the key takes the whole rest, ':' too. */
+	size_t n = table_value_fields(value, fields, value->columns == NULL ? KEY + 1 : FIELDS);
 
-	if (why != NULL)
-		return why;
+	if (value->columns == NULL && value->text.n == 0)
+		return "it is empty";
+	if (n == 1)
+		return "it has one field, selector and key are missing";
+	if (n == 2)
+		return "it has two fields, the key is missing";
+	entry->domain = fields[DOMAIN];
+	entry->selector = fields[SELECTOR];
+	entry->key = fields[KEY];
+	if (n == FIELDS)
+		entry->algorithm = fields[ALGORITHM];
+	else
+		split_algorithm(entry);
 	if (entry->domain.n == 0)
 		return "the first field, the domain, is empty";
 	if (entry->selector.n == 0)

@@ -126,10 +126,11 @@ rows_answer(struct rows *rows, const struct table *table, size_t at, struct tabl
 		return ST_INVALID;
 	}
 	rows_hold(rows);
-	*out = (struct table_value){.text = rows_value(rows, at),
-	    .line = row->line,
-	    .release = release_owner,
-	    .owner = rows};
+	*out = TABLE_VALUE_NONE;
+	out->text = rows_value(rows, at);
+	out->line = row->line;
+	out->release = release_owner;
+	out->owner = rows;
 	return ST_OK;
 }
 

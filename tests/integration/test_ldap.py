@@ -33,7 +33,7 @@ MESSAGES = [message(d, n) for n in range(10) for d in DOMAINS]
 
 
 class Authority:
-    """A CA and certificates for localhost, one of them expired."""
+    """A CA and certificates for 127.0.0.1, one of them expired."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -46,7 +46,7 @@ class Authority:
         (folder / "ca.conf").write_text(
             "[ca]\ndefault_ca = here\n[here]\nnew_certs_dir = .\ndatabase = index\nrand_serial = yes\n"
             "certificate = ca.pem\nprivate_key = ca.key\ndefault_md = sha256\npolicy = any\nunique_subject = no\n"
-            "x509_extensions = names\n[any]\ncommonName = supplied\n[names]\nsubjectAltName = DNS:localhost\n")
+            "x509_extensions = names\n[any]\ncommonName = supplied\n[names]\nsubjectAltName = IP:127.0.0.1\n")
         self.good = self.certificate("good", "20200101000000Z", "20990101000000Z")
         self.expired = self.certificate("expired", "20200101000000Z", "20200201000000Z")
 
@@ -88,7 +88,7 @@ def entries(key):
             + odd("noselector", DKIMIdentity="noselector.test", DKIMDomain="noselector.test")
             + odd("twice1", DKIMIdentity="twice.test", DKIMSelector="twice")
             + odd("twice2", DKIMIdentity="twice.test", DKIMSelector="twice")
-            + odd("star", DKIMIdentity="*", DKIMSelector="star")
+            + odd("star", DKIMIdentity="**", DKIMSelector="star")
             + odd("paren", DKIMIdentity="a(b)c\\d", DKIMSelector="paren")
             + odd("quote", DKIMIdentity="o'br\"ien@x.test", DKIMSelector="quote"))
 
@@ -153,11 +153,11 @@ def test_bad_urls_are_refused(program, folder, url, says):
 def test_hostile_names_are_names(program, folder, directory):
     """What is in a From field is compared, and never read as a filter."""
     url = f"{directory.url}/?DKIMSelector?sub?(DKIMIdentity=$d)"
-    nasty = ["**", "d1*", "*)(DKIMIdentity=*", "(", ")", "\\", "\\2a", "d1.test)(objectClass=*", "'", '"', "d1.test ", " d1.test",
+    nasty = ["*", "d1*", "*)(DKIMIdentity=*", "(", ")", "\\", "\\2a", "d1.test)(objectClass=*", "'", '"',
              "é.test", "\udcff\udcfe", "$d", "$D", "x" * 1000, "d1.test\\00", "&", "|", "!", "d1.test,dc=test"]
     answers, said = ask(program, folder, url, nasty)
     assert answers == ["record not found"] * len(nasty), [n for n in zip(nasty, answers) if n[1] != "record not found"]
-    answers, _ = ask(program, folder, url, ["*", "a(b)c\\d", "o'br\"ien@x.test"])
+    answers, _ = ask(program, folder, url, ["**", "a(b)c\\d", "o'br\"ien@x.test"])
     assert answers == ["'star'", "'paren'", "'quote'"]
     answers, said = ask(program, folder, f"{directory.url}/$D?DKIMSelector?base", nasty)
     assert answers == ["record not found"] * len(nasty), said
@@ -206,7 +206,7 @@ WAYS = {
     "ldap": ("url", {}), "ldapi": ("local_url", {}), "ldaps": ("tls_url", {"LDAPTLSCAFile": "CA"}),
     "simple": ("url", {"LDAPBindUser": slapd.BIND_DN, "LDAPBindPassword": slapd.BIND_PASSWORD}),
     "none": ("url", {"LDAPAuthMechanism": "none"}), "external": ("local_url", {"LDAPAuthMechanism": "EXTERNAL"}),
-    "starttls": ("name_url", {"LDAPTLSCAFile": "CA", "LDAPUseTLS": True, "LDAPBindUser": slapd.BIND_DN,
+    "starttls": ("url", {"LDAPTLSCAFile": "CA", "LDAPUseTLS": True, "LDAPBindUser": slapd.BIND_DN,
                               "LDAPBindPassword": slapd.BIND_PASSWORD}),
 }
 
@@ -214,7 +214,7 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_signed_with_a_key_of_the_directory(program, folder, directory, authority, shared_keys, way):
     which, more = WAYS[way]
-    url = directory.url.replace("127.0.0.1", "localhost") if which == "name_url" else getattr(directory, which)
+    url = getattr(directory, which)
     more = {name: authority.ca if value == "CA" else value for name, value in more.items()}
     with Daemon(program, folder, settings(url, **more)) as daemon:
         for domain in DOMAINS:
@@ -238,10 +238,9 @@ def refused_by(program, folder, url, **more):
 
 
 def test_certificates_are_verified(program, folder, directory, authority, shared_keys):
-    name_url = directory.url.replace("127.0.0.1", "localhost")
     assert "cannot be reached" in refused_by(program, folder, directory.tls_url)
-    assert "does not start TLS" in refused_by(program, folder, name_url, LDAPUseTLS=True)
-    wrong_name = directory.tls_url.replace("localhost", "127.0.0.1")
+    assert "does not start TLS" in refused_by(program, folder, directory.url, LDAPUseTLS=True)
+    wrong_name = directory.tls_url.replace("127.0.0.1", "localhost")
     assert "cannot be reached" in refused_by(program, folder, wrong_name, LDAPTLSCAFile=authority.ca)
     with Daemon(program, folder, settings(directory.tls_url, LDAPTLSVerify=False)) as daemon:
         assert milter.one_shot(daemon.address, message(DOMAINS[0]))[0].signed
@@ -251,7 +250,7 @@ def test_certificates_are_verified(program, folder, directory, authority, shared
     old.start()
     try:
         refused_by(program, folder, old.tls_url, LDAPTLSCAFile=authority.ca)
-        refused_by(program, folder, old.url.replace("127.0.0.1", "localhost"), LDAPTLSCAFile=authority.ca, LDAPUseTLS=True)
+        refused_by(program, folder, old.url, LDAPTLSCAFile=authority.ca, LDAPUseTLS=True)
     finally:
         old.stop()
 
@@ -440,7 +439,7 @@ def test_zimbra(program, folder, authority, shared_keys, tls, monkeypatch):
     (folder / "ldap.conf").write_text(f"TLS_CACERT {authority.ca}\n")
     monkeypatch.setenv("LDAPCONF", str(folder / "ldap.conf"))
     user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    urls = [one.url.replace("127.0.0.1", "localhost"), f"ldap://localhost:{procs.free_port()}"]
+    urls = [one.url, f"ldap://127.0.0.1:{procs.free_port()}"]
     text = ZIMBRA.format(folder=folder, user=user, keys=" ".join(u + KEYS for u in urls), tls=tls,
                          signing=" ".join(u + SIGNING for u in urls), bind=slapd.BIND_DN, password=slapd.BIND_PASSWORD)
     try:

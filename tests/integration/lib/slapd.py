@@ -90,7 +90,7 @@ class Slapd:
 
     @property
     def tls_url(self):
-        return f"ldaps://localhost:{self.tls_port}"
+        return f"ldaps://127.0.0.1:{self.tls_port}"
 
     @property
     def local_url(self):
