@@ -136,7 +136,7 @@ queries_are_escaped(void **state)
 	assert_int_equal(ldapurl_filter(&url, SPAN_LIT("a..b"), &text), ST_ABSENT);
 	assert_int_equal(ldapurl_base(&url, SPAN_EMPTY, &text), ST_ABSENT);
 	ldapurl_free(&url);
-	parse("ldap", "//h/$x$?a?sub?(x=$$d$", &url);
+	parse("ldap", "//h/c=$x$?a?sub?(x=$$d$", &url);
 	assert_int_equal(ldapurl_filter(&url, SPAN_LIT("q"), &text), ST_OK);
 	assert_string_equal(text.p, "(x=$q$");
 	ldapurl_free(&url);
