@@ -71,15 +71,11 @@ value_facility(const char *text, struct err *err)
 static enum status
 value_mechanism(const char *text, struct err *err)
 {
-	size_t n = strlen(text);
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_";
+	size_t n = strspn(text, letters);
 
-	for (size_t i = 0; i < n; i++) {
-		char c = ascii_lower(text[i]);
-
-		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_')
-			n = SIZE_MAX - 1;
-	}
-	if (n > 0 && n <= 20)
+	if (text[n] == '\0' && n <= 20)
 		return ST_OK;
 	err_set(err, "none, simple or the name of a SASL mechanism is needed (EXTERNAL)");
 	return ST_INVALID;
