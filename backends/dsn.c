@@ -190,6 +190,11 @@ parse_server(struct span server, struct dsn *dsn, struct err *err)
 			     "table=T?keycol=K?datacol=C");
 		return ST_INVALID;
 	}
+	if (span_find(server, ':') != SIZE_MAX) {
+		err_set(err, "the host of the dsn has a ':'; a port is written port+host, an IPv6 "
+			     "address with =3A for each ':', and user:password ends with '@'");
+		return ST_INVALID;
+	}
 	return take(server, "host", &dsn->host, err);
 }
 
@@ -208,9 +213,10 @@ parse_place(struct span place, struct dsn *dsn, struct err *err)
 		return ST_INVALID;
 	}
 	span_cut(&place, '/', &server);
-	if (span_find(place, '/') != SIZE_MAX) {
+	/* A '/' in a password would put its parts into the names of host and database. */
+	if (span_find(place, '/') != SIZE_MAX || span_find(place, '@') != SIZE_MAX) {
 		err_set(err, "the dsn has more than host/database before its options; a '/' in a "
-			     "password or a name is written =2F");
+			     "password or a name is written =2F, a '@' in the database =40");
 		return ST_INVALID;
 	}
 	status = parse_server(server, dsn, err);

@@ -10,6 +10,7 @@ EXTRA_DIST += \
 	tests/integration/lib/dnsservers.py \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/load.py \
+	tests/integration/lib/mariadb.py \
 	tests/integration/lib/milter.py \
 	tests/integration/lib/mtaload.py \
 	tests/integration/lib/postfix.py \
@@ -38,6 +39,7 @@ EXTRA_DIST += \
 	tests/integration/test_postfix_verify.py \
 	tests/integration/test_sendmail.py \
 	tests/integration/test_sendmail_verify.py \
+	tests/integration/test_sql.py \
 	tests/integration/test_start.py \
 	tests/integration/test_tutorial_configs.py \
 	tests/integration/test_verifiers.py \
