@@ -28,6 +28,7 @@ struct directory {
 	pthread_mutex_t lock;
 	struct ldaplink *idle; /* the last one used comes first */
 	size_t current;        /* the server that answered last */
+	size_t silent;         /* servers that were left one after the other */
 	struct breaker breaker;
 	char reason[ERR_TEXT_MAX]; /* why the breaker is open */
 };
@@ -125,36 +126,59 @@ open_any(struct directory *directory, int64_t deadline_ms, struct ldaplink **out
 	return ST_UNAVAILABLE;
 }
 
-/* An idle connection that turns out to be lost gets one retry, on a fresh one. *away_out: no server
- * answers. */
+/* What a question says about the servers. */
+enum outcome {
+	SERVER_THERE,
+	SERVER_MOVED, /* one is silent; the next of them is asked from now on */
+	SERVERS_AWAY
+};
+
+/* The server at uri is silent. SERVERS_AWAY when all of them have been, one after the other. */
+static enum outcome
+leave_server(struct directory *directory, const char *uri)
+{
+	size_t count = directory->url.server_count;
+	enum outcome outcome = SERVER_MOVED;
+
+	pthread_mutex_lock(&directory->lock);
+	if (directory->url.servers[directory->current].uri == uri) {
+		directory->current = (directory->current + 1) % count;
+		if (++directory->silent >= count)
+			outcome = SERVERS_AWAY;
+	}
+	pthread_mutex_unlock(&directory->lock);
+	close_idle(directory);
+	return outcome;
+}
+
+/* An idle connection that turns out to be lost gets one retry, on a fresh one. */
 static enum status
 ask_directory(struct directory *directory, struct ldaplink *link,
     const struct ldaplink_question *question, int64_t deadline_ms, struct ldaplink_answer *answer,
-    bool *away_out, struct err *err)
+    enum outcome *outcome_out, struct err *err)
 {
 	bool fresh = link == NULL;
 	enum status status;
 
-	*away_out = false;
+	*outcome_out = SERVERS_AWAY;
 	for (;;) {
-		if (link == NULL && open_any(directory, deadline_ms, &link, err) != ST_OK) {
-			*away_out = true;
+		if (link == NULL && open_any(directory, deadline_ms, &link, err) != ST_OK)
 			return ST_UNAVAILABLE;
-		}
 		status = ldaplink_ask(link, question, deadline_ms, answer, err);
 		if (!answer->lost && !answer->silent) {
+			*outcome_out = SERVER_THERE;
 			put_idle(directory, link);
 			return status;
 		}
+		if (answer->silent)
+			*outcome_out = leave_server(directory, link->uri);
 		ldaplink_close(link);
 		link = NULL;
 		if (fresh || answer->silent)
-			break;
+			return ST_UNAVAILABLE;
 		close_idle(directory);
 		fresh = true;
 	}
-	*away_out = true;
-	return ST_UNAVAILABLE;
 }
 
 static void
@@ -181,6 +205,7 @@ note_there(struct directory *directory)
 
 	pthread_mutex_lock(&directory->lock);
 	news = breaker_good(&directory->breaker);
+	directory->silent = 0;
 	pthread_mutex_unlock(&directory->lock);
 	if (news)
 		log_line(LOG_LEVEL_NOTICE, "%s %s answers again", directory->table->parameter,
@@ -226,7 +251,7 @@ look_up(struct directory *directory, const struct ldaplink_question *question,
 	struct ldaplink_answer answer = {.value = TABLE_VALUE_NONE};
 	struct err why = ERR_NONE;
 	enum status status;
-	bool away;
+	enum outcome outcome;
 
 	if (turn == BREAKER_REFUSE)
 		return ST_UNAVAILABLE;
@@ -234,10 +259,11 @@ look_up(struct directory *directory, const struct ldaplink_question *question,
 		limit_ms = BREAKER_MOST_MS;
 	if (turn == BREAKER_ASK)
 		link = take_idle(directory, now_ms);
-	status = ask_directory(directory, link, question, now_ms + limit_ms, &answer, &away, &why);
-	if (away)
+	status =
+	    ask_directory(directory, link, question, now_ms + limit_ms, &answer, &outcome, &why);
+	if (outcome == SERVERS_AWAY || (outcome == SERVER_MOVED && turn == BREAKER_TRY))
 		note_away(directory, turn, now_ms, why.text);
-	else
+	else if (outcome == SERVER_THERE)
 		note_there(directory);
 	note_oddities(directory, &answer, question->filter);
 	*out = answer.value;

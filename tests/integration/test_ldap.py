@@ -349,17 +349,21 @@ def test_first_url_is_dead(program, folder, directory, own_directory, dead):
         own_directory.go_on()
 
 
-def test_second_url_takes_over(program, folder, directory, own_directory):
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_second_url_takes_over(program, folder, directory, own_directory, how):
     both = {"KeyTable": f"{own_directory.url}{KEYS} {directory.url}{KEYS}",
             "SigningTable": f"{own_directory.url}{SIGNING} {directory.url}{SIGNING}"}
-    with Daemon(program, folder, settings("ldap://unused", **both, LDAPTimeout=3)) as daemon:
+    with Daemon(program, folder, settings("ldap://unused", **both, LDAPTimeout=2)) as daemon:
         with Load(daemon.address, MESSAGES) as load:
             assert procs.wait_until(lambda: load.total() > 50, 20)
-            own_directory.kill()
-            before = load.total()
+            own_directory.kill() if how == "killed" else own_directory.pause()
+            begun, before = time.monotonic(), load.total()
             assert procs.wait_until(lambda: load.total() > before + 200, 10)
-        load.report("the first of two URLs killed")
-        assert set(load.counts) == {"signed"}, dict(load.counts)
+            print(f"\n200 messages more after {time.monotonic() - begun:.2f} s")
+        load.report(f"the first of two URLs {how}")
+        assert set(load.counts) <= {"signed", "tempfailed"}, dict(load.counts)
+        assert how == "stopped" or load.counts["tempfailed"] == 0, dict(load.counts)
+    own_directory.go_on() if how == "stopped" else None
 
 
 def test_start_without_the_server(program, folder, own_directory):
