@@ -48,8 +48,6 @@ refuses_with_advice(void **state)
 	    {"dsn:mysql://u:secret@h/d", "the dsn has no table"},
 	    {"dsn:pgsql://u:secret@h/d/table=t?keycol=k?datacol=d",
 		"\"pgsql\" is not in this build"},
-	    {"ldap://h/", "the URL names no attributes"},
-	    {"LDAPS:x", "an LDAP URL is needed"},
 	    {"memcache:x", "not in this build"},
 	    {"lua:/x", "not in this build"},
 	    {"db:/x", "not in this build"},
