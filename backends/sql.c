@@ -201,20 +201,20 @@ is_text(struct span key)
 	return more == 0;
 }
 
-/* The keys as they are written and, where case does not matter, in lower case: an index of the
- * server finds both, which it would not if the column were folded. room: TABLE_KEY_MAX a key. */
+/* Keys from *at on, as they are written and, where case does not matter, in lower case: an index of
+ * the server finds both, which it would not if the column were folded. As many as fit. */
 static size_t
-fill_slots(const struct question *q, struct span slots[SQL_SLOTS], char *room)
+fill_slots(const struct question *q, size_t *at, struct span slots[SQL_SLOTS], char *room)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < q->count; i++, room += TABLE_KEY_MAX) {
-		struct span folded = keyindex_fold(q->keys[i], true, room);
+	for (; *at < q->count && n + 2 <= SQL_SLOTS; ++*at, room += TABLE_KEY_MAX) {
+		struct span key = q->keys[*at], folded = keyindex_fold(key, true, room);
 
-		if (!is_text(q->keys[i]))
+		if (!is_text(key))
 			continue;
-		slots[n++] = q->keys[i];
-		if ((q->table->flags & TABLE_ICASE) != 0 && !span_eq(folded, q->keys[i]))
+		slots[n++] = key;
+		if ((q->table->flags & TABLE_ICASE) != 0 && !span_eq(folded, key))
 			slots[n++] = folded;
 	}
 	for (size_t i = n; n > 1 && i < SQL_SLOTS; i++)
@@ -227,28 +227,36 @@ ask(struct table *table, struct question *q)
 {
 	struct span slots[SQL_SLOTS];
 	char *room = mem_alloc(q->count * TABLE_KEY_MAX);
-	size_t slot_count = fill_slots(q, slots, room);
 	enum status status = ST_OK;
+	size_t at = 0;
 
-	if (slot_count > 0)
-		status = ask_slots(table->state, q, slots, slot_count);
+	while (at < q->count && status == ST_OK) {
+		size_t slot_count = fill_slots(q, &at, slots, room);
+
+		if (slot_count > 0)
+			status = ask_slots(table->state, q, slots, slot_count);
+	}
 	mem_free(room);
 	return status;
 }
 
 static enum status
 sql_lookup_many(struct table *table, const struct span *keys, size_t count, size_t max,
-    struct table_value *out, size_t *count_out, struct err *err)
+    struct table_value *out, size_t *at_out, size_t *count_out, struct err *err)
 {
 	struct question q = {.table = table, .keys = keys, .count = count, .err = err};
 	enum status status = ask(table, &q);
 
 	*count_out = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (q.found[i].owner != NULL && *count_out < max)
-			out[(*count_out)++] = q.found[i];
-		else
+		if (q.found[i].owner == NULL)
+			continue;
+		if (*count_out == max) {
 			table_value_release(&q.found[i]);
+			continue;
+		}
+		at_out[*count_out] = i;
+		out[(*count_out)++] = q.found[i];
 	}
 	if (status != ST_OK)
 		return status;
@@ -258,9 +266,9 @@ sql_lookup_many(struct table *table, const struct span *keys, size_t count, size
 static enum status
 sql_lookup(struct table *table, struct span key, struct table_value *out, struct err *err)
 {
-	size_t count;
+	size_t at, count;
 
-	return sql_lookup_many(table, &key, 1, 1, out, &count, err);
+	return sql_lookup_many(table, &key, 1, 1, out, &at, &count, err);
 }
 
 /* ---- opening ---- */

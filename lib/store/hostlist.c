@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/store/hostlist.h"
@@ -339,32 +340,62 @@ struct asking {
 	const struct hostlist *list;
 	enum status trouble;
 	struct err *err;
+	/* Probes that are not asked yet: their texts one behind the other. */
+	struct buf text;
+	size_t ends[TABLE_KEYS_MAX];
+	unsigned negated; /* a bit for each that has a '!' in front */
+	size_t waiting, at_once;
 };
 
-/* One probe of the table by text: "!name", then "name". */
+/* Asks the probes that wait; the first of them that is there decides. */
+static int
+ask_waiting(struct asking *asking)
+{
+	struct span keys[TABLE_KEYS_MAX], text = buf_span(&asking->text);
+	struct table_value value = TABLE_VALUE_NONE;
+	size_t from = 0, at = 0, count;
+	enum status status;
+	bool negated;
+
+	if (asking->waiting == 0)
+		return -1;
+	for (size_t i = 0; i < asking->waiting; from = asking->ends[i++])
+		keys[i] = span_sub(text, from, asking->ends[i] - from);
+	status = table_lookup_many(
+	    asking->list->table, keys, asking->waiting, 1, &value, &at, &count, asking->err);
+	table_value_release(&value);
+	negated = (asking->negated >> at & 1) != 0;
+	asking->waiting = asking->negated = 0;
+	buf_reset(&asking->text);
+	if (status == ST_OK)
+		return negated ? 0 : 1;
+	if (status == ST_ABSENT)
+		return -1;
+	asking->trouble = status;
+	return 0;
+}
+
+static int
+add_probe(struct asking *asking, const char *mark, const char *name, size_t n)
+{
+	if (mark[0] == '!')
+		asking->negated |= 1U << asking->waiting;
+	buf_add_str(&asking->text, mark);
+	buf_add(&asking->text, span_of(name, n));
+	asking->ends[asking->waiting++] = asking->text.n;
+	return asking->waiting == asking->at_once ? ask_waiting(asking) : -1;
+}
+
+/* Two probes of the table by text: "!name", then "name". */
 static int
 ask_table(struct asking *asking, const char *name, size_t n)
 {
-	char query[TABLE_KEY_MAX];
+	int answer;
 
-	if (n + 1 > sizeof(query))
+	if (n + 1 > TABLE_KEY_MAX)
 		return -1;
-	query[0] = '!';
-	memcpy(query + 1, name, n);
-	for (int in = 0; in <= 1; in++) {
-		struct table_value value;
-		enum status status = table_lookup(asking->list->table,
-		    span_of(query + in, n + 1 - (size_t)in), &value, asking->err);
-
-		table_value_release(&value);
-		if (status == ST_OK)
-			return in;
-		if (status != ST_ABSENT) {
-			asking->trouble = status;
-			return 0;
-		}
-	}
-	return -1;
+	answer = add_probe(asking, "!", name, n);
+	return answer >= 0 ? answer : add_probe(asking, "", name, n);
 }
 
 static int
@@ -392,7 +423,7 @@ match_host(struct asking *asking, struct span host)
 	for (size_t i = 1; i < host.n && answer < 0; i++)
 		if (host.p[i] == '.')
 			answer = ask_name(asking, span_from(host, i));
-	return answer;
+	return answer >= 0 ? answer : ask_waiting(asking);
 }
 
 /* The table's probes for one precision: !a, a, ![a], [a]. */
@@ -440,7 +471,7 @@ match_address(struct asking *asking, struct network network)
 		mask(network.octets, (size_t)bits / 8, (unsigned)prefix);
 		answer = ask_network(asking, &network);
 	}
-	return answer;
+	return answer >= 0 ? answer : ask_waiting(asking);
 }
 
 static void
@@ -466,19 +497,22 @@ enum status
 hostlist_match(
     struct hostlist *list, struct span host, const struct sockaddr *address, struct err *err)
 {
-	struct asking asking = {list, ST_OK, err};
+	struct asking asking = {.list = list, .trouble = ST_OK, .err = err};
 	struct network network;
 	bool in;
 
 	if (list == NULL)
 		return ST_ABSENT;
 	network_from(address, &network);
+	asking.at_once = table_keys_at_once(list->table);
+	buf_init(&asking.text, (size_t)TABLE_KEY_MAX * TABLE_KEYS_MAX);
 	pthread_rwlock_rdlock(&list->lock);
 	/* Two questions, as in opendkim: "!name" is no NOT for the client's address. */
 	in = match_host(&asking, host) > 0;
 	if (!in && asking.trouble == ST_OK)
 		in = match_address(&asking, network) > 0;
 	pthread_rwlock_unlock(&list->lock);
+	buf_free(&asking.text);
 	if (asking.trouble != ST_OK)
 		return asking.trouble;
 	return in ? ST_OK : ST_ABSENT;

@@ -77,15 +77,15 @@ ask_rungs(struct search *s)
 {
 	struct span keys[TABLE_KEYS_MAX], text = buf_span(&s->query);
 	struct table_value values[TABLE_KEYS_MAX];
-	size_t count = 0, i = 0, from = 0, room = s->max - s->count;
+	size_t at[TABLE_KEYS_MAX], count = 0, i = 0, from = 0, room = s->max - s->count;
 	enum status status;
 
 	for (size_t k = 0; k < s->waiting; from = s->ends[k++])
 		keys[k] = span_sub(text, from, s->ends[k] - from);
-	status = s->waiting == 0
-		     ? ST_ABSENT
-		     : table_lookup_many(s->table, keys, s->waiting,
-			   room < TABLE_KEYS_MAX ? room : TABLE_KEYS_MAX, values, &count, s->err);
+	status = s->waiting == 0 ? ST_ABSENT
+				 : table_lookup_many(s->table, keys, s->waiting,
+				       room < TABLE_KEYS_MAX ? room : TABLE_KEYS_MAX, values, at,
+				       &count, s->err);
 	buf_reset(&s->query);
 	s->waiting = 0;
 	if (status != ST_OK)

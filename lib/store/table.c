@@ -235,13 +235,13 @@ table_lookup_all(struct table *table, struct span key, size_t max, struct table_
 /* One after the other. */
 static enum status
 lookup_each(struct table *table, const struct span *keys, size_t count, size_t max,
-    struct table_value *out, size_t *count_out, struct err *err)
+    struct table_value *out, size_t *at_out, size_t *count_out, struct err *err)
 {
 	for (size_t i = 0; i < count && *count_out < max; i++) {
 		enum status status = table_lookup(table, keys[i], &out[*count_out], err);
 
 		if (status == ST_OK) {
-			++*count_out;
+			at_out[(*count_out)++] = i;
 		} else if (status != ST_ABSENT) {
 			while (*count_out > 0)
 				table_value_release(&out[--*count_out]);
@@ -253,26 +253,31 @@ lookup_each(struct table *table, const struct span *keys, size_t count, size_t m
 
 enum status
 table_lookup_many(struct table *table, const struct span *keys, size_t count, size_t max,
-    struct table_value *out, size_t *count_out, struct err *err)
+    struct table_value *out, size_t *at_out, size_t *count_out, struct err *err)
 {
 	struct span asked[TABLE_KEYS_MAX];
-	size_t n = 0;
+	size_t at[TABLE_KEYS_MAX], n = 0;
+	enum status status;
 
 	*count_out = 0;
 	if (max == 0)
 		return ST_ABSENT;
 	if (table->ops->lookup_many == NULL)
-		return lookup_each(table, keys, count, max, out, count_out, err);
+		return lookup_each(table, keys, count, max, out, at_out, count_out, err);
 	for (size_t i = 0; i < count && n < TABLE_KEYS_MAX; i++) {
-		enum status status = check_query(table, keys[i], err);
-
-		if (status == ST_OK)
-			asked[n++] = keys[i];
-		else if (status != ST_ABSENT)
+		status = check_query(table, keys[i], err);
+		if (status != ST_OK && status != ST_ABSENT)
 			return status;
+		asked[n] = keys[i];
+		at[n] = i;
+		n += status == ST_OK ? 1 : 0;
 	}
-	return n == 0 ? ST_ABSENT
-		      : table->ops->lookup_many(table, asked, n, max, out, count_out, err);
+	if (n == 0)
+		return ST_ABSENT;
+	status = table->ops->lookup_many(table, asked, n, max, out, at_out, count_out, err);
+	for (size_t i = 0; i < *count_out; i++)
+		at_out[i] = at[at_out[i]];
+	return status;
 }
 
 size_t

@@ -22,7 +22,7 @@
 #define TABLE_KEY_MAX 4096         /* octets of a query; a longer one is ST_INVALID */
 #define TABLE_LINE_MAX (1U << 20)  /* octets of one line of a file; a longer line is a bad line */
 #define TABLE_FILE_MAX (1U << 30)  /* octets of one file */
-#define TABLE_KEYS_MAX 8           /* keys of one table_lookup_many() */
+#define TABLE_KEYS_MAX 16          /* keys of one table_lookup_many() */
 #define TABLE_PROBLEMS_MAX 8       /* problems of a load that are kept with their text */
 #define TABLE_PROBLEM_TEXT_MAX 192 /* octets of one such text with its NUL */
 
@@ -77,10 +77,11 @@ struct table_ops {
 	enum status (*lookup)(
 	    struct table *table, struct span key, struct table_value *out, struct err *err);
 	/* The values of count keys (at most TABLE_KEYS_MAX), at most max (>= 1), in the order of
-	 * the keys. For sources where a question costs a way to a server. NULL: lookup() is called.
-	 */
+	 * the keys; at_out: which key each belongs to. For sources where a question costs a way to
+	 * a server. NULL: lookup() is called. */
 	enum status (*lookup_many)(struct table *table, const struct span *keys, size_t count,
-	    size_t max, struct table_value *out, size_t *count_out, struct err *err);
+	    size_t max, struct table_value *out, size_t *at_out, size_t *count_out,
+	    struct err *err);
 	/* All records that match, in order, at most max (>= 1). NULL: lookup() gives the only one.
 	 */
 	enum status (*lookup_all)(struct table *table, struct span key, size_t max,
@@ -165,10 +166,13 @@ enum status table_lookup_all(struct table *table, struct span key, size_t max,
 
 /* The values of count keys in the order of the keys, at most max; keys that are absent have none.
  * As one question where the backend can, else with one after the other until max are found.
- * ST_OK: *count_out (>= 1) values are to be released. ST_ABSENT: none of the keys is there. Other
- * answers are those of table_lookup() and leave nothing. count: at most TABLE_KEYS_MAX. */
+ * ST_OK: *count_out (>= 1) values are to be released; at_out[i] is the index of the key of out[i].
+ * ST_ABSENT: none of the keys is there. Other answers are those of table_lookup() and leave
+ * nothing. count: at most TABLE_KEYS_MAX; out and at_out have max places, or count if that is less.
+ */
 enum status table_lookup_many(struct table *table, const struct span *keys, size_t count,
-    size_t max, struct table_value *out, size_t *count_out, struct err *err) MUST_USE;
+    size_t max, struct table_value *out, size_t *at_out, size_t *count_out,
+    struct err *err) MUST_USE;
 /* Keys worth giving to one table_lookup_many(): 1 where one question costs nothing. */
 size_t table_keys_at_once(const struct table *table);
 

@@ -207,7 +207,55 @@ lost_on_the_way(void **state)
 	table_close(table);
 }
 
-/* The same entries asked probe by probe, as opendkim does, on a table that has no index. */
+/* A table that is asked for many keys at once; its lookup is that of the file. */
+static size_t questions;
+
+static enum status
+answer_many(struct table *table, const struct span *keys, size_t count, size_t max,
+    struct table_value *out, size_t *at_out, size_t *count_out, struct err *err)
+{
+	*count_out = 0;
+	questions++;
+	for (size_t i = 0; i < count && *count_out < max; i++)
+		if (table->ops->lookup(table, keys[i], &out[*count_out], err) == ST_OK)
+			at_out[(*count_out)++] = i;
+	return *count_out > 0 ? ST_OK : ST_ABSENT;
+}
+
+static void
+few_questions(void **state)
+{
+	static const struct {
+		const char *host, *address;
+		size_t questions;
+	} cases[] = {
+	    /* 2 * 3 of the name; 4 * (1 + 33) of the address, 16 at once */
+	    {"a.b.example", "192.0.2.1", 1 + 9},
+	    {"", "192.0.2.1", 9},
+	    {"x", "2001:db8::1", 1 + 33},
+	};
+	struct table *table = help_open("InternalHosts", "csl:x.example", TABLE_ICASE);
+	const struct table_ops *ops = table->ops;
+	struct table_ops probing = *ops;
+	struct hostlist *list;
+
+	(void)state;
+	probing.walk = NULL;
+	probing.lookup_many = answer_many;
+	table->ops = &probing;
+	list = open_list(table);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		questions = 0;
+		assert_false(ask(list, cases[i].host, cases[i].address));
+		assert_int_equal(questions, cases[i].questions);
+	}
+	hostlist_close(list);
+	table->ops = ops;
+	table_close(table);
+}
+
+/* The same entries asked probe by probe, as opendkim does, on a table that has no index; and on one
+ * that is asked for many at once. */
 static void
 index_equals_probes(void **state)
 {
@@ -236,6 +284,7 @@ index_equals_probes(void **state)
 		plain = help_table("InternalHosts", "file", text, TABLE_ICASE);
 		probing = *plain->ops;
 		probing.walk = NULL;
+		probing.lookup_many = round % 2 == 0 ? NULL : answer_many;
 		plain->ops = &probing;
 		fast = open_list(table);
 		slow = open_list(plain);
@@ -266,6 +315,7 @@ main(void)
 	    cmocka_unit_test(follows_the_table),
 	    cmocka_unit_test(unavailable_is_no_answer),
 	    cmocka_unit_test(lost_on_the_way),
+	    cmocka_unit_test(few_questions),
 	    cmocka_unit_test(index_equals_probes),
 	};
 
