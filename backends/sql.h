@@ -8,8 +8,9 @@
 #include "backends/dsn.h"
 #include "lib/store/table.h"
 
-#define SQL_SLOTS 18U /* keys of the statement for many keys: TABLE_KEYS_MAX, some of them twice   \
-		       */
+#define SQL_SLOTS                                                                                  \
+	18U /* keys of the statement for many keys: TABLE_KEYS_MAX, some of them twice             \
+	     */
 #define SQL_COLUMNS_MAX (DSN_COLUMNS_MAX + 1U) /* with the key */
 #define SQL_VALUE_MAX TABLE_LINE_MAX           /* octets of one column */
 #define SQL_CONNECT_TIMEOUT_S 2U               /* to be connected, and logged in */

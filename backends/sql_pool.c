@@ -109,17 +109,35 @@ connect_link(struct sql_pool *pool, struct sql_link **out, struct err *err)
 	return ST_OK;
 }
 
+/* The connection that was used last; *old_out: those that nobody used for too long. Locked. */
+static struct sql_link *
+pop_idle(struct sql_pool *pool, struct sql_link **old_out)
+{
+	struct sql_link *link = pool->idle;
+
+	*old_out = NULL;
+	if (link != NULL && clock_mono_ms() - link->idle_since_ms > SQL_IDLE_MAX_MS) {
+		/* Those below it have been idle for even longer. */
+		*old_out = link;
+		pool->idle = NULL;
+		return NULL;
+	}
+	if (link != NULL)
+		pool->idle = link->next;
+	return link;
+}
+
 enum status
 sql_pool_take(struct sql_pool *pool, struct sql_link **out, struct err *err)
 {
+	struct sql_link *old = NULL;
 	bool may;
 
 	pthread_mutex_lock(&pool->lock);
 	may = may_try(pool, err);
-	*out = may ? pool->idle : NULL;
-	if (*out != NULL)
-		pool->idle = (*out)->next;
+	*out = may ? pop_idle(pool, &old) : NULL;
 	pthread_mutex_unlock(&pool->lock);
+	links_free(pool, old);
 	if (!may)
 		return ST_UNAVAILABLE;
 	if (*out == NULL)
@@ -134,6 +152,7 @@ sql_pool_give(struct sql_pool *pool, struct sql_link *link)
 	bool old, was_down;
 
 	link->fresh = false;
+	link->idle_since_ms = clock_mono_ms();
 	pthread_mutex_lock(&pool->lock);
 	old = link->epoch != pool->epoch;
 	was_down = pool->down && !old;

@@ -10,10 +10,15 @@
 
 #include "backends/sql.h"
 
+/* A connection that nobody used for so long is not trusted: a firewall may have forgotten it, and
+ * then it would be waited for in vain. */
+#define SQL_IDLE_MAX_MS 60000
+
 struct sql_link {
 	void *connection;
 	unsigned epoch; /* of the pool when it was made */
 	bool fresh;     /* nothing has been asked yet */
+	int64_t idle_since_ms;
 	struct sql_link *next;
 };
 

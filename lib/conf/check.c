@@ -141,9 +141,15 @@ value_minimum(const char *text, struct err *err)
 static enum status
 value_walkable(const char *text, struct err *err)
 {
-	if (!span_istarts(span_str(text), SPAN_LIT("refile:")))
+	if (span_istarts(span_str(text), SPAN_LIT("refile:")))
+		err_set(
+		    err, "the names must be listed, which patterns cannot be; write csl: or file:");
+	else if (span_istarts(span_str(text), SPAN_LIT("dsn:")))
+		err_set(err,
+		    "the names must be listed, which a database is not asked for; write csl: or "
+		    "file:");
+	else
 		return ST_OK;
-	err_set(err, "the names must be listed, which patterns cannot be; write csl: or file:");
 	return ST_INVALID;
 }
 

@@ -6,6 +6,7 @@ wrong; nothing hangs, nothing is lost, and no password is in a log.
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 
 import pytest
@@ -243,6 +244,25 @@ def test_server_stopped_under_load(server, loaded):
         assert took < RECOVERY_S
     load.report("SIGSTOP of mariadbd")
     assert load.counts["lost"] == 0 and load.counts["timed out"] == 0, load.lost[:5]
+
+
+def test_slow_server(server, loaded):
+    """The server is well and the table is locked for 6 seconds: nobody waits longer than a question may take."""
+    with Load(loaded.address, [message(d) for d in DOMAINS]) as load:
+        all_signed_again(loaded, server, load)
+        holder = threading.Thread(target=server.run, args=("LOCK TABLES dkim WRITE; DO SLEEP(6)", "mail"))
+        holder.start()
+        began, slowest = time.monotonic(), 0.0
+        while holder.is_alive():
+            sent = time.monotonic()
+            milter.one_shot(loaded.address, message(DOMAINS[0]))
+            slowest = max(slowest, time.monotonic() - sent)
+        assert time.monotonic() - began > 5.5 and slowest < 5, slowest
+        took = all_signed_again(loaded, server, load)
+        print(f"slowest message {slowest:.1f} s; signed again {took:.1f} s after the lock was gone")
+        assert took < RECOVERY_S
+    load.report("table locked for 6 s")
+    assert load.counts["lost"] == 0 and load.counts["timed out"] == 0 and load.counts["tempfailed"] > 100, load.lost[:5]
 
 
 def test_table_gone_and_back(server, loaded):

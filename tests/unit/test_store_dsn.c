@@ -238,6 +238,13 @@ connections_are_kept(void **state)
 	assert_int_equal(open_now, 0);
 	assert_int_equal(sql_pool_take(&pool, &a, &err), ST_OK);
 	sql_pool_give(&pool, a);
+	/* Nobody used it for a minute: it is not used again. */
+	connects = 0;
+	pool.idle->idle_since_ms -= SQL_IDLE_MAX_MS + 1000;
+	assert_int_equal(sql_pool_take(&pool, &a, &err), ST_OK);
+	assert_int_equal(connects, 1);
+	assert_int_equal(open_now, 1);
+	sql_pool_give(&pool, a);
 	sql_pool_free(&pool);
 	assert_int_equal(open_now, 0);
 }
