@@ -6,7 +6,9 @@ The server is slapd in a folder of its own, on ports of the kernel; the system's
 import os
 import pwd
 import shutil
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -184,6 +186,66 @@ def test_base_and_attribute_that_are_not_there(program, folder, directory):
     assert answers == ["<absent>"]
     answers, _ = ask(program, folder, f"{directory.url}/?DKIMSelector?sub?(DKIMIdentity=$d", ["d1.test"])
     assert "the filter" in answers[0]
+
+
+BOUND = bytes.fromhex("300c02010161070a010004000400")     # the answer to the bind: success
+
+
+class Liar(threading.Thread):
+    """Answers the bind, and the search with OCTETS, PIECE at a time with a pause; then it says nothing more."""
+
+    def __init__(self, octets, piece=None, bound=BOUND):
+        super().__init__(daemon=True)
+        self.octets, self.piece, self.bound = octets, piece or len(octets) or 1, bound
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"ldap://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
+
+    def serve(self, peer):
+        try:
+            peer.recv(4096)
+            peer.sendall(self.bound)
+            peer.recv(4096)
+            for at in range(0, len(self.octets), self.piece):
+                peer.sendall(self.octets[at:at + self.piece])
+                time.sleep(0.1)
+            while peer.recv(4096):
+                pass
+        except OSError:
+            pass
+
+
+@pytest.mark.parametrize("octets, piece", [
+    (b"", None), (b"\x30", None), (b"\x30\x82\x10\x00\x02\x01\x02\x64", None), (b"\x30\x82\x01\x00" + b"\2" * 100, 1),
+    (b"\x30\x84\x7f\xff\xff\xff\x02\x01\x02\x64", None), (b"HTTP/1.1 400 Bad Request\r\n\r\n", None),
+    (bytes.fromhex("300c02010265070a010004000400")[:-3], None)],
+   ids=["nothing", "one octet", "a head", "a trickle", "a huge length", "HTTP", "no end"])
+def test_servers_that_lie_or_stop_in_the_middle(program, folder, octets, piece):
+    """No octets keep a thread for longer than LDAPTimeout, and none of them is an answer."""
+    liar = Liar(octets, piece)
+    begun = time.monotonic()
+    answers, said = ask(program, folder, f"{liar.url}/?x?sub?(y=$d)", ["a", "b"], {"LDAPTimeout": 1})
+    took = time.monotonic() - begun
+    liar.listener.close()
+    assert len(answers) == 2 and all(a.startswith("error: ") for a in answers), (answers, said)
+    assert took < 4, f"{took:.1f} s for two look-ups with a limit of 1 s"
+
+
+def test_a_server_that_does_not_even_bind(program, folder):
+    liar = Liar(b"", bound=b"\x30\x84\x00")
+    begun = time.monotonic()
+    answers, said = ask(program, folder, f"{liar.url}/?x?sub?(y=$d)", ["a"] * 20, {"LDAPTimeout": 1})
+    liar.listener.close()
+    assert len(answers) == 20 and all("does not answer" in a for a in answers), (answers, said)
+    assert time.monotonic() - begun < 4
 
 
 def settings(url, **more):
