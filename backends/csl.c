@@ -21,7 +21,7 @@ add_item(struct rows *rows, struct span item, bool value_list, unsigned number)
 	if (item.n == 0)
 		return;
 	if (key.n > TABLE_KEY_MAX) {
-		rows_problem(
+		rows_drop(
 		    rows, number, "item has more than %d octets; it is not used", TABLE_KEY_MAX);
 		return;
 	}

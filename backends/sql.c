@@ -285,8 +285,11 @@ find_driver(const char *name, const struct sql_driver **out, struct err *err)
 		if (drivers[i]->connect != NULL)
 			return ST_OK;
 	}
-	err_set(
-	    err, "a dsn of kind \"%s\" is not in this build; there are mysql and sqlite3", name);
+	err_set(err,
+	    "a dsn of kind \"%s\" is not in this build; Signpost knows mysql and sqlite3, each "
+	    "when it "
+	    "is built with its library",
+	    name);
 	return ST_INVALID;
 }
 

@@ -11,10 +11,13 @@
 #include "daemon/message.h"
 #include "daemon/outcome.h"
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "lib/base/metrics.h"
 #include "lib/dkim/authres.h"
 
 #define UNKNOWN_HOST "unknown-host"
+/* For the names of one Authentication-Results field. */
+#define SCRATCH_BYTES (64U * AUTHRES_ID_MAX)
 
 /* ---- the log ---- */
 
@@ -30,54 +33,83 @@ log_signature(const struct session *session, const struct verify_signature *sign
 	    signature->result == VERIFY_PASS ? "" : verify_reason_text(signature->reason));
 }
 
-static const struct verify_signature *
-first_with(const struct verify *verify, bool passing)
-{
-	for (size_t i = 0; i < verify_count(verify); i++)
-		if ((verify_signature(verify, i)->result == VERIFY_PASS) == passing)
-			return verify_signature(verify, i);
-	return NULL;
-}
-
 static void
 log_failure(const struct session *session, const struct outcome *outcome)
 {
-	const struct verify_signature *signature =
-	    first_with(session->message.verification.verify, false);
+	const struct verify_signature *signature = outcome->signature;
 
-	if (signature == NULL)
-		return;
-	log_line(LOG_LEVEL_INFO, "%s: s=%.*s d=%.*s a=%.*s: %s%s%.*s", message_job_id(session),
+	log_line(LOG_LEVEL_INFO, "%s: s=%.*s d=%.*s a=%.*s: %s%s%.*s%s", message_job_id(session),
 	    SPAN_ARG(signature->field.selector), SPAN_ARG(signature->field.domain),
 	    SPAN_ARG(signature->field.algorithm_text), verify_reason_text(signature->reason),
-	    signature->detail.n > 0 ? ": " : "", SPAN_ARG(signature->detail));
+	    signature->detail.n > 0 ? ": " : "", SPAN_ARG(signature->detail),
+	    signature->testing ? "; the key is for testing (t=y)" : "");
 	if (outcome->verdict == VERDICT_PASS)
 		log_line(LOG_LEVEL_INFO, "%s: %s", message_job_id(session),
 		    outcome_words(outcome->cause));
 }
 
+/* RFC 6376 8.2: whoever handled the message may have appended what l= leaves out. */
+static void
+log_coverage(const struct session *session, const struct verify *verify)
+{
+	for (size_t i = 0; i < verify_count(verify); i++) {
+		const struct verify_signature *signature = verify_signature(verify, i);
+
+		if (signature->result != VERIFY_PASS ||
+		    signature->body_covered >= signature->body_octets)
+			continue;
+		log_line(LOG_LEVEL_INFO,
+		    "%s: s=%.*s d=%.*s: passes, but covers %llu of %llu octets of the body (l=); "
+		    "Minimum can ask for more",
+		    message_job_id(session), SPAN_ARG(signature->field.selector),
+		    SPAN_ARG(signature->field.domain), (unsigned long long)signature->body_covered,
+		    (unsigned long long)signature->body_octets);
+	}
+}
+
+static void
+log_signatures(
+    const struct session *session, const struct verify *verify, const struct outcome *outcome)
+{
+	const struct settings *settings = session->host->settings;
+	const struct verify_signature *decided = outcome->signature;
+
+	for (size_t i = 0; settings->verifying.log_results && i < verify_count(verify); i++)
+		log_signature(session, verify_signature(verify, i));
+	log_coverage(session, verify);
+	if (decided == NULL)
+		return;
+	if (decided->result != VERIFY_PASS)
+		log_failure(session, outcome);
+	else if (settings->log_success)
+		log_line(LOG_LEVEL_INFO,
+		    "%s: DKIM verification successful (s=%.*s, d=%.*s, %d-bit key)",
+		    message_job_id(session), SPAN_ARG(decided->field.selector),
+		    SPAN_ARG(decided->field.domain), decided->key_bits);
+}
+
 static void
 log_outcome(const struct session *session, const struct outcome *outcome)
 {
-	const struct settings *settings = session->host->settings;
 	const struct verify *verify = session->message.verification.verify;
-	const struct verify_signature *passed = verify == NULL ? NULL : first_with(verify, true);
 
-	for (size_t i = 0;
-	     settings->verifying.log_results && verify != NULL && i < verify_count(verify); i++)
-		log_signature(session, verify_signature(verify, i));
-	if (passed != NULL && settings->log_success)
-		log_line(LOG_LEVEL_INFO,
-		    "%s: DKIM verification successful (s=%.*s, d=%.*s, %d-bit key)",
-		    message_job_id(session), SPAN_ARG(passed->field.selector),
-		    SPAN_ARG(passed->field.domain), passed->key_bits);
-	if (passed == NULL && verify != NULL)
-		log_failure(session, outcome);
-	else if (verify == NULL && settings->log_why)
+	if (verify != NULL)
+		log_signatures(session, verify, outcome);
+	else if (session->host->settings->log_why)
 		log_line(LOG_LEVEL_INFO, "%s: no signature data", message_job_id(session));
 	if (outcome->verdict != VERDICT_PASS)
 		log_line(LOG_LEVEL_NOTICE, "%s: %s; message %s", message_job_id(session),
 		    outcome_words(outcome->cause), outcome_verdict_words(outcome->verdict));
+}
+
+static void
+count_tempfail(const struct outcome *outcome)
+{
+	if (outcome->verdict == VERDICT_TEMPFAIL)
+		metrics_count(METRIC_TEMPFAIL,
+		    outcome->cause == OUTCOME_DNS_ERROR ? METRIC_TEMPFAIL_DNS
+							: METRIC_TEMPFAIL_VERIFY,
+		    METRIC_NONE);
 }
 
 static void
@@ -92,11 +124,7 @@ count_results(const struct verify *verify, const struct outcome *outcome)
 	    [VERIFY_PERMERROR] = METRIC_VERIFY_PERMERROR};
 	size_t count = verify == NULL ? 0 : verify_count(verify);
 
-	if (outcome->verdict == VERDICT_TEMPFAIL)
-		metrics_count(METRIC_TEMPFAIL,
-		    outcome->cause == OUTCOME_DNS_ERROR ? METRIC_TEMPFAIL_DNS
-							: METRIC_TEMPFAIL_VERIFY,
-		    METRIC_NONE);
+	count_tempfail(outcome);
 	if (count == 0)
 		metrics_count(METRIC_VERIFY, METRIC_VERIFY_NONE, METRIC_NONE);
 	for (size_t i = 0; i < count; i++) {
@@ -122,56 +150,79 @@ authserv_id(const struct session *session)
 	return session->mta_name[0] == '\0' ? UNKNOWN_HOST : session->mta_name;
 }
 
-/* Our own name and those of RemoveARFrom, NULL-terminated, in the arena. NULL: no room. */
-static const char *const *
-own_ids(struct session *session)
+/* Our own name and those of RemoveARFrom, NULL-terminated; mem_free. */
+static const char **
+own_ids(const struct session *session)
 {
-	struct arena *arena = &session->message.arena;
 	char *const *more = session->host->settings->verifying.remove_from;
-	const char *id = authserv_id(session);
-	char *own = arena_alloc(arena, strlen(id) + 1);
-	size_t count = 0;
 	const char **ids;
+	size_t count = 0;
 
 	while (more != NULL && more[count] != NULL)
 		count++;
-	ids = arena_alloc(arena, (count + 2) * sizeof(*ids));
-	if (ids == NULL || own == NULL)
-		return NULL;
-	settings_normalise_id(id, own);
-	ids[0] = own;
+	ids = mem_zalloc(count + 2, sizeof(*ids));
+	ids[0] = authserv_id(session);
 	for (size_t i = 0; i < count; i++)
 		ids[i + 1] = more[i];
-	ids[count + 1] = NULL;
 	return ids;
 }
 
-/* From the last to the first, so that no index moves before it is used (CVE-2022-48521). */
 static bool
-delete_forged(struct session *session)
+delete_result(struct session *session, size_t at)
 {
-	struct session_message *message = &session->message;
+	metrics_count(METRIC_AUTHRES_REMOVED, METRIC_NONE, METRIC_NONE);
+	return milter_put_chgheader(
+		   &session->out, (uint32_t)at, SPAN_LIT(AUTHRES_FIELD_NAME), SPAN_EMPTY) == ST_OK;
+}
+
+/* From the last to the first, so that no index moves before it is used (CVE-2022-48521). at: how
+ * many there are. */
+static bool
+delete_from_last(struct session *session, const char *const *ids, size_t at, struct arena *scratch)
+{
+	const struct header_list *headers = &session->message.headers;
 	const struct span name = SPAN_LIT(AUTHRES_FIELD_NAME);
-	uint32_t at =
-	    message->headers_ready ? (uint32_t)header_list_count(&message->headers, name) : 0;
-	const char *const *ids = at == 0 ? NULL : own_ids(session);
 	bool all = session->host->settings->verifying.remove_all;
 
-	if (at > 0 && ids == NULL)
-		return false;
-	for (size_t i = message->headers.count; at > 0 && i > 0; i--) {
-		const struct header_field *field = &message->headers.fields[i - 1];
+	/* What was not kept cannot be judged, and goes. */
+	for (size_t i = session->message.verification.results_cut; i > 0; i--)
+		if (!delete_result(session, at + i))
+			return false;
+	for (size_t i = headers->count; at > 0 && i > 0; i--) {
+		const struct header_field *field = &headers->fields[i - 1];
 
 		if (!header_name_eq(field->name, name))
 			continue;
-		if (authres_is_forged(field->value, ids, all, &message->arena)) {
-			if (milter_put_chgheader(&session->out, at, name, SPAN_EMPTY) != ST_OK)
-				return false;
-			metrics_count(METRIC_AUTHRES_REMOVED, METRIC_NONE, METRIC_NONE);
-		}
+		arena_reset(scratch);
+		if (authres_is_forged(field->value, ids, all, scratch) &&
+		    !delete_result(session, at))
+			return false;
 		at--;
 	}
 	return true;
+}
+
+/* Nothing of this from the arena of the message: one that fills it must not end the connection, for
+ * an MTA may then let it through as it is. */
+static bool
+delete_forged(struct session *session)
+{
+	const struct session_message *message = &session->message;
+	size_t count = message->headers_ready
+			   ? header_list_count(&message->headers, SPAN_LIT(AUTHRES_FIELD_NAME))
+			   : 0;
+	struct arena scratch;
+	const char **ids;
+	bool ok;
+
+	if (count == 0 && message->verification.results_cut == 0)
+		return true;
+	ids = own_ids(session);
+	arena_init(&scratch, SCRATCH_BYTES);
+	ok = delete_from_last(session, ids, count, &scratch);
+	arena_free(&scratch);
+	mem_free(ids);
+	return ok;
 }
 
 static enum status
@@ -215,22 +266,50 @@ put_results(struct session *session)
 
 /* ---- the verdict ---- */
 
-/* Not a message whose signatures can mean anything. */
+/* Its signatures can mean nothing: it fares as one with a bad signature, or with none, so that a
+ * second From is no way around these actions. Without From no author is spoken for: accepted, as by
+ * opendkim. */
+static enum outcome_cause
+malformed_cause(const struct session *session)
+{
+	if (session->host->settings->verifying.ignore_malformed ||
+	    !session->message.headers_ready ||
+	    header_list_find(&session->message.headers, SPAN_LIT("From")) == NULL)
+		return OUTCOME_FINE;
+	return verification_has_signatures(session) ? OUTCOME_BAD_SIGNATURE : OUTCOME_NO_SIGNATURE;
+}
+
 static void
 conclude_malformed(struct session *session)
 {
+	struct outcome outcome = outcome_for(session->host->settings, malformed_cause(session));
+
 	log_line(LOG_LEVEL_NOTICE,
 	    "%s: bad message format: From: is missing, there twice or cannot be "
-	    "read, or StrictHeaders forbids it; signatures not looked at",
-	    message_job_id(session));
-	message_refuse(session, VERDICT_PASS, "", NULL);
+	    "read, or StrictHeaders forbids it; signatures not looked at; message %s",
+	    message_job_id(session), outcome_verdict_words(outcome.verdict));
+	metrics_count(METRIC_VERIFY, METRIC_VERIFY_PERMERROR, METRIC_NONE);
+	count_tempfail(&outcome);
+	message_refuse(session, outcome.verdict, outcome.text, outcome.detail);
 }
 
 static void
 conclude_lost(struct session *session)
 {
-	message_refuse(session, settings_verdict(session->host->settings->on_security),
-	    "too much DKIM signature data", NULL);
+	const struct verification *verification = &session->message.verification;
+	enum verdict verdict = settings_verdict(session->host->settings->on_security);
+
+	/* More than can be removed: nobody has so many in good faith. */
+	if (verification->results_cut > HEADER_FIELDS_MAX)
+		verdict = VERDICT_TEMPFAIL;
+	log_line(LOG_LEVEL_NOTICE, "%s: too much %s data (On-Security); message %s",
+	    message_job_id(session), verification->cut ? "header" : "DKIM signature",
+	    outcome_verdict_words(verdict));
+	metrics_count(METRIC_VERIFY, METRIC_VERIFY_PERMERROR, METRIC_NONE);
+	if (verdict == VERDICT_TEMPFAIL)
+		metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_SIZE, METRIC_NONE);
+	message_refuse(session, verdict,
+	    verification->cut ? "too much header data" : "too much DKIM signature data", NULL);
 }
 
 static void

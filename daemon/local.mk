@@ -13,7 +13,7 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/keeper.c \
 	daemon/keycache.c daemon/keycache.h \
 	daemon/listener.c \
-	daemon/message.c daemon/message.h \
+	daemon/message.c daemon/message.h daemon/message_fields.c daemon/message_request.c \
 	daemon/options.c daemon/options.h \
 	daemon/outcome.c daemon/outcome.h \
 	daemon/parent.c daemon/parent.h \

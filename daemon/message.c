@@ -1,18 +1,14 @@
 /*
- * message.c - from events to a request, from an answer to packets.
+ * message.c - what is kept of a message while it comes: its facts, header fields and body hash.
  * Called by session.c. It must never keep more of a message than MaximumHeaders and the limits in
  * frame.h, and never let an unsigned message go without a line in the log that says why.
  */
-#include "config.h"
-
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/message.h"
 #include "lib/base/log.h"
-#include "lib/base/mem.h"
 #include "lib/base/metrics.h"
-#include "lib/dkim/signature.h"
 
 /* In a message's arena beside the header: the index of the fields, addresses, parsed signatures. */
 #define MESSAGE_EXTRA 1048576U
@@ -135,25 +131,28 @@ static void
 too_many_headers(struct session *session)
 {
 	const struct settings *settings = session->host->settings;
+	enum verdict verdict = settings_verdict(settings->on_security);
 
 	log_line(LOG_LEVEL_WARNING,
 	    "%s: too much header data, more than %zu octets or %d fields; %s",
 	    message_job_id(session), settings->header_bytes_max, HEADER_FIELDS_MAX,
 	    conf_action_name(settings->on_security));
-	message_refuse(
-	    session, settings_verdict(settings->on_security), "too much header data", NULL);
-	if (session->message.verdict == VERDICT_TEMPFAIL)
+	if (settings->verify && !settings->verifying.keep_results &&
+	    (verdict == VERDICT_PASS || verdict == VERDICT_QUARANTINE)) {
+		verification_cut(session);
+		return;
+	}
+	message_refuse(session, verdict, "too much header data", NULL);
+	if (verdict == VERDICT_TEMPFAIL)
 		metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_SIZE, METRIC_NONE);
 }
 
-void
-message_header(struct session *session, struct span name, struct span value, bool too_big)
+static void
+keep_header(struct session *session, struct span name, struct span value, bool too_big)
 {
 	struct session_message *message = &session->message;
 	enum status status = ST_TOO_BIG;
 
-	if (message->verdict != 0)
-		return;
 	if (!message->headers_ready) {
 		message->headers_ready = header_list_init(&message->headers, &message->arena,
 					     session->host->settings->header_bytes_max) == ST_OK;
@@ -167,6 +166,19 @@ message_header(struct session *session, struct span name, struct span value, boo
 		log_line(LOG_LEVEL_WARNING,
 		    "%s: a header field with an impossible name is left out",
 		    message_job_id(session));
+}
+
+void
+message_header(struct session *session, struct span name, struct span value, bool too_big)
+{
+	const struct session_message *message = &session->message;
+
+	if (message->verdict != 0)
+		return;
+	if (!message->verification.cut)
+		keep_header(session, name, value, too_big);
+	if (message->verification.cut)
+		verification_count_cut(session, name);
 }
 
 /* The first of SenderHeaders that is there, else From. */
@@ -289,7 +301,7 @@ message_headers_done(struct session *session)
 	const struct settings *settings = session->host->settings;
 	bool sender_known;
 
-	if (message->verdict != 0)
+	if (message->verdict != 0 || message->verification.cut)
 		return;
 	sender_known = find_sender(session);
 	if (!sender_known && settings->sign)
@@ -330,159 +342,4 @@ message_body_done(struct session *session)
 
 	canon_body_finish(&message->body, message->body_hash, &message->body_octets);
 	message_hashing_stop(session);
-}
-
-/* Those of the connection, and over them those of the message. */
-static void
-add_macros(struct session *session, struct request *request, struct buf *macros)
-{
-	struct span rest = buf_span(&session->message.macros), name, value;
-
-	buf_add(macros, buf_span(&session->macros));
-	while (frame_list_next(&rest, &name) && frame_list_next(&rest, &value))
-		message_macro(macros, name, value);
-	request->macros = buf_span(macros);
-}
-
-/* Nothing that the decision looks at may be missing. */
-static bool
-facts_whole(const struct session *session, const struct buf *macros)
-{
-	return !session->message.recipients_lost && buf_status(macros) == ST_OK &&
-	       buf_status(&session->macros) == ST_OK &&
-	       buf_status(&session->message.macros) == ST_OK;
-}
-
-static void
-add_facts(struct session *session, struct request *request)
-{
-	struct session_message *message = &session->message;
-
-	request->job_id = span_str(message_job_id(session));
-	request->daemon_name = span_str(session->daemon_name);
-	request->recipients = buf_span(&message->recipients);
-	request->sender_header = span_str(message->sender_header);
-	request->user = message->sender.user;
-	request->domain = message->sender.domain;
-	if (session->authenticated)
-		request->flags |= REQUEST_FLAG_AUTHENTICATED;
-	if (message->routed)
-		request->flags |= REQUEST_FLAG_ROUTED;
-}
-
-/* Selects and canonicalises the header; the keeper hashes it. */
-static bool
-add_header_block(struct session *session, struct request *request, struct buf *names)
-{
-	struct session_message *message = &session->message;
-	struct session_host *host = session->host;
-	const struct header_selection *selection = &message->selection;
-
-	/* Once, however often the question is asked. */
-	if (!message->selected && header_policy_select(host->settings->policy, &message->headers,
-				      &message->arena, &message->selection) != ST_OK)
-		return false;
-	message->selected = true;
-	buf_reset(&host->scratch);
-	header_selection_canon(selection, &message->headers, message->header_canon, &host->scratch);
-	header_selection_names(selection, names);
-	request->canonical = buf_span(&host->scratch);
-	request->header_names = buf_span(names);
-	if (message->header_canon == CANON_RELAXED)
-		request->flags |= REQUEST_FLAG_HEADER_RELAXED;
-	if (message->body_canon == CANON_RELAXED)
-		request->flags |= REQUEST_FLAG_BODY_RELAXED;
-	request->body_length = host->settings->body_limit >= 0 ? (int64_t)message->body_octets : -1;
-	memcpy(request->body_hash, message->body_hash, SHA256_BYTES);
-	return buf_status(&host->scratch) == ST_OK && buf_status(names) == ST_OK;
-}
-
-bool
-message_frame(struct session *session)
-{
-	static const enum request_type types[] = {[QUESTION_PEER] = REQUEST_PEER,
-	    [QUESTION_ROUTE] = REQUEST_ROUTE,
-	    [QUESTION_SIGN] = REQUEST_SIGN};
-	struct session_host *host = session->host;
-	struct request request = {.type = types[session->question],
-	    .frontend = host->frontend,
-	    .family = session->family,
-	    .id = ++host->next_id,
-	    .host = span_str(session->client_host),
-	    .body_length = -1};
-	struct buf names, macros, signers;
-	bool fits;
-
-	session->question_id = request.id;
-	memcpy(request.address, session->address, sizeof(request.address));
-	buf_init(&names, SIGNATURE_NAMES_MAX);
-	buf_init(&macros, FRAME_MACROS_MAX);
-	buf_init(&signers, FRAME_SIGNERS_BYTES_MAX);
-	if (session->question != QUESTION_PEER) {
-		add_facts(session, &request);
-		add_macros(session, &request, &macros);
-	}
-	if (session->question == QUESTION_ROUTE) {
-		verification_signers(&session->message.verification, &signers);
-		request.signers = buf_span(&signers);
-	}
-	fits = facts_whole(session, &macros) && buf_status(&signers) == ST_OK;
-	if (session->question == QUESTION_SIGN)
-		fits = fits && add_header_block(session, &request, &names);
-	buf_reset(&host->frame);
-	fits = fits && request_encode(&request, &host->frame) == ST_OK;
-	buf_free(&names);
-	buf_free(&macros);
-	buf_free(&signers);
-	return fits;
-}
-
-/* From the last to the first, so that no index moves before it is used (CVE-2022-48521). */
-static bool
-delete_old_signatures(struct session *session)
-{
-	const struct header_list *headers = &session->message.headers;
-	size_t count = header_list_count(headers, SPAN_LIT(SIGNATURE_FIELD_NAME));
-
-	for (size_t i = count; i > 0; i--)
-		if (milter_put_chgheader(&session->out, (uint32_t)i, SPAN_LIT(SIGNATURE_FIELD_NAME),
-			SPAN_EMPTY) != ST_OK)
-			return false;
-	return true;
-}
-
-/* On top of all fields, where the protocol can say so. */
-bool
-message_put_field(struct session *session, struct span name, struct span value)
-{
-	if ((session->protocol & SMFIP_HDR_LEADSPC) == 0 && value.n > 0 && value.p[0] == ' ')
-		value = span_from(value, 1);
-	if (session->version < 3)
-		return milter_put_addheader(&session->out, name, value) == ST_OK;
-	return milter_put_insheader(&session->out, 0, name, value) == ST_OK;
-}
-
-bool
-message_put_software_field(struct session *session)
-{
-	char value[512];
-	int n = snprintf(value, sizeof(value), " Signpost v" PACKAGE_VERSION " %s %s",
-	    session->host->settings->host_name, message_job_id(session));
-
-	if (!session->host->settings->software_header)
-		return true;
-	return message_put_field(session, SPAN_LIT("DKIM-Filter"), span_of(value, (size_t)n));
-}
-
-bool
-message_put_fields(struct session *session, const struct reply *reply)
-{
-	bool ok = !session->host->settings->remove_old_signatures || delete_old_signatures(session);
-
-	ok = ok && message_put_software_field(session);
-	/* Each goes on top of the one before, so that the first signature ends up first. */
-	for (size_t i = reply->field_count; i > 0 && ok; i--)
-		ok = message_put_field(
-		    session, reply->fields[i - 1].name, reply->fields[i - 1].value);
-	return ok;
 }

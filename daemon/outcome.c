@@ -36,21 +36,30 @@ weight(enum outcome_cause cause)
 	return weights[cause];
 }
 
-static enum outcome_cause
-worst_cause(const struct verify *verify)
+/* How much it counts; one that was not processed least of all. */
+static int
+rank(const struct verify_signature *signature)
 {
-	enum outcome_cause worst = OUTCOME_FINE;
+	enum outcome_cause cause = cause_of(signature);
 
-	for (size_t i = 0; i < verify_count(verify); i++) {
+	if (signature->testing && cause == OUTCOME_BAD_SIGNATURE)
+		cause = OUTCOME_FINE; /* RFC 6376 3.6.1 */
+	return signature->reason == VERIFY_IGNORED ? -1 : weight(cause);
+}
+
+/* The first that passes, else the first of those that count most. */
+static const struct verify_signature *
+deciding_signature(const struct verify *verify)
+{
+	const struct verify_signature *worst = NULL;
+
+	for (size_t i = 0; verify != NULL && i < verify_count(verify); i++) {
 		const struct verify_signature *signature = verify_signature(verify, i);
-		enum outcome_cause cause = cause_of(signature);
 
 		if (signature->result == VERIFY_PASS)
-			return OUTCOME_FINE;
-		if (signature->key_known && signature->testing && cause == OUTCOME_BAD_SIGNATURE)
-			continue;
-		if (weight(cause) > weight(worst))
-			worst = cause;
+			return signature;
+		if (worst == NULL || rank(signature) > rank(worst))
+			worst = signature;
 	}
 	return worst;
 }
@@ -78,7 +87,7 @@ verdict_for(const struct settings *settings, enum outcome_cause cause)
 }
 
 struct outcome
-outcome_of(const struct settings *settings, const struct verify *verify)
+outcome_for(const struct settings *settings, enum outcome_cause cause)
 {
 	static const struct {
 		const char *text, *detail;
@@ -88,18 +97,30 @@ outcome_of(const struct settings *settings, const struct verify *verify)
 	    [OUTCOME_KEY_ABSENT] = {"DKIM key retrieval failed", "7.5"},
 	    [OUTCOME_DNS_ERROR] = {"DKIM key retrieval failed", "7.5"},
 	    [OUTCOME_INTERNAL] = {"internal DKIM error", "7.0"}};
-	enum outcome_cause cause = OUTCOME_NO_SIGNATURE;
 
-	if (verify != NULL && verify_count(verify) > 0)
-		cause = worst_cause(verify);
-	return (struct outcome){
-	    cause, verdict_for(settings, cause), refusals[cause].text, refusals[cause].detail};
+	return (struct outcome){cause, verdict_for(settings, cause), refusals[cause].text,
+	    refusals[cause].detail, NULL};
+}
+
+struct outcome
+outcome_of(const struct settings *settings, const struct verify *verify)
+{
+	const struct verify_signature *signature = deciding_signature(verify);
+	enum outcome_cause cause = OUTCOME_NO_SIGNATURE;
+	struct outcome outcome;
+
+	if (signature != NULL)
+		cause = rank(signature) > 0 ? cause_of(signature) : OUTCOME_FINE;
+	outcome = outcome_for(settings, cause);
+	outcome.signature = signature;
+	return outcome;
 }
 
 const char *
 outcome_words(enum outcome_cause cause)
 {
-	static const char *const words[] = {[OUTCOME_FINE] = "verification is done",
+	static const char *const words[] = {
+	    [OUTCOME_FINE] = "no signature counts against the message",
 	    [OUTCOME_NO_SIGNATURE] = "no signature data",
 	    [OUTCOME_BAD_SIGNATURE] = "bad signature data",
 	    [OUTCOME_KEY_ABSENT] = "key not found",

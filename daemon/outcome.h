@@ -22,6 +22,8 @@ struct outcome {
 	enum verdict verdict;
 	const char *text;   /* for the MTA, with a refusal. Static */
 	const char *detail; /* of the enhanced status code: "7.0". Static */
+	/* The one that decided: it passed, or it is the cause. NULL: there is none. Borrowed. */
+	const struct verify_signature *signature;
 };
 
 /* One passing signature is enough. Else, of the causes that remain, the one that a later attempt
@@ -30,6 +32,9 @@ struct outcome {
  * counts as none for a refusal (RFC 6376 3.6.1), one that was not processed likewise.
  * verify: NULL for a message without signatures. */
 struct outcome outcome_of(const struct settings *settings, const struct verify *verify);
+
+/* What follows from a cause that is known without a verifier. */
+struct outcome outcome_for(const struct settings *settings, enum outcome_cause cause);
 
 /* Words for the log: "rejected". Static. */
 const char *outcome_verdict_words(enum verdict verdict);

@@ -30,7 +30,7 @@ struct settings_verify {
 	int64_t dns_timeout_ms;
 	enum conf_action on_bad_signature, on_dns_error, on_key_not_found, on_no_signature;
 	char *authserv_id;  /* NULL: the MTA's macro j */
-	char **remove_from; /* RemoveARFrom, normalised, NULL-terminated; NULL: none */
+	char **remove_from; /* RemoveARFrom, NULL-terminated; NULL: none */
 	bool id_with_job_id, no_header_b, always_add, keep_results, remove_all;
 	bool ignore_malformed, strict_headers, weak_syntax, log_results, quarantine_errors;
 	bool ask_role;    /* without s in Mode: the keeper's tables can exempt a message */
@@ -66,8 +66,6 @@ enum status settings_new(
 enum status settings_verify_read(
     const struct conf *conf, struct settings *settings, struct err *err) MUST_USE;
 void settings_verify_free(struct settings_verify *verifying);
-/* An authserv-id as authres.h compares it: lower case, no final dot. out: strlen(text) + 1. */
-void settings_normalise_id(const char *text, char *out);
 /* An On-* parameter, or On-Default if only that is set. */
 enum status settings_action(const struct conf *conf, enum conf_parameter parameter,
     enum conf_action *out, struct err *err) MUST_USE;

@@ -9,18 +9,6 @@
 #include "lib/base/mem.h"
 #include "lib/conf/values.h"
 
-void
-settings_normalise_id(const char *text, char *out)
-{
-	size_t n = strlen(text);
-
-	if (n > 1 && text[n - 1] == '.')
-		n--;
-	for (size_t i = 0; i < n; i++)
-		out[i] = ascii_lower(text[i]);
-	out[n] = '\0';
-}
-
 static enum status
 read_actions(const struct conf *conf, struct settings_verify *verifying, struct err *err)
 {
@@ -45,8 +33,6 @@ read_lists(const struct conf *conf, struct settings_verify *verifying, struct er
 
 	if (status == ST_OK)
 		status = rules_list(conf, CONF_REMOVE_AR_FROM, &verifying->remove_from, err);
-	for (size_t i = 0; verifying->remove_from != NULL && verifying->remove_from[i] != NULL; i++)
-		settings_normalise_id(verifying->remove_from[i], verifying->remove_from[i]);
 	verifying->options.must_be_signed = (const char *const *)verifying->must_be_signed;
 	return status;
 }

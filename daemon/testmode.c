@@ -158,7 +158,7 @@ test_files(struct test *test)
 {
 	struct span rest = span_str(test->options->files), item;
 	int exit_code = EX_OK;
-	bool more = true;
+	bool more = true, any = false;
 
 	while (more) {
 		char *path;
@@ -167,13 +167,18 @@ test_files(struct test *test)
 		more = span_cut(&rest, ',', &item);
 		if (item.n == 0)
 			continue;
+		any = true;
 		path = span_dup(item);
 		one = test_file(test, path);
 		if (one > exit_code)
 			exit_code = one;
 		mem_free(path);
 	}
-	return exit_code;
+	if (any)
+		return exit_code;
+	fprintf(stderr, "%s: -t: there is no file in \"%s\"\n", test->options->program,
+	    test->options->files);
+	return EX_USAGE;
 }
 
 int
@@ -189,5 +194,9 @@ testmode_run(const struct conf *conf, const struct testmode *options)
 		fprintf(stderr, "%s: %s\n", options->program, err.text);
 	dnsclient_close(&test.dns);
 	settings_free(test.settings);
+	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+		fprintf(stderr, "%s: the output cannot be written\n", options->program);
+		exit_code = exit_code == EX_OK ? EX_IOERR : exit_code;
+	}
 	return exit_code;
 }

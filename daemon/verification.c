@@ -8,6 +8,7 @@
 #include "daemon/message.h"
 #include "daemon/verification.h"
 #include "lib/base/log.h"
+#include "lib/dkim/authres.h"
 #include "lib/dkim/signature.h"
 
 void
@@ -90,6 +91,22 @@ verification_signers(const struct verification *verification, struct buf *list)
 		frame_list_add(list, verify_signature(verification->verify, i)->field.domain);
 }
 
+void
+verification_cut(struct session *session)
+{
+	struct verification *verification = &session->message.verification;
+
+	session->message.role = MESSAGE_VERIFY;
+	verification->read = verification->lost = verification->cut = true;
+}
+
+void
+verification_count_cut(struct session *session, struct span name)
+{
+	if (header_name_eq(name, SPAN_LIT(AUTHRES_FIELD_NAME)))
+		session->message.verification.results_cut++;
+}
+
 /* ---- keys ---- */
 
 static enum verify_dnssec
@@ -128,11 +145,10 @@ on_answer(void *owner, const struct dns_answer *answer)
 	for (size_t i = 0; i < key.count; i++)
 		texts[i] = answer->texts[i].joined;
 	log_answer(session, verify_query(verification->verify, question->index, &same_as), answer);
-	/* From the last to the first: same_as is the first that still waits for this name. */
-	for (size_t i = verify_count(verification->verify); i > question->index; i--)
-		if (verify_query(verification->verify, i - 1, &same_as).n > 0 &&
+	for (size_t i = question->index; i < verify_count(verification->verify); i++)
+		if (verify_query(verification->verify, i, &same_as).n > 0 &&
 		    same_as == question->index)
-			verify_key(verification->verify, i - 1, &key);
+			verify_key(verification->verify, i, &key);
 	verification->waiting--;
 	if (verification->waiting == 0 && session->question == QUESTION_KEYS)
 		session->host->resume(session);

@@ -35,12 +35,19 @@ struct verification {
 	bool read;          /* verification_read has been called */
 	bool malformed;     /* From missing, twice or unreadable; StrictHeaders */
 	bool lost;          /* the signatures did not fit into memory: On-Security */
+	bool cut;           /* lost, because the header goes beyond MaximumHeaders */
+	size_t results_cut; /* Authentication-Results fields behind the cut */
 	size_t waiting;     /* questions without an answer */
 	struct verification_question questions[VERIFY_SIGNATURES_MAX];
 };
 
 /* Looks at the header and parses the DKIM-Signature fields of the message. */
 void verification_read(struct session *session);
+/* On-Security lets a message through whose header is beyond MaximumHeaders: it is not verified, but
+ * forged results must not get through for that. */
+void verification_cut(struct session *session);
+/* A field behind the cut. */
+void verification_count_cut(struct session *session, struct span name);
 /* Is there any? Cheap: most mail that is to be signed has none and needs no more. */
 bool verification_has_signatures(const struct session *session);
 /* Appends the d= of each signature to a frame list, "" for one without. */

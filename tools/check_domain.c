@@ -87,6 +87,21 @@ check_selector(struct domain_check *check, struct span selector)
 
 /* ---- DMARC ---- */
 
+/* The last two labels are the same. Which domain is an organisational one, a list of the verifiers
+ * says. */
+static bool
+same_top(struct span a, struct span b)
+{
+	size_t dot = span_rfind(a, '.'), from;
+	struct span top;
+
+	if (dot == SIZE_MAX)
+		return false;
+	from = span_rfind(span_sub(a, 0, dot), '.');
+	top = span_from(a, from == SIZE_MAX ? 0 : from + 1);
+	return domain_is_within(b, top);
+}
+
 /* Reports to another domain go out only if that one agrees (RFC 7489 section 7.1). */
 static void
 check_report_domain(struct domain_check *check, struct span name, struct span other)
@@ -103,10 +118,17 @@ check_report_domain(struct domain_check *check, struct span name, struct span ot
 	for (size_t i = 0; i < answer.count; i++)
 		if (dmarc_is_record(answer.texts[i].joined))
 			return;
-	findings_add(&check->findings, SEVERITY_WARNING, name,
-	    "reports to %.*s will not be sent: %s has no record \"v=DMARC1\"; have it published "
-	    "there",
-	    SHOWN(other), text);
+	if (same_top(check->domain, other))
+		findings_add(&check->findings, SEVERITY_NOTE, name,
+		    "reports to %.*s are sent if that and %.*s are of one organisational domain; "
+		    "if "
+		    "not, have \"v=DMARC1\" published at %s",
+		    SHOWN(other), SHOWN(check->domain), text);
+	else
+		findings_add(&check->findings, SEVERITY_WARNING, name,
+		    "reports to %.*s will not be sent: %s has no record \"v=DMARC1\"; have it "
+		    "published there",
+		    SHOWN(other), text);
 }
 
 static void
@@ -141,15 +163,38 @@ dmarc_of(struct domain_check *check, struct span name, const struct dns_answer *
 	return count == 1 ? found : NULL;
 }
 
+static bool
+looks_like_dmarc(struct span text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (span_istarts(span_from(text, i), SPAN_LIT("dmarc")))
+			return true;
+	return false;
+}
+
+static void
+say_other(struct domain_check *check, struct span name, struct span text)
+{
+	if (!looks_like_dmarc(text))
+		findings_add(&check->findings, SEVERITY_NOTE, name,
+		    "the TXT record \"%.*s\" is not DMARC, and verifiers pass it over; take it "
+		    "away",
+		    SHOWN(text));
+	else
+		findings_add(&check->findings, SEVERITY_ERROR, name,
+		    "the TXT record \"%.*s\" does not begin with v=DMARC1 (in capitals) and a ';', "
+		    "so "
+		    "verifiers pass it over; correct it or take it away%s",
+		    SHOWN(text),
+		    span_find(text, '"') == SIZE_MAX ? "" : ", and enter it without the quotes");
+}
+
 static void
 say_others(struct domain_check *check, struct span name, const struct dns_answer *answer)
 {
 	for (size_t i = 0; i < answer->count && i < CHECK_NEAR_MISSES_MAX; i++)
 		if (!dmarc_is_record(answer->texts[i].joined))
-			findings_add(&check->findings, SEVERITY_ERROR, name,
-			    "the TXT record \"%.*s\" does not begin with v=DMARC1 (in capitals) "
-			    "and a ';', so verifiers pass it over; correct it or take it away",
-			    SHOWN(answer->texts[i].joined));
+			say_other(check, name, answer->texts[i].joined);
 }
 
 /* Verifiers look at the organisational domain next; which one that is a list of theirs says, so

@@ -44,7 +44,7 @@ add_names(struct tree *tree, const struct spf_record *record)
 		struct span name = term->argument;
 
 		if ((term->kind != SPF_INCLUDE && term->kind != SPF_REDIRECT) ||
-		    term->fault != NULL)
+		    !spf_term_asks(record, i) || term->fault != NULL)
 			continue;
 		if (span_ends(name, SPAN_LIT(".")))
 			name.n--;
@@ -71,6 +71,8 @@ fault_of(const struct dns_answer *answer, struct spf_record *record)
 	for (size_t i = 0; i < record->count; i++)
 		if (record->terms[i].fault != NULL)
 			return "has an SPF record with a term that cannot be read";
+	if (spf_count(record, SPF_REDIRECT) > 1 || spf_count(record, SPF_EXP) > 1)
+		return "has redirect= or exp= twice in its SPF record";
 	return NULL;
 }
 
@@ -166,8 +168,11 @@ say_near_misses(struct domain_check *check, const struct dns_answer *answer)
 		    looks_like_spf(answer->texts[i].joined)) {
 			findings_add(&check->findings, SEVERITY_ERROR, check->domain,
 			    "the TXT record \"%.*s\" looks like SPF but does not begin with "
-			    "v=spf1 and a blank, so verifiers pass it over; correct it",
-			    SHOWN(answer->texts[i].joined));
+			    "v=spf1 and a blank, so verifiers pass it over; correct it%s",
+			    SHOWN(answer->texts[i].joined),
+			    span_find(answer->texts[i].joined, '"') == SIZE_MAX
+				? ""
+				: ", and enter it without the quotes");
 			said++;
 		}
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "lib/base/mem.h"
@@ -57,6 +58,28 @@ cli_tell(const char *program, const char *fmt, ...)
 	va_end(args);
 }
 
+/* What is opened for the wrong direction fails as a closed one does. */
+void
+cli_begin(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			_exit(EX_OSERR);
+}
+
+int
+cli_end(const char *program, int exit_code)
+{
+	bool failed = fflush(stdout) != 0;
+
+	if (!failed && ferror(stdout) == 0)
+		return exit_code;
+	cli_say(program, "the output cannot be written%s%s", failed ? ": " : "",
+	    failed ? strerror(errno) : "");
+	return exit_code == EX_OK ? EX_IOERR : exit_code;
+}
+
 static const char *
 default_conf(const char *program)
 {
@@ -92,15 +115,45 @@ cli_conf(const char *program, const char *path)
 	return NULL;
 }
 
+/* One character of UTF-8 that begins at *at, which goes behind it (RFC 3629: the shortest form, no
+ * surrogates); U+FFFD for an octet that begins none. */
+static uint32_t
+take_character(struct span text, size_t *at)
+{
+	unsigned char c = (unsigned char)text.p[(*at)++];
+	unsigned more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+	uint32_t value = c & (0x3fu >> more);
+	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+
+	if (c < 0x80)
+		return c;
+	if (c < 0xc2 || c > 0xf4 || text.n - *at < more)
+		return 0xfffd;
+	for (unsigned i = 0; i < more; i++) {
+		unsigned char next = (unsigned char)text.p[*at + i];
+
+		if ((next & 0xc0u) != 0x80)
+			return 0xfffd;
+		value = value << 6 | (next & 0x3fu);
+	}
+	if (value < least[more] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+		return 0xfffd;
+	*at += more;
+	return value;
+}
+
 void
 cli_json_string(struct buf *out, struct span text)
 {
 	buf_add_char(out, '"');
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
+	for (size_t i = 0; i < text.n;) {
+		uint32_t c = take_character(text, &i);
 
 		if (c == '"' || c == '\\')
-			buf_add_fmt(out, "\\%c", c);
+			buf_add_fmt(out, "\\%c", (char)c);
+		else if (c > 0xffff)
+			buf_add_fmt(out, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+			    0xdc00 + ((c - 0x10000) & 0x3ff));
 		else if (c < ' ' || c > '~')
 			buf_add_fmt(out, "\\u%04x", c);
 		else

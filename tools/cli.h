@@ -16,12 +16,21 @@ void cli_say(const char *program, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The same to stdout. */
 void cli_tell(const char *program, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Makes descriptors 0 to 2 exist, so that no file or socket that is opened later takes the place of
+ * one that the caller had closed, and stdout's lines go there. First thing of the program. */
+void cli_begin(void);
+/* exit_code, or EX_IOERR in place of EX_OK when not all of stdout could be written (said). Last
+ * thing of the program. */
+int cli_end(const char *program, int exit_code);
+
 /* Reads path, or without one the file that the daemon would read (opendkim's when program is an
  * OpenDKIM tool's name), or nothing when that is not there. Faults are printed. NULL: the
  * configuration cannot be used (exit 78). conf_free. */
 struct conf *cli_conf(const char *program, const char *path);
 
-/* "TEXT" with quotes, escaped for JSON; octets that are no ASCII become \u00NN. */
+/* "TEXT" with quotes, escaped for JSON, in ASCII: what is UTF-8 becomes \uNNNN, another octet
+ * \ufffd.
+ */
 void cli_json_string(struct buf *out, struct span text);
 
 /* A number of seconds. false: a message was printed. */

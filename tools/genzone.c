@@ -166,6 +166,8 @@ read_options(struct genzone *request, int argc, char **argv)
 		print_usage(stderr, request->program);
 		return CLI_WRONG;
 	}
+	if (!genzone_names_fit(request))
+		return CLI_WRONG;
 	if (optind < argc)
 		request->dataset = argv[optind];
 	if (request->domain != NULL && !domain_is_valid(span_str(request->domain))) {
@@ -198,6 +200,7 @@ visit(void *context, struct keywalk_key *key)
 		cli_say(request->program,
 		    "key '%.*s' (%s line %u) left out: %s; give the domain with -d",
 		    SPAN_ARG(key->name), key->where, key->line, key->why);
+		records->failed += key->unknown;
 		return true;
 	}
 	if (key->domain.n > 0 && !wanted(request, key->domain)) {
@@ -229,10 +232,8 @@ write_output(const struct genzone *request, struct genzone_records *records, str
 		return 1;
 	}
 	if (request->output == NULL) {
-		if (fwrite(text->p, 1, text->n, stdout) == text->n && fflush(stdout) == 0)
-			return 0;
-		cli_say(request->program, "the output cannot be written");
-		return 1;
+		return fwrite(text->p, 1, text->n, stdout) == text->n && fflush(stdout) == 0 ? 0
+											     : 1;
 	}
 	if (records->failed > 0) {
 		cli_say(request->program, "%s is left as it was, because keys are missing",

@@ -61,6 +61,8 @@ void genzone_records_free(struct genzone_records *records);
 
 /* genzone_head.c: comment, SOA, NS records; what begins an update of a domain's records. */
 void genzone_head(const struct genzone *request, struct buf *out);
+/* The names of -C and -N cannot break what is written. false: a message was printed. */
+bool genzone_names_fit(const struct genzone *request);
 void genzone_update_begin(const struct genzone *request, struct buf *out);
 
 #endif

@@ -11,9 +11,12 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/dkim/address.h"
+#include "tools/cli.h"
 #include "tools/genzone.h"
 
 #define HOST_BYTES_MAX 256
+#define USER_BYTES_MAX 63 /* octets of a label */
 
 static void
 add_absolute(struct buf *out, struct span name)
@@ -66,6 +69,60 @@ next_server(struct span *rest, struct span *server_out)
 			return true;
 	}
 	return false;
+}
+
+/* ---- names of the command line ---- */
+
+static bool
+is_host(struct span name)
+{
+	if (span_ends(name, SPAN_LIT(".")))
+		name.n--;
+	return domain_is_valid(name);
+}
+
+/* A label that needs no escape but that of its dots, and its host; or a name. */
+static bool
+is_contact(struct span host)
+{
+	struct span user;
+
+	if (!span_cut(&host, '@', &user))
+		return is_host(user);
+	if (user.n == 0 || user.n > USER_BYTES_MAX)
+		return false;
+	for (size_t i = 0; i < user.n; i++)
+		if (user.p[i] <= ' ' || user.p[i] > '~' || strchr("\"();\\", user.p[i]) != NULL)
+			return false;
+	return is_host(host);
+}
+
+/* Who is asked for an update may be an address too: nsupdate reads it, one word. */
+static bool
+is_update_server(struct span server)
+{
+	for (size_t i = 0; i < server.n; i++)
+		if (server.p[i] <= ' ' || server.p[i] > '~')
+			return false;
+	return true;
+}
+
+bool
+genzone_names_fit(const struct genzone *request)
+{
+	struct span servers = span_str(request->name_servers), server;
+
+	if (request->contact != NULL && !is_contact(span_str(request->contact))) {
+		cli_say(request->program, "-C: \"%s\" is not user@host", request->contact);
+		return false;
+	}
+	while (next_server(&servers, &server))
+		if (request->update ? !is_update_server(server) : !is_host(server)) {
+			cli_say(request->program, "-N: \"%.*s\" is not the name of a server",
+			    SPAN_ARG(server));
+			return false;
+		}
+	return true;
 }
 
 static void

@@ -31,6 +31,7 @@ struct walk {
 	struct rule *rules;
 	size_t rule_count, rule_room;
 	struct err rules_err; /* why the SigningTable could not be listed, or "" */
+	bool rules_failed;    /* it could not be read, where another time it can */
 	unsigned *open_lines; /* rows whose domain is "%" */
 	size_t open_count, open_room;
 };
@@ -233,6 +234,7 @@ read_rules(struct walk *walk, struct err *err)
 		return ST_OK;
 	status = table_open(backend_registry_for(walk->options->conf, &settings), "SigningTable",
 	    spec, TABLE_ICASE | TABLE_ASCII_ONLY | TABLE_VALUE_NEEDED, &signing, err);
+	walk->rules_failed = status != ST_OK;
 	if (status != ST_OK)
 		return status;
 	if (signing->ops->walk == NULL && signing->ops->walk_patterns != NULL)
@@ -240,6 +242,7 @@ read_rules(struct walk *walk, struct err *err)
 	else
 		status = table_walk(signing, collect_rule, walk, err);
 	table_close(signing);
+	walk->rules_failed = status == ST_UNAVAILABLE;
 	return status;
 }
 
@@ -268,7 +271,8 @@ visit_open(void *context, struct span name, struct span value, unsigned line)
 	    .line = line,
 	    .why = why,
 	    .warning = "",
-	    .open = true};
+	    .open = true,
+	    .unknown = walk->rules_failed};
 
 	(void)value;
 	if (walk->rules_err.text[0] != '\0')
@@ -308,6 +312,38 @@ open_keys(struct walk *walk, struct err *err)
 	    TABLE_SECRET | TABLE_VALUE_NEEDED, &walk->keys, err);
 }
 
+/* ---- lines that are not in the table ---- */
+
+static void
+visit_dropped(struct walk *walk, unsigned line, const char *text)
+{
+	struct keywalk_key key = {.why = text, .warning = "", .line = line};
+	char name[64];
+
+	snprintf(name, sizeof(name), line == 0 ? "(more lines)" : "(line %u)", line);
+	key.name = span_str(name);
+	visit_key(walk, &key);
+}
+
+/* They are keys as much as the others, and nobody knows which. */
+static void
+visit_all_dropped(struct walk *walk)
+{
+	struct table_report report;
+	char more[64];
+
+	table_report(walk->keys, &report);
+	for (size_t i = 0; i < report.problem_count && i < TABLE_PROBLEMS_MAX; i++)
+		if (report.problems[i].dropped && !walk->ended) {
+			visit_dropped(walk, report.problems[i].line, report.problems[i].text);
+			report.dropped--;
+		}
+	if (report.dropped == 0 || walk->ended)
+		return;
+	snprintf(more, sizeof(more), "%zu more lines are not used", report.dropped);
+	visit_dropped(walk, 0, more);
+}
+
 enum status
 keywalk_run(
     const struct keywalk_options *options, keywalk_visit *visit, void *context, struct err *err)
@@ -319,6 +355,8 @@ keywalk_run(
 		table_report_log(walk.keys);
 		status = keytable_walk(walk.keys, visit_row, &walk, err);
 	}
+	if (status == ST_OK && !walk.ended)
+		visit_all_dropped(&walk);
 	if (status == ST_OK && walk.open_count > 0 && !walk.ended)
 		visit_rules(&walk);
 	if (status == ST_OK && walk.open_count > 0 && !walk.ended)

@@ -23,14 +23,16 @@ struct keywalk_options {
 
 /* Valid during the call only. */
 struct keywalk_key {
-	struct span name; /* key name; in a table of patterns the pattern */
+	struct span
+	    name; /* key name, the pattern in a table of patterns, "(line N)" of one that is bad */
 	struct span domain, selector;
 	const char *where; /* the table's file, or "(list)" */
 	unsigned line;
 	struct key *key; /* NULL: it cannot be used, why says it; who takes it leaves NULL here */
 	const char *why; /* a sentence, or "" */
 	const char *warning; /* the key file is not safe from others: a sentence, or "" */
-	bool open; /* the domain is "%" and nothing tells one: domain is "%", key is NULL */
+	bool open;    /* the domain is "%" and nothing tells one: domain is "%", key is NULL */
+	bool unknown; /* open, and the SigningTable that might tell one could not be read */
 };
 
 /* false ends the walk. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "tools/cli.h"
 #include "tools/command.h"
 
 #define PROGRAM_NAME_MAX 64
@@ -106,11 +107,9 @@ run_word(int argc, char **argv)
 	return EX_USAGE;
 }
 
-int
-main(int argc, char **argv)
+static int
+run(const char *program, int argc, char **argv)
 {
-	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
-	const char *program = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "signpost";
 	const struct command *command = command_find_drop_in(program);
 
 	if (command != NULL)
@@ -120,4 +119,14 @@ main(int argc, char **argv)
 		return EX_USAGE;
 	}
 	return run_word(argc - 1, argv + 1);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const char *program = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "signpost";
+
+	cli_begin();
+	return cli_end(program, run(program, argc, argv));
 }

@@ -30,6 +30,7 @@ struct round {
 	struct dnsclient *dns;
 	size_t open; /* jobs */
 	size_t checked, passed, failed, dns_failed;
+	bool unknown; /* a key could not be checked for want of the SigningTable */
 	char last_warning[ERR_TEXT_MAX]; /* keys of one folder have one fault: said once */
 };
 
@@ -119,6 +120,7 @@ visit(void *context, struct keywalk_key *key)
 		cli_say(round->request->program,
 		    "key %.*s: not checked: %s; test it with -d, -s and -k", SPAN_ARG(key->name),
 		    key->why);
+		round->unknown = round->unknown || key->unknown;
 		return true;
 	}
 	if (key->warning[0] != '\0' && strcmp(key->warning, round->last_warning) != 0) {
@@ -152,6 +154,6 @@ testkey_table(const struct testkey *request, const struct conf *conf, struct dns
 		    "%s: %zu key%s checked; %zu pass, %zu fail\n", request->program, round.checked,
 		    round.checked == 1 ? "" : "s", round.passed, round.failed);
 	if (round.failed == 0)
-		return EX_OK;
+		return round.unknown ? EX_UNAVAILABLE : EX_OK;
 	return round.failed == round.dns_failed ? EX_UNAVAILABLE : EX_DATAERR;
 }

@@ -180,10 +180,8 @@ print_message(struct signing *signing)
 		if (crlf || value.p[i] != '\r')
 			putchar(value.p[i]);
 	fputs(crlf ? "\r\n" : "\n", stdout);
-	if (fwrite(text.p, 1, text.n, stdout) == text.n && fflush(stdout) == 0)
-		return EX_OK;
-	cli_say(signing->request->program, "the output cannot be written");
-	return EX_OSERR;
+	return fwrite(text.p, 1, text.n, stdout) == text.n && fflush(stdout) == 0 ? EX_OK
+										  : EX_OSERR;
 }
 
 static int

@@ -10,6 +10,7 @@
 #include "daemon/milter/milter.h"
 
 #define HEAD_BYTES (MILTER_LENGTH_BYTES + 1)
+#define SKIPPED_NAME_MAX 48u /* octets; a longer name of a field that is too long is none */
 
 bool
 milter_args_next(struct milter_args *args, struct span *arg_out)
@@ -296,16 +297,25 @@ stream_body(struct milter_decoder *dec, struct span *input, struct milter_event 
 	return ST_OK;
 }
 
-/* Skips the data of a header field that is too long. */
+/* Skips the data of a header field that is too long, but for its name. */
 static enum status
 skip_header(struct milter_decoder *dec, struct span *input, struct milter_event *event_out)
 {
-	dec->left -= take(input, dec->left).n;
+	size_t most = dec->packet_max > SKIPPED_NAME_MAX ? SKIPPED_NAME_MAX : dec->packet_max - 1;
+	struct span part = take(input, dec->left), name;
+	size_t end;
+
+	dec->left -= part.n;
+	if (dec->held.n < most)
+		buf_add(&dec->held, span_sub(part, 0, most - dec->held.n));
 	if (dec->left > 0)
 		return ST_ABSENT;
 	dec->head_n = 0;
+	dec->held_out = true;
+	name = buf_span(&dec->held);
+	end = span_find(name, '\0');
 	event_out->type = MILTER_HEADER;
-	event_out->u.header.name = SPAN_EMPTY;
+	event_out->u.header.name = end == SIZE_MAX ? SPAN_EMPTY : span_sub(name, 0, end);
 	event_out->u.header.value = SPAN_EMPTY;
 	event_out->u.header.too_big = true;
 	return ST_OK;

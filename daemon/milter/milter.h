@@ -77,7 +77,7 @@ struct milter_event {
 		struct {
 			struct span name;
 			struct span value; /* folds are LF blank, or CRLF blank, as the MTA sent */
-			bool too_big;      /* longer than packet_max: skipped, both are empty */
+			bool too_big;      /* longer than packet_max: skipped, no value, name cut */
 		} header;
 		struct {
 			struct span data;

@@ -205,12 +205,22 @@ check_values(struct check *check)
 	}
 }
 
+/* Whoever only verifies may leave what once signed in the file, as with OpenDKIM. */
+static bool
+signs(const struct check *check)
+{
+	bool sign, verify;
+
+	return conf_mode(conf_string(check->conf, CONF_MODE), &sign, &verify, NULL) != ST_OK ||
+	       sign;
+}
+
 static void
 check_single_key(struct check *check)
 {
 	bool key = is_set(check, CONF_KEY_FILE), selector = is_set(check, CONF_SELECTOR);
 
-	if (is_set(check, CONF_KEY_TABLE))
+	if (is_set(check, CONF_KEY_TABLE) || !signs(check))
 		return;
 	if (key != selector) {
 		CHECK_ERROR(check, key ? CONF_KEY_FILE : CONF_SELECTOR,

@@ -149,13 +149,27 @@ dnssec_text(enum verify_dnssec dnssec)
 	return "";
 }
 
+/* What l= leaves out of the body, whoever wrote it: a reader of "pass" must be able to tell. */
+static void
+coverage_words(struct writer *w, const struct verify_signature *s)
+{
+	if (s->body_covered >= s->body_octets)
+		return;
+	buf_add_char(&w->word, ';');
+	word_end(w);
+	buf_add_fmt(&w->word, "body hash covers %llu of %llu octets",
+	    (unsigned long long)s->body_covered, (unsigned long long)s->body_octets);
+}
+
 static void
 key_comment(struct writer *w, const struct verify_signature *s)
 {
 	if (!s->key_known)
 		return;
-	buf_add_fmt(&w->word, "(%d-bit key%s%s)", s->key_bits, dnssec_text(s->dnssec),
+	buf_add_fmt(&w->word, "(%d-bit key%s%s", s->key_bits, dnssec_text(s->dnssec),
 	    s->testing ? "; testing" : "");
+	coverage_words(w, s);
+	buf_add_char(&w->word, ')');
 	word_end(w);
 }
 

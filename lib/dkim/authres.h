@@ -40,8 +40,9 @@ struct authres_style {
 	bool no_header_b;        /* NoHeaderB */
 };
 
-/* One dkim= per signature, with reason="..." unless it passed, and "; testing" in the comment when
- * the key record has t=y; "dkim=none" when there is none.
+/* One dkim= per signature, with reason="..." unless it passed, and in the comment "; testing" when
+ * the key record has t=y, "; body hash covers 100 of 250 octets" when l= leaves some of the body
+ * out; "dkim=none" when there is none.
  * header.b has AUTHRES_B_MIN characters, more where two signatures of the message begin alike. What
  * comes from the message is written only when it is valid, and quoted when it must be.
  * ST_TOO_BIG: out has less room than AUTHRES_VALUE_MAX, or the authserv-id is absurdly long. */
@@ -67,16 +68,17 @@ struct authres_claim {
  * U-labels. */
 struct authres_claim authres_read(struct span value, struct arena *arena);
 
-/* Must a field with that value go? ids: NULL-terminated names that are ours (lower case, without
- * final dot). A field goes when its id is one of ids and it has a dkim result, or remove_all, or is
- * malformed. Readers of mail differ about comments, quotes and stray octets in an id: all that
- * stands in front of the first ';' is looked at in several ways. When no id can be read, or none
- * that is a name, the field goes if one of ids stands anywhere in it as a word (and, if it is
- * well-formed, has a dkim result, or remove_all). */
+/* Must a field with that value go? ids: NULL-terminated names that are ours, written in any way
+ * that authres_read knows. A field goes when its id is one of ids and it has a dkim result, or
+ * remove_all, or is malformed. Readers of mail differ about comments, quotes and stray octets in an
+ * id: all that stands in front of the first ';' is looked at in several ways. When no id can be
+ * read, or none that is a name, the field goes if one of ids stands anywhere in it as a word (and,
+ * if it is well-formed, has a dkim result, or remove_all). arena: nothing of it is needed later; a
+ * few times AUTHRES_ID_MAX will do. */
 bool authres_is_forged(
     struct span value, const char *const *ids, bool remove_all, struct arena *arena);
 
-/* RFC 2045 section 5.1: may a token have it? Between the two files of this header. */
+/* RFC 2045 section 5.1: may a token have it? Between the files of this header. */
 bool authres_token_octet(char c);
 
 #endif

@@ -1,36 +1,18 @@
 /*
- * authres_read.c - does an Authentication-Results field that came with a message claim to be ours?
- * Called by the front-end for each such field before ours is added, so fed by whoever wants to be
- * believed: one pass, no recursion. Whoever reads the field later may be sloppier than we are;
- * where readings differ, the one that makes the field ours counts. It must never give up on a
- * value: what cannot be read is malformed, and malformed is an answer.
+ * authres_read.c - whose results an Authentication-Results field says it has, and which. Called by
+ * authres_forged.c for each such field that came with a message, so fed by whoever wants to be
+ * believed: one pass, no recursion. It must never give up on a value: what cannot be read is
+ * malformed, and malformed is an answer.
  */
-#include "lib/dkim/authres.h"
-
 #include <string.h>
 
 #include "lib/dkim/address.h"
+#include "lib/dkim/authres_private.h"
 
 struct reader {
 	struct span s;
 	size_t at;
 	bool malformed;
-};
-
-/* An authserv-id while it is read, in lower case. */
-struct name {
-	char text[AUTHRES_ID_MAX];
-	size_t n;
-	bool too_long;
-};
-
-/* What stands in front of the first ';', as different readers take it. */
-struct head {
-	struct name strict; /* the id by RFC 8601 */
-	struct name joined; /* everything, only octets that names have */
-	struct name spaced; /* everything, with a blank for each blank, comment and quote */
-	bool over;          /* the id is; what follows is its version */
-	size_t version_at;
 };
 
 /* What separates words whether RFC 8601 likes it there or not. */
@@ -100,8 +82,8 @@ authres_token_octet(char c)
 	       strchr("()<>@,;:\\\"/[]?=", c) == NULL;
 }
 
-static void
-name_add(struct name *name, char c)
+void
+authres_name_add(struct authres_name *name, char c)
 {
 	if (name->n == sizeof(name->text))
 		name->too_long = true;
@@ -109,8 +91,8 @@ name_add(struct name *name, char c)
 		name->text[name->n++] = ascii_lower(c);
 }
 
-static bool
-word_octet(char c)
+bool
+authres_word_octet(char c)
 {
 	char l = ascii_lower(c);
 
@@ -119,27 +101,27 @@ word_octet(char c)
 
 /* head NULL: not in the head. */
 static void
-head_add(struct head *head, char c)
+head_add(struct authres_head *head, char c)
 {
 	if (head == NULL)
 		return;
 	if (!head->over)
-		name_add(&head->strict, c);
-	if (word_octet(c) || c == '.' || c == '/' || (unsigned char)c > 0x7f)
-		name_add(&head->joined, c);
-	name_add(&head->spaced, c);
+		authres_name_add(&head->strict, c);
+	if (authres_word_octet(c) || c == '.' || c == '/' || (unsigned char)c > 0x7f)
+		authres_name_add(&head->joined, c);
+	authres_name_add(&head->spaced, c);
 }
 
 static void
-head_break(struct head *head)
+head_break(struct authres_head *head)
 {
 	if (head != NULL)
-		name_add(&head->spaced, ' ');
+		authres_name_add(&head->spaced, ' ');
 }
 
 /* at stands on '"'; afterwards behind the closing one. What it says goes into the head. */
 static void
-quoted_read(struct reader *r, struct head *head)
+quoted_read(struct reader *r, struct authres_head *head)
 {
 	head_break(head);
 	for (r->at++; r->at < r->s.n; r->at++) {
@@ -162,7 +144,7 @@ quoted_read(struct reader *r, struct head *head)
 
 /* Octets up to a blank, comment, quote, ';' or `stop`. */
 static struct span
-run_read(struct reader *r, char stop, struct head *head)
+run_read(struct reader *r, char stop, struct authres_head *head)
 {
 	size_t began = r->at;
 
@@ -186,7 +168,7 @@ glues(char c)
 /* Behind blanks: is the id over? Not around a '.', where the obsolete syntax of mail allows them,
  * nor around the '/' of a job id. */
 static bool
-id_is_over(const struct reader *r, const struct name *name)
+id_is_over(const struct reader *r, const struct authres_name *name)
 {
 	if (name->n == 0 || r->at == r->s.n)
 		return false;
@@ -195,7 +177,7 @@ id_is_over(const struct reader *r, const struct name *name)
 
 /* Everything in front of the first ';'; the version behind the id. */
 static struct span
-head_read(struct reader *r, struct head *head)
+head_read(struct reader *r, struct authres_head *head)
 {
 	head->strict.n = head->joined.n = head->spaced.n = 0;
 	head->strict.too_long = head->joined.too_long = head->spaced.too_long = false;
@@ -232,9 +214,8 @@ version_is_valid(struct span version)
 	return r.at == version.n && !r.malformed;
 }
 
-/* Without a job id, blanks around it and dots behind it; A-labels where it is a name. */
-static struct span
-name_normalise(const struct name *name, struct arena *arena)
+struct span
+authres_name_normalise(const struct authres_name *name, struct arena *arena)
 {
 	struct span id = span_of(name->text, name->n), normal, head;
 
@@ -368,15 +349,15 @@ results_read(struct reader *r, struct authres_claim *claim)
 		r->malformed = true;
 }
 
-static struct authres_claim
-claim_read(struct span value, struct arena *arena, struct head *head)
+struct authres_claim
+authres_claim_read(struct span value, struct arena *arena, struct authres_head *head)
 {
 	struct reader r = {value, 0, value.n > AUTHRES_READ_MAX};
 	struct authres_claim claim = {SPAN_EMPTY, false, false};
 
 	if (!version_is_valid(head_read(&r, head)))
 		r.malformed = true;
-	claim.id = name_normalise(&head->strict, arena);
+	claim.id = authres_name_normalise(&head->strict, arena);
 	if (claim.id.n == 0)
 		r.malformed = true;
 	results_read(&r, &claim);
@@ -387,93 +368,7 @@ claim_read(struct span value, struct arena *arena, struct head *head)
 struct authres_claim
 authres_read(struct span value, struct arena *arena)
 {
-	struct head head;
+	struct authres_head head;
 
-	return claim_read(value, arena, &head);
-}
-
-/* ours may itself have a job id, a dot at its end or U-labels: the same rules for both. */
-static bool
-is_ours(struct span id, struct span ours, struct arena *arena)
-{
-	struct name name = {.n = 0, .too_long = false};
-
-	if (id.n == 0 || domain_is_valid(ours))
-		return id.n > 0 && span_ieq(id, ours);
-	for (size_t i = 0; i < ours.n; i++)
-		name_add(&name, ours.p[i]);
-	return span_eq(id, name_normalise(&name, arena));
-}
-
-static bool
-is_one_of(struct span id, const char *const *ids, struct arena *arena)
-{
-	for (size_t i = 0; ids[i] != NULL; i++) {
-		if (is_ours(id, span_str(ids[i]), arena))
-			return true;
-	}
-	return false;
-}
-
-/* Does word stand at the beginning of s, and does nothing of a longer name follow? */
-static bool
-word_begins(struct span s, struct span word)
-{
-	size_t at = word.n;
-
-	if (!span_istarts(s, word))
-		return false;
-	while (at < s.n && s.p[at] == '.')
-		at++;
-	return at == s.n || !word_octet(s.p[at]);
-}
-
-/* An id of ours as it is looked for: without a job id and a final dot. */
-static struct span
-word_of(const char *id)
-{
-	struct span rest = span_str(id), word;
-
-	(void)span_cut(&rest, '/', &word);
-	while (span_ends(word, SPAN_LIT(".")))
-		word.n--;
-	return word;
-}
-
-static bool
-word_stands_in(struct span s, struct span word)
-{
-	bool inside = false; /* the octet before belongs to a longer name */
-
-	for (size_t at = 0; word.n > 0 && at + word.n <= s.n; at++) {
-		if (!inside && word_begins(span_from(s, at), word))
-			return true;
-		inside = word_octet(s.p[at]) || (inside && s.p[at] == '.');
-	}
-	return false;
-}
-
-static bool
-has_word(struct span s, const char *const *ids)
-{
-	for (size_t i = 0; ids[i] != NULL; i++) {
-		if (word_stands_in(s, word_of(ids[i])))
-			return true;
-	}
-	return false;
-}
-
-bool
-authres_is_forged(struct span value, const char *const *ids, bool remove_all, struct arena *arena)
-{
-	struct head head;
-	struct authres_claim claim = claim_read(value, arena, &head);
-
-	if (!claim.has_dkim && !remove_all && !claim.malformed)
-		return false;
-	if (is_one_of(claim.id, ids, arena) ||
-	    is_one_of(name_normalise(&head.joined, arena), ids, arena) ||
-	    has_word(span_of(head.spaced.text, head.spaced.n), ids))
-		return true;
-	return (head.spaced.too_long || !domain_is_valid(claim.id)) && has_word(value, ids);
+	return authres_claim_read(value, arena, &head);
 }

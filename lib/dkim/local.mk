@@ -3,6 +3,7 @@ noinst_LIBRARIES += lib/dkim/libdkim.a
 lib_dkim_libdkim_a_SOURCES = \
 	lib/dkim/address.c lib/dkim/address.h \
 	lib/dkim/authres.c lib/dkim/authres.h lib/dkim/authres_read.c \
+	lib/dkim/authres_forged.c lib/dkim/authres_private.h \
 	lib/dkim/canon.h lib/dkim/canon_body.c lib/dkim/canon_header.c \
 	lib/dkim/canon_scan.c lib/dkim/canon_scan.h \
 	lib/dkim/domain.c \

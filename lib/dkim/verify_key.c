@@ -96,10 +96,11 @@ record_verdict(struct verify *verify, size_t index, const struct keyrecord *reco
 	return key_make(verify, index, record);
 }
 
-/* Of the TXT records exactly one may be a key record; others may stand beside it. One that could
- * not be read for want of room may be a key record. */
+/* Of the TXT records exactly one may be a key record; others may stand beside it. One with more
+ * tags than are read may be a key record. scratch: for what the records take. */
 static struct verify_verdict
-records_verdict(struct verify *verify, size_t index, const struct verify_key *answer)
+records_verdict(
+    struct verify *verify, size_t index, const struct verify_key *answer, struct arena *scratch)
 {
 	struct keyrecord record, found = {.version = false};
 	struct err err = ERR_NONE;
@@ -107,8 +108,7 @@ records_verdict(struct verify *verify, size_t index, const struct verify_key *an
 
 	for (size_t i = 0; i < answer->count && count < 2; i++) {
 		struct span text = answer->texts[i];
-		enum status st = keyrecord_parse(text, verify->arena, &record, &err);
-
+		enum status st = keyrecord_parse(text, scratch, &record, &err);
 		if (st == ST_TOO_BIG && text.n <= KEYRECORD_BYTES_MAX)
 			return verify_verdict_with(verify, VERIFY_KEY_SYNTAX, err.text);
 		if (st != ST_OK)
@@ -136,13 +136,14 @@ bogus_verdict(const struct verify_options *options)
 }
 
 static struct verify_verdict
-answer_verdict(struct verify *verify, size_t index, const struct verify_key *answer)
+answer_verdict(
+    struct verify *verify, size_t index, const struct verify_key *answer, struct arena *scratch)
 {
 	if (answer->dnssec == VERIFY_DNSSEC_BOGUS && verify->options->bogus != VERIFY_DNSSEC_ACCEPT)
 		return bogus_verdict(verify->options);
 	switch (answer->status) {
 	case ST_OK:
-		return records_verdict(verify, index, answer);
+		return records_verdict(verify, index, answer, scratch);
 	case ST_ABSENT:
 		return verify_verdict_of(VERIFY_KEY_ABSENT);
 	case ST_INVALID:
@@ -160,6 +161,7 @@ void
 verify_key(struct verify *verify, size_t index, const struct verify_key *answer)
 {
 	struct verify_work *work;
+	struct arena scratch;
 
 	if (index >= verify->count)
 		return;
@@ -168,5 +170,8 @@ verify_key(struct verify *verify, size_t index, const struct verify_key *answer)
 		return;
 	work->answered = true;
 	verify->signatures[index].dnssec = answer->dnssec;
-	work->key_verdict = answer_verdict(verify, index, answer);
+	/* Not the arena of the message: what strangers publish must not fill that. */
+	arena_init(&scratch, answer->count * KEYRECORD_BYTES_MAX);
+	work->key_verdict = answer_verdict(verify, index, answer, &scratch);
+	arena_free(&scratch);
 }

@@ -12,6 +12,17 @@
 /* As long as one may be on the wire; the rest waits, for a few hundred octets each. What a filling
  * holds may cost it some ten thousand, and goes on when the caller has given up. */
 #define DNS_HELD_MAX 1024u
+#define DNS_LANES 256u
+
+TAILQ_HEAD(dns_queries, dns_query);
+
+/* The questions of one zone (the last two labels of their names, and what else has the same hash).
+ * A lane may have as many at the filling as are free for others: who asks for names that nobody
+ * answers gets half of the room, with a second zone two thirds, and so on. */
+struct dns_lane {
+	struct dns_queries queue; /* what is not held */
+	size_t held;
+};
 
 struct dns_query {
 	struct resolver *resolver;
@@ -21,15 +32,14 @@ struct dns_query {
 	struct loop_timer timer;
 	int64_t timeout_ms;
 	int64_t asked_us;
-	bool held;                    /* the filling has it and will answer */
-	void *filling;                /* the filling's own */
+	bool held;     /* the filling has it and will answer */
+	void *filling; /* the filling's own */
+	struct dns_lane *lane;
 	TAILQ_ENTRY(dns_query) all;   /* of the resolver */
-	TAILQ_ENTRY(dns_query) queue; /* while it is not held */
+	TAILQ_ENTRY(dns_query) queue; /* of the lane, while it is not held */
 	size_t name_bytes;
 	char name[]; /* with a NUL */
 };
-
-TAILQ_HEAD(dns_queries, dns_query);
 
 struct resolver_ops {
 	/* Begins; dns_query_answer() follows, now or later, exactly once. */
@@ -44,12 +54,17 @@ struct resolver_ops {
 struct resolver {
 	const struct resolver_ops *ops;
 	struct loop *loop; /* or NULL */
-	struct dns_queries all, queue;
-	size_t open;   /* somebody waits */
-	size_t held;   /* of the filling, whether somebody waits or not */
-	bool busy;     /* inside of the filling: what is asked now waits a moment */
-	char why[160]; /* of the last answer, when it had to be written */
-	void *kept;    /* what resolver_txt_wait() gave last */
+	struct dns_queries all;
+	struct dns_lane lanes[DNS_LANES];
+	uint64_t seed;    /* of the hash of zones: nobody can choose to share the lane of another */
+	size_t lane_next; /* whose turn it is */
+	size_t open;      /* somebody waits */
+	size_t waiting;   /* in the queues of the lanes */
+	size_t held;      /* of the filling, whether somebody waits or not */
+	size_t held_max;  /* DNS_HELD_MAX, or what a filling has sockets for */
+	bool busy;        /* inside of the filling: what is asked now waits a moment */
+	char why[160];    /* of the last answer, when it had to be written */
+	void *kept;       /* what resolver_txt_wait() gave last */
 };
 
 void resolver_init(struct resolver *resolver, const struct resolver_ops *ops, struct loop *loop);

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
@@ -15,15 +16,84 @@
 void
 resolver_init(struct resolver *resolver, const struct resolver_ops *ops, struct loop *loop)
 {
-	*resolver = (struct resolver){.ops = ops, .loop = loop};
+	*resolver = (struct resolver){.ops = ops, .loop = loop, .held_max = DNS_HELD_MAX};
 	TAILQ_INIT(&resolver->all);
-	TAILQ_INIT(&resolver->queue);
+	for (size_t i = 0; i < DNS_LANES; i++)
+		TAILQ_INIT(&resolver->lanes[i].queue);
+	/* Without it (which does not happen) lanes can be guessed, and nothing else. */
+	(void)!getrandom(&resolver->seed, sizeof(resolver->seed), 0);
 }
 
 size_t
 resolver_open_count(const struct resolver *resolver)
 {
 	return resolver->open;
+}
+
+/* ---- lanes ---- */
+
+static struct span
+zone_of(struct span name)
+{
+	size_t at = name.n, dots = 0;
+
+	while (at > 0 && (dots += name.p[at - 1] == '.' ? 1 : 0) < 2)
+		at--;
+	return span_from(name, at);
+}
+
+static struct dns_lane *
+lane_of(struct resolver *resolver, struct span name)
+{
+	struct span zone = zone_of(name);
+	uint64_t hash = resolver->seed;
+
+	for (size_t i = 0; i < zone.n; i++) {
+		hash =
+		    (hash ^ (unsigned char)ascii_lower(zone.p[i])) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 29;
+	}
+	return &resolver->lanes[hash % DNS_LANES];
+}
+
+static void
+lane_leave(struct dns_query *query)
+{
+	TAILQ_REMOVE(&query->lane->queue, query, queue);
+	query->resolver->waiting--;
+}
+
+/* The first of the next lane that may have one more; NULL: none may. */
+static struct dns_query *
+next_waiting(struct resolver *resolver)
+{
+	size_t room = resolver->held_max - resolver->held;
+
+	for (size_t i = 0; resolver->waiting > 0 && i < DNS_LANES; i++) {
+		struct dns_lane *lane = &resolver->lanes[resolver->lane_next];
+
+		resolver->lane_next = (resolver->lane_next + 1) % DNS_LANES;
+		if (!TAILQ_EMPTY(&lane->queue) && lane->held < room)
+			return TAILQ_FIRST(&lane->queue);
+	}
+	return NULL;
+}
+
+static void
+hold(struct dns_query *query)
+{
+	lane_leave(query);
+	query->held = true;
+	query->lane->held++;
+	query->resolver->held++;
+}
+
+static void
+let_go(struct dns_query *query)
+{
+	query->held = false;
+	query->lane->held--;
+	query->resolver->held--;
 }
 
 /* ---- one question ---- */
@@ -36,6 +106,7 @@ query_new(struct resolver *resolver, struct span name)
 	*query = (struct dns_query){.resolver = resolver, .name_bytes = name.n};
 	memcpy(query->name, name.p, name.n);
 	query->name[name.n] = '\0';
+	query->lane = lane_of(resolver, name);
 	TAILQ_INSERT_TAIL(&resolver->all, query, all);
 	return query;
 }
@@ -83,10 +154,10 @@ query_give_up(struct dns_query *query)
 
 	query_close(query);
 	if (!query->held) {
-		TAILQ_REMOVE(&resolver->queue, query, queue);
+		lane_leave(query);
 		query_free(query);
 	} else if (resolver->ops->drop(resolver, query)) {
-		resolver->held--;
+		let_go(query);
 		query_free(query);
 	}
 }
@@ -115,8 +186,7 @@ dns_query_answer(struct dns_query *query, const struct dns_answer *answer)
 	dns_done *done = query->done;
 	void *owner = query->owner;
 
-	query->held = false;
-	query->resolver->held--;
+	let_go(query);
 	if (done != NULL) {
 		count_answer(query, answer->status);
 		query_close(query);
@@ -134,16 +204,14 @@ resolver_enter(struct resolver *resolver)
 	resolver->busy = true;
 }
 
-/* In the order in which they came. An answer may bring more questions; they come to the end. */
+/* One lane after the other, in each the first first. An answer may bring more questions. */
 void
 resolver_leave(struct resolver *resolver)
 {
 	struct dns_query *query;
 
-	while (resolver->held < DNS_HELD_MAX && (query = TAILQ_FIRST(&resolver->queue)) != NULL) {
-		TAILQ_REMOVE(&resolver->queue, query, queue);
-		query->held = true;
-		resolver->held++;
+	while ((query = next_waiting(resolver)) != NULL) {
+		hold(query);
 		resolver->ops->ask(resolver, query);
 	}
 	resolver->busy = false;
@@ -173,7 +241,8 @@ resolver_txt(struct resolver *resolver, struct span name, int64_t timeout_ms, dn
 	resolver->open++;
 	if (resolver->loop != NULL && timeout_ms > 0)
 		loop_timer_set(resolver->loop, &query->timer, timeout_ms);
-	TAILQ_INSERT_TAIL(&resolver->queue, query, queue);
+	TAILQ_INSERT_TAIL(&query->lane->queue, query, queue);
+	resolver->waiting++;
 	if (resolver->busy)
 		return;
 	resolver_enter(resolver);

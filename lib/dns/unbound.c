@@ -197,6 +197,8 @@ resolver_unbound(struct loop *loop, const struct resolver_config *config,
 	enum status status;
 
 	resolver_init(&unbound->base, &ops, loop);
+	/* What libunbound had to queue itself would not be fair. */
+	unbound->base.held_max = unbound_sockets_max();
 	event_base_init(&unbound->events, &unbound->base);
 	status = open_quietly(unbound, config, err);
 	if (status == ST_OK)

@@ -17,7 +17,7 @@
 
 #define CACHE_BYTES_DEFAULT ((size_t)8 << 20)
 #define CACHE_BYTES_MIN ((size_t)256 << 10)
-#define SOCKETS_MAX 512u /* UDP, one for each question on the wire; the rest queues */
+#define SOCKETS_MAX DNS_HELD_MAX /* UDP, one for each question on the wire */
 #define SOCKETS_MIN 16u
 
 /* ---- options ---- */
@@ -49,8 +49,11 @@ static const struct option options[] = {
     /* A server that was down is asked again two seconds later, and a question to a silent one ends
      * after some twelve. */
     {"infra-keep-probing:", "yes"},
-    {"infra-host-ttl:", "2"},
+    {"infra-host-ttl:", "1"},
     {"infra-cache-max-rtt:", "3000"},
+    /* A cache next door answers what it has in no time and looks for the rest for seconds: from the
+     * former libunbound would learn to give up the latter after 0.4 s. */
+    {"infra-cache-min-rtt:", "600"},
     {"outbound-msg-retry:", "3"},
     {"tcp-reuse-timeout:", "10000"},
 };
@@ -63,8 +66,8 @@ set_option(struct ub_ctx *context, const char *name, const char *value)
 }
 
 /* The descriptors are also for connections. */
-static unsigned int
-sockets_max(void)
+unsigned int
+unbound_sockets_max(void)
 {
 	struct rlimit limit;
 	unsigned int most = SOCKETS_MAX;
@@ -96,7 +99,7 @@ set_options(struct ub_ctx *context, const struct resolver_config *config)
 	set_number(context, "rrset-cache-size:", bytes / 2);
 	set_number(context, "key-cache-size:", bytes / 8);
 	set_number(context, "neg-cache-size:", bytes / 8);
-	set_number(context, "outgoing-range:", sockets_max());
+	set_number(context, "outgoing-range:", unbound_sockets_max());
 	if (config->tcp_only)
 		set_option(context, "tcp-upstream:", "yes");
 }
@@ -200,7 +203,7 @@ read_configuration(struct setup *setup, const char *path)
 		return status;
 	/* It may be a server's, which has other bounds, and cuts chroot from the names of files. */
 	set_option(setup->context, "chroot:", "");
-	set_number(setup->context, "outgoing-range:", sockets_max());
+	set_number(setup->context, "outgoing-range:", unbound_sockets_max());
 	return ST_OK;
 }
 

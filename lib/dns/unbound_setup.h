@@ -15,4 +15,7 @@
 enum status unbound_setup(struct event_base *base, const struct resolver_config *config, FILE *log,
     struct ub_ctx **context_out, bool *anchored_out, struct err *err) MUST_USE;
 
+/* How many questions such a context may have on the wire at a time. */
+unsigned int unbound_sockets_max(void);
+
 #endif

@@ -15,12 +15,18 @@ policy_name(enum dmarc_policy policy)
 static void
 add_faults(const struct dmarc_record *record, struct span about, struct findings *findings)
 {
+	static const char *const effects[] = {[DMARC_UNKNOWN_TAG] = "ignore it",
+	    [DMARC_TAG_IGNORED] = "ignore it",
+	    [DMARC_TAKEN_AS_NONE] = "take p=none in place of the policy",
+	    [DMARC_RECORD_IGNORED] = "ignore the whole record"};
+
 	for (size_t i = 0; i < record->fault_count; i++) {
 		const struct dmarc_fault *fault = &record->faults[i];
 
-		findings_add(findings, SEVERITY_ERROR, about,
-		    "\"%.*s\" in the DMARC record: %s; verifiers ignore %s, so correct it",
-		    SHOWN(fault->tag), fault->why, fault->fatal ? "the whole record" : "it");
+		findings_add(findings,
+		    fault->effect == DMARC_UNKNOWN_TAG ? SEVERITY_WARNING : SEVERITY_ERROR, about,
+		    "\"%.*s\" in the DMARC record: %s; verifiers %s, so correct it",
+		    SHOWN(fault->tag), fault->why, effects[fault->effect]);
 	}
 }
 
@@ -37,6 +43,11 @@ add_weaknesses(const struct dmarc_record *record, struct span about, struct find
 		findings_add(findings, SEVERITY_WARNING, about,
 		    "sp=none leaves subdomains open to forgery, also those that do not exist; take "
 		    "it away or raise it");
+	if (record->policy_late)
+		findings_add(findings, SEVERITY_NOTE, about,
+		    "p= should stand right behind v=DMARC1 (RFC 7489 section 6.4), and some "
+		    "verifiers "
+		    "look for it there; move it");
 	if (record->percent < 100)
 		findings_add(findings, SEVERITY_NOTE, about,
 		    "pct=%u applies the policy to a part of the mail, and newer verifiers ignore "

@@ -7,13 +7,12 @@
 
 #include "lib/mailauth/dmarc_syntax.h"
 
-#define FATAL true
-
 static void
-fault(struct dmarc_record *record, struct span tag, bool fatal, const char *why)
+fault(struct dmarc_record *record, struct span tag, enum dmarc_effect effect, const char *why)
 {
-	if (record->fault_count < DMARC_TAGS_MAX)
-		record->faults[record->fault_count++] = (struct dmarc_fault){tag, why, fatal};
+	if (record->fault_count < DMARC_FAULTS_MAX)
+		record->faults[record->fault_count++] =
+		    (struct dmarc_fault){.tag = tag, .why = why, .effect = effect};
 }
 
 static bool
@@ -51,26 +50,36 @@ policy_by_name(struct span value)
 	return DMARC_UNSET;
 }
 
+/* NULL when policy is one. */
+static const char *
+policy_fault(enum dmarc_policy policy, struct span value)
+{
+	if (policy != DMARC_UNSET)
+		return NULL;
+	return span_find(value, '=') == SIZE_MAX
+		   ? "it is not none, quarantine or reject"
+		   : "it is not none, quarantine or reject: is a ';' missing?";
+}
+
 static const char *
 read_policy(struct dmarc_record *record, struct span value)
 {
 	record->policy = policy_by_name(value);
-	return record->policy != DMARC_UNSET ? NULL : "it is not none, quarantine or reject";
+	return policy_fault(record->policy, value);
 }
 
 static const char *
 read_subdomain_policy(struct dmarc_record *record, struct span value)
 {
 	record->subdomain_policy = policy_by_name(value);
-	return record->subdomain_policy != DMARC_UNSET ? NULL
-						       : "it is not none, quarantine or reject";
+	return policy_fault(record->subdomain_policy, value);
 }
 
 static const char *
 read_other_policy(struct dmarc_record *record, struct span value)
 {
 	(void)record;
-	return policy_by_name(value) != DMARC_UNSET ? NULL : "it is not none, quarantine or reject";
+	return policy_fault(policy_by_name(value), value);
 }
 
 static const char *
@@ -186,52 +195,88 @@ read_ruf(struct dmarc_record *record, struct span value)
 	return uris(value);
 }
 
+/* bad: what a value that cannot be read makes of the record. A bad p= or sp= leaves p=none (6.6.3
+ * step 6). */
 static const struct {
 	const char *name;
 	const char *(*read)(struct dmarc_record *record, struct span value);
+	enum dmarc_effect bad;
 } readers[] = {
-    {"p", read_policy},
-    {"sp", read_subdomain_policy},
-    {"np", read_other_policy},
-    {"adkim", read_adkim},
-    {"aspf", read_aspf},
-    {"pct", read_percent},
-    {"ri", read_interval},
-    {"fo", read_fo},
-    {"rf", read_rf},
-    {"t", read_testing},
-    {"psd", read_psd},
-    {"rua", read_rua},
-    {"ruf", read_ruf},
+    {"p", read_policy, DMARC_TAKEN_AS_NONE},
+    {"sp", read_subdomain_policy, DMARC_TAKEN_AS_NONE},
+    {"np", read_other_policy, DMARC_TAG_IGNORED},
+    {"adkim", read_adkim, DMARC_TAG_IGNORED},
+    {"aspf", read_aspf, DMARC_TAG_IGNORED},
+    {"pct", read_percent, DMARC_TAG_IGNORED},
+    {"ri", read_interval, DMARC_TAG_IGNORED},
+    {"fo", read_fo, DMARC_TAG_IGNORED},
+    {"rf", read_rf, DMARC_TAG_IGNORED},
+    {"t", read_testing, DMARC_TAG_IGNORED},
+    {"psd", read_psd, DMARC_TAG_IGNORED},
+    {"rua", read_rua, DMARC_TAG_IGNORED},
+    {"ruf", read_ruf, DMARC_TAG_IGNORED},
 };
 #define READER_COUNT (sizeof(readers) / sizeof(readers[0]))
+#define READER_P 0u
 
-/* seen: a bit per reader. */
+static const char *
+no_equals(struct span whole)
+{
+	return span_istarts(whole, SPAN_LIT("mailto:"))
+		   ? "it has no '=': addresses have commas between them, and no ';'"
+		   : "it has no '='";
+}
+
+/* seen: a bit per reader. A tag list with a tag twice is none at all (RFC 6376 section 3.2). */
 static void
-read_tag(struct dmarc_record *record, struct span name, struct span value, struct span whole,
+read_known(struct dmarc_record *record, size_t reader, struct span value, struct span whole,
     uint32_t *seen)
 {
 	const char *why;
 
-	if (span_find(whole, '=') == SIZE_MAX) {
-		fault(record, whole, false, "it has no '='");
+	if ((*seen & 1u << reader) != 0) {
+		fault(record, whole, DMARC_RECORD_IGNORED, "the tag is there twice");
 		return;
 	}
-	for (size_t i = 0; i < READER_COUNT; i++) {
-		if (!span_ieq_str(name, readers[i].name))
-			continue;
-		if ((*seen & 1u << i) != 0) {
-			fault(record, whole, false, "the tag is there twice");
+	record->policy_late = record->policy_late || (reader == READER_P && *seen != 0);
+	*seen |= 1u << reader;
+	why = readers[reader].read(record, value);
+	if (why != NULL)
+		fault(record, whole, readers[reader].bad, why);
+}
+
+static void
+read_tag(struct dmarc_record *record, struct span name, struct span value, struct span whole,
+    uint32_t *seen)
+{
+	if (span_find(whole, '=') == SIZE_MAX) {
+		fault(record, whole, DMARC_TAG_IGNORED, no_equals(whole));
+		return;
+	}
+	for (size_t i = 0; i < READER_COUNT; i++)
+		if (span_ieq_str(name, readers[i].name)) {
+			read_known(record, i, value, whole, seen);
 			return;
 		}
-		*seen |= 1u << i;
-		why = readers[i].read(record, value);
-		if (why != NULL)
-			fault(record, whole, false, why);
-		return;
-	}
-	fault(record, whole, false,
-	    span_ieq_str(name, "v") ? "v= stands first and once" : "there is no tag of that name");
+	if (span_ieq_str(name, "v"))
+		fault(record, whole, DMARC_RECORD_IGNORED, "v= stands first and once");
+	else
+		fault(record, whole, DMARC_UNKNOWN_TAG, "there is no tag of that name");
+}
+
+/* 6.6.3 step 6: what would be p=none is nothing without an address for reports. */
+static void
+settle(struct dmarc_record *record)
+{
+	struct span rest = record->rua;
+	struct dmarc_uri uri;
+	bool reports = false;
+
+	while (!reports && dmarc_uri_next(&rest, &uri))
+		reports = uri.fault == NULL;
+	for (size_t i = 0; i < record->fault_count && !reports; i++)
+		if (record->faults[i].effect == DMARC_TAKEN_AS_NONE)
+			record->faults[i].effect = DMARC_RECORD_IGNORED;
 }
 
 enum status
@@ -253,15 +298,15 @@ dmarc_parse(struct span text, struct dmarc_record *out, struct err *err)
 		if (whole.n == 0)
 			continue;
 		if (++count > DMARC_TAGS_MAX) {
-			fault(out, whole, FATAL, "there are too many tags");
+			fault(out, whole, DMARC_RECORD_IGNORED, "there are too many tags");
 			break;
 		}
 		read_tag(out, name, value, whole, &seen);
 	}
-	/* RFC 7489 6.6.3: without a good p= the record counts as p=none if it asks for reports. */
-	if (out->policy == DMARC_UNSET)
-		fault(out, SPAN_LIT("p="), out->rua.n == 0,
-		    "there is no valid p=, which every record needs");
+	if ((seen & 1u << READER_P) == 0)
+		fault(out, SPAN_LIT("p="), DMARC_TAKEN_AS_NONE,
+		    "there is no p=, which every record needs");
+	settle(out);
 	return ST_OK;
 }
 

@@ -11,14 +11,23 @@
 #include "lib/mailauth/finding.h"
 
 #define DMARC_TAGS_MAX 30u /* tags that are read; the rest is one fault */
+#define DMARC_FAULTS_MAX (DMARC_TAGS_MAX + 2u)
 #define DMARC_URIS_MAX 50u /* addresses of one rua= or ruf= that are read */
 
 enum dmarc_policy { DMARC_UNSET, DMARC_NONE, DMARC_QUARANTINE, DMARC_REJECT };
 
+/* What a fault makes verifiers do. */
+enum dmarc_effect {
+	DMARC_UNKNOWN_TAG,    /* nothing: they need not know the tag */
+	DMARC_TAG_IGNORED,    /* they go by the rest of the record */
+	DMARC_TAKEN_AS_NONE,  /* the policy is p=none (6.6.3 step 6) */
+	DMARC_RECORD_IGNORED, /* as if the record were not there */
+};
+
 struct dmarc_fault {
 	struct span tag; /* "name=value" as written */
-	const char *why; /* static: what is wrong, and what verifiers make of it */
-	bool fatal;      /* verifiers take the record for none at all */
+	const char *why; /* static: what is wrong */
+	enum dmarc_effect effect;
 };
 
 struct dmarc_record {
@@ -26,9 +35,10 @@ struct dmarc_record {
 	enum dmarc_policy subdomain_policy; /* sp= */
 	bool strict_dkim, strict_spf;       /* adkim=s, aspf=s */
 	bool testing;                       /* t=y */
+	bool policy_late;                   /* p= is not the tag behind v= (6.4) */
 	unsigned percent;                   /* pct=, 100 unless written */
 	struct span rua, ruf;               /* lists of URIs as written; empty: none */
-	struct dmarc_fault faults[DMARC_TAGS_MAX];
+	struct dmarc_fault faults[DMARC_FAULTS_MAX];
 	size_t fault_count;
 };
 

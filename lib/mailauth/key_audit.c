@@ -13,15 +13,16 @@ struct audit {
 	struct findings *findings;
 };
 
-/* The classic of panels that add quotes and escapes of their own. */
+/* The classic of panels that add quotes and escapes of their own. In a record that can be read they
+ * are in its notes. */
 static bool
-check_text(const struct audit *audit, struct span text)
+check_text(const struct audit *audit, struct span text, bool readable)
 {
 	bool quotes = span_find(text, '"') != SIZE_MAX, slashes = span_find(text, '\\') != SIZE_MAX;
 
 	if (!quotes && !slashes)
 		return true;
-	findings_add(audit->findings, SEVERITY_ERROR, audit->about,
+	findings_add(audit->findings, readable ? SEVERITY_WARNING : SEVERITY_ERROR, audit->about,
 	    "there are %s inside the value of the key record; enter the value without them, the "
 	    "panel of the DNS service adds its own",
 	    quotes && slashes ? "quotes and backslashes"
@@ -92,6 +93,48 @@ rate_bits(const struct audit *audit, int bits)
 		    "the record is an RSA key of %d bits", bits);
 }
 
+/* The head of a SEQUENCE of DER: its octets in all, head included; *head_out: of the head. 0: none.
+ */
+static size_t
+der_sequence(struct span der, size_t *head_out)
+{
+	unsigned char first = der.n >= 2 ? (unsigned char)der.p[1] : 0xff;
+	size_t length_octets = first < 0x80 ? 0 : first & 0x7fu, length = first;
+
+	*head_out = 2 + length_octets;
+	if (der.n < *head_out || length_octets > 2 || der.p[0] != '0')
+		return 0;
+	if (length_octets > 0)
+		length = 0;
+	for (size_t i = 0; i < length_octets; i++)
+		length = length << 8 | (unsigned char)der.p[2 + i];
+	return *head_out + length;
+}
+
+/* Two mistakes that have a name: p= is the private key (it begins with a version, 0), or its end
+ * is missing. */
+static bool
+check_der(const struct audit *audit, struct span der)
+{
+	size_t head, all = der_sequence(der, &head);
+
+	if (all == 0)
+		return false;
+	if (span_starts(span_from(der, head), SPAN_LIT("\2\1\0"))) {
+		findings_add(audit->findings, SEVERITY_ERROR, audit->about,
+		    "p= is a private key, which everybody can read now; take the record away, make "
+		    "a new key with a new selector, and publish what genkey or genzone writes");
+		return true;
+	}
+	if (der.n >= all)
+		return false;
+	findings_add(audit->findings, SEVERITY_ERROR, audit->about,
+	    "p= is cut off: it has %zu of %zu octets; publish the whole record, in several quoted "
+	    "strings where the DNS service takes no more than 255 octets in one",
+	    der.n, all);
+	return true;
+}
+
 static void
 check_key(const struct audit *audit, const struct keyrecord *record)
 {
@@ -105,6 +148,8 @@ check_key(const struct audit *audit, const struct keyrecord *record)
 		return;
 	}
 	if (public_key_parse(record->algorithm, record->key, &key, &err) != ST_OK) {
+		if (check_der(audit, record->key))
+			return;
 		findings_add(audit->findings, SEVERITY_ERROR, audit->about,
 		    "p= is no %s key (%s); publish the record again as genkey or genzone writes it",
 		    record->algorithm == KEY_RSA_SHA256 ? "RSA" : "Ed25519", err.text);
@@ -130,7 +175,7 @@ key_audit(struct span text, struct span about, struct findings *findings)
 
 	arena_init(&arena, 2 * KEYRECORD_BYTES_MAX);
 	status = keyrecord_parse(text, &arena, &record, &err);
-	if (check_text(&audit, text) || status == ST_OK) {
+	if (check_text(&audit, text, status == ST_OK) || status == ST_OK) {
 		if (status != ST_OK) {
 			findings_add(findings, SEVERITY_ERROR, about,
 			    "this is no key record (%s); publish it as genkey or genzone writes it",

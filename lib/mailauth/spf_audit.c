@@ -29,7 +29,10 @@ check_fault(struct audit *audit, const struct spf_term *term)
 static void
 check_joint(struct audit *audit, const struct spf_term *term)
 {
-	if (term->kind == SPF_IP6 || span_find(term->argument, ':') == SIZE_MAX)
+	size_t colon = span_find(term->argument, ':');
+
+	if (term->kind == SPF_IP6 || term->kind >= SPF_OTHER || colon == SIZE_MAX ||
+	    span_starts(span_from(term->argument, colon), SPAN_LIT("://")))
 		return;
 	audit->good = false;
 	findings_add(audit->findings, SEVERITY_ERROR, audit->about,
@@ -55,16 +58,61 @@ check_network(struct audit *audit, const struct spf_term *term)
 	    SHOWN(term->text), prefix == 0 ? "every host of the Internet" : "millions of hosts");
 }
 
+/* A domain without a macro that no DNS server can have; include and redirect have it as a fault. */
+static void
+check_name(struct audit *audit, const struct spf_term *term)
+{
+	if (term->kind == SPF_IP4 || term->kind == SPF_IP6 || term->kind == SPF_OTHER ||
+	    term->argument.n == 0 || span_find(term->argument, ':') != SIZE_MAX ||
+	    spf_names_something(term->argument))
+		return;
+	audit->good = false;
+	findings_add(audit->findings, SEVERITY_ERROR, audit->about,
+	    "the SPF term \"%.*s\" never matches, because its domain is no name that DNS can have; "
+	    "correct it",
+	    SHOWN(term->text));
+}
+
+static void
+check_other(struct audit *audit, const struct spf_term *term)
+{
+	size_t equals = span_find(term->text, '=');
+	struct span name = span_sub(term->text, 0, equals);
+
+	if (term->kind != SPF_OTHER)
+		return;
+	if (term->mechanism_name) {
+		audit->good = false;
+		findings_add(audit->findings, SEVERITY_ERROR, audit->about,
+		    "the SPF term \"%.*s\" is ignored, because '=' makes no mechanism; write "
+		    "%.*s:%.*s",
+		    SHOWN(term->text), SHOWN(name), SHOWN(term->argument));
+	} else if (span_ieq_str(name, "v")) {
+		audit->good = false;
+		findings_add(audit->findings, SEVERITY_WARNING, audit->about,
+		    "the SPF record begins twice (\"%.*s\" stands in its midst), as if two had "
+		    "been "
+		    "put together; write each term once, and one \"all\" at the end",
+		    SHOWN(term->text));
+	} else {
+		findings_add(audit->findings, SEVERITY_NOTE, audit->about,
+		    "the SPF modifier \"%.*s\" is not one that verifiers know, and is ignored",
+		    SHOWN(term->text));
+	}
+}
+
 static void
 check_term(struct audit *audit, size_t at)
 {
 	const struct spf_term *term = &audit->record->terms[at];
 
 	check_fault(audit, term);
+	check_joint(audit, term);
 	if (term->fault != NULL)
 		return;
-	check_joint(audit, term);
 	check_network(audit, term);
+	check_name(audit, term);
+	check_other(audit, term);
 	if (term->kind == SPF_PTR) {
 		audit->good = false;
 		findings_add(audit->findings, SEVERITY_WARNING, audit->about,
@@ -72,10 +120,6 @@ check_term(struct audit *audit, size_t at)
 		    "the addresses with ip4:, ip6: or a",
 		    SHOWN(term->text));
 	}
-	if (term->kind == SPF_OTHER)
-		findings_add(audit->findings, SEVERITY_NOTE, audit->about,
-		    "the SPF modifier \"%.*s\" is not one that verifiers know, and is ignored",
-		    SHOWN(term->text));
 	if (at > audit->all_at && term->kind < SPF_REDIRECT) {
 		audit->good = false;
 		findings_add(audit->findings, SEVERITY_WARNING, audit->about,
@@ -86,23 +130,24 @@ check_term(struct audit *audit, size_t at)
 }
 
 static void
+check_once(struct audit *audit, enum spf_kind kind, const char *name)
+{
+	unsigned count = spf_count(audit->record, kind);
+
+	if (count <= 1)
+		return;
+	audit->good = false;
+	findings_add(audit->findings, SEVERITY_ERROR, audit->about,
+	    "%s stands %u times in the SPF record, so verifiers answer permerror; leave one", name,
+	    count);
+}
+
+static void
 check_modifiers(struct audit *audit)
 {
-	unsigned counts[2] = {0, 0};
-
-	for (size_t i = 0; i < audit->record->count; i++)
-		if (audit->record->terms[i].kind == SPF_REDIRECT ||
-		    audit->record->terms[i].kind == SPF_EXP)
-			counts[audit->record->terms[i].kind == SPF_EXP]++;
-	audit->modified = counts[0] > 0;
-	for (int i = 0; i < 2; i++)
-		if (counts[i] > 1) {
-			audit->good = false;
-			findings_add(audit->findings, SEVERITY_ERROR, audit->about,
-			    "%s= stands %u times in the SPF record, so verifiers answer permerror; "
-			    "leave one",
-			    i == 0 ? "redirect" : "exp", counts[i]);
-		}
+	audit->modified = spf_count(audit->record, SPF_REDIRECT) > 0;
+	check_once(audit, SPF_REDIRECT, "redirect=");
+	check_once(audit, SPF_EXP, "exp=");
 	if (audit->modified && audit->all_at < audit->record->count) {
 		audit->good = false;
 		findings_add(audit->findings, SEVERITY_WARNING, audit->about,
@@ -185,8 +230,7 @@ spf_audit(struct span text, size_t strings, struct span about, struct findings *
 		    findings, SEVERITY_ERROR, about, "the SPF record cannot be used: %s", err.text);
 		return;
 	}
-	while (audit.all_at < record.count && record.terms[audit.all_at].kind != SPF_ALL)
-		audit.all_at++;
+	audit.all_at = spf_first_all(&record);
 	check_text(&audit, text);
 	for (size_t i = 0; i < record.count; i++)
 		check_term(&audit, i);
@@ -195,6 +239,7 @@ spf_audit(struct span text, size_t strings, struct span about, struct findings *
 	check_lookups(&audit);
 	if (audit.good)
 		findings_add(findings, SEVERITY_OK, about,
-		    "the SPF record is well-formed (%zu terms, %u of %u look-ups of its own)",
-		    record.count, spf_lookups(&record), SPF_LOOKUPS_MAX);
+		    "the SPF record is well-formed (%zu term%s, %u of %u look-ups of its own)",
+		    record.count, record.count == 1 ? "" : "s", spf_lookups(&record),
+		    SPF_LOOKUPS_MAX);
 }

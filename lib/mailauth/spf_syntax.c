@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "lib/dkim/address.h"
 #include "lib/mailauth/spf_syntax.h"
 
 #define VERSION SPAN_LIT("v=spf1")
@@ -37,13 +38,18 @@ macro_body(struct span text, size_t *at, bool explanation)
 {
 	const char *letters = explanation ? "slodiphcrtv" : "slodiphv";
 	size_t i = *at;
+	unsigned parts = 0;
 	char letter = i < text.n ? ascii_lower(text.p[i]) : '\0';
 
 	if (letter == '\0' || strchr(letters, letter) == NULL)
 		return false;
-	for (i++; i < text.n && is_digit(text.p[i]); i++)
+	for (i++; i < text.n && is_digit(text.p[i]); i++) {
 		if (i - *at > 3)
 			return false;
+		parts = parts * 10 + (unsigned)(text.p[i] - '0');
+	}
+	if (i > *at + 1 && parts == 0)
+		return false; /* section 7.3: not zero */
 	if (i < text.n && ascii_lower(text.p[i]) == 'r')
 		i++;
 	while (i < text.n && text.p[i] != '\0' && strchr(".-+,/_=", text.p[i]) != NULL)
@@ -114,6 +120,29 @@ domain_spec(struct span text)
 	if (!top_label(span_from(text, dot + 1)))
 		return "its domain does not end in the name of a top-level domain";
 	return NULL;
+}
+
+/* Whether DNS can be asked for it; what has a macro, the message decides. */
+bool
+spf_names_something(struct span domain)
+{
+	if (span_find(domain, '%') != SIZE_MAX)
+		return true;
+	if (span_ends(domain, SPAN_LIT(".")))
+		domain.n--;
+	return domain_is_valid(domain);
+}
+
+/* What a record must be behind: without a name there is none, and that is permerror (sections 4.3,
+ * 5.2 and 6.1). */
+static const char *
+record_domain(struct span text)
+{
+	const char *fault = domain_spec(text);
+
+	if (fault != NULL || spf_names_something(text))
+		return fault;
+	return "its domain is no name that DNS can have";
 }
 
 /* ---- networks ---- */
@@ -229,6 +258,9 @@ read_argument(const struct mechanism *mechanism, struct span rest, struct spf_te
 	term->argument = rest.n > 0 && rest.p[0] == ':' ? span_from(rest, 1) : SPAN_EMPTY;
 	if (mechanism->needs_argument && (rest.n == 0 || rest.p[0] != ':'))
 		return "it takes a ':' and a value";
+	if (span_starts(term->argument, SPAN_LIT("http://")) ||
+	    span_starts(term->argument, SPAN_LIT("https://")))
+		return "it takes the name of a domain and no URL";
 	if (mechanism->kind == SPF_IP4 || mechanism->kind == SPF_IP6)
 		return network(term);
 	if (!mechanism->takes_argument)
@@ -242,7 +274,8 @@ read_argument(const struct mechanism *mechanism, struct span rest, struct spf_te
 		term->argument = rest.n > 0 && rest.p[0] == ':' ? text : SPAN_EMPTY;
 	}
 	if (fault == NULL && rest.n > 0 && rest.p[0] == ':')
-		fault = domain_spec(term->argument);
+		fault = mechanism->kind == SPF_INCLUDE ? record_domain(term->argument)
+						       : domain_spec(term->argument);
 	return fault;
 }
 
@@ -270,9 +303,10 @@ read_modifier(struct span name, struct span value, struct spf_term *term)
 		term->kind = SPF_REDIRECT;
 	else if (span_ieq_str(name, "exp"))
 		term->kind = SPF_EXP;
+	term->mechanism_name = mechanism_find(name) != NULL;
 	if (term->kind == SPF_OTHER)
 		return macro_string(value, true, &literal_end);
-	return domain_spec(value);
+	return term->kind == SPF_REDIRECT ? record_domain(value) : domain_spec(value);
 }
 
 static const char *
@@ -289,7 +323,10 @@ read_mechanism(struct span text, struct spf_term *term)
 		end++;
 	mechanism = mechanism_find(span_sub(text, 0, end));
 	if (mechanism == NULL)
-		return "there is no mechanism of that name";
+		return span_ieq_str(span_sub(text, 0, end), "redirect") ||
+			       span_ieq_str(span_sub(text, 0, end), "exp")
+			   ? "it is a modifier and takes '=', not ':'"
+			   : "there is no mechanism of that name";
 	term->kind = mechanism->kind;
 	return read_argument(mechanism, span_from(text, end), term);
 }
@@ -333,23 +370,51 @@ spf_parse(struct span text, struct spf_record *out, struct err *err)
 	return ST_OK;
 }
 
+size_t
+spf_first_all(const struct spf_record *record)
+{
+	size_t at = 0;
+
+	while (at < record->count && record->terms[at].kind != SPF_ALL)
+		at++;
+	return at;
+}
+
+bool
+spf_term_asks(const struct spf_record *record, size_t at)
+{
+	size_t all = spf_first_all(record);
+
+	switch (record->terms[at].kind) {
+	case SPF_INCLUDE:
+	case SPF_A:
+	case SPF_MX:
+	case SPF_PTR:
+	case SPF_EXISTS:
+		return at < all;
+	case SPF_REDIRECT:
+		return all == record->count;
+	default:
+		return false;
+	}
+}
+
 unsigned
 spf_lookups(const struct spf_record *record)
 {
 	unsigned count = 0;
 
 	for (size_t i = 0; i < record->count; i++)
-		switch (record->terms[i].kind) {
-		case SPF_INCLUDE:
-		case SPF_A:
-		case SPF_MX:
-		case SPF_PTR:
-		case SPF_EXISTS:
-		case SPF_REDIRECT:
-			count++;
-			break;
-		default:
-			break;
-		}
+		count += spf_term_asks(record, i);
+	return count;
+}
+
+unsigned
+spf_count(const struct spf_record *record, enum spf_kind kind)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < record->count; i++)
+		count += record->terms[i].kind == kind;
 	return count;
 }

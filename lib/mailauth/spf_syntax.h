@@ -35,6 +35,7 @@ struct spf_term {
 	char qualifier;       /* '+', '-', '~' or '?'; 0: none is written, or a modifier */
 	struct span argument; /* behind ':' or '=', without the prefix length */
 	int prefix4, prefix6; /* behind '/' and '//'; -1: none */
+	bool mechanism_name;  /* SPF_OTHER, and its name is that of a mechanism: ':' was meant */
 	const char *fault;    /* what makes verifiers answer permerror; static; NULL: well-formed */
 };
 
@@ -48,8 +49,17 @@ bool spf_is_record(struct span text);
 /* ST_OK: every term is in *out, those with a fault too. ST_ABSENT: not an SPF record. ST_TOO_BIG:
  * more than SPF_TERMS_MAX terms. Borrowed from text. */
 enum status spf_parse(struct span text, struct spf_record *out, struct err *err) MUST_USE;
-/* Terms that cost a look-up of their own: include a mx ptr exists redirect. */
+/* The index of the first "all", or count. */
+size_t spf_first_all(const struct spf_record *record);
+/* Whether a verifier may come to the term, and it costs a look-up of its own: include a mx ptr
+ * exists in front of "all", redirect without one (sections 4.6.4, 5.1 and 6.1). */
+bool spf_term_asks(const struct spf_record *record, size_t at);
+/* How many such terms there are. */
 unsigned spf_lookups(const struct spf_record *record);
+/* How many terms of a kind there are, faults or not. */
+unsigned spf_count(const struct spf_record *record, enum spf_kind kind);
+/* domain, perhaps with a final dot, is a name that DNS can have, or has a macro. */
+bool spf_names_something(struct span domain);
 
 /* A sentence for each fault, trap and weakness, or one that says that there is none. strings: of
  * how many strings the TXT record was made. */

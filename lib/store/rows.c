@@ -59,19 +59,41 @@ rows_add(struct rows *rows, struct span key, struct span value, unsigned line)
 	rows->report.entries++;
 }
 
-void
-rows_problem(struct rows *rows, unsigned line, const char *fmt, ...)
+static void add_problem(struct rows *rows, unsigned line, bool dropped, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+
+static void
+add_problem(struct rows *rows, unsigned line, bool dropped, const char *fmt, va_list ap)
 {
 	struct table_report *report = &rows->report;
 	struct table_problem *problem;
-	va_list ap;
 
+	report->dropped += dropped;
 	if (report->problem_count++ >= TABLE_PROBLEMS_MAX)
 		return;
 	problem = &report->problems[report->problem_count - 1];
 	problem->line = line;
-	va_start(ap, fmt);
+	problem->dropped = dropped;
 	vsnprintf(problem->text, sizeof(problem->text), fmt, ap);
+}
+
+void
+rows_problem(struct rows *rows, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_problem(rows, line, false, fmt, ap);
+	va_end(ap);
+}
+
+void
+rows_drop(struct rows *rows, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_problem(rows, line, true, fmt, ap);
 	va_end(ap);
 }
 
@@ -194,9 +216,9 @@ parse_line(struct rows *rows, struct span text, bool value_needed, unsigned line
 	while (to > from && word_blank(text.p[to - 1]))
 		to--;
 	if (span_find(text, '\0') != SIZE_MAX) {
-		rows_problem(rows, line, "has a NUL octet; the line is not used");
+		rows_drop(rows, line, "has a NUL octet; the line is not used");
 	} else if (end - start > TABLE_KEY_MAX) {
-		rows_problem(rows, line,
+		rows_drop(rows, line,
 		    "the first word has more than %d octets; the line is not used", TABLE_KEY_MAX);
 	} else {
 		if (value_needed && from == to)
@@ -220,7 +242,7 @@ rows_parse_lines(struct rows *rows, bool value_needed)
 		line++;
 		span_cut(&text, '#', &body);
 		if (body.n > TABLE_LINE_MAX)
-			rows_problem(rows, line, "has more than %u octets; the line is not used",
+			rows_drop(rows, line, "has more than %u octets; the line is not used",
 			    TABLE_LINE_MAX);
 		else
 			parse_line(rows, body, value_needed, line);

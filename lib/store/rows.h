@@ -38,8 +38,10 @@ void rows_hold(struct rows *rows);
 void rows_release(struct rows *rows); /* the last one frees; NULL is fine */
 
 void rows_add(struct rows *rows, struct span key, struct span value, unsigned line);
-/* Counts a problem, and keeps the first ones with their text. */
+/* Counts a problem of a line that is used nevertheless, or of one that is not; keeps the first ones
+ * with their text. */
 void rows_problem(struct rows *rows, unsigned line, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void rows_drop(struct rows *rows, unsigned line, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 struct span rows_key(const struct rows *rows, size_t at);
 struct span rows_value(const struct rows *rows, size_t at);

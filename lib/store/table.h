@@ -56,6 +56,7 @@ struct table_value {
 /* What the last load found. */
 struct table_problem {
 	unsigned line;
+	bool dropped; /* the line is not in the table */
 	char text[TABLE_PROBLEM_TEXT_MAX];
 };
 
@@ -63,6 +64,7 @@ struct table_report {
 	size_t entries;
 	size_t problem_count; /* bad lines and warnings; the first TABLE_PROBLEMS_MAX have a text */
 	struct table_problem problems[TABLE_PROBLEMS_MAX];
+	size_t dropped; /* lines that are not in the table */
 };
 
 /* false ends the walk. key and value are valid during the call only. */

@@ -23,7 +23,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (dmarc_parse(text, &record, NULL) == ST_OK) {
 		struct span rest = record.rua;
 
-		if (record.percent > 100 || record.fault_count > DMARC_TAGS_MAX)
+		if (record.percent > 100 || record.fault_count > DMARC_FAULTS_MAX)
 			abort();
 		check_inside(record.rua, text);
 		check_inside(record.ruf, text);

@@ -10,6 +10,7 @@ EXTRA_DIST += \
 	tests/integration/lib/dnsservers.py \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/load.py \
+	tests/integration/lib/manymail.py \
 	tests/integration/lib/mariadb.py \
 	tests/integration/lib/milter.py \
 	tests/integration/lib/mtaload.py \
@@ -44,6 +45,7 @@ EXTRA_DIST += \
 	tests/integration/test_tutorial_configs.py \
 	tests/integration/test_verifiers.py \
 	tests/integration/test_verify_faults.py \
+	tests/integration/test_verify_load.py \
 	tests/integration/verify_maildkim.pl
 
 PYTEST = /usr/bin/python3 -m pytest

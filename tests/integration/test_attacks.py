@@ -271,6 +271,31 @@ def test_the_name_of_the_field_has_no_case(verifier, key, name):
     assert not [v for v in results_fields(delivered) if "bank" in v]
 
 
+@pytest.mark.parametrize("version", [2, 3, 4, 6])
+def test_no_claim_survives_with_an_old_protocol(verifier, key, version):
+    data, records = sign(key)
+    forged = f"Authentication-Results: {ID}; {FORGED}\r\n".encode()
+    found, _, delivered = check(verifier, (forged + forged + data, records), version=version)
+    assert passes(found) == ["signer.example.net"]
+    assert len(results_fields(delivered)) == 1 and "bank" not in results_fields(delivered)[0]
+
+
+@pytest.mark.parametrize("version", [2, 6])
+def test_no_claim_survives_beyond_the_limit(verifier, key, version):
+    """65 KB of header are no way to get a result through, nor is a field that is too long to be kept."""
+    data, records = sign(key)
+    forged = f"Authentication-Results: {ID}; {FORGED}\r\n".encode()
+    other = b"Authentication-Results: other.test; dkim=pass\r\n"
+    padding = b"X-Padding: " + b"x" * 900 + b"\r\n"
+    too_long = b"authentication-RESULTS: " + ID.encode() + b"; " + FORGED.encode() + b" (" + b"x" * 90000 + b")\r\n"
+    message = forged + other + padding * 100 + forged + too_long + padding + too_long + forged + data
+    settings = {"On-Security": "accept", "MaximumHeaders": 65536}
+    _, result, delivered = check(verifier, (message, records), settings, version=version)
+    assert result.verdict in ("accept", "continue")
+    assert not [v for v in results_fields(delivered) if "bank" in v]
+    assert [v for v in results_fields(delivered) if "other.test" in v]
+
+
 def test_results_of_names_that_only_look_like_ours_stay(verifier, key):
     data, records = sign(key)
     values = [f" x{ID}; {FORGED}", f" {ID}.evil.test; {FORGED}", f" other.test; {FORGED} ({ID})",

@@ -42,7 +42,7 @@ def needed():
 
 @pytest.fixture(scope="module")
 def sanitized():
-    return daemon.find_program() is not None and b"__asan_init" in open(PROBE, "rb").read()
+    return daemon.find_program() is not None and daemon.is_sanitized(PROBE)
 
 
 class World:

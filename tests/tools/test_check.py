@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """signpost check: each mistake of a domain gets its sentence, its severity and the exit status. Prints TAP."""
 import json
+import os
 import sys
 
 import common
@@ -81,6 +82,10 @@ def test_spf(d):
         (["v=spf1 ptr -all"], 0, "warning", "5.5"),
         (['"v=spf1 include:a.example" "include:b.example -all"'], 65, "error", "where two strings of the record are joined"),
         (["v=spf1; mx -all"], 65, "error", "looks like SPF"),
+        (['"\\"v=spf1 mx -all\\""'], 65, "error", "without the quotes"),
+        (["v=spf1 a a a a a a a a a a -all a"], 0, "warning", "never looked at"),
+        (["v=spf1 redirect=a.example -all"], 0, "warning", "never used"),
+        (["v=spf1 -all include:a.example"], 0, "warning", "never looked at"),
         (["!SERVFAIL"], 69, "warning", "try again"),
         (["!SECURE v=spf1 mx -all"], 0, "ok", "DNSSEC protects"),
         (["!BOGUS"], 65, "error", "DNSSEC validation failed"),
@@ -95,7 +100,7 @@ def test_spf_includes(d):
     assert says(out, "ok", "with what it includes the SPF record needs 5 of 10"), out
     out = check(d, 65, spf(example_com="v=spf1 include:a.example -all", a_example="v=spf1 include:example.com -all"))
     assert says(out, "error", "more than 10 look-ups"), out  # a circle has an end
-    for text, words in (("hello", "has no SPF record"), ("v=spf1 ipv4:192.0.2.1", "has an SPF record with a term")):
+    for text, words in (("hello", "has no SPF record"), ("v=spf1 exp=a.b exp=a.b", "has redirect= or exp= twice"), ("v=spf1 ipv4:192.0.2.1", "has an SPF record with a term")):
         out = check(d, 65, spf(example_com="v=spf1 include:a.example -all", a_example=text))
         assert says(out, "error", "a.example, which the SPF record includes, " + words), out
     out = check(d, 0, spf(example_com="v=spf1 include:%{d}.a.example -all"))
@@ -113,8 +118,16 @@ def test_dmarc(d):
         (["v=DMARC1; p=reject; rua=d@example.com"], 65, "error", "mailto:"),
         (["v=DMARC1; p=reject; rua=mailto:d@reports.example"], 0, "warning", "example.com._report._dmarc.reports.example"),
         (["v=DMARC1; p=reject; rua=mailto:d@mail.example.com"], 0, "ok", "well-formed"),
+        (["hello", "v=DMARC1; p=reject; rua=mailto:d@example.com"], 0, "note", "\"hello\" is not DMARC"),
+        (["hello"], 0, "warning", "no DMARC record here or above"),
+        (["p=none; v=DMARC1"], 65, "error", "does not begin"),
+        (['"\\"v=DMARC1; p=reject\\""'], 65, "error", "without the quotes"),
         (["!SERVFAIL"], 69, "warning", "try again"),
     ], "_dmarc.example.com")
+    sibling = {"a.example.com": ["v=spf1 -all"],
+               "_dmarc.a.example.com": ["v=DMARC1; p=reject; rua=mailto:d@b.example.com"]}
+    out = check(d, 0, sibling, domain="a.example.com")
+    assert says(out, "note", "of one organisational domain") and not says(out, "warning", ""), out
     records = {**GOOD, "_dmarc.example.com": ["v=DMARC1; p=reject; rua=mailto:d@reports.example"],
                "example.com._report._dmarc.reports.example": ["v=DMARC1"]}
     assert not says(check(d, 0, records), "warning", "")
@@ -158,6 +171,29 @@ def test_usage(d):
     assert answers(78, "check", "a.example", "-x", d + "/missing").stderr
     assert "--selector" in answers(0, "check", "--help").stdout
     assert "check" in answers(0, "help").stdout
+
+
+def test_output_that_cannot_be_written(d):
+    records = {**GOOD, "k._domainkey.example.com": [make_key(d, "k", "--ed25519")[1]]}
+    check(d, 0, records)
+    write(d + "/mail", "From: a@example.com\nTo: b@example.com\n\nhello\n")
+    write(d + "/keys", f"k example.com:k:{d}/k.private\n")
+    write(d + "/conf", f"KeyTable file:{d}/keys\n")
+    sign = f"testmsg -d example.com -s k -k {d}/k.private {d}/mail"
+    write(d + "/signed", answers(0, *sign.split()).stdout)
+    rows = [("--version", 74), ("genkey --help", 74), (f"check example.com --dns-file {d}/dns", 74),
+            (f"check example.com --json --dns-file {d}/dns", 74), (f"testkey -x {d}/conf --dns-file {d}/dns -v", 74),
+            (f"testkey -x {d}/conf --dns-file {d}/dns --json", 74), (f"genzone -x {d}/conf", 1),
+            (f"genzone -u -x {d}/conf", 1), (sign, 71), (sign + " --json", 74),
+            (f"testmsg --dns-file {d}/dns {d}/signed", 74), (f"genkey -D {d} -d example.com -s n --json", 74)]
+    for words, code in rows:
+        for to in (">/dev/full", ">&-"):
+            result = common.run("/bin/sh", "-c", f"exec '{common.SIGNPOST}' {words} {to}")
+            assert result.returncode == code, (words, to, result)
+            assert result.stderr.count("output cannot be written") == 1, (words, to, result)
+            for name in ("n.private", "n.txt"):
+                if os.path.exists(f"{d}/{name}"):
+                    os.unlink(f"{d}/{name}")
 
 
 def test_real_servers(d):

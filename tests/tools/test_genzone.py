@@ -101,6 +101,19 @@ def test_soa_and_name_servers(d):
     assert re.search(r"\t10800 .*\n\t1800 .*\n\t604800 .*\n\t86400 ", defaults), defaults
 
 
+def test_names_that_would_break_the_zone(d):
+    dataset, _ = keys(d)
+    rows = [("-C", c) for c in ("a b@example.com", "a;b@example.com", 'a"b@example.com', "a(b@example.com", "a\\b@example.com",
+                                "a\nb@example.com", "@example.com", "a@", "", "a@b..c", "a@b@c", "a" * 64 + "@b.c")]
+    rows += [("-N", n) for n in ("ns 1.example.com", "ns;1.example.com", "a..b", "ns1.example.com,n\"s", "ns\n1")]
+    for option, value in rows:
+        result = answers(64, "genzone", "-S", "-F", option, value, dataset)
+        assert result.stderr.startswith(f"signpost genzone: {option}: ") and not result.stdout, (value, result)
+    answers(64, "genzone", "-u", "-N", "a\nupdate delete example.com", dataset)
+    assert "server 2001:db8::1\n" in answers(0, "genzone", "-u", "-N", "2001:db8::1", dataset).stdout
+    assert "\ta\\.b.mail.example.com.\t" in answers(0, "genzone", "-S", "-C", "a.b@mail.example.com.", dataset, "-F").stdout
+
+
 def test_named_checkzone_takes_it(d):
     need("named-checkzone")
     dataset, records = keys(d)
@@ -196,6 +209,12 @@ def test_domain_of_the_author(d):
     assert found == {"s1._domainkey.z.example.": record}, found
     result = answers(0, "genzone", "-F", "-x", write(d + "/empty", ""), f"file:{d}/KeyTable")
     assert "left out" in result.stderr and "-d" in result.stderr, result.stderr
+    write(d + "/zone", "old")
+    torn = write(d + "/torn", f"KeyTable refile:{d}/KeyTable\nSigningTable refile:{d}/missing\n")
+    result = answers(1, "genzone", "-F", "-x", torn, "-o", d + "/zone")
+    assert "left as it was" in result.stderr and "/missing" in result.stderr, result.stderr
+    with open(d + "/zone", encoding="ascii") as f:
+        assert f.read() == "old"
 
 
 def test_exit_codes(d):

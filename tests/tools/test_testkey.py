@@ -152,6 +152,21 @@ def test_table_bad_rows_hurt_only_themselves(d):
     assert "10 keys checked; 2 pass, 8 fail" in result.stdout, result.stdout
 
 
+def test_table_lines_that_are_not_used_fail(d):
+    path, record = make_key(d, "s1", "--ed25519")
+    dns = write(d + "/dns", f"s1._domainkey.example.com {record}\n")
+    good = f"good example.com:s1:{path}\n"
+    for bad in ("x" * 5000 + f" example.com:s2:{path}\n", f"x\0y example.com:s2:{path}\n"):
+        conf = write(d + "/conf", f"KeyTable file:{write(d + '/keys', bad + good)}\n")
+        result = answers(65, "testkey", "-x", conf, "--dns-file", dns, "-v")
+        assert "2 keys checked; 1 pass, 1 fail" in result.stdout and "not used" in result.stderr, result
+        write(d + "/zone", "old")
+        assert "left as it was" in answers(1, "genzone", "-x", conf, "-o", d + "/zone").stderr
+        assert common.read(d + "/zone") == "old"
+    conf = write(d + "/conf", f"KeyTable file:{write(d + '/keys', bad * 20 + good)}\n")
+    assert "12 more lines" in answers(65, "testkey", "-x", conf, "--dns-file", dns).stderr
+
+
 def test_table_all_good_is_0_and_only_dns_is_69(d):
     conf = table(d)
     good = common.read(d + "/keys").splitlines()[:2]
@@ -164,7 +179,7 @@ def test_table_all_good_is_0_and_only_dns_is_69(d):
 
 
 def test_table_that_cannot_be_read_is_78(d):
-    conf = write(d + "/conf", f"KeyTable file:{d}/missing\n")
+    conf = write(d + "/conf", f"KeyTable file:{d}/missing\nTestPublicKeys {write(d + '/keys', '')}\n")
     assert "KeyTable" in answers(78, "testkey", "-x", conf).stderr
 
 
@@ -188,7 +203,7 @@ def test_domain_of_the_author(d):
         assert "'s1._domainkey.b.example' record not found" in result.stderr
         assert "key unused: not checked" in result.stderr and "key all: not checked" not in result.stderr
     write(d + "/file/conf", f"KeyTable file:{d}/file/KeyTable\nSigningTable file:{d}/missing\nTestPublicKeys {d}/file/keys\n")
-    result = answers(0, "testkey", "-x", d + "/file/conf", "-v")
+    result = answers(69, "testkey", "-x", d + "/file/conf", "-v")
     assert "key all: not checked" in result.stderr and "/missing" in result.stderr, result.stderr
 
 
@@ -198,6 +213,20 @@ def test_json(d):
     assert {o["key"]: o["result"] for o in objects} == {
         "key0": "ok", "key1": "ok", "key2": "mismatch", "key3": "record"}, objects
     assert "PRIVATE" not in result.stdout
+
+
+def test_json_of_any_name(d):
+    path, record = make_key(d, "s1", "--ed25519")
+    dns = write(d + "/dns", f"s1._domainkey.example.com {record}\n")
+    names = ['a"b\\c', "\x01\x1b[31m", "b\u00fccher", "\u65e5\u672c", "\U0001f600"]
+    octets = {b"\xff": "\ufffd", b"\xc3": "\ufffd", b"\xc0\xaf": "\ufffd\ufffd", b"\xed\xa0\x80": "\ufffd" * 3,
+              b"a\xe6\x97": "a\ufffd\ufffd", b"\xf4\x90\x80\x80": "\ufffd" * 4}
+    with open(d + "/keys", "wb") as f:
+        for name in [n.encode() for n in names] + list(octets):
+            f.write(name + f" example.com:s1:{path}\n".encode())
+    conf = write(d + "/conf", f"KeyTable file:{d}/keys\n")
+    out = answers(0, "testkey", "-x", conf, "--dns-file", dns, "--json").stdout
+    assert out.isascii() and [json.loads(line)["key"] for line in out.splitlines()] == names + list(octets.values()), out
 
 
 def test_called_as_opendkim_testkey(d):

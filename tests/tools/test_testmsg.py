@@ -198,6 +198,8 @@ def test_signpostd_t(d):
         text = f.read()
     assert in_test_mode(d, 0, "-", stdin=text).stdout == f"signpostd: (stdin): {line} succeeded\n"
     assert in_test_mode(d, 0, "-", stdin=text.replace("\r\n", "\n")).returncode == 0
+    for nothing in ("", ","):
+        assert "no file" in in_test_mode(d, 64, nothing).stderr
     assert "/missing" in in_test_mode(d, 69, good + "," + d + "/missing").stderr
     assert in_test_mode(d, 65, write(d + "/none", "no header\n")).stderr
 
@@ -218,6 +220,14 @@ def test_signpostd_t_uses_the_configuration(d):
     assert "Mode" not in in_test_mode(d, 0, good, conf="Mode s\n").stderr
     assert "-t verifies" in in_test_mode(d, 78, good, "-b", "s").stderr
     in_test_mode(d, 78, good, conf="Nonsense yes\n")
+
+
+def test_signpostd_t_without_room_for_its_output(d):
+    words, _ = setup(d)
+    good = write(d + "/good", signed(d, words))
+    in_test_mode(d, 0, good)
+    result = common.run("/bin/sh", "-c", f"exec '{SIGNPOSTD}' -x {d}/conf -t {good} >/dev/full")
+    assert result.returncode == 74 and "cannot be written" in result.stderr, result
 
 
 def test_opendkim_t(d):

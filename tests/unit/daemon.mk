@@ -3,7 +3,8 @@ check_LIBRARIES += tests/lib/libscratch.a
 tests_lib_libscratch_a_SOURCES = tests/lib/scratch.c tests/lib/scratch.h
 if CMOCKA
 DAEMON_TESTS = tests/unit/test_decision tests/unit/test_frame tests/unit/test_keycache \
-	tests/unit/test_options tests/unit/test_session tests/unit/test_session_keeper \
+	tests/unit/test_options tests/unit/test_outcome tests/unit/test_session \
+	tests/unit/test_session_keeper tests/unit/test_session_results \
 	tests/unit/test_session_verify tests/unit/test_signer
 check_PROGRAMS += $(DAEMON_TESTS)
 TESTS += $(DAEMON_TESTS)
@@ -18,9 +19,14 @@ tests_unit_test_session_SOURCES = tests/unit/test_session.c tests/unit/session_w
 tests_unit_test_session_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_session_keeper_SOURCES = tests/unit/test_session_keeper.c tests/unit/session_world.h
 tests_unit_test_session_keeper_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_session_results_SOURCES = tests/unit/test_session_results.c \
+	tests/unit/session_world.h tests/unit/verify_world.h
+tests_unit_test_session_results_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_session_verify_SOURCES = tests/unit/test_session_verify.c tests/unit/session_world.h \
 	tests/unit/verify_world.h
 tests_unit_test_session_verify_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_outcome_SOURCES = tests/unit/test_outcome.c
+tests_unit_test_outcome_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_options_SOURCES = tests/unit/test_options.c
 tests_unit_test_options_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_signer_SOURCES = tests/unit/test_signer.c

@@ -137,6 +137,38 @@ writes_that_a_key_is_for_testing(void **state)
 	    "\theader.b=AbCdEfGh");
 }
 
+/* RFC 6376 8.2: what stands behind l= may be anybody's, and a pass does not speak of it. */
+static void
+writes_how_much_of_the_body_is_covered(void **state)
+{
+	struct verify_signature s = signature_good();
+
+	(void)state;
+	s.field.body_length = 100;
+	s.body_octets = s.body_covered = 100;
+	s.dnssec = VERIFY_DNSSEC_UNKNOWN;
+	expect_written(&style_plain, &s, 1,
+	    " mx.example.net; dkim=pass (2048-bit key)\n"
+	    "\theader.d=example.com header.i=@example.com header.a=rsa-sha256\n"
+	    "\theader.s=sel header.b=AbCdEfGh");
+	s.body_octets = 250;
+	expect_written(&style_plain, &s, 1,
+	    " mx.example.net; dkim=pass (2048-bit key;\n"
+	    "\tbody hash covers 100 of 250 octets) header.d=example.com\n"
+	    "\theader.i=@example.com header.a=rsa-sha256 header.s=sel\n"
+	    "\theader.b=AbCdEfGh");
+	s.testing = true;
+	s.dnssec = VERIFY_DNSSEC_SECURE;
+	s.body_covered = 0;
+	s.body_octets = UINT64_MAX;
+	expect_written(&style_plain, &s, 1,
+	    " mx.example.net; dkim=pass\n"
+	    "\t(2048-bit key; secure; testing;\n"
+	    "\tbody hash covers 0 of 18446744073709551615 octets)\n"
+	    "\theader.d=example.com header.i=@example.com header.a=rsa-sha256\n"
+	    "\theader.s=sel header.b=AbCdEfGh");
+}
+
 /* The order of OpenDKIM: result, reason, comment, properties. */
 static void
 writes_fail_with_reason(void **state)
@@ -342,6 +374,8 @@ fits_at_its_longest(void **state)
 		s[i].field.domain = s[i].field.i_domain = span_of(domain, sizeof(domain));
 		s[i].field.selector = s[i].field.domain;
 		s[i].field.identity = identity;
+		s[i].body_octets = UINT64_MAX;
+		s[i].testing = true;
 	}
 	buf_init(&out, AUTHRES_VALUE_MAX);
 	assert_int_equal(authres_write(&style_plain, &verify, &out), ST_OK);
@@ -687,6 +721,7 @@ main(void)
 	    cmocka_unit_test(writes_pass),
 	    cmocka_unit_test(writes_dnssec_words),
 	    cmocka_unit_test(writes_that_a_key_is_for_testing),
+	    cmocka_unit_test(writes_how_much_of_the_body_is_covered),
 	    cmocka_unit_test(writes_fail_with_reason),
 	    cmocka_unit_test(writes_several),
 	    cmocka_unit_test(writes_equal_signatures),

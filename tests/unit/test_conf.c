@@ -443,6 +443,9 @@ static const struct {
 } rules[] = {
     {KEYS, ""},
     {"Mode v", ""},
+    {"Mode v\nDomain d", ""},
+    {"Mode v\nDomain d\nSelector s", ""},
+    {"Mode v\nKeyFile k", ""},
     {"Mode s",
 	WARNING_AT(1) "nothing will be signed: add Domain, Selector and KeyFile, or KeyTable and "
 		      "SigningTable\n"},

@@ -13,7 +13,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
-#include "lib/dns/dns.h"
+#include "lib/dns/private.h"
 
 #define TIMEOUT_MS 5000
 
@@ -272,6 +272,33 @@ test_a_queue_in_front(void **state)
 	mem_free(asked);
 }
 
+/* However many questions of one zone are never answered, those of others have room. */
+static void
+test_no_zone_takes_all(void **state)
+{
+	static const char *const silent[] = {"timeout.example.com", "TIMEOUT.Example.COM"};
+	const size_t count = 3 * DNS_HELD_MAX;
+	struct asked *asked = mem_zalloc(count, sizeof(*asked));
+	struct asked same = {.times = 0}, other = {.times = 0};
+
+	(void)state;
+	for (size_t i = 0; i < count; i++)
+		ask(&asked[i], silent[i % 2], TIMEOUT_MS);
+	assert_int_equal(resolver->held, DNS_HELD_MAX / 2);
+	ask(&same, "s1._domainkey.example.com", TIMEOUT_MS);
+	ask(&other, "s1._domainkey.example.org", TIMEOUT_MS);
+	assert_int_equal(same.times, 0);
+	assert_int_equal(other.times, 1);
+	assert_int_equal(other.status, ST_ABSENT);
+	assert_int_equal(resolver->waiting, count + 1 - DNS_HELD_MAX / 2);
+	resolver_cancel(resolver, &same.query);
+	for (size_t i = 0; i < count; i++)
+		resolver_cancel(resolver, &asked[i].query);
+	assert_int_equal(resolver->held, 0);
+	assert_int_equal(resolver->waiting, 0);
+	mem_free(asked);
+}
+
 /* Those that are open when it ends get no call. */
 static void
 test_freed_with_open_questions(void **state)
@@ -305,6 +332,7 @@ main(void)
 	    TEST(test_questions_out_of_callbacks),
 	    TEST(test_cancelled_questions_are_silent),
 	    TEST(test_a_queue_in_front),
+	    TEST(test_no_zone_takes_all),
 	    TEST(test_freed_with_open_questions),
 	};
 

@@ -73,8 +73,8 @@ test_header_too_big(void **state)
 {
 	static const struct {
 		const char *action, *reply;
-	} rows[] = {{"accept", "a"}, {"tempfail", "y"}, {"reject", "y"}, {"discard", "d"},
-	    {"quarantine", "qc"}};
+	} rows[] = {{"accept", "ia"}, {"tempfail", "y"}, {"reject", "y"}, {"discard", "d"},
+	    {"quarantine", "iqc"}};
 	char conf[128];
 
 	(void)state;

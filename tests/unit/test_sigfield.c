@@ -78,6 +78,7 @@ test_sigfield_defaults(void **state)
 	assert_true(f.b_at == 2 && f.b_bytes == 4);
 }
 
+#define ZEROS_33 "000000000000000000000000000000000"
 /* One tag of GOOD in another spelling, or a tag more. */
 static void
 test_sigfield_spellings(void **state)
@@ -161,6 +162,8 @@ test_sigfield_spellings(void **state)
 	    {"s=sel", "s=sel; l=9223372036854775807", ST_OK},
 	    {"s=sel", "s=sel; l=9223372036854775808", ST_INVALID},
 	    {"s=sel", "s=sel; l=18446744073709551616", ST_INVALID},
+	    {"s=sel", "s=sel; l=0000000000" ZEROS_33 ZEROS_33, ST_OK},
+	    {"s=sel", "s=sel; l=00000000000" ZEROS_33 ZEROS_33, ST_INVALID}, /* 77 digits */
 	    {"s=sel", "s=sel; l=-1", ST_INVALID},
 	    {"s=sel", "s=sel; l=+1", ST_INVALID},
 	    {"s=sel", "s=sel; l=1 2", ST_INVALID},

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/dkim/keyrecord.h"
+#include "lib/dkim/verify_private.h"
 #include "tests/unit/verify_help.h"
 
 #define RFC6376_RECORD                                                                             \
@@ -384,6 +386,56 @@ test_verify_small_keys(void **state)
 	buf_free(&record);
 }
 
+/* RSAPublicKey of that many octets in its modulus. */
+static void
+rsa_record_of(size_t octets, struct buf *out)
+{
+	uint8_t der[1100];
+	size_t n = 0;
+	char text[1500];
+
+	der[n++] = 0x30;
+	der[n++] = 0x82;
+	der[n++] = (uint8_t)((octets + 10) >> 8);
+	der[n++] = (uint8_t)(octets + 10);
+	der[n++] = 0x02;
+	der[n++] = 0x82;
+	der[n++] = (uint8_t)((octets + 1) >> 8);
+	der[n++] = (uint8_t)(octets + 1);
+	der[n++] = 0;
+	memset(der + n, 0xb7, octets);
+	n += octets;
+	memcpy(der + n, "\x02\x03\x01\x00\x01", 5);
+	n += 5;
+	base64_encode(der, n, text);
+	buf_add_fmt(out, "p=%.*s", (int)(n + 2) / 3 * 4, text);
+}
+
+/* An upper bound: arithmetic with 16,384 bits is what an attacker would have us do. */
+static void
+test_verify_big_keys(void **state)
+{
+	struct signature_params p = params_plain();
+	struct buf message, record;
+	struct verify_signature result;
+
+	(void)state;
+	message_signed(&message, rsa, &p);
+	buf_init(&record, 4000);
+	rsa_record_of(KEY_RSA_BITS_MAX / 8, &record);
+	result = check_record(buf_span(&message), &plain, buf_span(&record));
+	assert_int_equal(result.reason, VERIFY_SIGNATURE_BAD);
+	assert_int_equal(result.key_bits, KEY_RSA_BITS_MAX);
+	buf_reset(&record);
+	rsa_record_of(KEY_RSA_BITS_MAX / 8 + 1, &record);
+	result = check_record(buf_span(&message), &plain, buf_span(&record));
+	assert_int_equal(result.reason, VERIFY_KEY_BIG);
+	assert_int_equal(result.result, VERIFY_POLICY);
+	assert_false(result.key_known);
+	buf_free(&record);
+	buf_free(&message);
+}
+
 static void
 sign_times(struct buf *message, int times, const char *prefix)
 {
@@ -466,6 +518,8 @@ test_verify_many_signatures(void **state)
 	assert_int_equal(signed_mail_open(&mail, buf_span(&message), &plain), ST_OK);
 	signed_mail_finish(&mail, 3, &answer);
 	assert_int_equal(verify_count(mail.verify), 20);
+	/* the body is hashed once for all without l=, and once for each l= (1 to 19, odd) */
+	assert_int_equal(mail.verify->group_count, 11);
 	for (size_t i = 0; i < 20; i++)
 		assert_int_equal(verify_signature(mail.verify, i)->result, VERIFY_PASS);
 	signed_mail_close(&mail);
@@ -485,6 +539,38 @@ test_verify_many_signatures(void **state)
 	buf_free(&message);
 	buf_free(&text);
 	buf_free(&big);
+}
+
+/* What strangers publish must not fill the memory of the message: 20 signatures, for each the most
+ * and the longest records that the DNS may bring. */
+static void
+test_verify_big_records(void **state)
+{
+	struct verify_key answer = {.status = ST_OK, .count = 16};
+	struct span texts[16];
+	struct signed_mail mail;
+	struct buf message, text;
+	size_t before;
+
+	(void)state;
+	buf_init(&text, KEYRECORD_BYTES_MAX);
+	buf_add_str(&text, "p=");
+	while (buf_status(&text) == ST_OK)
+		buf_add_str(&text, "AAAA");
+	text.p[text.n - 1] = '!';
+	for (size_t i = 0; i < 16; i++)
+		texts[i] = buf_span(&text);
+	answer.texts = texts;
+	sign_times(&message, 20, "m");
+	assert_int_equal(signed_mail_open(&mail, buf_span(&message), &plain), ST_OK);
+	before = mail.arena.used;
+	signed_mail_finish(&mail, 0, &answer);
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(verify_signature(mail.verify, i)->reason, VERIFY_KEY_SYNTAX);
+	assert_true(mail.arena.used - before < 20 * 200);
+	signed_mail_close(&mail);
+	buf_free(&message);
+	buf_free(&text);
 }
 
 static void
@@ -560,8 +646,10 @@ main(void)
 	    cmocka_unit_test(test_verify_times),
 	    cmocka_unit_test(test_verify_body_length),
 	    cmocka_unit_test(test_verify_small_keys),
+	    cmocka_unit_test(test_verify_big_keys),
 	    cmocka_unit_test(test_verify_choose),
 	    cmocka_unit_test(test_verify_many_signatures),
+	    cmocka_unit_test(test_verify_big_records),
 	    cmocka_unit_test(test_verify_sha1_and_unknown),
 	    cmocka_unit_test(test_verify_with_cache),
 	    cmocka_unit_test(test_verify_texts),

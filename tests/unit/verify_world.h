@@ -1,6 +1,6 @@
 /*
  * verify_world.h - session_world.h with mail that is signed by a key of the test, and a resolver
- * that answers from a text: for test_session_verify.c.
+ * that answers from a text: for test_session_verify.c and test_session_results.c.
  */
 #ifndef SIGNPOST_TESTS_UNIT_VERIFY_WORLD_H
 #define SIGNPOST_TESTS_UNIT_VERIFY_WORLD_H
@@ -12,6 +12,7 @@
 #include "lib/dns/dns.h"
 
 #define BODY "Hello\r\n"
+#define ZONE "s._domainkey.example.com $K\n"
 #define NOW INT64_C(1790000000)
 #define DOMAINS_MAX 4
 
@@ -21,6 +22,7 @@ struct vworld {
 	struct key *key;
 	struct buf record; /* v=DKIM1; k=ed25519; p=... */
 	unsigned int resumed;
+	int64_t covered; /* l= of what vsign makes; 0: none */
 };
 
 static __attribute__((unused)) void
@@ -97,6 +99,7 @@ vsign(struct vworld *v, const char *domain, const char *body)
 	params.header_names = SPAN_LIT("From");
 	params.body_hash = span_of(hash, sizeof(hash));
 	params.time_utc = NOW - 60;
+	params.body_length = v->covered > 0 ? v->covered : -1;
 	assert_int_equal(signature_build(&params, &value, &err), ST_OK);
 	signature_digest(digest, SPAN_LIT("from:Joe <joe@Example.COM>\r\n"), CANON_RELAXED,
 	    buf_span(&value), hash);
@@ -127,6 +130,13 @@ vheaders(struct vworld *v, const char *const *domains)
 	step(&v->w, MILTER_EOH);
 }
 #define VHEADERS(v, ...) vheaders(v, (const char *const[]){__VA_ARGS__, NULL})
+
+static __attribute__((unused)) void
+body_and_end(struct vworld *v, const char *text)
+{
+	body(&v->w, span_str(text), false);
+	eom(&v->w, "");
+}
 
 /* One round of the loop after the other until the session waits for nothing. */
 static __attribute__((unused)) void

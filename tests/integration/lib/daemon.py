@@ -27,8 +27,10 @@ def is_signpost(program):
 
 
 def is_sanitized(program):
-    """Built with the address sanitizer, which keeps freed memory and makes mlock() do nothing."""
-    return b"__asan_init" in Path(program).resolve().read_bytes()
+    """Built with a sanitizer, which has memory of its own; that of addresses keeps what is freed, and makes mlock() do
+    nothing."""
+    octets = Path(program).resolve().read_bytes()
+    return b"__asan_init" in octets or b"__tsan_init" in octets
 
 
 def config_text(settings):
