@@ -1,9 +1,39 @@
 noinst_LIBRARIES += backends/libbackends.a
 backends_libbackends_a_SOURCES = \
+	backends/breaker.c backends/breaker.h \
 	backends/csl.c \
+	backends/dsn.c backends/dsn.h \
 	backends/file.c \
+	backends/ldap_url.c backends/ldap_url.h \
 	backends/pattern.c backends/pattern.h \
 	backends/refile.c \
-	backends/registry.c backends/registry.h
-backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)
+	backends/registry.c backends/registry.h \
+	backends/settings.c backends/settings.h \
+	backends/sql.c backends/sql.h \
+	backends/sql_pool.c backends/sql_pool.h
+LDAP_FILES = \
+	backends/ldap.c \
+	backends/ldap_ask.c \
+	backends/ldap_config.c \
+	backends/ldap_link.c backends/ldap_link.h
+if LDAP
+backends_libbackends_a_SOURCES += $(LDAP_FILES)
+else
+backends_libbackends_a_SOURCES += backends/ldap_none.c
+endif
+if MYSQL
+backends_libbackends_a_SOURCES += backends/mysql.c
+else
+backends_libbackends_a_SOURCES += backends/mysql_none.c
+endif
+if SQLITE
+backends_libbackends_a_SOURCES += backends/sqlite.c
+else
+backends_libbackends_a_SOURCES += backends/sqlite_none.c
+endif
+EXTRA_DIST += $(LDAP_FILES) backends/ldap_none.c \
+	backends/mysql.c backends/mysql_none.c backends/sqlite.c backends/sqlite_none.c
+backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(SQLITE_CFLAGS)
 LIBBACKENDS = backends/libbackends.a
+# What programs that link it need besides.
+BACKENDS_LIBS = $(PCRE2_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(SQLITE_LIBS)

@@ -9,9 +9,14 @@ static const struct table_ops *const built_in[] = {
     &csl_table_ops,
     &file_table_ops,
     &refile_table_ops,
+    &ldap_table_ops,
+    &ldaps_table_ops,
+    &ldapi_table_ops,
+    &dsn_table_ops,
 };
 
-static const struct table_registry registry = {built_in, sizeof(built_in) / sizeof(built_in[0])};
+static const struct table_registry registry = {
+    built_in, sizeof(built_in) / sizeof(built_in[0]), NULL};
 
 const struct table_registry *
 backend_registry(void)

@@ -10,6 +10,10 @@
 extern const struct table_ops csl_table_ops;
 extern const struct table_ops file_table_ops;
 extern const struct table_ops refile_table_ops;
+extern const struct table_ops ldap_table_ops;
+extern const struct table_ops ldaps_table_ops;
+extern const struct table_ops ldapi_table_ops;
+extern const struct table_ops dsn_table_ops;
 
 /* Static; give it to table_open(). */
 const struct table_registry *backend_registry(void);

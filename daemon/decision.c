@@ -84,12 +84,29 @@ client_address(const struct request *request, struct sockaddr_storage *room)
 	return NULL;
 }
 
-static bool
-host_listed(struct hostlist *list, const struct request *request)
+static enum status
+host_listed(struct hostlist *list, const struct request *request, struct err *err)
 {
 	struct sockaddr_storage room;
 
-	return list != NULL && hostlist_match(list, request->host, client_address(request, &room));
+	return hostlist_match(list, request->host, client_address(request, &room), err);
+}
+
+/* Is the client in the list? false with VERDICT_TEMPFAIL set when the table cannot answer. */
+static bool
+client_listed(const struct deciding *d, struct hostlist *list, enum conf_parameter parameter)
+{
+	struct err err = ERR_NONE;
+	enum status status;
+
+	if (list == NULL || d->decision->verdict == VERDICT_TEMPFAIL)
+		return false;
+	status = host_listed(list, d->request, &err);
+	if (status != ST_OK && status != ST_ABSENT) {
+		err_prefix(&err, "error reading %s", conf_name(parameter));
+		tempfail(d, METRIC_TEMPFAIL_TABLE, err.text);
+	}
+	return status == ST_OK;
 }
 
 static void
@@ -105,11 +122,18 @@ bool
 decision_peer(struct rules *rules, const struct request *request)
 {
 	struct request client = *request;
+	struct err err = ERR_NONE;
+	enum status status;
 
 	/* opendkim does not look up literals as names here; the address is asked all the same. */
 	if (span_starts(client.host, SPAN_LIT("[")))
 		client.host = SPAN_EMPTY;
-	return host_listed(rules->peers, &client);
+	status = host_listed(rules->peers, &client, &err);
+	if (status != ST_OK && status != ST_ABSENT)
+		log_line(LOG_LEVEL_ERROR,
+		    "error reading %s: %s; the client %.*s is taken for no peer",
+		    conf_name(CONF_PEER_LIST), err.text, SPAN_ARG(request->host));
+	return status == ST_OK;
 }
 
 static bool
@@ -158,8 +182,10 @@ origin_ok(const struct deciding *d)
 			return true;
 		log_why(d, "no macros match");
 	}
-	if (host_listed(d->rules->internal, request))
+	if (client_listed(d, d->rules->internal, CONF_INTERNAL_HOSTS))
 		return true;
+	if (d->decision->verdict == VERDICT_TEMPFAIL)
+		return false;
 	address_text(request, address);
 	log_why(d, "%.*s [%s] not internal", SPAN_ARG(request->host), address);
 	if ((request->flags & REQUEST_FLAG_AUTHENTICATED) != 0)
@@ -307,7 +333,8 @@ recipient_listed(const struct deciding *d)
 static void
 external_sender(const struct deciding *d)
 {
-	if (host_listed(d->rules->ignored, d->request) ||
+	if (client_listed(d, d->rules->ignored, CONF_EXTERNAL_IGNORE_LIST) ||
+	    d->decision->verdict == VERDICT_TEMPFAIL ||
 	    (d->request->flags & REQUEST_FLAG_ROUTED) != 0)
 		return;
 	log_line(LOG_LEVEL_NOTICE, "%.*s: external host %.*s attempted to send as %.*s",
@@ -321,7 +348,7 @@ find_keys(const struct deciding *d)
 	bool ours = origin_ok(d);
 	bool signing_domain = domain_ok(d, &domain);
 
-	if (signing_domain && !ours)
+	if (signing_domain && !ours && d->decision->verdict != VERDICT_TEMPFAIL)
 		external_sender(d);
 	d->decision->reason = ours ? METRIC_UNSIGNED_NO_DOMAIN : METRIC_UNSIGNED_NOT_OURS;
 	if (!ours || d->decision->verdict == VERDICT_TEMPFAIL)

@@ -43,7 +43,8 @@ struct decision {
 void decision_make(struct rules *rules, const struct request *request, struct decision *decision);
 void decision_release(struct decision *decision);
 
-/* Is the client in PeerList? */
+/* Is the client in PeerList? A list that cannot be asked is logged, and the client is no peer: its
+ * mail goes the way of all mail. */
 bool decision_peer(struct rules *rules, const struct request *request);
 
 #endif

@@ -36,7 +36,7 @@ EXTRA_DIST += daemon/sandbox_seccomp.c daemon/sandbox_none.c
 LIBDAEMON = daemon/libdaemon.a
 DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBMAILAUTH) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDNS) \
 	$(LIBDKIM) \
-	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) $(UNBOUND_LIBS) -lpthread
+	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) $(UNBOUND_LIBS) -lpthread
 
 sbin_PROGRAMS += signpostd
 signpostd_SOURCES = daemon/main.c

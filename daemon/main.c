@@ -17,6 +17,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "backends/registry.h"
 #include "daemon/options.h"
 #include "daemon/parent.h"
 #include "daemon/query.h"
@@ -137,12 +138,19 @@ reload(void *context)
 static int
 print_version(const char *program)
 {
+	const struct table_registry *registry = backend_registry();
+
 	printf("%s: Signpost v%s\n"
 	       "\tSpeaks the milter protocol, versions 2 to 6\n"
 	       "\tSupported signing algorithms:\n\t\trsa-sha256\n\t\ted25519-sha256\n"
 	       "\tSupported canonicalization algorithms:\n\t\trelaxed\n\t\tsimple\n"
-	       "\tData sets: csl file refile\n",
+	       "\tData sets:",
 	    program, PACKAGE_VERSION);
+	/* One that was not built has a name, for its sentence, and nothing else. */
+	for (size_t i = 0; i < registry->count; i++)
+		if (registry->ops[i]->lookup != NULL)
+			printf(" %s", registry->ops[i]->type);
+	printf("\n");
 	return 0;
 }
 
@@ -436,6 +444,24 @@ run(struct service *service)
 	return serve(service, conf);
 }
 
+/* Only a configuration that was named is read: a data set needs none. */
+static int
+query(const struct options *options)
+{
+	struct conf_report report = CONF_REPORT_NONE;
+	struct conf *conf = NULL;
+	int exit_code = EX_CONFIG;
+
+	if (options->conf_named)
+		conf = read_conf(options, false, &report);
+	conf_report_print(&report, options->program, stderr);
+	conf_report_free(&report);
+	if (conf != NULL || !options->conf_named)
+		exit_code = query_run(options->program, conf);
+	conf_free(conf);
+	return exit_code;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -446,6 +472,6 @@ main(int argc, char **argv)
 	if (service.options.version)
 		return print_version(service.options.program);
 	if (service.options.query)
-		return query_run(service.options.program);
+		return query(&service.options);
 	return run(&service);
 }

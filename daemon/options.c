@@ -120,6 +120,7 @@ take(struct options *options, int letter, const char *argument)
 		return true;
 	case 'x':
 		options->conf_path = argument;
+		options->conf_named = true;
 		return true;
 	case 'X':
 		return true; /* accepted for old start scripts; there is nothing to tolerate */

@@ -15,6 +15,7 @@
 struct options {
 	const char *program;    /* argv[0] without its folder */
 	const char *conf_path;  /* -x, or the default that is readable, or NULL */
+	bool conf_named;        /* -x gave it */
 	const char *show;       /* -e */
 	const char *test_files; /* -t */
 	bool check_only;        /* -n */

@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "backends/registry.h"
+#include "backends/settings.h"
 #include "daemon/query.h"
 #include "lib/store/table.h"
 
@@ -24,23 +25,21 @@ read_line(const char *prompt, char line[LINE_BYTES])
 	return true;
 }
 
-/* The value cut at ':' into so many fields; the last takes the rest. */
-static void
-print_fields(struct span value, uint64_t fields)
-{
-	struct span field = value;
+#define FIELDS_MAX 16
 
-	for (uint64_t i = 0; i < fields; i++) {
-		if (i + 1 < fields)
-			span_cut(&value, ':', &field);
-		else
-			field = value;
-		if (field.p == NULL)
+static void
+print_fields(const struct table_value *value, uint64_t wanted)
+{
+	struct span fields[FIELDS_MAX];
+
+	(void)table_value_fields(value, fields, wanted);
+	for (uint64_t i = 0; i < wanted; i++) {
+		if (fields[i].p == NULL)
 			puts("<absent>");
-		else if (field.n == 0)
+		else if (fields[i].n == 0)
 			puts("<empty>");
 		else
-			printf("'%.*s'\n", (int)field.n, field.p);
+			printf("'%.*s'\n", SPAN_ARG(fields[i]));
 	}
 }
 
@@ -54,11 +53,11 @@ answer_query(struct table *table, const char *line)
 	uint64_t fields = 1;
 	enum status status;
 
-	if (slash != SIZE_MAX && span_number(span_from(query, slash + 1), 16, &fields))
+	if (slash != SIZE_MAX && span_number(span_from(query, slash + 1), FIELDS_MAX, &fields))
 		query = span_sub(query, 0, slash);
 	status = table_lookup(table, query, &value, &err);
 	if (status == ST_OK)
-		print_fields(value.text, fields);
+		print_fields(&value, fields);
 	else if (status == ST_ABSENT)
 		puts("record not found");
 	else
@@ -67,17 +66,21 @@ answer_query(struct table *table, const char *line)
 }
 
 int
-query_run(const char *program)
+query_run(const char *program, const struct conf *conf)
 {
+	struct backend_settings settings;
+	const struct table_registry *registry =
+	    conf == NULL ? backend_registry() : backend_registry_for(conf, &settings);
 	struct table *table = NULL;
 	struct err err = ERR_NONE;
 	char line[LINE_BYTES];
 
 	if (!read_line("enter data set description\n\tcsl:entry1[,entry2[,...]]\n\tfile:path\n"
-		       "\trefile:path\n> ",
+		       "\trefile:path\n\tdsn:kind://place/table=T?keycol=K?datacol=C\n\tldap://"
+		       "host/base?attributes?scope?filter\n> ",
 		line))
 		return EX_DATAERR;
-	if (table_open(backend_registry(), "data set", line, 0, &table, &err) != ST_OK) {
+	if (table_open(registry, "data set", line, 0, &table, &err) != ST_OK) {
 		fprintf(stderr, "%s: %s\n", program, err.text);
 		return EX_CONFIG;
 	}

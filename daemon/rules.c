@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backends/registry.h"
+#include "backends/settings.h"
 #include "daemon/keycache.h"
 #include "daemon/rules.h"
 #include "lib/base/buf.h"
@@ -20,11 +20,13 @@ open_table(const struct conf *conf, enum conf_parameter parameter, unsigned flag
     struct table **out, struct err *err)
 {
 	const char *spec = conf_string(conf, parameter);
+	struct backend_settings settings;
 	enum status status;
 
 	if (spec == NULL)
 		return ST_OK;
-	status = table_open(backend_registry(), conf_name(parameter), spec, flags, out, err);
+	status = table_open(
+	    backend_registry_for(conf, &settings), conf_name(parameter), spec, flags, out, err);
 	if (status == ST_OK)
 		table_report_log(*out);
 	return status;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/registry.h"
+#include "backends/settings.h"
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
 #include "lib/base/secret.h"
@@ -226,13 +226,14 @@ static enum status
 read_rules(struct walk *walk, struct err *err)
 {
 	const char *spec = conf_string(walk->options->conf, CONF_SIGNING_TABLE);
+	struct backend_settings settings;
 	struct table *signing;
 	enum status status;
 
 	if (spec == NULL)
 		return ST_OK;
-	status = table_open(backend_registry(), "SigningTable", spec,
-	    TABLE_ICASE | TABLE_ASCII_ONLY | TABLE_VALUE_NEEDED, &signing, err);
+	status = table_open(backend_registry_for(walk->options->conf, &settings), "SigningTable",
+	    spec, TABLE_ICASE | TABLE_ASCII_ONLY | TABLE_VALUE_NEEDED, &signing, err);
 	walk->rules_failed = status != ST_OK;
 	if (status != ST_OK)
 		return status;
@@ -299,6 +300,7 @@ static enum status
 open_keys(struct walk *walk, struct err *err)
 {
 	const char *spec = walk->options->dataset;
+	struct backend_settings settings;
 
 	if (spec == NULL)
 		spec = conf_string(walk->options->conf, CONF_KEY_TABLE);
@@ -306,8 +308,8 @@ open_keys(struct walk *walk, struct err *err)
 		err_set(err, "there is no KeyTable; name one, or a configuration that has it");
 		return ST_INVALID;
 	}
-	return table_open(backend_registry(), "KeyTable", spec, TABLE_SECRET | TABLE_VALUE_NEEDED,
-	    &walk->keys, err);
+	return table_open(backend_registry_for(walk->options->conf, &settings), "KeyTable", spec,
+	    TABLE_SECRET | TABLE_VALUE_NEEDED, &walk->keys, err);
 }
 
 /* ---- lines that are not in the table ---- */

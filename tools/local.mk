@@ -13,7 +13,7 @@ tools_signpost_SOURCES = \
 	tools/publication.c tools/publication.h \
 	tools/newfile.c tools/newfile.h
 tools_signpost_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDKIM) \
-	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) \
+	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) \
 	$(UNBOUND_LIBS) -lpthread
 TOOL_TESTS = tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \
 	tests/tools/test_testkey.py tests/tools/test_testmsg.py

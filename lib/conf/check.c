@@ -67,6 +67,20 @@ value_facility(const char *text, struct err *err)
 	return conf_syslog_facility(text, &facility, err);
 }
 
+/* The names of SASL mechanisms (RFC 4422 section 3.1), and OpenDKIM's two of its own. */
+static enum status
+value_mechanism(const char *text, struct err *err)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_";
+	size_t n = strspn(text, letters);
+
+	if (text[n] == '\0' && n <= 20)
+		return ST_OK;
+	err_set(err, "none, simple or the name of a SASL mechanism is needed (EXTERNAL)");
+	return ST_INVALID;
+}
+
 static enum status
 value_mode(const char *text, struct err *err)
 {
@@ -127,9 +141,15 @@ value_minimum(const char *text, struct err *err)
 static enum status
 value_walkable(const char *text, struct err *err)
 {
-	if (!span_istarts(span_str(text), SPAN_LIT("refile:")))
+	if (span_istarts(span_str(text), SPAN_LIT("refile:")))
+		err_set(
+		    err, "the names must be listed, which patterns cannot be; write csl: or file:");
+	else if (span_istarts(span_str(text), SPAN_LIT("dsn:")))
+		err_set(err,
+		    "the names must be listed, which a database is not asked for; write csl: or "
+		    "file:");
+	else
 		return ST_OK;
-	err_set(err, "the names must be listed, which patterns cannot be; write csl: or file:");
 	return ST_INVALID;
 }
 
@@ -150,6 +170,7 @@ static const struct {
     {CONF_AUTO_RESTART_RATE, value_rate},
     {CONF_BOGUS_KEY, value_key_rule},
     {CONF_CANONICALIZATION, value_canonicalization},
+    {CONF_LDAP_AUTH_MECHANISM, value_mechanism},
     {CONF_METRICS_FILE, value_file_name},
     {CONF_MINIMUM, value_minimum},
     {CONF_MODE, value_mode},
@@ -320,7 +341,7 @@ is_readable(const struct check *check, const char *path)
 static void
 check_files(struct check *check)
 {
-	static const enum conf_parameter files[] = {
+	static const enum conf_parameter files[] = {CONF_LDAP_TLS_CA_FILE,
 	    CONF_RESOLVER_CONFIGURATION, CONF_TEST_PUBLIC_KEYS, CONF_TRUST_ANCHOR_FILE};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -331,6 +352,26 @@ check_files(struct check *check)
 			    "%s %.300s cannot be read: %s; a file that can be is needed, or no %s",
 			    conf_name(files[i]), path, strerror(errno), conf_name(files[i]));
 	}
+}
+
+/* A name without a password is bound as nobody by most servers (RFC 4513 section 5.1.2), which then
+ * show nothing. */
+static void
+check_directory(struct check *check)
+{
+	const char *mechanism = conf_string(check->conf, CONF_LDAP_AUTH_MECHANISM);
+	bool user = is_set(check, CONF_LDAP_BIND_USER);
+	bool password = is_set(check, CONF_LDAP_BIND_PASSWORD);
+
+	if (span_ieq_str(span_str(mechanism), "simple") && user != password)
+		CHECK_WARNING(check, user ? CONF_LDAP_BIND_USER : CONF_LDAP_BIND_PASSWORD,
+		    "%s is of no use without %s: add it",
+		    user ? "LDAPBindUser" : "LDAPBindPassword",
+		    user ? "LDAPBindPassword" : "LDAPBindUser");
+	if (is_set(check, CONF_LDAP_TLS_VERIFY) && !conf_bool(check->conf, CONF_LDAP_TLS_VERIFY))
+		CHECK_WARNING(check, CONF_LDAP_TLS_VERIFY,
+		    "LDAPTLSVerify no: whoever is between here and the directory can read and "
+		    "change keys; use LDAPTLSCAFile");
 }
 
 /* Limits of our own that another number does not lift. */
@@ -368,6 +409,7 @@ conf_check(const struct conf *conf, struct conf_report *report)
 	check_host_list(&check, CONF_PEER_LIST);
 	check_headers(&check);
 	check_files(&check);
+	check_directory(&check);
 	check_limits(&check);
 	return check.failed ? ST_INVALID : ST_OK;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/store/hostlist.h"
@@ -333,45 +334,84 @@ verdict(unsigned marks)
 	return (marks & MARK_PLAIN_BRACKET) != 0 ? 1 : -1;
 }
 
-/* One probe of the table by text: "!name", then "name". */
+/* One question; trouble is not ST_OK when the table could not answer a probe. Whatever could not be
+ * asked may have been a NOT, so nothing is asked after it. */
+struct asking {
+	const struct hostlist *list;
+	enum status trouble;
+	struct err *err;
+	/* Probes that are not asked yet: their texts one behind the other. */
+	struct buf text;
+	size_t ends[TABLE_KEYS_MAX];
+	unsigned negated; /* a bit for each that has a '!' in front */
+	size_t waiting, at_once;
+};
+
+/* Asks the probes that wait; the first of them that is there decides. */
 static int
-ask_table(struct table *table, const char *name, size_t n)
+ask_waiting(struct asking *asking)
 {
-	char query[TABLE_KEY_MAX];
+	struct span keys[TABLE_KEYS_MAX], text = buf_span(&asking->text);
+	struct table_value value = TABLE_VALUE_NONE;
+	size_t from = 0, at = 0, count;
+	enum status status;
+	bool negated;
 
-	if (n + 1 > sizeof(query))
+	if (asking->waiting == 0)
 		return -1;
-	query[0] = '!';
-	memcpy(query + 1, name, n);
-	for (int in = 0; in <= 1; in++) {
-		struct table_value value;
-		struct err err = ERR_NONE;
-		enum status status =
-		    table_lookup(table, span_of(query + in, n + 1 - (size_t)in), &value, &err);
-
-		table_value_release(&value);
-		if (status == ST_OK)
-			return in;
-		/* What could not be asked may have been a NOT: no other probe may say yes. */
-		if (status != ST_ABSENT)
-			return 0;
-	}
-	return -1;
+	for (size_t i = 0; i < asking->waiting; from = asking->ends[i++])
+		keys[i] = span_sub(text, from, asking->ends[i] - from);
+	status = table_lookup_many(
+	    asking->list->table, keys, asking->waiting, 1, &value, &at, &count, asking->err);
+	table_value_release(&value);
+	negated = (asking->negated >> at & 1) != 0;
+	asking->waiting = asking->negated = 0;
+	buf_reset(&asking->text);
+	if (status == ST_OK)
+		return negated ? 0 : 1;
+	if (status == ST_ABSENT)
+		return -1;
+	asking->trouble = status;
+	return 0;
 }
 
 static int
-ask_name(const struct hostlist *list, struct span name)
+add_probe(struct asking *asking, const char *mark, const char *name, size_t n)
 {
+	if (mark[0] == '!')
+		asking->negated |= 1U << asking->waiting;
+	buf_add_str(&asking->text, mark);
+	buf_add(&asking->text, span_of(name, n));
+	asking->ends[asking->waiting++] = asking->text.n;
+	return asking->waiting == asking->at_once ? ask_waiting(asking) : -1;
+}
+
+/* Two probes of the table by text: "!name", then "name". */
+static int
+ask_table(struct asking *asking, const char *name, size_t n)
+{
+	int answer;
+
+	if (n + 1 > TABLE_KEY_MAX)
+		return -1;
+	answer = add_probe(asking, "!", name, n);
+	return answer >= 0 ? answer : add_probe(asking, "", name, n);
+}
+
+static int
+ask_name(struct asking *asking, struct span name)
+{
+	const struct hostlist *list = asking->list;
 	uint32_t id;
 
 	if (list->index == NULL)
-		return ask_table(list->table, name.p, name.n);
+		return ask_table(asking, name.p, name.n);
 	id = keyindex_find(&list->index->by_name, name);
 	return id == KEYINDEX_NONE ? -1 : verdict(list->index->names[id].marks);
 }
 
 static int
-match_host(const struct hostlist *list, struct span host)
+match_host(struct asking *asking, struct span host)
 {
 	char room[TABLE_KEY_MAX];
 	int answer;
@@ -379,16 +419,16 @@ match_host(const struct hostlist *list, struct span host)
 	if (host.n == 0 || host.n >= sizeof(room))
 		return -1;
 	host = keyindex_fold(host, true, room);
-	answer = ask_name(list, host);
+	answer = ask_name(asking, host);
 	for (size_t i = 1; i < host.n && answer < 0; i++)
 		if (host.p[i] == '.')
-			answer = ask_name(list, span_from(host, i));
-	return answer;
+			answer = ask_name(asking, span_from(host, i));
+	return answer >= 0 ? answer : ask_waiting(asking);
 }
 
 /* The table's probes for one precision: !a, a, ![a], [a]. */
 static int
-ask_network_text(struct table *table, const struct network *network)
+ask_network_text(struct asking *asking, const struct network *network)
 {
 	char address[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 8], length[8] = "";
 	int n, answer;
@@ -398,21 +438,21 @@ ask_network_text(struct table *table, const struct network *network)
 	if (network->prefix != PREFIX_WHOLE)
 		snprintf(length, sizeof(length), "/%u", (unsigned)network->prefix);
 	n = snprintf(text, sizeof(text), "%s%s", address, length);
-	answer = ask_table(table, text, (size_t)n);
+	answer = ask_table(asking, text, (size_t)n);
 	if (answer >= 0)
 		return answer;
 	n = snprintf(text, sizeof(text), "[%s]%s", address, length);
-	return ask_table(table, text, (size_t)n);
+	return ask_table(asking, text, (size_t)n);
 }
 
 static int
-ask_network(const struct hostlist *list, const struct network *network)
+ask_network(struct asking *asking, const struct network *network)
 {
-	const struct host_index *index = list->index;
+	const struct host_index *index = asking->list->index;
 	uint32_t id;
 
 	if (index == NULL)
-		return ask_network_text(list->table, network);
+		return ask_network_text(asking, network);
 	if (!(network->family == 4 ? index->used4 : index->used6)[network->prefix])
 		return -1;
 	id = keyindex_find(&index->by_network, span_of(network, sizeof(*network)));
@@ -420,18 +460,18 @@ ask_network(const struct hostlist *list, const struct network *network)
 }
 
 static int
-match_address(const struct hostlist *list, struct network network)
+match_address(struct asking *asking, struct network network)
 {
 	int bits = network.family == 4 ? 32 : 128, answer;
 
 	network.prefix = PREFIX_WHOLE;
-	answer = ask_network(list, &network);
+	answer = ask_network(asking, &network);
 	for (int prefix = bits; prefix >= 0 && answer < 0; prefix--) {
 		network.prefix = (uint8_t)prefix;
 		mask(network.octets, (size_t)bits / 8, (unsigned)prefix);
-		answer = ask_network(list, &network);
+		answer = ask_network(asking, &network);
 	}
-	return answer;
+	return answer >= 0 ? answer : ask_waiting(asking);
 }
 
 static void
@@ -453,18 +493,27 @@ network_from(const struct sockaddr *address, struct network *out)
 	}
 }
 
-bool
-hostlist_match(struct hostlist *list, struct span host, const struct sockaddr *address)
+enum status
+hostlist_match(
+    struct hostlist *list, struct span host, const struct sockaddr *address, struct err *err)
 {
+	struct asking asking = {.list = list, .trouble = ST_OK, .err = err};
 	struct network network;
 	bool in;
 
 	if (list == NULL)
-		return false;
+		return ST_ABSENT;
 	network_from(address, &network);
+	asking.at_once = table_keys_at_once(list->table);
+	buf_init(&asking.text, (size_t)TABLE_KEY_MAX * TABLE_KEYS_MAX);
 	pthread_rwlock_rdlock(&list->lock);
 	/* Two questions, as in opendkim: "!name" is no NOT for the client's address. */
-	in = match_host(list, host) > 0 || match_address(list, network) > 0;
+	in = match_host(&asking, host) > 0;
+	if (!in && asking.trouble == ST_OK)
+		in = match_address(&asking, network) > 0;
 	pthread_rwlock_unlock(&list->lock);
-	return in;
+	buf_free(&asking.text);
+	if (asking.trouble != ST_OK)
+		return asking.trouble;
+	return in ? ST_OK : ST_ABSENT;
 }

@@ -23,8 +23,10 @@ void hostlist_close(struct hostlist *list); /* NULL is fine */
 
 /* host: the client's name as the MTA gave it, "[1.2.3.4]" or empty among them. address: NULL or of
  * another family than IPv4 and IPv6 is treated as 127.0.0.1, as opendkim does (TRAP: mail without
- * a client address is internal). IPv4-mapped IPv6 stays IPv6. Any thread. A source that cannot be
- * asked counts as "not in the list". list NULL: false. */
-bool hostlist_match(struct hostlist *list, struct span host, const struct sockaddr *address);
+ * a client address is internal). IPv4-mapped IPv6 stays IPv6. Any thread. ST_OK: in the list.
+ * ST_ABSENT: not in it; list NULL. ST_UNAVAILABLE, ST_INVALID: the table could not answer a probe
+ * on the way, so nobody knows; *err says why. */
+enum status hostlist_match(struct hostlist *list, struct span host, const struct sockaddr *address,
+    struct err *err) MUST_USE;
 
 #endif

@@ -21,13 +21,20 @@ static enum status
 corrupt(
     const struct table *keys, struct span keyname, unsigned line, const char *why, struct err *err)
 {
-	err_set(err,
-	    "KeyTable entry for '%.*s' corrupt: %s (%s line %u); write domain:selector:key",
-	    keyname.n > 128 ? 128 : (int)keyname.n, keyname.p, why, keys->where, line);
+	int shown = keyname.n > 128 ? 128 : (int)keyname.n;
+
+	if (line == 0)
+		err_set(err,
+		    "KeyTable entry for '%.*s' corrupt: %s (%s); it needs domain, selector and key",
+		    shown, keyname.n == 0 ? "" : keyname.p, why, keys->where);
+	else
+		err_set(err,
+		    "KeyTable entry for '%.*s' corrupt: %s (%s line %u); write domain:selector:key",
+		    shown, keyname.n == 0 ? "" : keyname.p, why, keys->where, line);
 	return ST_INVALID;
 }
 
-/* The key takes the whole rest, ':' too; only a known name at its end is the fourth field. */
+/* Only a known name at the end of a key is the fourth field. */
 static void
 split_algorithm(struct keytable_entry *entry)
 {
@@ -45,16 +52,26 @@ split_algorithm(struct keytable_entry *entry)
 }
 
 static const char *
-split_fields(struct span text, struct keytable_entry *entry)
+split_fields(const struct table_value *value, struct keytable_entry *entry)
 {
-	if (text.n == 0)
+	enum { DOMAIN, SELECTOR, KEY, ALGORITHM, FIELDS };
+	struct span fields[FIELDS];
+	/* In a text the key takes the whole rest, ':' too. */
+	size_t n = table_value_fields(value, fields, value->columns == NULL ? KEY + 1 : FIELDS);
+
+	if (value->columns == NULL && value->text.n == 0)
 		return "it is empty";
-	if (!span_cut(&text, ':', &entry->domain))
+	if (n == 1)
 		return "it has one field, selector and key are missing";
-	if (!span_cut(&text, ':', &entry->selector))
+	if (n == 2)
 		return "it has two fields, the key is missing";
-	entry->key = text;
-	split_algorithm(entry);
+	entry->domain = fields[DOMAIN];
+	entry->selector = fields[SELECTOR];
+	entry->key = fields[KEY];
+	if (n == FIELDS)
+		entry->algorithm = fields[ALGORITHM];
+	else
+		split_algorithm(entry);
 	if (entry->domain.n == 0)
 		return "the first field, the domain, is empty";
 	if (entry->selector.n == 0)
@@ -119,7 +136,7 @@ static enum status
 fill(struct table *keys, struct span keyname, struct span from_domain, struct keytable_entry *entry,
     struct err *err)
 {
-	const char *why = split_fields(entry->value.text, entry);
+	const char *why = split_fields(&entry->value, entry);
 
 	entry->line = entry->value.line;
 	if (why != NULL)

@@ -148,6 +148,7 @@ rows_answer(struct rows *rows, const struct table *table, size_t at, struct tabl
 		return ST_INVALID;
 	}
 	rows_hold(rows);
+	*out = TABLE_VALUE_NONE;
 	out->text = rows_value(rows, at);
 	out->line = row->line;
 	out->release = release_owner;

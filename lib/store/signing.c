@@ -19,7 +19,10 @@ struct search {
 	size_t max;
 	struct signing_match *out;
 	size_t count;
+	/* Rungs that are not asked yet: their texts one behind the other. */
 	struct buf query;
+	size_t ends[TABLE_KEYS_MAX];
+	size_t waiting, at_once;
 	struct err *err;
 };
 
@@ -48,9 +51,10 @@ static enum status
 add_match(struct search *s, struct table_value *value)
 {
 	struct signing_match *match = &s->out[s->count];
-	struct span signer = value->text, keyname;
+	struct span fields[2], keyname;
 
-	span_cut(&signer, ':', &keyname);
+	(void)table_value_fields(value, fields, 2);
+	keyname = fields[0];
 	if (keyname.n == 0) {
 		err_set(s->err,
 		    "%s %s line %u: the entry has no key name; write it behind the pattern",
@@ -62,28 +66,48 @@ add_match(struct search *s, struct table_value *value)
 	match->keyname = span_eq_str(keyname, "%") ? s->domain : keyname;
 	match->line = value->line;
 	match->value = *value;
-	set_signer(match, signer, s->domain);
+	set_signer(match, fields[1], s->domain);
 	s->count++;
 	return ST_OK;
+}
+
+/* Asks the rungs that wait. */
+static enum status
+ask_rungs(struct search *s)
+{
+	struct span keys[TABLE_KEYS_MAX], text = buf_span(&s->query);
+	struct table_value values[TABLE_KEYS_MAX];
+	size_t at[TABLE_KEYS_MAX], count = 0, i = 0, from = 0, room = s->max - s->count;
+	enum status status;
+
+	for (size_t k = 0; k < s->waiting; from = s->ends[k++])
+		keys[k] = span_sub(text, from, s->ends[k] - from);
+	status = s->waiting == 0 ? ST_ABSENT
+				 : table_lookup_many(s->table, keys, s->waiting,
+				       room < TABLE_KEYS_MAX ? room : TABLE_KEYS_MAX, values, at,
+				       &count, s->err);
+	buf_reset(&s->query);
+	s->waiting = 0;
+	if (status != ST_OK)
+		return status == ST_ABSENT ? ST_OK : status;
+	for (; i < count && status == ST_OK; i++)
+		status = add_match(s, &values[i]);
+	for (; i < count; i++)
+		table_value_release(&values[i]);
+	return status;
 }
 
 /* One rung: user, middle, domain make the query. */
 static enum status
 rung(struct search *s, struct span user, const char *middle, struct span domain)
 {
-	struct table_value value;
-	enum status status;
-
 	if (s->count == s->max)
 		return ST_OK;
-	buf_reset(&s->query);
 	buf_add(&s->query, user);
 	buf_add_str(&s->query, middle);
 	buf_add(&s->query, domain);
-	status = table_lookup(s->table, buf_span(&s->query), &value, s->err);
-	if (status == ST_ABSENT)
-		return ST_OK;
-	return status == ST_OK ? add_match(s, &value) : status;
+	s->ends[s->waiting++] = s->query.n;
+	return s->waiting == s->at_once ? ask_rungs(s) : ST_OK;
 }
 
 /* For each '.' of the domain: user@.sup, then .sup. */
@@ -121,7 +145,7 @@ ladder(struct search *s)
 		status = rung(s, s->user, "@*", SPAN_EMPTY);
 	if (status == ST_OK)
 		status = rung(s, SPAN_EMPTY, "*", SPAN_EMPTY);
-	return status;
+	return status == ST_OK ? ask_rungs(s) : status;
 }
 
 static enum status
@@ -158,7 +182,8 @@ signing_lookup(struct table *signing, struct span user, struct span domain, size
 		err_set(err, "the author's address has more than %d octets", TABLE_KEY_MAX - 2);
 		return ST_INVALID;
 	}
-	buf_init(&s.query, TABLE_KEY_MAX);
+	s.at_once = table_keys_at_once(signing);
+	buf_init(&s.query, (size_t)TABLE_KEY_MAX * TABLE_KEYS_MAX);
 	status = table_has_patterns(signing) ? patterns(&s) : ladder(&s);
 	buf_free(&s.query);
 	if (status != ST_OK) {

@@ -106,7 +106,9 @@ table_open(const struct table_registry *registry, const char *parameter, const c
 	if (ops == NULL)
 		return refuse_type(parameter, type, err);
 	table = table_new(ops, parameter, flags);
+	table->settings = registry->settings;
 	status = ops->open(table, value, err);
+	table->settings = NULL;
 	if (status != ST_OK) {
 		err_prefix(err, "%s", parameter);
 		table_free(table);
@@ -228,6 +230,81 @@ table_lookup_all(struct table *table, struct span key, size_t max, struct table_
 	status = table_lookup(table, key, out, err);
 	*count_out = status == ST_OK ? 1 : 0;
 	return status;
+}
+
+/* One after the other. */
+static enum status
+lookup_each(struct table *table, const struct span *keys, size_t count, size_t max,
+    struct table_value *out, size_t *at_out, size_t *count_out, struct err *err)
+{
+	for (size_t i = 0; i < count && *count_out < max; i++) {
+		enum status status = table_lookup(table, keys[i], &out[*count_out], err);
+
+		if (status == ST_OK) {
+			at_out[(*count_out)++] = i;
+		} else if (status != ST_ABSENT) {
+			while (*count_out > 0)
+				table_value_release(&out[--*count_out]);
+			return status;
+		}
+	}
+	return *count_out > 0 ? ST_OK : ST_ABSENT;
+}
+
+enum status
+table_lookup_many(struct table *table, const struct span *keys, size_t count, size_t max,
+    struct table_value *out, size_t *at_out, size_t *count_out, struct err *err)
+{
+	struct span asked[TABLE_KEYS_MAX];
+	size_t at[TABLE_KEYS_MAX], n = 0;
+	enum status status;
+
+	*count_out = 0;
+	if (max == 0)
+		return ST_ABSENT;
+	if (table->ops->lookup_many == NULL)
+		return lookup_each(table, keys, count, max, out, at_out, count_out, err);
+	for (size_t i = 0; i < count && n < TABLE_KEYS_MAX; i++) {
+		status = check_query(table, keys[i], err);
+		if (status != ST_OK && status != ST_ABSENT)
+			return status;
+		asked[n] = keys[i];
+		at[n] = i;
+		n += status == ST_OK ? 1 : 0;
+	}
+	if (n == 0)
+		return ST_ABSENT;
+	status = table->ops->lookup_many(table, asked, n, max, out, at_out, count_out, err);
+	for (size_t i = 0; i < *count_out; i++)
+		at_out[i] = at[at_out[i]];
+	return status;
+}
+
+size_t
+table_keys_at_once(const struct table *table)
+{
+	return table->ops->lookup_many == NULL ? 1 : TABLE_KEYS_MAX;
+}
+
+size_t
+table_value_fields(const struct table_value *value, struct span *fields_out, size_t max)
+{
+	struct span rest = value->text;
+	size_t n = 0;
+	bool more = true;
+
+	for (size_t i = 0; i < max; i++)
+		fields_out[i] = SPAN_EMPTY;
+	if (value->columns != NULL) {
+		n = value->column_count < max ? value->column_count : max;
+		memcpy(fields_out, value->columns, n * sizeof(*fields_out));
+		return n;
+	}
+	while (more && n + 1 < max)
+		more = span_cut(&rest, ':', &fields_out[n++]);
+	if (more && n < max)
+		fields_out[n++] = rest;
+	return n;
 }
 
 void

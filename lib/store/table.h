@@ -22,6 +22,7 @@
 #define TABLE_KEY_MAX 4096         /* octets of a query; a longer one is ST_INVALID */
 #define TABLE_LINE_MAX (1U << 20)  /* octets of one line of a file; a longer line is a bad line */
 #define TABLE_FILE_MAX (1U << 30)  /* octets of one file */
+#define TABLE_KEYS_MAX 16          /* keys of one table_lookup_many() */
 #define TABLE_PROBLEMS_MAX 8       /* problems of a load that are kept with their text */
 #define TABLE_PROBLEM_TEXT_MAX 192 /* octets of one such text with its NUL */
 
@@ -38,15 +39,19 @@ enum table_flags {
 struct table;
 struct keyfile_stamp;
 
-/* One value found. text, and where, stay valid until table_value_release(). */
+/* One value found. All of it stays valid until table_value_release(). */
 struct table_value {
-	struct span text;
+	struct span text; /* the value; of a table with columns the first of them */
+	/* The columns of a table that has some; one that is NULL there has no octets and p NULL.
+	 * NULL: the fields are what ':' separates in text. Ask table_value_fields(). */
+	const struct span *columns;
+	size_t column_count;
 	unsigned line; /* of the file, from 1; item number for csl; 0 when there is no such thing */
 	void (*release)(void *owner); /* NULL: nothing to do */
 	void *owner;
 };
 
-#define TABLE_VALUE_NONE ((struct table_value){SPAN_EMPTY, 0, NULL, NULL})
+#define TABLE_VALUE_NONE ((struct table_value){.line = 0})
 
 /* What the last load found. */
 struct table_problem {
@@ -73,6 +78,12 @@ struct table_ops {
 	enum status (*open)(struct table *table, struct span value, struct err *err);
 	enum status (*lookup)(
 	    struct table *table, struct span key, struct table_value *out, struct err *err);
+	/* The values of count keys (at most TABLE_KEYS_MAX), at most max (>= 1), in the order of
+	 * the keys; at_out: which key each belongs to. For sources where a question costs a way to
+	 * a server. NULL: lookup() is called. */
+	enum status (*lookup_many)(struct table *table, const struct span *keys, size_t count,
+	    size_t max, struct table_value *out, size_t *at_out, size_t *count_out,
+	    struct err *err);
 	/* All records that match, in order, at most max (>= 1). NULL: lookup() gives the only one.
 	 */
 	enum status (*lookup_all)(struct table *table, struct span key, size_t max,
@@ -104,20 +115,38 @@ struct table {
 	/* While the watcher refreshes: the edition that has come to rest. Another one is being
 	 * written and is not taken (ST_UNAVAILABLE). NULL: any. */
 	const struct keyfile_stamp *settled;
+	/* How servers are reached. Valid while ops->open() runs; NULL: the defaults. */
+	const struct table_settings *settings;
 	struct table_listener *listeners;
 	pthread_mutex_t listeners_lock;
 };
 
-/* The backends that were built in. Static; see backends/registry.h. */
+/* What the configuration says about servers, for all tables. */
+struct table_settings {
+	bool sql_tls, sql_tls_verify;
+	const char *sql_tls_ca_file;                     /* NULL: none */
+	const char *ldap_mechanism;                      /* "none", "simple" or of SASL */
+	const char *ldap_bind_user, *ldap_bind_password; /* NULL: as nobody */
+	const char *ldap_auth_name, *ldap_auth_realm, *ldap_auth_user;
+	const char *ldap_tls_ca_file; /* NULL: what ldap.conf says */
+	bool ldap_start_tls, ldap_tls_verify;
+	int ldap_keepalive_idle, ldap_keepalive_probes,
+	    ldap_keepalive_interval; /* 0: the system's */
+	int64_t ldap_timeout_s;      /* 0: 5 */
+};
+
+/* The backends that were built in; see backends/registry.h. */
 struct table_registry {
 	const struct table_ops *const *ops;
 	size_t count;
+	const struct table_settings *settings; /* NULL: the defaults. Borrowed by table_open() */
 };
 
 /* Opens spec for the configuration parameter. The type is chosen as opendkim does: a prefix before
  * the first ':' unless a ',' comes earlier; else '/' means file; else csl. flags: enum table_flags.
  * ST_INVALID (unknown type, a type that is not built, a missing or unreadable flat file, too big)
- * and ST_UNAVAILABLE (a server does not answer) leave *out NULL. Free with table_close(). */
+ * and ST_UNAVAILABLE (no memory for secrets) leave *out NULL. A server that does not answer is
+ * ST_OK: the table says ST_UNAVAILABLE until the server is there. Free with table_close(). */
 enum status table_open(const struct table_registry *registry, const char *parameter,
     const char *spec, unsigned flags, struct table **out, struct err *err) MUST_USE;
 
@@ -137,6 +166,21 @@ enum status table_lookup(
 enum status table_lookup_all(struct table *table, struct span key, size_t max,
     struct table_value *out, size_t *count_out, struct err *err) MUST_USE;
 
+/* The values of count keys in the order of the keys, at most max; keys that are absent have none.
+ * As one question where the backend can, else with one after the other until max are found.
+ * ST_OK: *count_out (>= 1) values are to be released; at_out[i] is the index of the key of out[i].
+ * ST_ABSENT: none of the keys is there. Other answers are those of table_lookup() and leave
+ * nothing. count: at most TABLE_KEYS_MAX; out and at_out have max places, or count if that is less.
+ */
+enum status table_lookup_many(struct table *table, const struct span *keys, size_t count,
+    size_t max, struct table_value *out, size_t *at_out, size_t *count_out,
+    struct err *err) MUST_USE;
+/* Keys worth giving to one table_lookup_many(): 1 where one question costs nothing. */
+size_t table_keys_at_once(const struct table *table);
+
+/* The fields of a value, at most max; the last one takes all that is left of a text. The number of
+ * fields there are; those that are missing are empty, with p NULL. */
+size_t table_value_fields(const struct table_value *value, struct span *fields_out, size_t max);
 void table_value_release(struct table_value *value); /* may be called twice */
 
 /* All records in order. ST_INVALID for tables that cannot be walked (refile, SQL, ...). */

@@ -4,6 +4,9 @@ check_PROGRAMS += tests/conformance/test_backends
 TESTS += tests/conformance/test_backends
 tests_conformance_test_backends_SOURCES = tests/conformance/test_backends.c
 tests_conformance_test_backends_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+if SQLITE
+tests_conformance_test_backends_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) -DHAVE_SQLITE
+endif
 endif
 check_PROGRAMS += tests/bench/bench_tables
 tests_bench_bench_tables_SOURCES = tests/bench/bench_tables.c

@@ -9,6 +9,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#ifdef HAVE_SQLITE
+#include <sqlite3.h>
+#endif
+
 #include "lib/base/log.h"
 
 struct record {
@@ -93,10 +97,69 @@ open_refusing(unsigned flags)
 	return table_open_refusing("KeyTable", flags, "the store cannot be opened");
 }
 
+#ifdef HAVE_SQLITE
+static void
+sql(sqlite3 *db, const char *text)
+{
+	char *why = NULL;
+
+	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", text, why);
+}
+
+/* As another process would: one transaction, while others read. */
+static void
+fill_sqlite(const struct record *records, size_t count)
+{
+	sqlite3_stmt *insert;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(help_path("records.db"), &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 20000);
+	sql(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; BEGIN IMMEDIATE;"
+		"CREATE TABLE IF NOT EXISTS keys(k TEXT, v TEXT, live INT);"
+		"CREATE INDEX IF NOT EXISTS by_key ON keys(k); DELETE FROM keys");
+	assert_int_equal(sqlite3_prepare_v2(db, "INSERT INTO keys VALUES(?,?,1),(?1,'hidden',0)",
+			     -1, &insert, NULL),
+	    SQLITE_OK);
+	for (size_t i = 0; i < count; i++) {
+		sqlite3_bind_text(insert, 1, records[i].key, -1, SQLITE_STATIC);
+		sqlite3_bind_text(insert, 2, records[i].value, -1, SQLITE_STATIC);
+		assert_int_equal(sqlite3_step(insert), SQLITE_DONE);
+		sqlite3_reset(insert);
+	}
+	sqlite3_finalize(insert);
+	sql(db, "COMMIT");
+	sqlite3_close(db);
+}
+
+static struct table *
+open_sqlite(unsigned flags)
+{
+	char spec[PATH_MAX + 80];
+
+	snprintf(spec, sizeof(spec),
+	    "dsn:sqlite3://%s/table=keys?keycol=k?datacol=v?filter=live=3D1",
+	    help_path("records.db"));
+	return help_open("KeyTable", spec, flags);
+}
+
+static void
+break_sqlite(void)
+{
+	assert_int_equal(unlink(help_path("records.db")), 0);
+	unlink(help_path("records.db-wal"));
+	unlink(help_path("records.db-shm"));
+}
+#endif
+
 static const struct driver drivers[] = {
     {"csl", fill_csl, open_csl, NULL, true, NULL, false},
     {"file", fill_file, open_file, break_file, true, "records", false},
     {"refile", fill_file, open_refile, break_file, true, "records", true},
+#ifdef HAVE_SQLITE
+    {"sqlite", fill_sqlite, open_sqlite, break_sqlite, false, NULL, false},
+#endif
 };
 
 static const struct record three[] = {

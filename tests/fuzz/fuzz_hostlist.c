@@ -11,10 +11,12 @@ static void
 compare(
     struct hostlist *fast, struct hostlist *slow, struct span host, const struct sockaddr *address)
 {
+	struct err err = ERR_NONE;
+
 	/* A name that begins with '!' is no name: opendkim would take an entry "!name" for it. */
 	if (host.n > 0 && host.p[0] == '!')
 		return;
-	if (hostlist_match(fast, host, address) != hostlist_match(slow, host, address))
+	if (hostlist_match(fast, host, address, &err) != hostlist_match(slow, host, address, &err))
 		abort();
 }
 

@@ -11,12 +11,14 @@ EXTRA_DIST += \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/load.py \
 	tests/integration/lib/manymail.py \
+	tests/integration/lib/mariadb.py \
 	tests/integration/lib/milter.py \
 	tests/integration/lib/mtaload.py \
 	tests/integration/lib/postfix.py \
 	tests/integration/lib/procs.py \
 	tests/integration/lib/sendmail.py \
 	tests/integration/lib/sink.py \
+	tests/integration/lib/slapd.py \
 	tests/integration/lib/smtpc.py \
 	tests/integration/lib/verify.py \
 	tests/integration/lib/verify_dkimpy.py \
@@ -32,11 +34,13 @@ EXTRA_DIST += \
 	tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
 	tests/integration/test_mta_faults.py \
+	tests/integration/test_ldap.py \
 	tests/integration/test_many_connections.py \
 	tests/integration/test_postfix.py \
 	tests/integration/test_postfix_verify.py \
 	tests/integration/test_sendmail.py \
 	tests/integration/test_sendmail_verify.py \
+	tests/integration/test_sql.py \
 	tests/integration/test_start.py \
 	tests/integration/test_tutorial_configs.py \
 	tests/integration/test_verifiers.py \

@@ -1,9 +1,10 @@
 # Unit tests of lib/store and the flat backends.
-STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBBASE) $(PCRE2_LIBS)
+STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBBASE) $(BACKENDS_LIBS)
 EXTRA_DIST += tests/unit/store_help.h
 if CMOCKA
 STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/unit/test_store_signing \
-	tests/unit/test_store_hostlist tests/unit/test_store_keyfile tests/unit/test_store_watch
+	tests/unit/test_store_hostlist tests/unit/test_store_keyfile tests/unit/test_store_watch \
+	tests/unit/test_store_ldap tests/unit/test_store_dsn
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 tests_unit_test_store_tables_SOURCES = tests/unit/test_store_tables.c
@@ -16,6 +17,10 @@ tests_unit_test_store_hostlist_SOURCES = tests/unit/test_store_hostlist.c
 tests_unit_test_store_hostlist_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_keyfile_SOURCES = tests/unit/test_store_keyfile.c
 tests_unit_test_store_keyfile_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_store_ldap_SOURCES = tests/unit/test_store_ldap.c
+tests_unit_test_store_ldap_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_store_dsn_SOURCES = tests/unit/test_store_dsn.c
+tests_unit_test_store_dsn_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_watch_SOURCES = tests/unit/test_store_watch.c
 tests_unit_test_store_watch_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 endif

@@ -78,6 +78,8 @@ static const struct {
     {"LDAPKeepaliveProbes", 'i', NULL},
     {"LDAPKeepaliveInterval", 'i', NULL},
     {"LDAPTimeout", 'i', "5"},
+    {"LDAPTLSCAFile", 's', NULL},
+    {"LDAPTLSVerify", 'b', "1"},
     {"LDAPUseTLS", 'b', "0"},
     {"LogResults", 'b', "0"},
     {"LogWhy", 'b', "0"},
@@ -159,6 +161,9 @@ static const struct {
     {"SMTPURI", 's', NULL},
     {"Socket", 's', NULL},
     {"SoftStart", 'b', "0"},
+    {"SQLTLS", 'b', "0"},
+    {"SQLTLSCAFile", 's', "/etc/ssl/certs/ca-certificates.crt"},
+    {"SQLTLSVerify", 'b', "1"},
     {"SoftwareHeader", 'b', "0"},
     {"Statistics", 's', NULL},
     {"StatisticsName", 's', NULL},
@@ -350,6 +355,8 @@ static const struct {
     {LINE_OF("SignatureTTL 99999999999999999999"),
 	ERROR_AT(1) "illegal value \"99999999999999999999\" for \"SignatureTTL\": it must be 0 to "
 		    "2147483647\n"},
+    {LINE_OF("LDAPKeepaliveProbes 128"),
+	ERROR_AT(1) "illegal value \"128\" for \"LDAPKeepaliveProbes\": it must be 0 to 127\n"},
     {LINE_OF("ListenBacklog 0"),
 	ERROR_AT(1) "illegal value \"0\" for \"ListenBacklog\": it must be 1 to 65535\n"},
     {LINE_OF("\xef\xbb\xbfMode s"),
@@ -460,6 +467,21 @@ static const struct {
 	WARNING_AT(3) "\"KeyFile\" is ignored because KeyTable is set: remove one of them\n"},
     {KEYS "Mode x",
 	ERROR_AT(4) "illegal value \"x\" for \"Mode\": s (sign), v (verify) or both is needed\n"},
+    {KEYS "LDAPAuthMechanism DIGEST MD5",
+	ERROR_AT(
+	    4) "illegal value \"DIGEST MD5\" for \"LDAPAuthMechanism\": none, simple or the name "
+	       "of a SASL mechanism is needed (EXTERNAL)\n"},
+    {KEYS "LDAPAuthMechanism EXTERNAL\nLDAPTimeout 30\nLDAPKeepaliveIdle 240", ""},
+    {KEYS "LDAPBindUser cn=x",
+	WARNING_AT(4) "LDAPBindUser is of no use without LDAPBindPassword: add it\n"},
+    {KEYS "LDAPBindPassword x",
+	WARNING_AT(4) "LDAPBindPassword is of no use without LDAPBindUser: add it\n"},
+    {KEYS "LDAPTLSVerify no",
+	WARNING_AT(4) "LDAPTLSVerify no: whoever is between here and the directory can read and "
+		      "change keys; use LDAPTLSCAFile\n"},
+    {KEYS "LDAPTLSCAFile /nonexistent/ca",
+	ERROR_AT(4) "LDAPTLSCAFile /nonexistent/ca cannot be read: No such file or directory; a "
+		    "file that can be is needed, or no LDAPTLSCAFile\n"},
     {KEYS "On-SignatureError rejekt",
 	ERROR_AT(4) "illegal value \"rejekt\" for \"On-SignatureError\": accept, discard, "
 		    "quarantine, reject or tempfail is needed\n"},

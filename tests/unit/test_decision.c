@@ -621,6 +621,36 @@ test_trusted(void **state)
 	end(&w);
 }
 
+/* Host lists that cannot be asked: nobody knows whether the client is ours. */
+static void
+test_lists_unavailable(void **state)
+{
+	const struct request request = {.type = REQUEST_SIGN,
+	    .family = 4,
+	    .user = SPAN_LIT("joe"),
+	    .domain = SPAN_LIT("example.com")};
+	struct table *gone = table_open_refusing("InternalHosts", TABLE_ICASE, "server is gone");
+	struct hostlist *list;
+	struct err err = ERR_NONE;
+	struct world w;
+
+	(void)state;
+	assert_int_equal(hostlist_open("InternalHosts", gone, &list, &err), ST_OK);
+	begin(&w, FILES "PeerList .example.org\n");
+	hostlist_close(w.rules->internal);
+	w.rules->internal = list;
+	decision_make(w.rules, &request, &w.decision);
+	assert_int_equal(w.decision.verdict, VERDICT_TEMPFAIL);
+	assert_true(scratch_log_has(&w.scratch, "error reading InternalHosts"));
+	assert_false(scratch_log_has(&w.scratch, "not internal"));
+	w.rules->internal = w.rules->peers;
+	w.rules->peers = list;
+	assert_false(decision_peer(w.rules, &request));
+	assert_true(scratch_log_has(&w.scratch, "error reading PeerList"));
+	end(&w);
+	table_close(gone);
+}
+
 static void
 test_peer(void **state)
 {
@@ -723,6 +753,7 @@ main(void)
 	    cmocka_unit_test(test_mode),
 	    cmocka_unit_test(test_verify),
 	    cmocka_unit_test(test_trusted),
+	    cmocka_unit_test(test_lists_unavailable),
 	    cmocka_unit_test(test_peer),
 	    cmocka_unit_test(test_unavailable),
 	    cmocka_unit_test(test_deleted_file),

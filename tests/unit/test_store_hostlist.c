@@ -9,18 +9,30 @@
 #include "lib/base/log.h"
 #include "lib/store/hostlist.h"
 
-static bool
-ask(struct hostlist *list, const char *host, const char *address)
+static enum status
+status_of(struct hostlist *list, const char *host, const char *address)
 {
 	struct sockaddr_in in4 = {.sin_family = AF_INET};
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+	const struct sockaddr *in = NULL;
+	struct err err = ERR_NONE;
 
-	if (address == NULL)
-		return hostlist_match(list, span_str(host), NULL);
-	if (inet_pton(AF_INET, address, &in4.sin_addr) == 1)
-		return hostlist_match(list, span_str(host), (struct sockaddr *)(void *)&in4);
-	assert_int_equal(inet_pton(AF_INET6, address, &in6.sin6_addr), 1);
-	return hostlist_match(list, span_str(host), (struct sockaddr *)(void *)&in6);
+	if (address != NULL && inet_pton(AF_INET, address, &in4.sin_addr) == 1) {
+		in = (const struct sockaddr *)(const void *)&in4;
+	} else if (address != NULL) {
+		assert_int_equal(inet_pton(AF_INET6, address, &in6.sin6_addr), 1);
+		in = (const struct sockaddr *)(const void *)&in6;
+	}
+	return hostlist_match(list, span_str(host), in, &err);
+}
+
+static bool
+ask(struct hostlist *list, const char *host, const char *address)
+{
+	enum status status = status_of(list, host, address);
+
+	assert_true(status == ST_OK || status == ST_ABSENT);
+	return status == ST_OK;
 }
 
 static struct hostlist *
@@ -143,19 +155,107 @@ follows_the_table(void **state)
 }
 
 static void
-unavailable_is_not_in(void **state)
+unavailable_is_no_answer(void **state)
 {
 	struct table *table = table_open_refusing("PeerList", 0, "gone");
 	struct hostlist *list = open_list(table);
 
 	(void)state;
-	assert_false(ask(list, "x", "192.0.2.1"));
-	assert_false(hostlist_match(NULL, SPAN_LIT("x"), NULL));
+	assert_int_equal(status_of(list, "x", "192.0.2.1"), ST_UNAVAILABLE);
+	assert_int_equal(status_of(list, "", NULL), ST_UNAVAILABLE);
+	assert_int_equal(status_of(NULL, "x", NULL), ST_ABSENT);
 	hostlist_close(list);
 	table_close(table);
 }
 
-/* The same entries asked probe by probe, as opendkim does, on a table that has no index. */
+/* A table that answers so many probes with "absent" and then no more. */
+static int answers_left;
+
+static enum status
+few_answers(struct table *table, struct span key, struct table_value *out, struct err *err)
+{
+	(void)table;
+	(void)out;
+	if (answers_left-- > 0)
+		return span_eq_str(key, "192.0.2.0/24") ? ST_OK : ST_ABSENT;
+	err_set(err, "gone in the middle");
+	return ST_UNAVAILABLE;
+}
+
+/* Wherever the table is lost on the way, nobody knows; and no probe comes after it. */
+static void
+lost_on_the_way(void **state)
+{
+	static const struct table_ops losing = {.type = "losing", .lookup = few_answers};
+	struct table *table = help_open("InternalHosts", "csl:x", TABLE_ICASE);
+	const struct table_ops *ops = table->ops;
+	struct hostlist *list;
+	int needed = 0;
+
+	(void)state;
+	table->ops = &losing;
+	list = open_list(table);
+	for (answers_left = 0; status_of(list, "a.example", "192.0.2.1") != ST_OK;
+	     answers_left = ++needed) {
+		assert_int_equal(answers_left, -1);
+		assert_true(needed < 100);
+	}
+	/* !host host !.example .example; four of the address; four of each /32 to /25; two. */
+	assert_int_equal(needed, 4 + 4 + 4 * 8 + 2);
+	hostlist_close(list);
+	table->ops = ops;
+	table_close(table);
+}
+
+/* A table that is asked for many keys at once; its lookup is that of the file. */
+static size_t questions;
+
+static enum status
+answer_many(struct table *table, const struct span *keys, size_t count, size_t max,
+    struct table_value *out, size_t *at_out, size_t *count_out, struct err *err)
+{
+	*count_out = 0;
+	questions++;
+	for (size_t i = 0; i < count && *count_out < max; i++)
+		if (table->ops->lookup(table, keys[i], &out[*count_out], err) == ST_OK)
+			at_out[(*count_out)++] = i;
+	return *count_out > 0 ? ST_OK : ST_ABSENT;
+}
+
+static void
+few_questions(void **state)
+{
+	static const struct {
+		const char *host, *address;
+		size_t questions;
+	} cases[] = {
+	    /* 2 * 3 of the name; 4 * (1 + 33) of the address, 16 at once */
+	    {"a.b.example", "192.0.2.1", 1 + 9},
+	    {"", "192.0.2.1", 9},
+	    {"x", "2001:db8::1", 1 + 33},
+	};
+	struct table *table = help_open("InternalHosts", "csl:x.example", TABLE_ICASE);
+	const struct table_ops *ops = table->ops;
+	struct table_ops probing = *ops;
+	struct hostlist *list;
+
+	(void)state;
+	probing.walk = NULL;
+	probing.lookup_many = answer_many;
+	table->ops = &probing;
+	list = open_list(table);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		questions = 0;
+		assert_false(ask(list, cases[i].host, cases[i].address));
+		assert_int_equal(questions, cases[i].questions);
+	}
+	hostlist_close(list);
+	table->ops = ops;
+	table_close(table);
+}
+
+/* The same entries asked probe by probe, as opendkim does, on a table that has no index; and on one
+ * that is asked for many at once. */
 static void
 index_equals_probes(void **state)
 {
@@ -184,6 +284,7 @@ index_equals_probes(void **state)
 		plain = help_table("InternalHosts", "file", text, TABLE_ICASE);
 		probing = *plain->ops;
 		probing.walk = NULL;
+		probing.lookup_many = round % 2 == 0 ? NULL : answer_many;
 		plain->ops = &probing;
 		fast = open_list(table);
 		slow = open_list(plain);
@@ -212,7 +313,9 @@ main(void)
 	    cmocka_unit_test(precedence),
 	    cmocka_unit_test(refile_trap_is_kept),
 	    cmocka_unit_test(follows_the_table),
-	    cmocka_unit_test(unavailable_is_not_in),
+	    cmocka_unit_test(unavailable_is_no_answer),
+	    cmocka_unit_test(lost_on_the_way),
+	    cmocka_unit_test(few_questions),
 	    cmocka_unit_test(index_equals_probes),
 	};
 

@@ -1,0 +1,7 @@
+/*
+ * mysql_none.c - stands for mysql.c in a build without libmariadb (configure --without-mysql).
+ * Called by sql.c, which refuses a dsn of this kind. It must never answer anything.
+ */
+#include "backends/sql.h"
+
+const struct sql_driver mysql_driver = {.name = "mysql"};

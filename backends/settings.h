@@ -1,0 +1,21 @@
+/*
+ * settings.h - what the configuration says about how tables are opened, in the form that
+ * table_open() takes.
+ */
+#ifndef SIGNPOST_BACKENDS_SETTINGS_H
+#define SIGNPOST_BACKENDS_SETTINGS_H
+
+#include "lib/conf/conf.h"
+#include "lib/store/table.h"
+
+struct backend_settings {
+	struct table_settings settings;
+	struct table_registry registry;
+};
+
+/* The registry of this build with the settings of conf. Borrows from conf; valid as long as *room
+ * and conf are. */
+const struct table_registry *backend_registry_for(
+    const struct conf *conf, struct backend_settings *room);
+
+#endif
