@@ -82,6 +82,11 @@ add_server(struct ldapurl *out, const char *scheme, struct span place, struct er
 
 	server->tls = strcmp(scheme, "ldaps") == 0;
 	server->local = strcmp(scheme, "ldapi") == 0;
+	/* Somebody's password may stand there: what is in front of the '@' is not shown. */
+	if (!server->local && span_find(place, '@') != SIZE_MAX) {
+		err_set(err, "the URL names a user; that is for LDAPBindUser and LDAPBindPassword");
+		return ST_INVALID;
+	}
 	if (!place_fits(place, server->local)) {
 		err_set(err, "\"%s://%.*s\" names no server; write %s", scheme,
 		    place.n > 100 ? 100 : (int)place.n, place.n == 0 ? "" : place.p,

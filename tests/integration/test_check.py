@@ -64,8 +64,10 @@ CASES = {
                                                                          "put a private key there"], {"empty.private": ""}),
     "unknown table type": (SINGLE + KEY + "InternalHosts strange:/x\n", CONFIG,
                            ['InternalHosts: Unknown database type "strange"; if this is a list', "write csl: in front of it"], {}),
-    "table type of another build": (SINGLE + KEY + "InternalHosts ldap://u:secret@h/db\n", CONFIG,
-                                    ['InternalHosts: table type "ldap" is not in this build', "convert the data to file:"], {}),
+    "table type of another build": (SINGLE + KEY + "InternalHosts memcache:u:secret@h/db\n", CONFIG,
+                                    ['InternalHosts: table type "memcache" is not in this build', "convert the data to file:"], {}),
+    "password in a URL": (SINGLE + KEY + "InternalHosts ldap://u:secret@h/db\n", CONFIG,
+                          ["InternalHosts: the URL names a user; that is for LDAPBindUser and LDAPBindPassword"], {}),
     "missing table": (TABLES, CONFIG, ["SigningTable: {dir}/st: No such file or directory"], {"kt": KT}),
     "SigningTable names an unknown key": (TABLES, CONFIG, ["SigningTable {dir}/st line 2: signing table references unknown key "
                                                            "'k9'; add it to KeyTable {dir}/kt"],

@@ -82,7 +82,7 @@ bad_urls(void **state)
 	    {"ldap", "//h:0/?a?sub?(a=$d)", "names no server"},
 	    {"ldap", "//h:65536/?a?sub?(a=$d)", "names no server"},
 	    {"ldap", "//h,i/?a?sub?(a=$d)", "names no server"},
-	    {"ldap", "//u@h/?a?sub?(a=$d)", "names no server"},
+	    {"ldap", "//u@h/?a?sub?(a=$d)", "names a user"},
 	    {"ldap", "//h/?a?sub?(a=$d)?!x", "critical extension"},
 	    {"ldap", "//h/?a?sub?(a=$d) https://h", "no LDAP URL"},
 	    {"ldap", "//h/?a?sub?(a=$d) ldap://:x", "names no server"},
