@@ -176,8 +176,9 @@ def alternate_loads(bench, servers, loads):
 
 def measure_passage(bench, goals):
     """Front-end -> keeper -> front-end: messages that need one question (no rule matches) less those that need none
-    (Mode v: the front-end knows that it must not sign). Empty bodies, reused connections, nothing signed; what the
-    keeper does to find no rule is in it, too, and so is the frame with the header."""
+    (Mode v without tables: the front-end knows that it must not sign, and there is no signature to verify). Empty bodies,
+    reused connections, nothing signed; what the keeper does to find no rule is in it, too, and so is the frame with the
+    header."""
     with contextlib.ExitStack() as stack:
         folder = new_folder(stack)
         make_tables(folder, "ed25519", 1, first=900000)  # another domain than the one that sends

@@ -81,8 +81,10 @@ class Server:
 
     def command(self):
         given = {line.split()[0].lower() for line in self.lines}
-        lines = [f"Socket {self.address}", f"KeyTable file:{self.folder}/KeyTable",
-                 f"SigningTable refile:{self.folder}/SigningTable", "InternalHosts 127.0.0.1", "Mode s",
+        # With tables a server that only verifies asks them whether a message is ours.
+        tables = [] if "Mode v" in self.lines else [f"KeyTable file:{self.folder}/KeyTable",
+                                                    f"SigningTable refile:{self.folder}/SigningTable"]
+        lines = [f"Socket {self.address}", *tables, "InternalHosts 127.0.0.1", "Mode s",
                  "Canonicalization relaxed/simple", "OversignHeaders From", "Background no", "Syslog no",
                  "RequireSafeKeys no"]
         if self.algorithm == "ed25519":
