@@ -23,7 +23,7 @@ MAY_INCLUDE = {
     "lib/dns/": ["lib/base/", "lib/dns/"],
     "lib/mailauth/": ["lib/base/", "lib/crypto/", "lib/dkim/", "lib/conf/", "lib/dns/", "lib/store/",
                       "lib/mailauth/"],
-    "lib/store/": ["lib/base/", "lib/crypto/", "lib/store/"],
+    "lib/store/": ["lib/base/", "lib/crypto/", "lib/keys/state.h", "lib/store/"],
     "lib/keys/": ["lib/base/", "lib/crypto/", "lib/store/", "lib/keys/"],
     "backends/": ["lib/base/", "lib/store/", "lib/conf/", "backends/"],
     "daemon/": ["lib/", "backends/", "daemon/"],

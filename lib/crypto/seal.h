@@ -1,0 +1,40 @@
+/*
+ * seal.h - octets closed with AES-256-GCM (NIST SP 800-38D) under a key that HKDF-SHA256 (RFC 5869)
+ * makes of a site key and a purpose, bound to a context. Whoever has not the site key can neither
+ * read nor change nor move them.
+ */
+#ifndef SIGNPOST_CRYPTO_SEAL_H
+#define SIGNPOST_CRYPTO_SEAL_H
+
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/span.h"
+#include "lib/base/status.h"
+
+#define SEAL_KEY_BYTES 32U
+#define SEAL_NONCE_BYTES 12U
+#define SEAL_TAG_BYTES 16U
+#define SEAL_OVERHEAD (SEAL_NONCE_BYTES + SEAL_TAG_BYTES)
+
+/* A key that seals and opens; lives in secret memory. Any number of threads may use one. */
+struct seal;
+
+/* info: what the derived key is for, e.g. "signpost tenant key v1" and the tenant, unambiguously.
+ * salt may be empty. ST_FAILED (no memory, the library). Free with seal_free(). */
+enum status seal_derive(const uint8_t site_key[SEAL_KEY_BYTES], struct span salt, struct span info,
+    struct seal **out, struct err *err) MUST_USE;
+void seal_free(struct seal *seal); /* NULL is fine; wipes */
+
+/* Appends nonce (random), ciphertext and tag: plain.n + SEAL_OVERHEAD octets. context is
+ * authenticated, not stored. ST_OK, ST_TOO_BIG (out), ST_FAILED. */
+enum status seal_close(struct seal *seal, struct span context, struct span plain, struct buf *out,
+    struct err *err) MUST_USE;
+
+/* room: sealed.n octets at least, in secret memory if the plain text is secret; holds nothing of
+ * it unless ST_OK. ST_OK: *plain_n_out octets. ST_DENIED: not sealed by this key for this context,
+ * or changed since. ST_INVALID: too short. ST_FAILED. */
+enum status seal_open(struct seal *seal, struct span context, struct span sealed, void *room,
+    size_t *plain_n_out, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,250 @@
+/*
+ * keystore.h - a managed store (KeyStore): tenants, domains, rules and keys, with their times, in
+ * SQLite, MySQL/MariaDB or LDAP. A backend fills struct keystore_ops; it answers what is in the
+ * store and decides nothing: who may sign with what is route.h, for all backends alike.
+ *
+ * Names are natural keys: a tenant by its name, a domain by its name (lower-case A-labels, owned by
+ * one tenant), a key by (domain, selector), used once for ever, and by its id. Times are seconds
+ * since 1970 UTC, by the store's clock. Every row has a revision, which grows with each change of
+ * it; every change makes the epoch of the whole store grow, in the same transaction.
+ *
+ * Any number of threads may ask one store. No question walks over a whole store; each is one
+ * indexed statement or search (sql/STATEMENTS, ldif/README).
+ */
+#ifndef SIGNPOST_STORE_KEYSTORE_H
+#define SIGNPOST_STORE_KEYSTORE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/span.h"
+#include "lib/base/status.h"
+#include "lib/keys/state.h"
+#include "lib/store/table.h"
+
+#define KEYSTORE_TENANT_MAX 63U     /* octets: [a-z0-9] and inside also '-', '_', '.' */
+#define KEYSTORE_DOMAIN_MAX 253U    /* octets of a domain */
+#define KEYSTORE_SELECTOR_MAX 253U  /* octets; may have dots */
+#define KEYSTORE_SUBJECT_MAX 512U   /* octets of the subject of a rule or binding */
+#define KEYSTORE_ID_MAX 64U         /* octets of a key's id: [A-Za-z0-9_-] */
+#define KEYSTORE_TEXT_MAX 65536U    /* octets of a private or public key, or a policy */
+#define KEYSTORE_NAMES_MAX 40U      /* names of one question */
+#define KEYSTORE_KEYS_MAX 64U       /* keys of one domain that are read: those that may sign */
+#define KEYSTORE_PATTERNS_MAX 1000U /* patterns of one tenant; more is ST_TOO_BIG */
+#define KEYSTORE_CHANGES_MAX 1000U  /* changes of one question */
+#define KEYSTORE_BATCH_MAX 1000U    /* changes of one transaction */
+
+struct store_tenant {
+	struct span name;
+	struct span failure; /* failure.h; may be empty */
+	bool enabled;
+	uint64_t revision;
+};
+
+struct store_domain {
+	struct span name, tenant;
+	struct span
+	    signs_as;        /* alias: signed as that domain of the same tenant; empty: as itself */
+	struct span policy;  /* name of the tenant's policy, or empty */
+	struct span failure; /* of the policy; may be empty */
+	int64_t signature_ttl_s; /* of the policy: x=; -1: as configured */
+	bool subdomains;         /* senders below it too, where nothing more specific is */
+	bool enabled;
+	uint64_t revision;
+};
+
+enum store_rule_kind {
+	STORE_RULE_ADDRESS, /* subject "user@domain", all lower case */
+	STORE_RULE_DOMAIN,  /* "domain" */
+	STORE_RULE_SUFFIX,  /* ".domain": everything below it */
+	STORE_RULE_PATTERN  /* a pattern of whole addresses (pattern.h), lower case */
+};
+
+struct store_rule {
+	enum store_rule_kind kind;
+	struct span id; /* [A-Za-z0-9_-], unique in the tenant */
+	struct span tenant, subject;
+	struct span domain;   /* signs as this one, of the same tenant */
+	struct span identity; /* i=, or empty */
+	int priority;         /* lower first, among equally specific ones; then by id */
+	bool enabled;
+	uint64_t revision;
+};
+
+struct store_key {
+	struct span id, tenant, domain, selector;
+	struct span algorithm;   /* "rsa-sha256", "ed25519-sha256" */
+	struct span public_key;  /* p=, base64; may be empty */
+	struct span private_key; /* sealedkey.h; in secret memory */
+	int bits;                /* 0: unknown */
+	uint64_t revision;       /* of private_key: what it is sealed with */
+	struct key_times times;
+};
+
+/* A session's fact and the tenant it speaks for: see tenant.h. */
+struct store_binding {
+	struct span subject, tenant;
+};
+
+struct store_policy {
+	struct span tenant, name;
+	struct span failure;
+	int64_t signature_ttl_s; /* -1: as configured */
+	struct span plan;        /* what the life cycle goes by; text, unread here */
+	uint64_t revision;
+};
+
+/* An answer: immutable, shared by counting, all spans inside it. */
+struct keystore_rows {
+	atomic_uint references;
+	uint64_t epoch; /* of the store when it was read, or before; 0: unknown */
+	struct store_tenant *tenants;
+	struct store_domain *domains;
+	struct store_rule *rules;
+	struct store_key *keys;
+	struct store_binding *bindings;
+	size_t tenant_count, domain_count, rule_count, key_count, binding_count;
+	bool address_rules; /* the domain that was asked for has rules of addresses */
+	size_t bytes;       /* of all memory it holds, for caches */
+	/* private */
+	struct keystore_chunk *chunks;
+};
+
+struct keystore_rows *keystore_rows_new(void); /* one reference */
+void keystore_rows_hold(struct keystore_rows *rows);
+void keystore_rows_release(struct keystore_rows *rows); /* NULL is fine; wipes keys */
+/* For backends, while they make an answer: a copy of row and its texts. ST_UNAVAILABLE: no secret
+ * memory for a key. Nothing may be added once the rows are shared. */
+void keystore_rows_add_tenant(struct keystore_rows *rows, const struct store_tenant *row);
+void keystore_rows_add_domain(struct keystore_rows *rows, const struct store_domain *row);
+void keystore_rows_add_rule(struct keystore_rows *rows, const struct store_rule *row);
+enum status keystore_rows_add_key(
+    struct keystore_rows *rows, const struct store_key *row, struct err *err) MUST_USE;
+void keystore_rows_add_binding(struct keystore_rows *rows, const struct store_binding *row);
+
+/* What a change did, for whoever caches. */
+struct store_change {
+	uint64_t epoch;
+	/* What was changed: "d:DOMAIN" (its row, keys, or who asks for it), "t:TENANT" (the tenant,
+	 * its policies, rules, everything of it), "b:" (bindings). */
+	char subject[KEYSTORE_DOMAIN_MAX + 3];
+};
+
+/* One change of a transaction. Which member of row counts is said by what. */
+struct keystore_write {
+	enum store_what {
+		STORE_TENANT,
+		STORE_POLICY,
+		STORE_DOMAIN,
+		STORE_RULE,
+		STORE_KEY,
+		STORE_BINDING
+	} what;
+	enum {
+		WRITE_ADD,    /* must not be there */
+		WRITE_CHANGE, /* must be there, with the revision in the row (0: any) */
+		WRITE_PUT,    /* either */
+		WRITE_REMOVE  /* must be there; a tenant or domain only when nothing hangs on it */
+	} how;
+	union {
+		struct store_tenant tenant;
+		struct store_policy policy;
+		struct store_domain domain;
+		struct store_rule rule;
+		struct store_key key;
+		struct store_binding binding;
+	} row;
+};
+
+struct keystore;
+
+struct keystore_ops {
+	const char *scheme; /* "sqlite", "mysql", "ldap", "ldaps", "ldapi" */
+	/* value: what follows "scheme:". A server that does not answer is ST_OK; everything then
+	 * says ST_UNAVAILABLE. Sets store->state and store->where. write: opened for an
+	 * administrator, not for signing. */
+	enum status (*open)(struct keystore *store, struct span value, bool write, struct err *err);
+	void (*close)(struct keystore *store);
+
+	/* names[0]: the domain of a sender; the others: its parents. Rows of domains with these
+	 * names, of their tenants; rules of domains for names[0], of suffixes for "."names[1..];
+	 * address_rules. ST_OK also with no rows at all. */
+	enum status (*senders)(struct keystore *store, const struct span *names, size_t count,
+	    struct keystore_rows **out, struct err *err);
+	/* Rules of this address. */
+	enum status (*address)(struct keystore *store, struct span address,
+	    struct keystore_rows **out, struct err *err);
+	/* Rules of patterns of this tenant, by priority and id. ST_TOO_BIG. */
+	enum status (*patterns)(struct keystore *store, struct span tenant,
+	    struct keystore_rows **out, struct err *err);
+	/* The row of this domain, of its tenant (policy joined), and those keys of it that have
+	 * been active and are not revoked, newest first. */
+	enum status (*keys)(struct keystore *store, struct span domain, struct keystore_rows **out,
+	    struct err *err);
+	/* Bindings of these subjects, in any order. */
+	enum status (*bindings)(struct keystore *store, const struct span *subjects, size_t count,
+	    struct keystore_rows **out, struct err *err);
+	/* Changes after the epoch since, oldest first, at most max. *epoch_out: of the store now.
+	 * ST_TOO_BIG: there are more, or the list does not go back so far: take everything for
+	 * changed. */
+	enum status (*changes)(struct keystore *store, uint64_t since, size_t max,
+	    struct store_change *out, size_t *count_out, uint64_t *epoch_out, struct err *err);
+	/* The store's clock. */
+	enum status (*now)(struct keystore *store, int64_t *utc_s_out, struct err *err);
+
+	/* For administrators; NULL where the backend cannot. */
+	/* Makes or migrates the schema. ST_OK: *from_out, *to_out are the versions (0: none). */
+	enum status (*migrate)(struct keystore *store, int *from_out, int *to_out, struct err *err);
+	/* All of the changes or none. *at_out: the one that failed. ST_OK; ST_ABSENT, ST_DENIED
+	 * (there already, another revision, another tenant's, something hangs on it), ST_INVALID
+	 * (a value that cannot be), ST_UNAVAILABLE. */
+	enum status (*apply)(struct keystore *store, const struct keystore_write *writes,
+	    size_t count, size_t *at_out, struct err *err);
+	/* The next rows of a kind in the order of their names, behind after (empty: from the
+	 * beginning): tenants, domains, rules, keys (all states; after: "domain selector"),
+	 * at most max. No rows: the end. */
+	enum status (*list)(struct keystore *store, enum store_what what, struct span after,
+	    size_t max, struct keystore_rows **out, struct err *err);
+};
+
+struct keystore {
+	const struct keystore_ops *ops;
+	char *where;                           /* for messages: neither user nor password; owned */
+	void *state;                           /* the backend's */
+	const struct table_settings *settings; /* valid during open(); NULL: the defaults */
+};
+
+struct keystore_registry {
+	const struct keystore_ops *const *ops;
+	size_t count;
+	const struct table_settings *settings; /* NULL: the defaults */
+};
+
+/* spec: "sqlite:/path", "mysql://...", "ldap://..." ST_INVALID: unknown, not built, malformed.
+ * Free with keystore_close(). */
+enum status keystore_open(const struct keystore_registry *registry, const char *spec, bool write,
+    struct keystore **out, struct err *err) MUST_USE;
+void keystore_close(struct keystore *store); /* NULL is fine */
+
+/* The questions above. ST_OK: release *out. ST_UNAVAILABLE. ST_INVALID: a row cannot be used; it is
+ * named. Nobody answers ST_ABSENT: no rows are an answer. A name that no row can have (too long,
+ * a NUL, not UTF-8) is answered with no rows, without asking. */
+enum status keystore_senders(struct keystore *store, const struct span *names, size_t count,
+    struct keystore_rows **out, struct err *err) MUST_USE;
+enum status keystore_address(struct keystore *store, struct span address,
+    struct keystore_rows **out, struct err *err) MUST_USE;
+enum status keystore_patterns(struct keystore *store, struct span tenant,
+    struct keystore_rows **out, struct err *err) MUST_USE;
+enum status keystore_keys(struct keystore *store, struct span domain, struct keystore_rows **out,
+    struct err *err) MUST_USE;
+enum status keystore_bindings(struct keystore *store, const struct span *subjects, size_t count,
+    struct keystore_rows **out, struct err *err) MUST_USE;
+enum status keystore_changes(struct keystore *store, uint64_t since, size_t max,
+    struct store_change *out, size_t *count_out, uint64_t *epoch_out, struct err *err) MUST_USE;
+
+/* Is the row one that a store may hold (lengths, letters, names)? ST_INVALID names the field. Every
+ * backend asks before it writes; route.c and the tools ask about what they read. */
+enum status keystore_write_check(const struct keystore_write *write, struct err *err) MUST_USE;
+
+#endif

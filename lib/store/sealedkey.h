@@ -1,0 +1,38 @@
+/*
+ * sealedkey.h - a private key at rest: "spk1:VERSION:BASE64", sealed under the tenant's key and
+ * bound to tenant, domain, selector, id and revision. A row that was copied to another tenant,
+ * renamed, or put into a newer row does not open.
+ */
+#ifndef SIGNPOST_STORE_SEALEDKEY_H
+#define SIGNPOST_STORE_SEALEDKEY_H
+
+#include "lib/store/sitekey.h"
+
+#define SEALEDKEY_PREFIX "spk1:"
+#define SEALEDKEY_TEXT_MAX 65536U /* octets of the text */
+
+/* Whose key it is. domain: A-labels; both names in lower case or lower-cased here. */
+struct sealedkey_owner {
+	struct span tenant, domain, selector, id;
+	uint64_t revision;
+};
+
+enum sealedkey_form { SEALEDKEY_SEALED, SEALEDKEY_PLAIN, SEALEDKEY_EMPTY, SEALEDKEY_UNKNOWN };
+
+/* What a text is, by its beginning: sealed, or PEM or base64 of DER (plain), or nothing. */
+enum sealedkey_form sealedkey_form(struct span text);
+/* The site key version a sealed text names. ST_INVALID. */
+enum status sealedkey_version(struct span text, uint32_t *version_out, struct err *err) MUST_USE;
+
+/* Appends the sealed text of plain (PEM or DER of a private key) under the current version. */
+enum status sealedkey_close(struct sitekey *sitekey, const struct sealedkey_owner *owner,
+    struct span plain, struct buf *out, struct err *err) MUST_USE;
+
+/* ST_OK: *plain_out (secret_free) has *n_out octets and a NUL. ST_ABSENT: sitekey is NULL or has
+ * no such version (it is refreshed once before that is said); the sentence says which version and
+ * which file. ST_DENIED: not the key of this owner and revision, or changed. ST_INVALID:
+ * malformed. */
+enum status sealedkey_open(struct sitekey *sitekey, const struct sealedkey_owner *owner,
+    struct span text, char **plain_out, size_t *n_out, struct err *err) MUST_USE;
+
+#endif
