@@ -1,5 +1,6 @@
 # Unit tests of lib/store and the flat backends.
-STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBBASE) $(BACKENDS_LIBS)
+STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(BACKENDS_LIBS) \
+	$(OPENSSL_LIBS) -lpthread
 EXTRA_DIST += tests/unit/store_help.h
 if CMOCKA
 STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/unit/test_store_signing \
