@@ -243,6 +243,10 @@ enum status keystore_bindings(struct keystore *store, const struct span *subject
 enum status keystore_changes(struct keystore *store, uint64_t since, size_t max,
     struct store_change *out, size_t *count_out, uint64_t *epoch_out, struct err *err) MUST_USE;
 
+/* Names that a row may have: see the limits above. Lower case only. */
+bool keystore_tenant_is_valid(struct span name);
+bool keystore_domain_is_valid(struct span name); /* selectors too */
+
 /* Is the row one that a store may hold (lengths, letters, names)? ST_INVALID names the field. Every
  * backend asks before it writes; route.c and the tools ask about what they read. */
 enum status keystore_write_check(const struct keystore_write *write, struct err *err) MUST_USE;
