@@ -2,7 +2,7 @@ noinst_LIBRARIES += backends/libbackends.a
 backends_libbackends_a_SOURCES = \
 	backends/breaker.c backends/breaker.h \
 	backends/csl.c \
-	backends/dsn.c backends/dsn.h \
+	backends/dsn.c backends/dsn.h backends/dsn_preset.c \
 	backends/file.c \
 	backends/ldap_url.c backends/ldap_url.h \
 	backends/refile.c \

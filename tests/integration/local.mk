@@ -36,6 +36,7 @@ EXTRA_DIST += \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_ldap.py \
 	tests/integration/test_many_connections.py \
+	tests/integration/test_presets.py \
 	tests/integration/test_postfix.py \
 	tests/integration/test_postfix_verify.py \
 	tests/integration/test_sendmail.py \
