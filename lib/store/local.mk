@@ -11,6 +11,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keytable.c lib/store/keytable.h \
 	lib/store/list.c lib/store/list.h \
 	lib/store/pattern.c lib/store/pattern.h \
+	lib/store/pattern_cache.c lib/store/pattern_cache.h \
+	lib/store/route.c lib/store/route.h lib/store/route_choose.c lib/store/route_choose.h \
 	lib/store/rows.c lib/store/rows.h \
 	lib/store/sealedkey.c lib/store/sealedkey.h \
 	lib/store/signing.c lib/store/signing.h \
@@ -18,6 +20,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/sitekey_tenants.c lib/store/sitekey_text.c \
 	lib/store/slurp.c lib/store/slurp.h \
 	lib/store/table.c lib/store/table.h \
+	lib/store/tenant.c lib/store/tenant.h \
 	lib/store/watch.c lib/store/watch.h
 LIBSTORE = lib/store/libstore.a
 lib_store_libstore_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)
