@@ -124,6 +124,7 @@ decision_by_store(struct deciding *d)
 	struct route_question question = {.user = d->request->user,
 	    .domain = d->request->domain,
 	    .required = d->rules->require_tenant,
+	    .patterns = d->rules->patterns,
 	    .now_utc = d->rules->fixed_time_utc >= 0 ? d->rules->fixed_time_utc : clock_utc_s()};
 	struct err err = ERR_NONE;
 	enum status status;

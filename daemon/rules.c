@@ -16,6 +16,7 @@
 #include "lib/base/mem.h"
 #include "lib/store/cached_keystore.h"
 #include "lib/store/keytable.h"
+#include "lib/store/pattern_cache.h"
 
 static enum status
 open_table(const struct conf *conf, enum conf_parameter parameter, unsigned flags,
@@ -73,7 +74,7 @@ static const struct opening openings[] = {
     {CONF_MTA, 0, offsetof(struct rules, mta)},
     {CONF_DONT_SIGN_MAIL_TO, TABLE_ICASE, offsetof(struct rules, dont_sign)},
     {CONF_TRUST_SIGNATURES_FROM, TABLE_ICASE, offsetof(struct rules, trusted)},
-    {CONF_TENANT_MAP, TABLE_VALUE_NEEDED, offsetof(struct rules, tenant_map)},
+    {CONF_TENANT_MAP, TABLE_ICASE | TABLE_VALUE_NEEDED, offsetof(struct rules, tenant_map)},
 };
 
 /* The KeyStore, and the cache in front of it. */
@@ -92,6 +93,7 @@ open_store(const struct conf *conf, struct rules *rules, struct err *err)
 
 	if (spec == NULL)
 		return ST_OK;
+	rules->patterns = pattern_cache_new();
 	status = keystore_open(backend_keystores_for(conf, &settings), spec, false, &store, err);
 	if (status == ST_OK && config.bytes_max > 0)
 		return cached_keystore_new(store, &config, &rules->store, err);
@@ -227,6 +229,7 @@ rules_close(struct rules *rules)
 	table_close(rules->trusted);
 	table_close(rules->tenant_map);
 	keystore_close(rules->store);
+	pattern_cache_free(rules->patterns);
 	list_free(&rules->macros);
 	mem_free(rules->key_file);
 	mem_free(rules->selector);
