@@ -40,6 +40,7 @@ EXTRA_DIST += \
 	tests/integration/test_many_connections.py \
 	tests/integration/test_presets.py \
 	tests/integration/test_postfix.py \
+	tests/integration/test_replica.py \
 	tests/integration/test_postfix_verify.py \
 	tests/integration/test_sendmail.py \
 	tests/integration/test_sendmail_verify.py \
