@@ -1,5 +1,8 @@
 noinst_LIBRARIES += lib/store/libstore.a
 lib_store_libstore_a_SOURCES = \
+	lib/store/cache.c lib/store/cache.h lib/store/cache_private.h \
+	lib/store/cache_flight.c \
+	lib/store/cache_shard.c \
 	lib/store/flat.c lib/store/flat.h \
 	lib/store/hostlist.c lib/store/hostlist.h \
 	lib/store/keyfile.c lib/store/keyfile.h \
