@@ -3,6 +3,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/cache.c lib/store/cache.h lib/store/cache_private.h \
 	lib/store/cache_flight.c \
 	lib/store/cache_shard.c \
+	lib/store/cached_table.c lib/store/cached_table.h \
 	lib/store/flat.c lib/store/flat.h \
 	lib/store/hostlist.c lib/store/hostlist.h \
 	lib/store/keyfile.c lib/store/keyfile.h \
