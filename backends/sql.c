@@ -390,4 +390,5 @@ const struct table_ops dsn_table_ops = {
     .lookup_many = sql_lookup_many,
     .close = sql_close,
     .no_walk = "a table of a database is not listed; write csl: or file: here",
+    .distant = true,
 };

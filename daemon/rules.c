@@ -15,8 +15,22 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/store/cached_keystore.h"
+#include "lib/store/cached_table.h"
 #include "lib/store/keytable.h"
 #include "lib/store/pattern_cache.h"
+
+/* What is read from a server is kept for a while, unless CacheTTL is 0. */
+static struct table *
+behind_cache(const struct conf *conf, struct table *table)
+{
+	const struct cached_table_config config = {
+	    .bytes_max = (size_t)conf_int(conf, CONF_CACHE_SIZE),
+	    .fresh_ms = conf_int(conf, CONF_CACHE_TTL) * 1000,
+	    .absent_ms = conf_int(conf, CONF_CACHE_NEGATIVE_TTL) * 1000,
+	    .stale_ms = conf_int(conf, CONF_CACHE_STALE_TTL) * 1000};
+
+	return config.fresh_ms == 0 ? table : cached_table_new(table, &config);
+}
 
 static enum status
 open_table(const struct conf *conf, enum conf_parameter parameter, unsigned flags,
@@ -30,9 +44,11 @@ open_table(const struct conf *conf, enum conf_parameter parameter, unsigned flag
 		return ST_OK;
 	status = table_open(
 	    backend_registry_for(conf, &settings), conf_name(parameter), spec, flags, out, err);
-	if (status == ST_OK)
-		table_report_log(*out);
-	return status;
+	if (status != ST_OK)
+		return status;
+	table_report_log(*out);
+	*out = behind_cache(conf, *out);
+	return ST_OK;
 }
 
 static enum status
