@@ -5,7 +5,8 @@ EXTRA_DIST += tests/unit/store_help.h
 if CMOCKA
 STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/unit/test_store_signing \
 	tests/unit/test_store_hostlist tests/unit/test_store_keyfile tests/unit/test_store_watch \
-	tests/unit/test_store_ldap tests/unit/test_store_dsn
+	tests/unit/test_store_ldap tests/unit/test_store_dsn tests/unit/test_sealedkey tests/unit/test_sitekey \
+	tests/unit/test_failure tests/unit/test_keystate
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 tests_unit_test_store_tables_SOURCES = tests/unit/test_store_tables.c
@@ -24,5 +25,13 @@ tests_unit_test_store_dsn_SOURCES = tests/unit/test_store_dsn.c
 tests_unit_test_store_dsn_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_watch_SOURCES = tests/unit/test_store_watch.c
 tests_unit_test_store_watch_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_sealedkey_SOURCES = tests/unit/test_sealedkey.c
+tests_unit_test_sealedkey_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_sitekey_SOURCES = tests/unit/test_sitekey.c
+tests_unit_test_sitekey_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_failure_SOURCES = tests/unit/test_failure.c
+tests_unit_test_failure_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_keystate_SOURCES = tests/unit/test_keystate.c
+tests_unit_test_keystate_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 endif
 include tests/conformance/local.mk
