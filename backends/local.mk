@@ -5,7 +5,6 @@ backends_libbackends_a_SOURCES = \
 	backends/dsn.c backends/dsn.h \
 	backends/file.c \
 	backends/ldap_url.c backends/ldap_url.h \
-	backends/pattern.c backends/pattern.h \
 	backends/refile.c \
 	backends/registry.c backends/registry.h \
 	backends/settings.c backends/settings.h \

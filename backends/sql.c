@@ -174,33 +174,6 @@ ask_slots(struct sql_table *sql, struct question *q, const struct span *slots, s
 
 /* ---- keys ---- */
 
-/* No text of a server holds a NUL or octets that are not UTF-8: such a key is in no row. */
-static bool
-is_text(struct span key)
-{
-	unsigned char least = 0x80, most = 0xbf; /* of the next octet of a character */
-	size_t more = 0;
-
-	for (size_t i = 0; i < key.n; i++) {
-		unsigned char c = (unsigned char)key.p[i];
-
-		if (more > 0) {
-			if (c < least || c > most)
-				return false;
-			more--;
-			least = 0x80;
-			most = 0xbf;
-		} else if (c == 0 || (c >= 0x80 && c < 0xc2) || c > 0xf4) {
-			return false;
-		} else if (c >= 0xc2) {
-			more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-			least = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-			most = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-		}
-	}
-	return more == 0;
-}
-
 /* Keys from *at on, as they are written and, where case does not matter, in lower case: an index of
  * the server finds both, which it would not if the column were folded. As many as fit. */
 static size_t
@@ -211,8 +184,8 @@ fill_slots(const struct question *q, size_t *at, struct span slots[SQL_SLOTS], c
 	for (; *at < q->count && n + 2 <= SQL_SLOTS; ++*at, room += TABLE_KEY_MAX) {
 		struct span key = q->keys[*at], folded = keyindex_fold(key, true, room);
 
-		if (!is_text(key))
-			continue;
+		if (!span_is_text(key))
+			continue; /* no text of a server is such: the key is in no row */
 		slots[n++] = key;
 		if ((q->table->flags & TABLE_ICASE) != 0 && !span_eq(folded, key))
 			slots[n++] = folded;

@@ -185,3 +185,29 @@ span_hash(struct span s, const uint8_t key[16])
 		sip_round(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
+
+bool
+span_is_text(struct span s)
+{
+	unsigned char least = 0x80, most = 0xbf; /* of the next octet of a character */
+	size_t more = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (more > 0) {
+			if (c < least || c > most)
+				return false;
+			more--;
+			least = 0x80;
+			most = 0xbf;
+		} else if (c == 0 || (c >= 0x80 && c < 0xc2) || c > 0xf4) {
+			return false;
+		} else if (c >= 0xc2) {
+			more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+			least = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+			most = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+		}
+	}
+	return more == 0;
+}

@@ -128,6 +128,9 @@ char *span_dup_lower(struct span s);
 /* Decimal digits only, no sign, no blanks, at most max. */
 bool span_number(struct span s, uint64_t max, uint64_t *value_out);
 
+/* UTF-8 (RFC 3629) without a NUL. */
+bool span_is_text(struct span s);
+
 /* SipHash-2-4 (64 bit) of s under a 16-octet key: for tables whose keys a peer may choose. */
 uint64_t span_hash(struct span s, const uint8_t key[16]);
 

@@ -6,8 +6,10 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keyfile.c lib/store/keyfile.h \
 	lib/store/keysafe.c \
 	lib/store/keyindex.c lib/store/keyindex.h \
+	lib/store/keystore.c lib/store/keystore.h lib/store/keystore_check.c lib/store/keystore_rows.c \
 	lib/store/keytable.c lib/store/keytable.h \
 	lib/store/list.c lib/store/list.h \
+	lib/store/pattern.c lib/store/pattern.h \
 	lib/store/rows.c lib/store/rows.h \
 	lib/store/sealedkey.c lib/store/sealedkey.h \
 	lib/store/signing.c lib/store/signing.h \
@@ -17,3 +19,4 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/table.c lib/store/table.h \
 	lib/store/watch.c lib/store/watch.h
 LIBSTORE = lib/store/libstore.a
+lib_store_libstore_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)

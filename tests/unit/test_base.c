@@ -61,6 +61,22 @@ test_span_cutting(void **state)
 
 /* The vector of the SipHash paper: key 00..0f, input 00..0e. */
 static void
+test_span_is_text(void **state)
+{
+	static const char *const good[] = {"", "plain", "\xc3\xa9", "\xe3\x81\x82",
+	    "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\x01"};
+	static const char *const bad[] = {"\x80", "\xc3", "\xc3\x28", "\xc0\x80", "\xe0\x9f\xbf",
+	    "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xff", "a\xe3\x81"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(span_is_text(span_str(good[i])));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(span_is_text(span_str(bad[i])));
+	assert_false(span_is_text(SPAN_LIT("a\0b")));
+}
+
+static void
 test_span_hash_vector(void **state)
 {
 	uint8_t key[16];
@@ -134,6 +150,7 @@ main(void)
 	    cmocka_unit_test(test_buf_stops_at_its_maximum),
 	    cmocka_unit_test(test_span_cutting),
 	    cmocka_unit_test(test_span_hash_vector),
+	    cmocka_unit_test(test_span_is_text),
 	    cmocka_unit_test(test_arena_is_bounded),
 	    cmocka_unit_test(test_secret_sizes_and_wiping),
 	};

@@ -1,0 +1,163 @@
+/*
+ * keystore.c - the front of every key store: chooses the backend and passes questions on.
+ * Called by the keeper's threads through route.c and tenant.c, and by the tools.
+ * It must never turn "could not ask" into "no rows", nor put a specification (it may hold a
+ * password) into a message.
+ */
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/store/keystore.h"
+
+static const struct keystore_ops *
+registry_find(const struct keystore_registry *registry, struct span scheme)
+{
+	for (size_t i = 0; i < registry->count; i++)
+		if (span_ieq_str(scheme, registry->ops[i]->scheme))
+			return registry->ops[i];
+	return NULL;
+}
+
+/* Only what stands in front of ':' is shown. */
+static enum status
+refuse_scheme(struct span scheme, bool has_scheme, struct err *err)
+{
+	if (!has_scheme)
+		err_set(err,
+		    "KeyStore: no kind of store; write sqlite:/PATH, mysql://... or ldap://...");
+	else
+		err_set(err,
+		    "KeyStore: \"%.*s\" is no kind of store of this build; it knows sqlite, mysql "
+		    "and ldap, each when it is built with its library",
+		    scheme.n > 32 ? 32 : (int)scheme.n, scheme.p);
+	return ST_INVALID;
+}
+
+enum status
+keystore_open(const struct keystore_registry *registry, const char *spec, bool write,
+    struct keystore **out, struct err *err)
+{
+	struct span rest = span_trim(span_str(spec)), scheme;
+	bool has_scheme = span_cut(&rest, ':', &scheme);
+	const struct keystore_ops *ops = has_scheme ? registry_find(registry, scheme) : NULL;
+	struct keystore *store;
+	enum status status;
+
+	*out = NULL;
+	if (ops == NULL)
+		return refuse_scheme(scheme, has_scheme, err);
+	store = mem_zalloc(1, sizeof(*store));
+	store->ops = ops;
+	store->settings = registry->settings;
+	status = ops->open(store, rest, write, err);
+	store->settings = NULL;
+	if (status != ST_OK) {
+		err_prefix(err, "KeyStore");
+		mem_free(store->where);
+		mem_free(store);
+		return status;
+	}
+	if (store->where == NULL)
+		store->where = mem_strdup(ops->scheme);
+	*out = store;
+	return ST_OK;
+}
+
+void
+keystore_close(struct keystore *store)
+{
+	if (store == NULL)
+		return;
+	store->ops->close(store);
+	mem_free(store->where);
+	mem_free(store);
+}
+
+/* ---- questions ---- */
+
+static enum status
+nothing(struct keystore_rows **out)
+{
+	*out = keystore_rows_new();
+	return ST_OK;
+}
+
+static bool
+may_be_subject(struct span text)
+{
+	return text.n > 0 && text.n <= KEYSTORE_SUBJECT_MAX && span_is_text(text);
+}
+
+enum status
+keystore_senders(struct keystore *store, const struct span *names, size_t count,
+    struct keystore_rows **out, struct err *err)
+{
+	*out = NULL;
+	if (count > KEYSTORE_NAMES_MAX) {
+		err_set(err, "%s: more than %u names in one question", store->where,
+		    KEYSTORE_NAMES_MAX);
+		return ST_TOO_BIG;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (!keystore_domain_is_valid(names[i]))
+			return nothing(out);
+	return count == 0 ? nothing(out) : store->ops->senders(store, names, count, out, err);
+}
+
+enum status
+keystore_address(
+    struct keystore *store, struct span address, struct keystore_rows **out, struct err *err)
+{
+	*out = NULL;
+	if (!may_be_subject(address))
+		return nothing(out);
+	return store->ops->address(store, address, out, err);
+}
+
+enum status
+keystore_patterns(
+    struct keystore *store, struct span tenant, struct keystore_rows **out, struct err *err)
+{
+	*out = NULL;
+	if (!keystore_tenant_is_valid(tenant))
+		return nothing(out);
+	return store->ops->patterns(store, tenant, out, err);
+}
+
+enum status
+keystore_keys(
+    struct keystore *store, struct span domain, struct keystore_rows **out, struct err *err)
+{
+	*out = NULL;
+	if (!keystore_domain_is_valid(domain))
+		return nothing(out);
+	return store->ops->keys(store, domain, out, err);
+}
+
+enum status
+keystore_bindings(struct keystore *store, const struct span *subjects, size_t count,
+    struct keystore_rows **out, struct err *err)
+{
+	struct span asked[KEYSTORE_NAMES_MAX];
+	size_t n = 0;
+
+	*out = NULL;
+	if (count > KEYSTORE_NAMES_MAX) {
+		err_set(err, "%s: more than %u subjects in one question", store->where,
+		    KEYSTORE_NAMES_MAX);
+		return ST_TOO_BIG;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (may_be_subject(subjects[i]))
+			asked[n++] = subjects[i];
+	return n == 0 ? nothing(out) : store->ops->bindings(store, asked, n, out, err);
+}
+
+enum status
+keystore_changes(struct keystore *store, uint64_t since, size_t max, struct store_change *out,
+    size_t *count_out, uint64_t *epoch_out, struct err *err)
+{
+	*count_out = 0;
+	*epoch_out = 0;
+	return store->ops->changes(store, since, max, out, count_out, epoch_out, err);
+}

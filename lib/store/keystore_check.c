@@ -1,0 +1,246 @@
+/*
+ * keystore_check.c - what the rows of a key store may look like.
+ * Asked before anything is written, and about what was read from a store that others can write.
+ * It must never let a name through that could be taken for another one.
+ */
+#include <string.h>
+
+#include "lib/store/keystore.h"
+
+#define LABEL_MAX 63U
+#define PRIORITY_MAX 1000000
+#define FAILURE_TEXT_BYTES_MAX 1024U
+#define SIGNATURE_TTL_S_MAX (366 * 86400)
+
+static bool
+lower_or_digit(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+bool
+keystore_tenant_is_valid(struct span name)
+{
+	if (name.n == 0 || name.n > KEYSTORE_TENANT_MAX || !lower_or_digit(name.p[0]) ||
+	    !lower_or_digit(name.p[name.n - 1]))
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if (!lower_or_digit(name.p[i]) && strchr("-_.", name.p[i]) == NULL)
+			return false;
+	return span_find(name, '\0') == SIZE_MAX;
+}
+
+bool
+keystore_domain_is_valid(struct span name)
+{
+	size_t label = 0;
+
+	if (name.n == 0 || name.n > KEYSTORE_DOMAIN_MAX)
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+
+		if (c == '.' && label > 0)
+			label = 0;
+		else if ((!lower_or_digit(c) && c != '-' && c != '_') || ++label > LABEL_MAX)
+			return false;
+	}
+	return label > 0;
+}
+
+static bool
+id_is_valid(struct span id)
+{
+	if (id.n == 0 || id.n > KEYSTORE_ID_MAX)
+		return false;
+	for (size_t i = 0; i < id.n; i++)
+		if (!lower_or_digit(ascii_lower(id.p[i])) && id.p[i] != '-' && id.p[i] != '_')
+			return false;
+	return true;
+}
+
+static enum status
+refuse(struct err *err, const char *field, struct span value, const char *want)
+{
+	err_set(err, "%s \"%.*s\" %s", field, value.n > 80 ? 80 : (int)value.n,
+	    value.n == 0 ? "" : value.p, want);
+	return ST_INVALID;
+}
+
+static enum status
+check_tenant(struct span name, struct err *err)
+{
+	return keystore_tenant_is_valid(name)
+		   ? ST_OK
+		   : refuse(err, "tenant", name,
+			 "is no name of a tenant (a-z, 0-9, and inside also '-', '_' and '.'; at "
+			 "most 63 octets)");
+}
+
+static enum status
+check_domain(const char *field, struct span name, struct err *err)
+{
+	return keystore_domain_is_valid(name) ? ST_OK
+					      : refuse(err, field, name,
+						    "is no domain (lower case, A-labels, no dot at "
+						    "the end, at most 253 octets)");
+}
+
+static enum status
+check_text(const char *field, struct span text, size_t max, struct err *err)
+{
+	if (text.n <= max && span_is_text(text))
+		return ST_OK;
+	err_set(err, "%s: %zu octets, at most %zu of UTF-8 without NUL can be kept", field, text.n,
+	    max);
+	return ST_INVALID;
+}
+
+static enum status
+check_ttl(int64_t ttl_s, struct err *err)
+{
+	if (ttl_s >= -1 && ttl_s <= SIGNATURE_TTL_S_MAX)
+		return ST_OK;
+	err_set(err, "signature_ttl %lld: -1 (as configured), 0 (none) or up to %d seconds",
+	    (long long)ttl_s, SIGNATURE_TTL_S_MAX);
+	return ST_INVALID;
+}
+
+static enum status
+check_domain_row(const struct store_domain *row, struct err *err)
+{
+	enum status status = check_domain("domain", row->name, err);
+
+	if (status == ST_OK)
+		status = check_tenant(row->tenant, err);
+	if (status == ST_OK && row->signs_as.n > 0)
+		status = check_domain("signs_as", row->signs_as, err);
+	if (status == ST_OK && span_eq(row->signs_as, row->name))
+		status = refuse(err, "signs_as", row->signs_as, "is the domain itself");
+	if (status == ST_OK && row->policy.n > 0 && !keystore_tenant_is_valid(row->policy))
+		status = refuse(err, "policy", row->policy, "is no name of a policy");
+	return status;
+}
+
+static bool
+lower_text(struct span text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] != ascii_lower(text.p[i]) || (unsigned char)text.p[i] <= ' ')
+			return false;
+	return true;
+}
+
+static enum status
+check_subject(const struct store_rule *row, struct err *err)
+{
+	struct span subject = row->subject;
+	size_t at = span_rfind(subject, '@');
+
+	if (subject.n == 0 || subject.n > KEYSTORE_SUBJECT_MAX || !span_is_text(subject) ||
+	    !lower_text(subject))
+		return refuse(err, "subject", subject,
+		    "is empty, too long, not in lower case, or has blanks or control characters");
+	switch (row->kind) {
+	case STORE_RULE_ADDRESS:
+		if (at == SIZE_MAX || !keystore_domain_is_valid(span_from(subject, at + 1)))
+			return refuse(err, "subject", subject, "is no address (user@domain)");
+		return ST_OK;
+	case STORE_RULE_DOMAIN:
+		return check_domain("subject", subject, err);
+	case STORE_RULE_SUFFIX:
+		if (subject.p[0] != '.' || !keystore_domain_is_valid(span_from(subject, 1)))
+			return refuse(err, "subject", subject, "is no suffix (.domain)");
+		return ST_OK;
+	case STORE_RULE_PATTERN:
+		return ST_OK;
+	}
+	return refuse(err, "rule", row->id, "has no kind that exists");
+}
+
+static enum status
+check_rule(const struct store_rule *row, struct err *err)
+{
+	enum status status = check_tenant(row->tenant, err);
+
+	if (status == ST_OK && !id_is_valid(row->id))
+		status = refuse(err, "rule", row->id, "is no id (letters, digits, '-', '_')");
+	if (status == ST_OK)
+		status = check_subject(row, err);
+	if (status == ST_OK)
+		status = check_domain("domain", row->domain, err);
+	if (status == ST_OK)
+		status = check_text("identity", row->identity, KEYSTORE_SUBJECT_MAX, err);
+	if (status == ST_OK && (row->priority < -PRIORITY_MAX || row->priority > PRIORITY_MAX))
+		status = refuse(err, "rule", row->id, "has a priority beyond a million");
+	return status;
+}
+
+static enum status
+check_key(const struct store_key *row, struct err *err)
+{
+	enum status status = check_tenant(row->tenant, err);
+
+	if (status == ST_OK)
+		status = check_domain("domain", row->domain, err);
+	if (status == ST_OK && !keystore_domain_is_valid(row->selector))
+		status = refuse(err, "selector", row->selector, "is no selector (lower case)");
+	if (status == ST_OK && !id_is_valid(row->id))
+		status = refuse(err, "key", row->id, "is no id (letters, digits, '-', '_')");
+	if (status == ST_OK && !span_eq_str(row->algorithm, "rsa-sha256") &&
+	    !span_eq_str(row->algorithm, "ed25519-sha256"))
+		status =
+		    refuse(err, "algorithm", row->algorithm, "is not rsa-sha256 or ed25519-sha256");
+	if (status == ST_OK)
+		status = check_text("public_key", row->public_key, KEYSTORE_TEXT_MAX, err);
+	if (status == ST_OK)
+		status = check_text("private_key", row->private_key, KEYSTORE_TEXT_MAX, err);
+	return status;
+}
+
+static enum status
+check_policy(const struct store_policy *row, struct err *err)
+{
+	enum status status = check_tenant(row->tenant, err);
+
+	if (status == ST_OK && !keystore_tenant_is_valid(row->name))
+		status = refuse(err, "policy", row->name, "is no name of a policy");
+	if (status == ST_OK)
+		status = check_text("failure", row->failure, FAILURE_TEXT_BYTES_MAX, err);
+	if (status == ST_OK)
+		status = check_text("plan", row->plan, KEYSTORE_TEXT_MAX, err);
+	return status == ST_OK ? check_ttl(row->signature_ttl_s, err) : status;
+}
+
+enum status
+keystore_write_check(const struct keystore_write *write, struct err *err)
+{
+	enum status status;
+
+	switch (write->what) {
+	case STORE_TENANT:
+		status = check_tenant(write->row.tenant.name, err);
+		return status != ST_OK ? status
+				       : check_text("failure", write->row.tenant.failure,
+					     FAILURE_TEXT_BYTES_MAX, err);
+	case STORE_POLICY:
+		return check_policy(&write->row.policy, err);
+	case STORE_DOMAIN:
+		return check_domain_row(&write->row.domain, err);
+	case STORE_RULE:
+		return check_rule(&write->row.rule, err);
+	case STORE_KEY:
+		return check_key(&write->row.key, err);
+	case STORE_BINDING:
+		status = check_tenant(write->row.binding.tenant, err);
+		if (status == ST_OK &&
+		    (write->row.binding.subject.n == 0 || !lower_text(write->row.binding.subject)))
+			status = refuse(err, "subject", write->row.binding.subject,
+			    "is empty, not in lower case, or has blanks");
+		return status != ST_OK ? status
+				       : check_text("subject", write->row.binding.subject,
+					     KEYSTORE_SUBJECT_MAX, err);
+	}
+	err_set(err, "no such kind of row");
+	return ST_INVALID;
+}
