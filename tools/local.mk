@@ -22,7 +22,7 @@ tools_signpost_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIB
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) \
 	$(UNBOUND_LIBS) -lpthread
 TOOL_TESTS = tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \
-	tests/tools/test_sealing.py tests/tools/test_testkey.py tests/tools/test_testmsg.py
+	tests/tools/test_sealing.py tests/tools/test_store.py tests/tools/test_testkey.py tests/tools/test_testmsg.py
 check_PROGRAMS += tests/tools/seal_driver
 tests_tools_seal_driver_SOURCES = tests/tools/seal_driver.c
 tests_tools_seal_driver_LDADD = $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) -lpthread

@@ -196,6 +196,9 @@ take_rule(struct store_line *line, const struct span *w, struct err *err)
 	line->write.row.rule = rule;
 	if (rule.kind == STORE_RULE_PATTERN && pattern_kind(rule.subject) == PATTERN_REGEX)
 		status = pattern_regex_compile(rule.subject, true, &regex, err);
+	if (status != ST_OK)
+		err_prefix(err, "pattern \"%.*s\"", rule.subject.n > 80 ? 80 : (int)rule.subject.n,
+		    rule.subject.p);
 	pattern_regex_free(regex);
 	return status;
 }

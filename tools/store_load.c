@@ -179,6 +179,12 @@ try_again(struct load *load, struct item *item)
 	return status;
 }
 
+static bool
+gives_up(const struct load *load)
+{
+	return load->tool.strict && load->failed > 0;
+}
+
 static enum status
 flush(struct load *load)
 {
@@ -187,7 +193,7 @@ flush(struct load *load)
 
 	if (count > 0)
 		status = write_batch(load);
-	for (size_t i = 0; i < count && status == ST_OK; i++)
+	for (size_t i = 0; i < count && status == ST_OK && !gives_up(load); i++)
 		if (load->items[i].refused)
 			status = try_again(load, &load->items[i]);
 	free_items(load, count);
@@ -300,11 +306,11 @@ read_list(struct load *load, FILE *from)
 		/* A bad line was told. */
 		if (status == ST_INVALID)
 			status = ST_OK;
-		if (status != ST_OK || (load->tool.strict && load->failed > 0))
+		if (status != ST_OK || gives_up(load))
 			break;
 		if (load->batch.count == KEYSTORE_BATCH_MAX)
 			status = flush(load);
-		if (status != ST_OK || (load->tool.strict && load->failed > 0))
+		if (status != ST_OK || gives_up(load))
 			break;
 	}
 	if (status == ST_OK)

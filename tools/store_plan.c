@@ -200,6 +200,9 @@ store_plan_make(struct store_tool *tool, struct store_finder *finder, const stru
 			status = plan_remove(rows, i, out, err);
 		else
 			status = plan_found(tool, line, rows, i, now_utc, out, err);
+		if (status != ST_OK)
+			err_prefix(err, "%.*s%s%.*s", SPAN_ARG(first), second.n > 0 ? " " : "",
+			    SPAN_ARG(second));
 	} else if (status == ST_ABSENT) {
 		status = plan_absent(tool, line, now_utc, out, err);
 	}
