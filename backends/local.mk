@@ -2,7 +2,7 @@ noinst_LIBRARIES += backends/libbackends.a
 backends_libbackends_a_SOURCES = \
 	backends/breaker.c backends/breaker.h \
 	backends/csl.c \
-	backends/dsn.c backends/dsn.h \
+	backends/dsn.c backends/dsn.h backends/dsn_preset.c \
 	backends/file.c \
 	backends/keystore_mysql.c backends/keystore_url.c backends/keystore_url.h \
 	backends/keystore_sql.c backends/keystore_sql.h \
@@ -13,7 +13,6 @@ backends_libbackends_a_SOURCES = \
 	backends/keystore_sql_write.c \
 	backends/keystore_sqlite.c \
 	backends/ldap_url.c backends/ldap_url.h \
-	backends/pattern.c backends/pattern.h \
 	backends/refile.c \
 	backends/registry.c backends/registry.h \
 	backends/settings.c backends/settings.h \

@@ -340,6 +340,8 @@ prepare(struct table *table, struct sql_table *sql, struct span value,
 	const struct dsn *dsn = &sql->source.dsn;
 	enum status status = dsn_parse(value, &sql->source.dsn, err);
 
+	if (status == ST_OK && dsn->preset != NULL)
+		status = dsn_preset_apply(&sql->source.dsn, table->parameter, err);
 	if (status == ST_OK)
 		status = find_driver(dsn->backend, driver, err);
 	if (status == ST_OK)
@@ -407,4 +409,5 @@ const struct table_ops dsn_table_ops = {
     .lookup_many = sql_lookup_many,
     .close = sql_close,
     .no_walk = "a table of a database is not listed; write csl: or file: here",
+    .distant = true,
 };

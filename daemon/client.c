@@ -42,6 +42,21 @@ client_optneg(struct session *session, const struct milter_event *event)
 	session_sent(session, milter_put_optneg(&session->out, &agreed, lists, 2));
 }
 
+static void
+forget_login(struct session *session)
+{
+	session->authenticated = session->login_lost = false;
+	session->login[0] = '\0';
+}
+
+/* A login that was cut could be somebody else's. */
+static void
+set_login(struct session *session, struct span value)
+{
+	session->login_lost = value.n > FRAME_LOGIN_MAX;
+	session_copy_text(session->login, sizeof(session->login), value);
+}
+
 /* The macros of a stage that begins something come before its command. */
 static void
 macros_begin(struct session *session, char command)
@@ -53,7 +68,7 @@ macros_begin(struct session *session, char command)
 	if (command != SMFIC_MAIL)
 		return;
 	/* Each MAIL says anew whether its client has logged in. */
-	session->authenticated = false;
+	forget_login(session);
 	if (session->state > SESSION_CONNECTED)
 		session_message_over(session);
 }
@@ -80,6 +95,8 @@ client_macro(struct session *session, const struct milter_event *event)
 			session_copy_text(session->mta_name, sizeof(session->mta_name), value);
 		else if (span_eq_str(name, "auth_type"))
 			session->authenticated = value.n > 0;
+		else if (span_eq_str(name, "auth_authen"))
+			set_login(session, value);
 		if (session->host->settings->want_macros)
 			message_macro(of_connection ? &session->macros : &session->message.macros,
 			    name, value);
@@ -113,7 +130,7 @@ client_connect(struct session *session, const struct milter_event *event)
 	session_copy_text(
 	    session->client_host, sizeof(session->client_host), event->u.connect.host);
 	set_address(session, event->u.connect.family, event->u.connect.address);
-	session->authenticated = false;
+	forget_login(session);
 	session->peer = false;
 	session->state = SESSION_CONNECTED;
 	if (!session->host->settings->ask_peer) {
@@ -129,7 +146,8 @@ client_quit_nc(struct session *session, const struct milter_event *event)
 	(void)event;
 	message_reset(session);
 	buf_reset(&session->macros);
-	session->peer = session->authenticated = false;
+	session->peer = false;
+	forget_login(session);
 	session->family = 4; /* 0.0.0.0 */
 	memset(session->address, 0, sizeof(session->address));
 	session->client_host[0] = session->daemon_name[0] = session->mta_name[0] = '\0';

@@ -90,6 +90,7 @@ request_encode(const struct request *request, struct buf *out)
 	put_span(out, request->job_id);
 	put_span(out, request->host);
 	put_span(out, request->daemon_name);
+	put_span(out, request->login);
 	put_span(out, request->macros);
 	put_span(out, request->recipients);
 	put_span(out, request->sender_header);
@@ -124,6 +125,7 @@ get_facts(struct span *rest, struct request *out)
 {
 	return get_span(rest, 256, &out->job_id) && get_span(rest, 1024, &out->host) &&
 	       get_span(rest, 1024, &out->daemon_name) &&
+	       get_span(rest, FRAME_LOGIN_MAX, &out->login) &&
 	       get_span(rest, FRAME_MACROS_MAX, &out->macros) &&
 	       get_span(rest, FRAME_RECIPIENTS_MAX, &out->recipients) &&
 	       get_span(rest, 1024, &out->sender_header) && get_span(rest, 1024, &out->user) &&

@@ -23,6 +23,7 @@
 #define FRAME_MAX 409600U           /* octets of any frame; fits an unprivileged socket buffer */
 #define FRAME_CANONICAL_MAX 270336U /* octets of canonical headers in a SIGN frame */
 #define FRAME_MACROS_MAX 16384U     /* octets of MTA macros in a frame */
+#define FRAME_LOGIN_MAX 512U        /* octets of a login */
 #define FRAME_RECIPIENTS_MAX 98304U /* octets of recipients in a frame */
 #define FRAME_HEADERS_MAX 32U       /* header fields in one answer */
 #define FRAME_SIGNERS_MAX 32U       /* signing domains in a ROUTE frame: bits of trusted */
@@ -52,6 +53,7 @@ struct request {
 	struct span job_id;        /* queue id, or "(unknown-jobid)" */
 	struct span host;          /* client host name as the MTA says */
 	struct span daemon_name;   /* macro {daemon_name} */
+	struct span login;         /* macro {auth_authen}, if the client has logged in */
 	struct span macros;        /* list: name, value, name, value */
 	struct span recipients;    /* list of envelope recipients without brackets */
 	struct span sender_header; /* name of the field that decided the sender */

@@ -24,8 +24,8 @@ add_macros(struct session *session, struct request *request, struct buf *macros)
 static bool
 facts_whole(const struct session *session, const struct buf *macros)
 {
-	return !session->message.recipients_lost && buf_status(macros) == ST_OK &&
-	       buf_status(&session->macros) == ST_OK &&
+	return !session->message.recipients_lost && !session->login_lost &&
+	       buf_status(macros) == ST_OK && buf_status(&session->macros) == ST_OK &&
 	       buf_status(&session->message.macros) == ST_OK;
 }
 
@@ -40,8 +40,10 @@ add_facts(struct session *session, struct request *request)
 	request->sender_header = span_str(message->sender_header);
 	request->user = message->sender.user;
 	request->domain = message->sender.domain;
-	if (session->authenticated)
+	if (session->authenticated) {
 		request->flags |= REQUEST_FLAG_AUTHENTICATED;
+		request->login = span_str(session->login);
+	}
 	if (message->routed)
 		request->flags |= REQUEST_FLAG_ROUTED;
 }

@@ -126,6 +126,8 @@ struct session {
 	char daemon_name[128];
 	char mta_name[256]; /* macro j: the authserv-id unless AuthservID says another */
 	bool authenticated;
+	bool login_lost; /* {auth_authen} did not fit: nobody knows who it is */
+	char login[FRAME_LOGIN_MAX + 1];
 	struct buf macros; /* of CONNECT and HELO: frame list */
 	struct session_message message;
 	struct buf out; /* packets for the MTA */

@@ -109,7 +109,7 @@ read_macros(const struct conf *conf, struct settings *settings, struct err *err)
 		buf_add_fmt(&text, "i j {daemon_name}%s", buf_text(&more));
 		settings->connect_macros = mem_strdup(buf_text(&text));
 		buf_reset(&text);
-		buf_add_fmt(&text, "i {daemon_name} {auth_type}%s", buf_text(&more));
+		buf_add_fmt(&text, "i {daemon_name} {auth_type} {auth_authen}%s", buf_text(&more));
 		settings->mail_macros = mem_strdup(buf_text(&text));
 		buf_free(&text);
 	}

@@ -23,6 +23,7 @@ full_request(enum request_type type)
 	    .job_id = SPAN_LIT("4Q1"),
 	    .host = SPAN_LIT("mx.example.com"),
 	    .daemon_name = SPAN_LIT("MTA"),
+	    .login = SPAN_LIT("joe@example.com"),
 	    .macros = SPAN_LIT("\1\0\0\0x\1\0\0\0y"),
 	    .recipients = SPAN_LIT("\3\0\0\0a@b"),
 	    .sender_header = SPAN_LIT("From"),
@@ -64,6 +65,7 @@ assert_request(const struct request *a, const struct request *b)
 	assert_span(a->job_id, b->job_id);
 	assert_span(a->host, b->host);
 	assert_span(a->daemon_name, b->daemon_name);
+	assert_span(a->login, b->login);
 	assert_span(a->macros, b->macros);
 	assert_span(a->recipients, b->recipients);
 	assert_span(a->sender_header, b->sender_header);
@@ -207,12 +209,12 @@ assert_lengths_checked(decoder *decode, struct buf *frame, const size_t *offsets
 static void
 test_request_damaged(void **state)
 {
-	size_t offsets[10], end;
+	size_t offsets[11], end;
 
 	(void)state;
 	for (int type = REQUEST_PEER; type <= REQUEST_SIGN; type++) {
 		struct request request = full_request((enum request_type)type);
-		const size_t spans = type == REQUEST_ROUTE ? 9 : 8;
+		const size_t spans = type == REQUEST_ROUTE ? 10 : 9;
 		struct buf frame;
 
 		buf_init(&frame, FRAME_MAX);
@@ -291,6 +293,7 @@ test_limits(void **state)
 {
 	static const struct limit limits[] = {{offsetof(struct request, job_id), 256},
 	    {offsetof(struct request, host), 1024}, {offsetof(struct request, daemon_name), 1024},
+	    {offsetof(struct request, login), FRAME_LOGIN_MAX},
 	    {offsetof(struct request, macros), FRAME_MACROS_MAX},
 	    {offsetof(struct request, recipients), FRAME_RECIPIENTS_MAX},
 	    {offsetof(struct request, sender_header), 1024}, {offsetof(struct request, user), 1024},

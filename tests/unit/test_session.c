@@ -187,7 +187,7 @@ test_quit_nc(void **state)
 	(void)state;
 	greet(&w, "MacroList x\n");
 	MACROS(&w, SMFIC_CONNECT, "{daemon_name}", "MTA", "{x}", "1");
-	MACROS(&w, SMFIC_MAIL, "{auth_type}", "PLAIN");
+	MACROS(&w, SMFIC_MAIL, "{auth_type}", "PLAIN", "{auth_authen}", "ann");
 	step(&w, MILTER_MAIL);
 	step(&w, MILTER_QUIT_NC);
 	assert_int_equal(w.session.family, 4); /* 0.0.0.0: nobody */
@@ -197,8 +197,49 @@ test_quit_nc(void **state)
 	assert_int_equal(w.request.family, 6);
 	assert_int_equal(w.request.address[0], 0x20);
 	assert_text(w.request.daemon_name, "");
+	assert_text(w.request.login, "");
 	assert_int_equal(w.request.macros.n, 2 * 4 + 1 + 3); /* "i" of this message */
 	assert_int_equal(w.request.flags & REQUEST_FLAG_AUTHENTICATED, 0);
+	end(&w);
+}
+
+/* A login counts for one MAIL, needs {auth_type}, and one that does not fit is not taken for
+ * another: the message waits. */
+static void
+test_logins(void **state)
+{
+	char too_long[FRAME_LOGIN_MAX + 2], fits[FRAME_LOGIN_MAX + 1];
+	struct world w;
+
+	(void)state;
+	memset(too_long, 'x', sizeof(too_long));
+	memset(fits, 'x', sizeof(fits));
+	too_long[sizeof(too_long) - 1] = fits[sizeof(fits) - 1] = '\0';
+	greet(&w, "");
+	MACROS(&w, SMFIC_MAIL, "{auth_authen}", "joe");
+	MACROS(&w, SMFIC_RCPT, "r", "1");
+	step(&w, MILTER_MAIL);
+	header(&w, "From", FROM);
+	step(&w, MILTER_EOH);
+	eom(&w, "");
+	assert_text(w.request.login, "");
+	answer(&w, VERDICT_PASS, 0);
+	MACROS(&w, SMFIC_MAIL, "{auth_type}", "PLAIN", "{auth_authen}", fits);
+	step(&w, MILTER_MAIL);
+	header(&w, "From", FROM);
+	step(&w, MILTER_EOH);
+	eom(&w, "");
+	assert_text(w.request.login, fits);
+	answer(&w, VERDICT_PASS, 0);
+	(void)replies(&w);
+	MACROS(&w, SMFIC_MAIL, "{auth_type}", "PLAIN", "{auth_authen}", too_long);
+	step(&w, MILTER_MAIL);
+	header(&w, "From", FROM);
+	step(&w, MILTER_EOH);
+	eom(&w, "");
+	assert_string_equal(replies(&w), "y");
+	whole_message(&w);
+	assert_text(w.request.login, "");
 	end(&w);
 }
 
@@ -214,7 +255,8 @@ test_facts(void **state)
 	negotiate(&w, 6, SMFIP_V6);
 	MACROS(&w, SMFIC_CONNECT, "{daemon_name}", "MTA", "j", "mx");
 	connect_from(&w, SMFIA_INET, "192.0.2.9");
-	MACROS(&w, SMFIC_MAIL, "i", "4Q1", "{auth_type}", "PLAIN");
+	MACROS(
+	    &w, SMFIC_MAIL, "i", "4Q1", "{auth_type}", "PLAIN", "{auth_authen}", "Joe@Example.com");
 	step(&w, MILTER_MAIL);
 	rcpt(&w, "<a@b>");
 	rcpt(&w, "c@d");
@@ -224,6 +266,7 @@ test_facts(void **state)
 	assert_text(w.request.job_id, "4Q1");
 	assert_text(w.request.host, "mx.example.com");
 	assert_text(w.request.daemon_name, "MTA");
+	assert_text(w.request.login, "Joe@Example.com");
 	assert_text(w.request.sender_header, "From");
 	assert_text(w.request.user, "joe");
 	assert_text(w.request.domain, "example.com");
@@ -531,6 +574,7 @@ main(void)
 	    cmocka_unit_test(test_abort),
 	    cmocka_unit_test(test_quit_nc),
 	    cmocka_unit_test(test_facts),
+	    cmocka_unit_test(test_logins),
 	    cmocka_unit_test(test_macro_life),
 	    cmocka_unit_test(test_macro_many_recipients),
 	    cmocka_unit_test(test_facts_too_many),

@@ -419,7 +419,7 @@ test_asked_macros(void **state)
 	assert_text(list, "i j {daemon_name} x {y} z");
 	assert_true(mta_symlist_next(&lists, &stage, &list));
 	assert_int_equal(stage, SMFIM_ENVFROM);
-	assert_text(list, "i {daemon_name} {auth_type} x {y} z");
+	assert_text(list, "i {daemon_name} {auth_type} {auth_authen} x {y} z");
 	assert_false(mta_symlist_next(&lists, &stage, &list));
 	end(&w);
 }
