@@ -24,3 +24,7 @@ tests_fuzz_fuzz_dsn_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_ldap_url_SOURCES = tests/fuzz/fuzz_ldap_url.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_ldap_url_LDADD = $(STORE_TEST_LDADD)
 tests_fuzz_fuzz_ldap_url_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += tests/fuzz/fuzz_keystore_url
+tests_fuzz_fuzz_keystore_url_SOURCES = tests/fuzz/fuzz_keystore_url.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_keystore_url_LDADD = $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_keystore_url_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
