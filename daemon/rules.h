@@ -32,7 +32,8 @@ struct rules {
 	bool has_macros;
 	char *key_file, *selector; /* the single key */
 	struct keystore *store;    /* KeyStore, or NULL */
-	struct table *tenant_map;  /* TenantMap, or NULL */
+	struct pattern_cache *patterns;
+	struct table *tenant_map; /* TenantMap, or NULL */
 	bool require_tenant;
 	enum conf_sender_match sender_match;
 	struct failure_policy failure;             /* FailurePolicy */
