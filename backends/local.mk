@@ -2,10 +2,9 @@ noinst_LIBRARIES += backends/libbackends.a
 backends_libbackends_a_SOURCES = \
 	backends/breaker.c backends/breaker.h \
 	backends/csl.c \
-	backends/dsn.c backends/dsn.h \
+	backends/dsn.c backends/dsn.h backends/dsn_preset.c \
 	backends/file.c \
 	backends/ldap_url.c backends/ldap_url.h \
-	backends/pattern.c backends/pattern.h \
 	backends/refile.c \
 	backends/registry.c backends/registry.h \
 	backends/settings.c backends/settings.h \

@@ -323,6 +323,8 @@ prepare(struct table *table, struct sql_table *sql, struct span value,
 	const struct dsn *dsn = &sql->source.dsn;
 	enum status status = dsn_parse(value, &sql->source.dsn, err);
 
+	if (status == ST_OK && dsn->preset != NULL)
+		status = dsn_preset_apply(&sql->source.dsn, table->parameter, err);
 	if (status == ST_OK)
 		status = find_driver(dsn->backend, driver, err);
 	if (status == ST_OK)

@@ -6,7 +6,8 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/client.c \
 	daemon/conclusion.c \
 	daemon/connection.c \
-	daemon/decision.c daemon/decision.h \
+	daemon/unsealer.c daemon/unsealer.h \
+	daemon/decision.c daemon/decision_private.h daemon/decision_failure.c daemon/decision_store.c daemon/decision.h \
 	daemon/frame.c daemon/frame.h \
 	daemon/frontend.c daemon/frontend.h \
 	daemon/generation.c daemon/generation.h \
@@ -34,7 +35,7 @@ daemon_libdaemon_a_SOURCES += daemon/sandbox_none.c
 endif
 EXTRA_DIST += daemon/sandbox_seccomp.c daemon/sandbox_none.c
 LIBDAEMON = daemon/libdaemon.a
-DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBMAILAUTH) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDNS) \
+DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBMAILAUTH) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDNS) \
 	$(LIBDKIM) \
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) $(UNBOUND_LIBS) -lpthread
 

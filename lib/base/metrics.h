@@ -56,7 +56,13 @@
 	V(UNSIGNED_RECIPIENT, "recipient") \
 	V(UNSIGNED_PEER, "peer") \
 	V(UNSIGNED_MODE, "mode") \
-	V(UNSIGNED_ERROR, "error")
+	V(UNSIGNED_ERROR, "error") \
+	V(UNSIGNED_TENANT, "tenant") \
+	V(UNSIGNED_NO_KEY, "no_key") \
+	V(UNSIGNED_STORE, "store") \
+	V(UNSIGNED_UNREADABLE, "unreadable") \
+	V(UNSIGNED_LEASE, "lease") \
+	V(UNSIGNED_CRYPTO, "crypto")
 #define METRIC_VALUES_TEMPFAIL_REASON(V) \
 	V(TEMPFAIL_TABLE, "table") \
 	V(TEMPFAIL_KEY, "key") \
@@ -65,7 +71,10 @@
 	V(TEMPFAIL_DNS, "dns") \
 	V(TEMPFAIL_VERIFY, "verify") \
 	V(TEMPFAIL_SIZE, "size") \
-	V(TEMPFAIL_INTERNAL, "internal")
+	V(TEMPFAIL_INTERNAL, "internal") \
+	V(TEMPFAIL_RULE, "rule") \
+	V(TEMPFAIL_TENANT, "tenant") \
+	V(TEMPFAIL_LEASE, "lease")
 #define METRIC_VALUES_DNS_RESULT(V) \
 	V(DNS_FOUND, "found") \
 	V(DNS_ABSENT, "absent") \

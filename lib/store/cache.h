@@ -43,10 +43,12 @@ struct cache_config {
 	unsigned shards;         /* 0: 16, or less for a small cache; rounded up to a power of 2 */
 	void (*hold)(void *object);
 	void (*release)(void *object); /* the last one wipes what is secret */
-	/* Did something that object (NULL: an absence) depends on change after epoch? Called under
-	 * the lock of a shard: it asks nobody and does not call the cache. Asked once for each
-	 * entry in use after each cache_recheck(). NULL: only epochs count. */
-	bool (*outdated)(void *context, struct span name, const void *object, uint64_t epoch);
+	/* Did something that object (NULL: an absence) depends on change after it was asked for: at
+	 * epoch, by a question that began at began_ms? Called under the lock of a shard: it asks
+	 * nobody and does not call the cache. Asked once for each entry in use after each
+	 * cache_recheck(). NULL: only epochs count. */
+	bool (*outdated)(
+	    void *context, struct span name, const void *object, uint64_t epoch, int64_t began_ms);
 	void *context; /* of outdated() */
 	bool counted;  /* in signpost_key_cache_..., as the next member says */
 	enum metric_cache counted_as;

@@ -28,6 +28,7 @@ struct cache_entry {
 	size_t bytes;
 	uint64_t epoch;   /* for cache_expire_before() */
 	uint64_t checked; /* round of cache_recheck() that found it right; 0: none */
+	int64_t began_ms; /* of the question that brought it */
 	int64_t known_ms; /* it was right then */
 	int64_t due_ms, fresh_until_ms, not_after_ms;
 	int64_t retry_ms;      /* after a failed load, or one that brought old news; 0: none */

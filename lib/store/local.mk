@@ -3,8 +3,12 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/cache.c lib/store/cache.h lib/store/cache_private.h \
 	lib/store/cache_flight.c \
 	lib/store/cache_shard.c \
+	lib/store/cached_keystore.c lib/store/cached_keystore.h lib/store/cached_keystore_private.h \
+	lib/store/cached_keystore_follow.c \
 	lib/store/cached_table.c lib/store/cached_table.h \
+	lib/store/failure.c lib/store/failure.h \
 	lib/store/flat.c lib/store/flat.h \
+	lib/store/hostindex.c lib/store/hostindex.h \
 	lib/store/hostlist.c lib/store/hostlist.h \
 	lib/store/keyfile.c lib/store/keyfile.h \
 	lib/store/keysafe.c \
@@ -12,9 +16,18 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keystore.c lib/store/keystore.h lib/store/keystore_check.c lib/store/keystore_rows.c \
 	lib/store/keytable.c lib/store/keytable.h \
 	lib/store/list.c lib/store/list.h \
+	lib/store/pattern.c lib/store/pattern.h \
+	lib/store/pattern_cache.c lib/store/pattern_cache.h \
+	lib/store/route.c lib/store/route.h lib/store/route_choose.c lib/store/route_choose.h \
+	lib/store/marks.c lib/store/marks.h \
 	lib/store/rows.c lib/store/rows.h \
+	lib/store/sealedkey.c lib/store/sealedkey.h \
 	lib/store/signing.c lib/store/signing.h \
+	lib/store/sitekey.c lib/store/sitekey.h lib/store/sitekey_private.h \
+	lib/store/sitekey_tenants.c lib/store/sitekey_text.c \
 	lib/store/slurp.c lib/store/slurp.h \
 	lib/store/table.c lib/store/table.h \
+	lib/store/tenant.c lib/store/tenant.h \
 	lib/store/watch.c lib/store/watch.h
 LIBSTORE = lib/store/libstore.a
+lib_store_libstore_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)
