@@ -13,7 +13,8 @@
 /* One question on its way, and then its answer for those who wait. It outlives its entry. */
 struct flight {
 	pthread_cond_t landed;
-	unsigned references; /* who asks, and who waits */
+	unsigned references;         /* who asks, and who waits */
+	uint64_t least_epoch, round; /* of the cache when it began */
 	bool done, stale;
 	enum status status;
 	void *object;
@@ -77,11 +78,13 @@ enum turn {
 
 struct asking {
 	struct cache_asked *asked;
-	uint64_t hash, least_epoch; /* least_epoch: when it began */
+	uint64_t hash;
+	uint64_t least_epoch, round; /* of the cache when it began */
 	struct shard *shard;
 	struct flight *flight; /* of TURN_ASK and TURN_WAIT */
 	enum turn turn;
-	bool nothing; /* there is nothing that could be given out */
+	bool nothing; /* there is nothing that could be given out if that takes long */
+	bool again;   /* what was waited for began before this, and is outdated: begin again */
 };
 
 static inline struct shard *

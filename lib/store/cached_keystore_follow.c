@@ -5,6 +5,7 @@
  * time undo what was seen of it.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -220,6 +221,13 @@ note_fall(struct cached_keystore *cached, uint64_t epoch, uint64_t seen)
 	cached->fallen = true;
 }
 
+static void
+recheck(struct cached_keystore *cached)
+{
+	cache_recheck(cached->rules);
+	cache_recheck(cached->keys);
+}
+
 /* The store was asked at asked_ms and is at epoch. */
 static void
 take_changes(struct cached_keystore *cached, enum status status, size_t count, uint64_t epoch,
@@ -227,7 +235,13 @@ take_changes(struct cached_keystore *cached, enum status status, size_t count, u
 {
 	struct mark now = {.number = epoch, .at_ms = asked_ms};
 	bool told = status == ST_OK && (count > 0 || epoch == since);
+	bool news = since == 0 || count > 0 || !told || cached->fallen;
 
+	/* Before, so that an answer to a question that began before the marks does not pass for one
+	 * of a store that is behind; after, so that nothing is right by having been looked at
+	 * before them. */
+	if (news)
+		recheck(cached);
 	if (since == 0)
 		all_changed(cached, (struct mark){.number = epoch}); /* the first poll */
 	else if (cached->fallen || !told || !some_changed(cached, count, since, asked_ms))
@@ -238,10 +252,8 @@ take_changes(struct cached_keystore *cached, enum status status, size_t count, u
 	cached->failing = cached->fallen = false;
 	atomic_store(&cached->away, false);
 	atomic_store(&cached->seen_epoch, epoch);
-	if (since == 0 || count > 0 || !told) {
-		cache_recheck(cached->rules);
-		cache_recheck(cached->keys);
-	}
+	if (news)
+		recheck(cached);
 	if (epoch > 0) {
 		cache_confirm(cached->rules, 1, asked_ms);
 		cache_confirm(cached->keys, 1, asked_ms);
@@ -367,10 +379,14 @@ follow_run(void *context)
 enum status
 follow_start(struct cached_keystore *cached, struct err *err)
 {
+	sigset_t all, old;
 	int error;
 
 	cached->stop = false;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = pthread_create(&cached->thread, NULL, follow_run, cached);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (error == 0)
 		return ST_OK;
 	cached->stop = true;

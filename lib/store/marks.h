@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lib/base/span.h"
+#include "lib/base/status.h"
 
 struct mark {
 	uint64_t number;
@@ -22,8 +23,7 @@ struct marks;
 struct marks *marks_new(size_t max);  /* names */
 void marks_free(struct marks *marks); /* NULL is fine */
 /* Each member to at least what mark has. false: it is full, and name was not there. */
-bool marks_raise(struct marks *marks, struct span name, struct mark mark)
-    __attribute__((warn_unused_result));
+bool marks_raise(struct marks *marks, struct span name, struct mark mark) MUST_USE;
 /* Zeroes if it is not there. */
 struct mark marks_get(const struct marks *marks, struct span name);
 void marks_clear(struct marks *marks);

@@ -33,7 +33,7 @@ tests_unit_test_cache_threads_LDADD = $(LIBSTORE) $(LIBBASE) $(UNIT_LDADD)
 tests_unit_test_cached_table_SOURCES = tests/unit/test_cached_table.c
 tests_unit_test_cached_table_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_cached_keystore_SOURCES = tests/unit/test_cached_keystore.c
-tests_unit_test_cached_keystore_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_cached_keystore_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_watch_SOURCES = tests/unit/test_store_watch.c
 tests_unit_test_store_watch_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 endif
