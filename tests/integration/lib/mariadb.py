@@ -19,13 +19,17 @@ class MariaDB:
     def __init__(self, folder):
         self.folder, self.port, self.process = folder, procs.free_port(), None
         self.socket = folder / "sql.sock"
-        subprocess.run([INSTALL, "--no-defaults", f"--datadir={folder}/data", "--auth-root-authentication-method=normal",
-                        "--skip-test-db", f"--user={getpass.getuser()}"], check=True, capture_output=True)
+        # A server that starts removes the temporary tables of all others that share its tmpdir.
+        (folder / "tmp").mkdir()
+        done = subprocess.run([INSTALL, "--no-defaults", f"--datadir={folder}/data", f"--tmpdir={folder}/tmp",
+                               "--auth-root-authentication-method=normal", "--skip-test-db", f"--user={getpass.getuser()}"],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
 
     def start(self, *more):
         self.process = procs.Process(
             [SERVER, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
-             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/sql.pid",
+             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/sql.pid", f"--tmpdir={self.folder}/tmp",
              f"--user={getpass.getuser()}", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", *more],
             self.folder / "sql.log")
         procs.wait_connect(("127.0.0.1", self.port), 30, self.process)
