@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.signpost("mode v without OpenDKIM's faults"),
               pytest.mark.skipif(verifying.missing() is not None, reason=str(verifying.missing()))]
 
 FORGED = "dkim=pass header.d=bank.test header.i=@bank.test"
-COST_SECONDS = 5       # of the processor, for what is one message to us and very much to somebody who does not count
+COST_SECONDS = 1       # of the processor, for what is one message to us and very much to somebody who does not count
 AMPLE = int(min(120, patience.seconds(30)))     # DNSTimeout where the DNS answers, however slow the machine is
 
 
@@ -51,10 +51,10 @@ def check(start, signed, settings=None, **options):
 
 
 def check_cost(daemon):
-    """What DAEMON has used of the processor since its start; usual is a tenth of the limit."""
-    cost = procs.cpu_seconds(daemon.tree())
-    print(f"\n{cost:.2f} s of the processor")
-    assert cost < patience.seconds(COST_SECONDS), cost
+    """What DAEMON has used of the processor since its start."""
+    cost, limit = procs.cpu_seconds(daemon.tree()), patience.seconds(COST_SECONDS)
+    print(f"\n{cost:.3f} s of the processor")
+    assert 0 < cost < limit, f"{cost:.2f} s of the processor; usual are 0.02 s, 0.04 s with a sanitizer"
 
 
 def passes(found):

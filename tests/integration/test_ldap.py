@@ -359,7 +359,7 @@ def test_killed_under_load(program, folder, own_directory, shared_keys):
     with Daemon(program, folder, settings(own_directory.url)) as daemon:
         with Load(daemon.address, MESSAGES) as load:
             load.wait(100, log=daemon.log)
-            for away_s in (0.2, 3.0, 7.0):
+            for away_s in (0.2, 2.0, 4.0):
                 own_directory.kill()
                 at_once(daemon, load, "tempfailed", 5)
                 time.sleep(away_s)
@@ -389,13 +389,13 @@ def test_stopped_server(program, folder, own_directory):
         assert load.counts["broken"] == 0
 
 
-def test_slow_by_five_seconds(program, folder, own_directory):
+def test_slow_by_three_seconds(program, folder, own_directory):
     """A server that is stopped for less than the time limit costs a wait and no tempfail."""
     with Daemon(program, folder, settings(own_directory.url, LDAPTimeout=20)) as daemon:
         assert milter.one_shot(daemon.address, message(DOMAINS[0]))[0].signed
         own_directory.pause()
         with Load(daemon.address, MESSAGES, threads=2) as load:
-            time.sleep(5)
+            time.sleep(3)
             own_directory.go_on()
             load.wait(50, log=daemon.log)
         assert set(load.counts) == {"signed"}, dict(load.counts)

