@@ -41,7 +41,11 @@ open_fake(void **state)
 	(void)state;
 	if (loop_open(&loop, &err) != ST_OK)
 		return -1;
-	return resolver_fake(&loop, span_str(text), &resolver, &err) == ST_OK ? 0 : -1;
+	if (resolver_fake(&loop, span_str(text), &resolver, &err) != ST_OK)
+		return -1;
+	/* By chance one in 256 times example.com and example.org would share a lane. */
+	resolver->seed = 1;
+	return 0;
 }
 
 static int
