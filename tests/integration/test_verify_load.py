@@ -148,10 +148,13 @@ async def silent_round(daemon, messages):
     verified, latencies = await asyncio.gather(manymail.all_at_once(daemon.address, messages),
                                                sign_meanwhile(daemon, TIMEOUT + 0.5))
     assert counts(verified) == {"tempfail": len(messages)}
-    assert min(one.seconds for one in verified) >= TIMEOUT - 0.1
+    assert min(one.seconds for one in verified) >= TIMEOUT
     patience.check(max(one.seconds for one in verified), TIMEOUT, len(messages) * TIMEOUT, "waiting for keys one after the other")
     assert all("4.7.5" in one.text for one in verified), verified[0]
     return latencies
+
+
+ROUNDS = 6
 
 
 def test_nobody_answers(program, folder, key):
@@ -159,7 +162,7 @@ def test_nobody_answers(program, folder, key):
             verifier(program, folder, server, {**signing(folder, key), "DNSCacheSize": 262144, "DNSTimeout": TIMEOUT}) as daemon:
         assert asyncio.run(manymail.one(daemon.address, OWN, INTERNAL)).signed
         before, samples = descriptors(front_end(daemon)), []
-        for n in range(8):
+        for n in range(ROUNDS):
             messages = [unsound([f"d{n}-{i}.silent.example"]) for i in range(200)]
             latencies = asyncio.run(silent_round(daemon, messages))
             samples.append((procs.rss_kib([front_end(daemon)]), round(latencies[len(latencies) * 99 // 100], 4)))
@@ -170,8 +173,8 @@ def test_nobody_answers(program, folder, key):
     print(f"\n200 messages, silent resolver, a round each: RSS KiB and 99 % of signing latencies {samples}; "
           f"descriptors {before} -> {open_now}")
     assert open_now <= before + 1
-    assert log.count(".silent.example: ") == 1600
-    assert log.count(f"no answer in {TIMEOUT} s") == 1600, "something else than DNSTimeout has ended them"
+    assert log.count(".silent.example: ") == 200 * ROUNDS
+    assert log.count(f"no answer in {TIMEOUT} s") == 200 * ROUNDS, "something else than DNSTimeout has ended them"
     if not is_sanitized(program):
         # From the fourth round on, when libunbound holds as much as ever, to the last.
         assert samples[-1][0] <= samples[3][0] * 1.2
@@ -186,7 +189,7 @@ def test_slow_answers_are_awaited_together(program, folder, key):
         healthy(daemon)
     print(f"\n200 messages, answers after 200 ms: all within {seconds:.2f} s")
     assert counts(outcomes) == {"pass": 200}, outcomes[0]
-    assert min(one.seconds for one in outcomes) >= 0.15
+    assert min(one.seconds for one in outcomes) >= 0.2
     patience.check(seconds, 0.5, 200 * 0.2, "200 answers, awaited one after the other,")
 
 
@@ -335,7 +338,7 @@ def test_a_dead_server_is_alive_again_soon(program, folder, key, how, down):
           f"the last tempfailed one {bad[-1] - times['up']:+.1f} s from when it was up again")
     assert times["believed"] is not None, "not one of 20 messages passes, 96 s after the server came back (usual are 3)"
     assert set(counts(one for _, one in found)) == {"pass", "tempfail"}
-    assert min(bad) >= times["down"] - wait
+    assert min(bad) >= times["down"] - wait - patience.seconds(3), "somebody was tempfailed while the server was well"
 
 
 # ---- MTAs that do not wait, processes that end ----
