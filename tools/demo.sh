@@ -32,13 +32,13 @@ fail() {
 	exit 1
 }
 
-# wait_for CONDITION WORDS - ten seconds at most.
+# wait_for CONDITION WORDS - a minute at most.
 wait_for() {
 	tries=0
 	until eval "$1"; do
 		tries=$((tries + 1))
 		kill -0 "$DAEMON" 2> /dev/null || fail "the daemon ended at once"
-		[ $tries -lt 100 ] || fail "$2"
+		[ $tries -lt 600 ] || fail "$2"
 		sleep 0.1
 	done
 }
