@@ -5,6 +5,7 @@ tools_signpost_SOURCES = \
 	tools/check.c tools/check_domain.c tools/check_domain.h tools/check_spf.c \
 	tools/cli.c tools/cli.h tools/cli_options.c \
 	tools/genkey.c \
+	tools/resolve.c \
 	tools/genzone.c tools/genzone.h tools/genzone_head.c tools/genzone_records.c \
 	tools/keycheck.c tools/keycheck.h \
 	tools/keywalk.c tools/keywalk.h \
@@ -22,6 +23,7 @@ tools_signpost_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIB
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) \
 	$(UNBOUND_LIBS) -lpthread
 TOOL_TESTS = tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \
+	tests/tools/test_resolve.py \
 	tests/tools/test_sealing.py tests/tools/test_store.py tests/tools/test_testkey.py tests/tools/test_testmsg.py
 check_PROGRAMS += tests/tools/seal_driver
 tests_tools_seal_driver_SOURCES = tests/tools/seal_driver.c

@@ -34,3 +34,7 @@ tests_fuzz_fuzz_sealedkey_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_failure_SOURCES = tests/fuzz/fuzz_failure.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_failure_LDADD = $(STORE_TEST_LDADD)
 tests_fuzz_fuzz_failure_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += tests/fuzz/fuzz_keystore_url
+tests_fuzz_fuzz_keystore_url_SOURCES = tests/fuzz/fuzz_keystore_url.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_keystore_url_LDADD = $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_keystore_url_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

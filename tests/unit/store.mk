@@ -34,7 +34,7 @@ tests_unit_test_cache_threads_LDADD = $(LIBSTORE) $(LIBBASE) $(UNIT_LDADD)
 tests_unit_test_cached_table_SOURCES = tests/unit/test_cached_table.c
 tests_unit_test_cached_table_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_cached_keystore_SOURCES = tests/unit/test_cached_keystore.c
-tests_unit_test_cached_keystore_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_cached_keystore_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_watch_SOURCES = tests/unit/test_store_watch.c
 tests_unit_test_store_watch_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_sealedkey_SOURCES = tests/unit/test_sealedkey.c
@@ -45,5 +45,16 @@ tests_unit_test_failure_SOURCES = tests/unit/test_failure.c
 tests_unit_test_failure_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_keystate_SOURCES = tests/unit/test_keystate.c
 tests_unit_test_keystate_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+if SQLITE
+check_PROGRAMS += tests/unit/test_keystore_sql
+TESTS += tests/unit/test_keystore_sql
+tests_unit_test_keystore_sql_SOURCES = tests/unit/test_keystore_sql.c
+tests_unit_test_keystore_sql_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_keystore_sql_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+endif
+check_PROGRAMS += tests/unit/test_keystore_url
+TESTS += tests/unit/test_keystore_url
+tests_unit_test_keystore_url_SOURCES = tests/unit/test_keystore_url.c
+tests_unit_test_keystore_url_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 endif
 include tests/conformance/local.mk
