@@ -541,9 +541,10 @@ def test_killed_in_the_middle(d):
 
 def most_memory(command):
     """Most resident kilobytes of a command that must answer 0."""
-    script = ("import resource, subprocess, sys; "
+    script = ("import os, resource, subprocess, sys; "
               "code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, "
-              "stderr=subprocess.DEVNULL).returncode; "
+              "stderr=subprocess.DEVNULL, "
+              "env={**os.environ, 'ASAN_OPTIONS': 'quarantine_size_mb=1'}).returncode; "
               "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
     result = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, text=True,
                             timeout=600, check=True)
@@ -561,6 +562,22 @@ def test_memory_does_not_grow_with_the_list(d):
         sizes.append(most_memory([SIGNPOST, "store", "load", "-x", store.conf, path]))
         sizes.append(most_memory([SIGNPOST, "store", "load", "-x", store.conf, path]))
     assert max(sizes[2:]) - max(sizes[:2]) < 20000, sizes
+
+
+def test_a_store_that_does_not_answer(d):
+    store = Store(d)
+    store.load(LIST)
+    with contextlib.closing(sqlite3.connect(store.db, isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        result = store.run(69, "load", "-", stdin=LIST + "tenant more\n")
+        assert "run the same command again" in result.stderr, result.stderr
+        db.execute("ROLLBACK")
+    assert store.counts(LIST + "tenant more\n") == (1, 0, 0, 9, 0)
+    with open(store.db, "r+b") as f:
+        f.write(b"this is no database file any more")
+    for word in (["check"], ["reseal"], ["status"], ["load", write(f"{d}/list", LIST)]):
+        result = tool("store", word[0], "-x", store.conf, *word[1:])
+        assert result.returncode in (69, 70, 78) and result.stderr, (word, result)
 
 
 def test_names_of_others_do_nothing_to_a_terminal(d):
