@@ -162,11 +162,11 @@ def test_failure_policy(program, folder, sqlite, policy, verdict):
 def test_failure_policy_of_a_tenant_and_fallback(program, folder, sqlite, shared_keys):
     sqlite.load('tenant acme failure="no-key=fallback:spare"\n')
     table = folder / "keytable"
-    table.write_text(f"spare provider.test:sp:{shared_keys['rsa2048'].path}\n")
+    table.write_text(f"acme/spare provider.test:sp:{shared_keys['rsa2048'].path}\n")
     with Daemon(program, folder, sqlite.settings(KeyTable=f"file:{table}")) as daemon:
         result, delivered = milter.one_shot(daemon.address, message("empty.test"))
         assert result.signed and verify.signature_domains(delivered) == ["provider.test"], daemon.log()
-        assert "signed with key 'spare' instead" in daemon.log()
+        assert "signed with key 'acme/spare' instead" in daemon.log()
 
 
 def test_store_down_at_start_and_back(program, folder, server, shared_keys):
