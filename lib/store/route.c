@@ -153,8 +153,9 @@ no_key(struct finding *f)
 			    SPAN_ARG(domain),
 			    keys->row->signs_as.n > 0 ? "; it is signed as another itself" : "");
 		else
-			say(f->out, "%s: no key of %.*s may sign; %.*s is %s", what,
+			say(f->out, "%s: no key of %.*s may sign; %.*s (%.*s) is %s", what,
 			    SPAN_ARG(domain), SPAN_ARG(keys->nearly->selector),
+			    SPAN_ARG(span_sub(keys->nearly->algorithm, 0, 20)),
 			    key_state_name(
 				key_state_at(&keys->nearly->times, f->question->now_utc)));
 	}
@@ -289,7 +290,11 @@ for_tenant(struct finding *f, struct span tenant)
 		return status;
 	if (f->facts.addresses == NULL)
 		status = ask_addresses(f);
-	return status == ST_OK || status == ST_ABSENT ? choose(f) : status;
+	if (status != ST_OK && status != ST_ABSENT)
+		return status;
+	if (f->facts.addresses != NULL && route_tenant_off(f->facts.addresses, tenant))
+		return no_rule(f, "the tenant is disabled");
+	return choose(f);
 }
 
 /* Neither the session nor a row of a domain names a tenant. */

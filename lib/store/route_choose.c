@@ -62,24 +62,28 @@ check_domain(const struct store_domain *row, struct err *err)
 	return status;
 }
 
-/* ST_OK, ST_ABSENT; ST_INVALID: there are two, so nobody knows whose it is. */
+/* ST_OK, ST_ABSENT; ST_INVALID: there are two, so nobody knows whose it is. *out is NULL but with
+ * ST_OK. */
 static enum status
 find_domain(const struct keystore_rows *rows, struct span name, const struct store_domain **out,
     struct err *err)
 {
+	const struct store_domain *found = NULL;
+
 	*out = NULL;
 	for (size_t i = 0; i < rows->domain_count; i++) {
 		if (!span_eq(rows->domains[i].name, name))
 			continue;
-		if (*out != NULL) {
+		if (found != NULL) {
 			err_set(err,
 			    "the store has two rows of domain %.*s; remove the one that is wrong",
 			    SPAN_ARG(name));
 			return ST_INVALID;
 		}
-		*out = &rows->domains[i];
+		found = &rows->domains[i];
 	}
-	return *out == NULL ? ST_ABSENT : ST_OK;
+	*out = found;
+	return found == NULL ? ST_ABSENT : ST_OK;
 }
 
 enum status
@@ -236,7 +240,8 @@ route_choose(const struct route_facts *facts, struct span tenant, const struct s
 static bool
 same_tenant(const struct route_facts *facts, const struct store_rule *rule, struct span *tenant)
 {
-	if (!rule->enabled || route_tenant_off(facts->senders, rule->tenant))
+	if (!rule->enabled || route_tenant_off(facts->senders, rule->tenant) ||
+	    (facts->addresses != NULL && route_tenant_off(facts->addresses, rule->tenant)))
 		return true;
 	if (tenant->p == NULL)
 		*tenant = span_of(rule->tenant.n == 0 ? "" : rule->tenant.p, rule->tenant.n);

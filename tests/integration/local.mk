@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	tests/integration/lib/mariadb.py \
 	tests/integration/lib/milter.py \
 	tests/integration/lib/mtaload.py \
+	tests/integration/lib/patience.py \
 	tests/integration/lib/postfix.py \
 	tests/integration/lib/procs.py \
 	tests/integration/lib/sendmail.py \
