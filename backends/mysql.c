@@ -32,6 +32,7 @@ struct prepared {
 struct connection {
 	const struct sql_source *source;
 	MYSQL *mysql;
+	bool in;                     /* logged in */
 	struct prepared *statements; /* as many as the source has */
 };
 
@@ -113,6 +114,38 @@ set_options(MYSQL *mysql, const struct sql_source *source)
 	set_tls(mysql, source);
 }
 
+/* The server will not answer on this connection again. */
+static bool
+is_lost(unsigned code)
+{
+	return (code >= CR_MIN_ERROR && code <= CR_MAX_ERROR) || code >= CER_MIN_ERROR ||
+	       code == 1053 ||                 /* ER_SERVER_SHUTDOWN */
+	       code == 1317 || code == 1927 || /* killed */
+	       code == 1615 ||                 /* ER_NEED_REPREPARE, and the server could not */
+	       code == 1243 || /* the statement is unknown: a proxy changed servers */
+	       code == 4031;   /* closed because it was idle */
+}
+
+/* Of what the library says. */
+static const char *
+advice_of_library(unsigned code)
+{
+	switch (code) {
+	case CR_SSL_CONNECTION_ERROR:
+		return "check SQLTLSCAFile, and the name and the dates of the server's certificate";
+	case CR_AUTH_PLUGIN_CANNOT_LOAD:
+		return "check the plugins of libmariadb: its way to log in is not installed, or "
+		       "is not one that Signpost uses (signpostd.conf(5), SQLTLS)";
+	case CR_AUTH_PLUGIN_ERR:
+		return "check user and password; without a password in the server's memory "
+		       "caching_sha2_password needs SQLTLS";
+	case CR_SERVER_LOST:
+		return "is the server running, does it answer in time, and can it be reached?";
+	default:
+		return "is the server running, and can it be reached?";
+	}
+}
+
 static const char *
 advice(const struct sql_advice *advices, unsigned code)
 {
@@ -131,33 +164,47 @@ advice(const struct sql_advice *advices, unsigned code)
 	case 1064: /* ER_PARSE_ERROR */
 	case 1146: /* ER_NO_SUCH_TABLE */
 		return advices->schema;
+	case 1040: /* ER_CON_COUNT_ERROR */
+	case 1203: /* ER_TOO_MANY_USER_CONNECTIONS */
+	case 1226: /* ER_USER_LIMIT_REACHED */
+		return "give the server or this user more connections (max_connections, "
+		       "max_user_connections)";
+	case 1129: /* ER_HOST_IS_BLOCKED */
+		return "run FLUSH HOSTS there, and correct what made so many log-ins fail";
+	case 1130: /* ER_HOST_NOT_PRIVILEGED */
+		return "give a user of this name the right to come from this host";
+	case 1862: /* ER_MUST_CHANGE_PASSWORD_LOGIN */
+	case 1820:
+		return "give the user a new password: the old one has expired";
+	case 3118: /* ER_ACCOUNT_HAS_BEEN_LOCKED */
+	case 4151: /* the same of MariaDB */
+		return "check the user: the server has locked it";
+	case 3159: /* ER_SECURE_TRANSPORT_REQUIRED */
+		return "use SQLTLS yes: the server wants it";
 	case 1290: /* ER_OPTION_PREVENTS_STATEMENT: --read-only */
 	case 1836: /* ER_READ_ONLY_MODE */
 		return "this server is a replica that only reads; write to the one it follows";
-	case CR_SSL_CONNECTION_ERROR:
-		return "check SQLTLSCAFile, and the name and the dates of the server's certificate";
+	case 1205: /* ER_LOCK_WAIT_TIMEOUT */
+	case 1213: /* ER_LOCK_DEADLOCK */
+		return "another session holds what is needed: see SHOW PROCESSLIST";
+	case 1021: /* ER_DISK_FULL */
+		return "check the disk of the server: it is full";
 	default:
-		return "is the server running, and can it be reached?";
+		return code >= CR_MIN_ERROR || code == 0 || is_lost(code)
+			   ? advice_of_library(code)
+			   : "see the log of the server, and check what the sentence names";
 	}
 }
 
 static void
 say(const struct connection *c, unsigned code, const char *text, struct err *err)
 {
-	err_set(err, "%s: %.300s (%u); %s", c->source->where, text, code,
-	    advice(c->source->advice, code));
-}
+	/* Whatever happens to a connection with TLS is an error of TLS to the library. */
+	bool quiet =
+	    code == CR_SSL_CONNECTION_ERROR && (c->in || strstr(text, "timed out") != NULL);
 
-/* The server will not answer on this connection again. */
-static bool
-is_lost(unsigned code)
-{
-	return (code >= CR_MIN_ERROR && code <= CR_MAX_ERROR) || code >= CER_MIN_ERROR ||
-	       code == 1053 ||                 /* ER_SERVER_SHUTDOWN */
-	       code == 1317 || code == 1927 || /* killed */
-	       code == 1615 ||                 /* ER_NEED_REPREPARE, and the server could not */
-	       code == 1243 || /* the statement is unknown: a proxy changed servers */
-	       code == 4031;   /* closed because it was idle */
+	err_set(err, "%s: %.300s (%u); %s", c->source->where, text, code,
+	    advice(c->source->advice, quiet ? CR_SERVER_LOST : code));
 }
 
 static enum sql_answer
@@ -278,7 +325,7 @@ static enum status
 log_in(struct connection *c, struct err *err)
 {
 	const struct dsn *dsn = &c->source->dsn;
-	bool socket = dsn->host[0] == '/', in;
+	bool socket = dsn->host[0] == '/';
 	char *password;
 
 	c->mysql = mysql_init(NULL);
@@ -289,11 +336,11 @@ log_in(struct connection *c, struct err *err)
 	set_options(c->mysql, c->source);
 	if (read_password(c, &password, err) != ST_OK)
 		return ST_UNAVAILABLE;
-	in = mysql_real_connect(c->mysql, socket ? "localhost" : dsn->host, dsn->user,
-		 password != NULL ? password : dsn->password, dsn->database, dsn->port,
-		 socket ? dsn->host : NULL, CLIENT_FOUND_ROWS) != NULL;
+	c->in = mysql_real_connect(c->mysql, socket ? "localhost" : dsn->host, dsn->user,
+		    password != NULL ? password : dsn->password, dsn->database, dsn->port,
+		    socket ? dsn->host : NULL, CLIENT_FOUND_ROWS) != NULL;
 	secret_free(password);
-	if (in)
+	if (c->in)
 		return ST_OK;
 	say(c, mysql_errno(c->mysql), mysql_error(c->mysql), err);
 	return ST_UNAVAILABLE;
