@@ -13,6 +13,7 @@
  *   threads N COUNT KEY    = ok answered=...; N threads ask COUNT times each, all at once
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -286,6 +287,7 @@ main(int argc, char **argv)
 		end(status, &err);
 		return 1;
 	}
+	(void)signal(SIGPIPE, SIG_IGN); /* as the daemons do */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	while (getline(&words.line, &room, stdin) > 0) {
 		split(&words);

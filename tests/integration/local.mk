@@ -21,6 +21,7 @@ EXTRA_DIST += \
 	tests/integration/lib/sendmail.py \
 	tests/integration/lib/sink.py \
 	tests/integration/lib/slapd.py \
+	tests/integration/lib/sources.py \
 	tests/integration/lib/stores.py \
 	tests/integration/lib/smtpc.py \
 	tests/integration/lib/verify.py \
@@ -31,6 +32,7 @@ EXTRA_DIST += \
 	tests/integration/test_beside_opendkim.py \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
+	tests/integration/test_conformance.py \
 	tests/integration/test_dns.py \
 	tests/integration/test_faults.py \
 	tests/integration/test_memory_of_keys.py \
@@ -58,5 +60,5 @@ EXTRA_DIST += \
 PYTEST = /usr/bin/python3 -m pytest
 
 .PHONY: check-integration
-check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT)
+check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT)
 	cd $(srcdir)/tests/integration && SIGNPOST_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -p no:cacheprovider -rs -s
