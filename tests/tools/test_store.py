@@ -583,6 +583,8 @@ def test_records(d):
     assert len(store.run(0, "records", "example.com").stdout.splitlines()) == 1
     assert "no key" in store.run(65, "records", "example.net").stderr
     assert "no domain" in store.run(65, "records", "ex ample").stderr
+
+
 def test_a_store_that_does_not_answer(d):
     store = Store(d)
     store.load(LIST)
