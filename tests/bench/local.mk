@@ -13,7 +13,9 @@ tests_bench_miltergen_SOURCES = \
 	tests/bench/miltergen.c \
 	tests/bench/procs.c tests/bench/procs.h \
 	tests/bench/queue.c tests/bench/queue.h \
-	tests/bench/script.c tests/bench/script.h
+	tests/bench/report.c tests/bench/report.h \
+	tests/bench/script.c tests/bench/script.h \
+	tests/bench/zipf.c tests/bench/zipf.h
 tests_bench_miltergen_LDADD = $(LIBMTA) $(LIBBASE)
 tests_bench_floor_SOURCES = tests/bench/floor.c
 tests_bench_floor_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
