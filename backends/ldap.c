@@ -383,6 +383,7 @@ ldap_table_open(struct table *table, struct span value, struct err *err)
 		.close = ldap_table_close,                                                         \
 		.no_walk = "failed to generate DB array: a directory is asked, not listed; use "   \
 			   "file: or csl:",                                                        \
+		.distant = true,                                                                   \
 	}
 
 const struct table_ops ldap_table_ops = LDAP_TABLE_OPS("ldap");

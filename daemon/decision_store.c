@@ -68,10 +68,11 @@ add_keys(struct deciding *d, const struct route *route)
 static void
 other_tenant(struct deciding *d, const char *tenant, const char *why)
 {
-	char text[512];
+	char who[KEYSTORE_TENANT_MAX + 16] = "the session", text[512];
 
-	snprintf(text, sizeof(text), "%s%s%s may not send as %.*s@%.*s: %s",
-	    tenant[0] == '\0' ? "the session" : "tenant ", tenant[0] == '\0' ? "" : "'", tenant,
+	if (tenant[0] != '\0')
+		snprintf(who, sizeof(who), "tenant '%s'", tenant);
+	snprintf(text, sizeof(text), "%s may not send as %.*s@%.*s: %s", who,
 	    SPAN_ARG(d->request->user), SPAN_ARG(d->request->domain), why);
 	decision_failed(d, FAILURE_TENANT, text);
 }

@@ -15,12 +15,37 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/store/cached_keystore.h"
+#include "lib/store/cached_table.h"
 #include "lib/store/keytable.h"
 #include "lib/store/pattern_cache.h"
 
+/* Is what was known used while its source is away? */
+static bool
+wants_stale(const struct failure_policy *failure)
+{
+	unsigned action = failure->action[FAILURE_STORE];
+
+	return action == FAILURE_ACTION_UNSET || action == FAILURE_ACTION_STALE;
+}
+
+/* What is read from a server is kept for a while, unless CacheTTL is 0. */
+static struct table *
+behind_cache(const struct conf *conf, const struct failure_policy *failure, struct table *table)
+{
+	int64_t stale_ms = conf_int(conf, CONF_CACHE_STALE_TTL) * 1000;
+	const struct cached_table_config config = {
+	    .bytes_max = (size_t)conf_int(conf, CONF_CACHE_SIZE),
+	    .fresh_ms = conf_int(conf, CONF_CACHE_TTL) * 1000,
+	    .absent_ms = conf_int(conf, CONF_CACHE_NEGATIVE_TTL) * 1000,
+	    .stale_ms = wants_stale(failure) ? stale_ms : 0};
+
+	return config.fresh_ms == 0 ? table : cached_table_new(table, &config);
+}
+
+/* failure: for a table that is asked for messages; NULL: it is listed now. */
 static enum status
 open_table(const struct conf *conf, enum conf_parameter parameter, unsigned flags,
-    struct table **out, struct err *err)
+    const struct failure_policy *failure, struct table **out, struct err *err)
 {
 	const char *spec = conf_string(conf, parameter);
 	struct backend_settings settings;
@@ -30,16 +55,20 @@ open_table(const struct conf *conf, enum conf_parameter parameter, unsigned flag
 		return ST_OK;
 	status = table_open(
 	    backend_registry_for(conf, &settings), conf_name(parameter), spec, flags, out, err);
-	if (status == ST_OK)
-		table_report_log(*out);
-	return status;
+	if (status != ST_OK)
+		return status;
+	table_report_log(*out);
+	if (failure != NULL)
+		*out = behind_cache(conf, failure, *out);
+	return ST_OK;
 }
 
 static enum status
-open_hosts(const struct conf *conf, enum conf_parameter parameter, struct table **table,
-    struct hostlist **out, struct err *err)
+open_hosts(const struct conf *conf, enum conf_parameter parameter,
+    const struct failure_policy *failure, struct table **table, struct hostlist **out,
+    struct err *err)
 {
-	enum status status = open_table(conf, parameter, TABLE_ICASE, table, err);
+	enum status status = open_table(conf, parameter, TABLE_ICASE, failure, table, err);
 
 	if (status != ST_OK || *table == NULL)
 		return status;
@@ -50,7 +79,7 @@ static enum status
 open_macros(const struct conf *conf, struct rules *rules, struct err *err)
 {
 	struct table *table = NULL;
-	enum status status = open_table(conf, CONF_MACRO_LIST, TABLE_VALUE_LIST, &table, err);
+	enum status status = open_table(conf, CONF_MACRO_LIST, TABLE_VALUE_LIST, NULL, &table, err);
 
 	if (status != ST_OK || table == NULL)
 		return status;
@@ -130,26 +159,25 @@ read_failures(const struct conf *conf, struct rules *rules, struct err *err)
 static enum status
 open_all(const struct conf *conf, struct rules *rules, struct err *err)
 {
-	enum status status = ST_OK;
+	enum status status = read_failures(conf, rules, err);
 
 	for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]) && status == ST_OK; i++)
-		status = open_table(conf, openings[i].parameter, openings[i].flags,
+		status = open_table(conf, openings[i].parameter, openings[i].flags, &rules->failure,
 		    (struct table **)(void *)((char *)rules + openings[i].at), err);
 	if (status == ST_OK && rules->keys == NULL)
-		status = open_table(conf, CONF_DOMAIN, TABLE_ICASE, &rules->domains, err);
+		status = open_table(
+		    conf, CONF_DOMAIN, TABLE_ICASE, &rules->failure, &rules->domains, err);
 	if (status == ST_OK)
-		status =
-		    open_hosts(conf, CONF_PEER_LIST, &rules->host_tables[0], &rules->peers, err);
+		status = open_hosts(conf, CONF_PEER_LIST, &rules->failure, &rules->host_tables[0],
+		    &rules->peers, err);
 	if (status == ST_OK)
-		status = open_hosts(
-		    conf, CONF_INTERNAL_HOSTS, &rules->host_tables[1], &rules->internal, err);
+		status = open_hosts(conf, CONF_INTERNAL_HOSTS, &rules->failure,
+		    &rules->host_tables[1], &rules->internal, err);
 	if (status == ST_OK)
-		status = open_hosts(
-		    conf, CONF_EXTERNAL_IGNORE_LIST, &rules->host_tables[2], &rules->ignored, err);
+		status = open_hosts(conf, CONF_EXTERNAL_IGNORE_LIST, &rules->failure,
+		    &rules->host_tables[2], &rules->ignored, err);
 	if (status == ST_OK)
 		status = open_macros(conf, rules, err);
-	if (status == ST_OK)
-		status = read_failures(conf, rules, err);
 	if (status == ST_OK)
 		status = open_store(conf, rules, err);
 	return status;
@@ -351,7 +379,7 @@ rules_list(
 {
 	struct table *table = NULL;
 	struct list list = {.count = 0};
-	enum status status = open_table(conf, parameter, TABLE_ICASE, &table, err);
+	enum status status = open_table(conf, parameter, TABLE_ICASE, NULL, &table, err);
 
 	*items_out = NULL;
 	if (status != ST_OK || table == NULL)

@@ -1,6 +1,10 @@
 noinst_LIBRARIES += lib/store/libstore.a
 lib_store_libstore_a_SOURCES = \
 	lib/store/failure.c lib/store/failure.h \
+	lib/store/cache.c lib/store/cache.h lib/store/cache_private.h \
+	lib/store/cache_flight.c \
+	lib/store/cache_shard.c \
+	lib/store/cached_table.c lib/store/cached_table.h \
 	lib/store/flat.c lib/store/flat.h \
 	lib/store/hostindex.c lib/store/hostindex.h \
 	lib/store/hostlist.c lib/store/hostlist.h \
