@@ -3,7 +3,7 @@ ROUTE_TEST_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD)
 EXTRA_DIST += tests/unit/route_world.h
 if CMOCKA
 ROUTE_TESTS = tests/unit/test_route tests/unit/test_route_hostile tests/unit/test_route_property \
-	tests/unit/test_tenant
+	tests/unit/test_tenant tests/unit/test_pattern_cache
 check_PROGRAMS += $(ROUTE_TESTS)
 TESTS += $(ROUTE_TESTS)
 tests_unit_test_route_SOURCES = tests/unit/test_route.c
@@ -15,4 +15,6 @@ tests_unit_test_route_property_SOURCES = tests/unit/test_route_property.c \
 tests_unit_test_route_property_LDADD = $(ROUTE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_tenant_SOURCES = tests/unit/test_tenant.c
 tests_unit_test_tenant_LDADD = $(ROUTE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_pattern_cache_SOURCES = tests/unit/test_pattern_cache.c
+tests_unit_test_pattern_cache_LDADD = $(LIBSTORE) $(LIBBASE) $(PCRE2_LIBS) -lpthread $(UNIT_LDADD)
 endif

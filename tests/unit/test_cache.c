@@ -379,13 +379,14 @@ struct verdict {
 };
 
 static bool
-is_outdated(void *context, struct span name, const void *object, uint64_t epoch)
+is_outdated(void *context, struct span name, const void *object, uint64_t epoch, int64_t began_ms)
 {
 	struct verdict *verdict = context;
 	const struct thing *thing = object;
 
 	assert_true(name.n > 0);
 	assert_int_equal(epoch, 10);
+	assert_int_equal(began_ms, T);
 	verdict->asked++;
 	return thing == NULL || thing->version < verdict->version_least;
 }

@@ -377,11 +377,13 @@ storm_run(void *context)
 }
 
 static bool
-storm_outdated(void *context, struct span name, const void *object, uint64_t epoch)
+storm_outdated(
+    void *context, struct span name, const void *object, uint64_t epoch, int64_t began_ms)
 {
 	struct storm *storm = context;
 	const struct thing *thing = object;
 
+	(void)began_ms;
 	if (thing != NULL && thing->number != (unsigned)(name.p[0] - ' '))
 		abort();
 	return epoch + 3 < atomic_load(&storm->epoch);
