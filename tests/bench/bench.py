@@ -257,7 +257,9 @@ def measure_latency(bench, goals):
 GROUPS = [("domains", measure_many_domains, True), ("passage", measure_passage, True),
           ("crowd", measure_crowd, True), ("verify", verifying.measure_verify, True),
           ("flight", verifying.measure_flight, True), ("postfix", measure_through_mta, False),
-          ("stores", stores.measure_stores, True), ("stores-size", storesize.measure_size, True)]
+          ("stores", stores.measure_stores, True), ("stores-size", storesize.measure_size, True),
+          ("keystores", stores.measure_key_stores, True),
+          ("keystores-size", storesize.measure_key_store_size, True)]
 # These start and stop spinners themselves.
 GROUPS_WITHOUT_SPINNERS = [("latency", measure_latency, False)]
 
@@ -405,7 +407,7 @@ def measure_groups(bench, goals, groups):
 def measure_all(bench, goals, loads, groups):
     with spinning(bench):
         check_floor(bench)
-        if loads or [group for group in groups if group[0] in ("domains", "passage", "verify", "stores", "stores-size")]:
+        if loads or [group for group in groups if group[0] in ("domains", "passage", "verify") or "stores" in group[0]]:
             print(HEAD, flush=True)
         for members in same_tables(loads):
             attempt(bench, members[0].name, measure_loads, members)

@@ -1,16 +1,18 @@
 /*
  * bench_lookup.c - what one question to a table costs: a program for bench.py and people.
  *   bench_lookup SPEC DOMAINS QUESTIONS     asks for dNNNNNN.example, NNNNNN below DOMAINS
- * One thread asks one after the other, in an order that jumps about, and every name is another one
- * while QUESTIONS is not above DOMAINS. It prints one line of JSON: microseconds of time and of
- * this process's CPU for each, and what the opening took. It must never report a time when an
- * answer was missing.
+ * SPEC is a table, or a key store (sqlite:, mysql:), which is asked who the sender is and then for
+ * the keys it signs with. One thread asks one after the other, in an order that jumps about, and
+ * every name is another one while QUESTIONS is not above DOMAINS. It prints one line of JSON:
+ * microseconds of time and of this process's CPU for each, and what the opening took. It must never
+ * report a time when an answer was missing.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "backends/registry.h"
+#include "lib/store/keystore.h"
 #include "lib/store/table.h"
 
 #define DOMAINS_MAX 1000000U
@@ -38,27 +40,80 @@ number(const char *text, uint64_t max)
 	return value;
 }
 
+/* One of them is open. */
+struct source {
+	struct table *table;
+	struct keystore *store;
+};
+
 static void
-ask(struct table *table, uint64_t domain)
+not_there(const char *name, const struct err *err)
+{
+	fprintf(stderr, "bench_lookup: %s is not there: %s\n", name, err->text);
+	exit(1);
+}
+
+static void
+ask_table(struct table *table, const char *name)
 {
 	struct table_value value = TABLE_VALUE_NONE;
 	struct err err = ERR_NONE;
-	char name[32];
-	int n = snprintf(name, sizeof(name), "d%06u.example", (unsigned)domain);
 
-	if (table_lookup(table, (struct span){name, (size_t)n}, &value, &err) != ST_OK) {
-		fprintf(stderr, "bench_lookup: %s is not there: %s\n", name, err.text);
-		exit(1);
-	}
+	if (table_lookup(table, span_str(name), &value, &err) != ST_OK)
+		not_there(name, &err);
 	table_value_release(&value);
+}
+
+static void
+ask_store(struct keystore *store, const char *name)
+{
+	const struct span names[] = {span_str(name), SPAN_LIT("example")};
+	struct keystore_rows *senders = NULL, *keys = NULL;
+	struct err err = ERR_NONE;
+
+	if (keystore_senders(store, names, 2, &senders, &err) != ST_OK ||
+	    senders->domain_count == 0 ||
+	    keystore_keys(store, senders->domains[0].signs_as, &keys, &err) != ST_OK ||
+	    keys->key_count == 0)
+		not_there(name, &err);
+	keystore_rows_release(senders);
+	keystore_rows_release(keys);
+}
+
+static void
+ask(const struct source *source, uint64_t domain)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "d%06u.example", (unsigned)domain);
+	if (source->store != NULL)
+		ask_store(source->store, name);
+	else
+		ask_table(source->table, name);
+}
+
+static bool
+source_open(struct source *source, const char *spec)
+{
+	struct span words = span_str(spec);
+	struct err err = ERR_NONE;
+	enum status status;
+
+	if (span_starts(words, SPAN_LIT("sqlite:")) || span_starts(words, SPAN_LIT("mysql:")))
+		status = keystore_open(backend_keystores(), spec, false, &source->store, &err);
+	else
+		status = table_open(
+		    backend_registry(), "bench", spec, TABLE_ICASE, &source->table, &err);
+	if (status != ST_OK)
+		fprintf(stderr, "bench_lookup: %s\n", err.text);
+	return status == ST_OK;
 }
 
 int
 main(int argc, char **argv)
 {
 	uint64_t domains, questions;
-	struct table *table;
-	struct err err = ERR_NONE;
+	struct source source = {.table = NULL};
 	double begin, opened, cpu;
 
 	if (argc != 4) {
@@ -68,18 +123,18 @@ main(int argc, char **argv)
 	domains = number(argv[2], DOMAINS_MAX);
 	questions = number(argv[3], QUESTIONS_MAX);
 	begin = clock_us(CLOCK_MONOTONIC);
-	if (table_open(backend_registry(), "bench", argv[1], TABLE_ICASE, &table, &err) != ST_OK) {
-		fprintf(stderr, "bench_lookup: %s\n", err.text);
+	if (!source_open(&source, argv[1]))
 		return 1;
-	}
-	ask(table, 0); /* makes the connection */
+	ask(&source, 0); /* makes the connection */
 	opened = clock_us(CLOCK_MONOTONIC);
 	cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID);
 	for (uint64_t i = 0; i < questions; i++)
-		ask(table, (i + 1) * STEP % domains);
+		ask(&source, (i + 1) * STEP % domains);
 	printf("{\"open_us\": %.1f, \"wall_us\": %.3f, \"cpu_us\": %.3f}\n", opened - begin,
 	    (clock_us(CLOCK_MONOTONIC) - opened) / (double)questions,
 	    (clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (double)questions);
-	table_close(table);
+	if (source.table != NULL)
+		table_close(source.table);
+	keystore_close(source.store);
 	return 0;
 }

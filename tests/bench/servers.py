@@ -94,8 +94,9 @@ class Server:
 
     def command(self):
         given = {line.split()[0].lower() for line in self.lines}
-        # With tables a server that only verifies asks them whether a message is ours.
-        tables = [] if "Mode v" in self.lines else [f"KeyTable file:{self.folder}/KeyTable",
+        # With tables a server that only verifies asks them whether a message is ours; beside a key store they would
+        # hide what it does not know.
+        tables = [] if "Mode v" in self.lines or "keystore" in given else [f"KeyTable file:{self.folder}/KeyTable",
                                                     f"SigningTable refile:{self.folder}/SigningTable"]
         lines = [f"Socket {self.address}", *tables, "InternalHosts 127.0.0.1", "Mode s",
                  "Canonicalization relaxed/simple", "OversignHeaders From", "Background no", "Syslog no",

@@ -49,6 +49,7 @@ def tables_conf(signing, keys):
 class Sql:
     """A MariaDB. add() makes a table of so many domains; conf() is what a milter says to use it."""
     name = "mariadb"
+    for_opendkim = True
 
     def __init__(self, stack, folder):
         self.folder = Path(folder)
@@ -87,6 +88,8 @@ class Sql:
 class Sqlite:
     """The same in one file per table."""
     name = "sqlite"
+    for_opendkim = False  # it could, but SQLite is not what is compared
+    pid = None
 
     def __init__(self, _stack, folder):
         self.folder = folder
@@ -119,6 +122,7 @@ class Sqlite:
 class Directory:
     """One slapd per table. A selector is the name of a key, so each domain has one of its own."""
     name = "slapd"
+    for_opendkim = True
 
     def __init__(self, stack, folder):
         self.stack, self.folder, self.servers = stack, folder, {}
@@ -149,7 +153,7 @@ class Directory:
 
 def missing(kind):
     """Why this store cannot be measured, or None."""
-    if kind is Sql:
+    if issubclass(kind, Sql):
         return mariadb.missing()
     if kind is Directory and not slapd.program():
         return "slapd is not installed"

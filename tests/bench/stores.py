@@ -5,11 +5,15 @@ cold: the senders rotate, nothing is kept (CacheTTL 0, CacheSize 0), so every me
 warm: 100 domains send, and what was read is kept as signpostd does by default.
 zipf: all domains send, the Nth most frequent 1/N as often as the first; against the same with one sender.
 
+Groups: "stores" asks MariaDB and slapd as tables (dsn, ldap), "keystores" a KeyStore in MariaDB and in SQLite, which opendkim
+has not; there warm means that nothing is asked again while nothing changes.
+
 The server under test, the generator, and mariadbd or slapd share the cores; what the latter took is printed.
 """
 import contextlib
 import os
 
+from keystoredata import KeySql, KeySqlite, use_programs_of
 from measure import Load
 from servers import BenchError, cpu_seconds, make_tables, new_folder, start
 from storedata import Directory, Sql, missing, said_by_bench
@@ -36,7 +40,7 @@ def start_servers(bench, stack, folder, store):
     servers = {what: start(bench, stack, label, bench.args.server, folder, "rsa", lines) for what, label, lines in ours}
     for server in servers.values():
         server.wait(bench.program("miltergen"))
-    if bench.args.opendkim:
+    if bench.args.opendkim and store.for_opendkim:
         other = start(bench, stack, "opendkim", bench.args.opendkim, folder, "rsa", conf)
         try:
             print(f"# {store.name}: opendkim serves after {other.wait(bench.program('miltergen')):.1f} s")
@@ -102,18 +106,28 @@ def measure_store(bench, goals, stack, kind):
     servers = start_servers(bench, stack, folder, store)
     cold_load, warm_load = load_of(f"{kind.name}-100k-cold", DOMAINS), load_of(f"{kind.name}-100k-warm", WARM)
     cold = alternate(bench, servers, cold_load, ("flat", "asks", "waits", "opendkim"))
-    store_cost(bench, store, servers, cold_load)
+    if store.pid:
+        store_cost(bench, store, servers, cold_load)
     warm = alternate(bench, servers, warm_load, ("flat", "cached"))
     judge(goals, kind.name, cold, warm)
     if kind is Sql:
         measure_zipf(bench, store, servers)
 
 
-def measure_stores(bench, goals):
-    for kind in (Sql, Directory):
+def measure_kinds(bench, goals, kinds):
+    for kind in kinds:
         why_not = missing(kind)
         if why_not:
             print(f"# stores, {kind.name}: left out, {why_not}")
             continue
         with said_by_bench(f"stores, {kind.name}"), contextlib.ExitStack() as stack:
             measure_store(bench, goals, stack, kind)
+
+
+def measure_stores(bench, goals):
+    measure_kinds(bench, goals, (Sql, Directory))
+
+
+def measure_key_stores(bench, goals):
+    use_programs_of(bench)
+    measure_kinds(bench, goals, (KeySql, KeySqlite))

@@ -9,6 +9,7 @@ import contextlib
 import json
 import statistics
 
+from keystoredata import KeySql, KeySqlite, use_programs_of
 from measure import Load
 from servers import make_tables, new_folder, run, start
 from storedata import KEY_POOL, Directory, Sql, Sqlite, missing, said_by_bench
@@ -20,6 +21,7 @@ QUESTIONS = 10000
 MESSAGES = 5000
 ACTIVE_MAX = 20000  # spread over all domains, so that neighbours in an index are not asked together
 KINDS = [(Sql, 1000000), (Sqlite, 1000000), (Directory, 100000)]
+KEY_STORES = [(KeySql, 1000000), (KeySqlite, 1000000)]
 
 
 def start_times(bench, stack, folder, conf):
@@ -90,11 +92,20 @@ def measure_kind(bench, goals, stack, kind, domains):
     judge(goals, store, domains, times, lookups, memory)
 
 
-def measure_size(bench, goals):
-    for kind, domains in KINDS:
+def measure_kinds(bench, goals, kinds):
+    for kind, domains in kinds:
         why_not = missing(kind)
         if why_not:
             print(f"# stores-size, {kind.name}: left out, {why_not}")
             continue
         with said_by_bench(f"stores-size, {kind.name}"), contextlib.ExitStack() as stack:
             measure_kind(bench, goals, stack, kind, domains // (10 if bench.args.quick else 1))
+
+
+def measure_size(bench, goals):
+    measure_kinds(bench, goals, KINDS)
+
+
+def measure_key_store_size(bench, goals):
+    use_programs_of(bench)
+    measure_kinds(bench, goals, KEY_STORES)
