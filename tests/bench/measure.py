@@ -1,5 +1,6 @@
 """Measurements for bench.py: rounds of the load generator against several servers in turn, each with the floor taken
 just before it. A result is a dict; a row is the median over the rounds."""
+import contextlib
 import json
 import os
 import statistics
@@ -77,6 +78,15 @@ class Bench:
         result["x_floor"] = result["cpu_us"] / floor["floor_us"]
         result["p99_p50"] = result["latency_us"]["p99"] / max(1, result["latency_us"]["p50"])
         return result
+
+    @contextlib.contextmanager
+    def rounds_of(self, number):
+        """So many rounds while it is held."""
+        self.args.rounds, before = number, self.args.rounds
+        try:
+            yield
+        finally:
+            self.args.rounds = before
 
     def alternate(self, servers, load):
         """A B C A B C ...; answers one row per server."""

@@ -74,6 +74,10 @@ class Sql:
             f"text FROM seq_0_to_{domains - 1} JOIN pool ON pool.id = seq MOD {len(texts)}; "
             f"CREATE INDEX {table}_name ON {table} (domain_name); ANALYZE TABLE {table};", DATABASE)
 
+    def questions(self):
+        """Statements so far, those of prepared ones included, preparing and pings not."""
+        return int(self.server.run("SHOW GLOBAL STATUS LIKE 'Questions'").split()[1])
+
     def dsn(self, table, key, data):
         return (f"dsn:mysql://{USER}:{PASSWORD}@{self.server.port}+127.0.0.1/{DATABASE}/"
                 f"table={table}?keycol={key}?datacol={data}")
@@ -126,6 +130,10 @@ class Directory:
 
     def __init__(self, stack, folder):
         self.stack, self.folder, self.servers = stack, folder, {}
+
+    @staticmethod
+    def questions():
+        return 0  # slapd does not say
 
     def entries(self, domains, pem):
         texts = key_texts(self.folder, pem)

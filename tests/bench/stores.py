@@ -68,12 +68,13 @@ def store_cost(bench, store, servers, load):
     """CPU microseconds of mariadbd or slapd for each message: what a server leaves to others."""
     for name in ("asks", "cached", "opendkim"):
         if name in servers:
-            before = cpu_seconds(store.pid)
+            before, asked = cpu_seconds(store.pid), store.questions()
             result = bench.generate(servers[name], load, COST_MESSAGES)
             cost = (cpu_seconds(store.pid) - before) * 1e6 / COST_MESSAGES
-            bench.facts[f"{load.name}_{servers[name].label}_store_us"] = cost
-            print(f"# {load.name}, {servers[name].label}: {store.name} took {cost:.0f} us CPU a message besides, "
-                  f"{result['retried']} messages were sent again")
+            asked = (store.questions() - asked) / COST_MESSAGES
+            bench.facts[f"{load.name}_{servers[name].label}_store"] = {"us": cost, "questions": asked}
+            print(f"# {load.name}, {servers[name].label}: {store.name} took {cost:.0f} us CPU a message besides"
+                  + (f" for {asked:.2f} statements" if asked else "") + f"; {result['retried']} messages were sent again")
 
 
 def judge(goals, name, cold, warm):
@@ -120,7 +121,8 @@ def measure_kinds(bench, goals, kinds):
         if why_not:
             print(f"# stores, {kind.name}: left out, {why_not}")
             continue
-        with said_by_bench(f"stores, {kind.name}"), contextlib.ExitStack() as stack:
+        with said_by_bench(f"stores, {kind.name}"), bench.rounds_of(bench.args.store_rounds), \
+                contextlib.ExitStack() as stack:
             measure_store(bench, goals, stack, kind)
 
 

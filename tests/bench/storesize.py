@@ -98,7 +98,8 @@ def measure_kinds(bench, goals, kinds):
         if why_not:
             print(f"# stores-size, {kind.name}: left out, {why_not}")
             continue
-        with said_by_bench(f"stores-size, {kind.name}"), contextlib.ExitStack() as stack:
+        with said_by_bench(f"stores-size, {kind.name}"), bench.rounds_of(bench.args.store_rounds), \
+                contextlib.ExitStack() as stack:
             measure_kind(bench, goals, stack, kind, domains // (10 if bench.args.quick else 1))
 
 
