@@ -564,7 +564,6 @@ def test_memory_does_not_grow_with_the_list(d):
     assert max(sizes[2:]) - max(sizes[:2]) < 20000, sizes
 
 
-<<<<<<< HEAD
 def test_records(d):
     """What DNS has to say: what genkey said of the key, in strings of at most 255 octets."""
     store = Store(d)
@@ -584,7 +583,8 @@ def test_records(d):
     assert len(store.run(0, "records", "example.com").stdout.splitlines()) == 1
     assert "no key" in store.run(65, "records", "example.net").stderr
     assert "no domain" in store.run(65, "records", "ex ample").stderr
-=======
+
+
 def test_a_store_that_does_not_answer(d):
     store = Store(d)
     store.load(LIST)
@@ -599,7 +599,6 @@ def test_a_store_that_does_not_answer(d):
     for word in (["check"], ["reseal"], ["status"], ["load", write(f"{d}/list", LIST)]):
         result = tool("store", word[0], "-x", store.conf, *word[1:])
         assert result.returncode in (69, 70, 78) and result.stderr, (word, result)
->>>>>>> seal
 
 
 def test_names_of_others_do_nothing_to_a_terminal(d):
