@@ -21,6 +21,7 @@ static const struct command words[] = {
     {"status", NULL, store_status_run, "ask a store how it is"},
     {"load", NULL, store_load_run, "write what a list says into a store"},
     {"check", NULL, store_check_run, "read every row and open every key"},
+    {"records", NULL, store_records_run, "print what DNS has to say about keys"},
     {"reseal", NULL, store_reseal_run, "seal every key with the current site key"},
     {"sitekey", NULL, store_sitekey_run, "make a site key file, add a version, activate it"},
 };
@@ -205,13 +206,14 @@ static int
 ask_status(const struct store_tool *tool)
 {
 	struct err err = ERR_NONE;
+	struct store_change none;
 	uint64_t epoch = 0;
 	size_t count = 0;
 	int64_t now = 0;
 	enum status status;
 
 	/* Nothing comes behind the last epoch that can be. */
-	status = keystore_changes(tool->store, INT64_MAX, 0, NULL, &count, &epoch, &err);
+	status = keystore_changes(tool->store, INT64_MAX, 1, &none, &count, &epoch, &err);
 	if (status == ST_OK || status == ST_TOO_BIG)
 		status = tool->store->ops->now(tool->store, &now, &err);
 	if (status != ST_OK)

@@ -32,7 +32,7 @@ struct cached_keystore {
 	struct marks *changed;   /* subjects */
 	struct mark newest, all; /* of the marks; of everything */
 
-	/* One poll at a time. */
+	/* One poll at a time: held while the store is asked, and by no message. */
 	pthread_mutex_t poll_lock;
 	struct store_change *changes; /* KEYSTORE_CHANGES_MAX */
 	bool failing, fallen;         /* logged already */

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from lib import mariadb, milter, postfix, procs, smtpc, stores, verify
+from lib import mariadb, milter, patience, postfix, procs, smtpc, stores, verify
 from lib.daemon import Daemon
 from lib.load import Load
 
@@ -104,7 +104,7 @@ def test_tenants(program, folder, store, shared_keys):
         assert not send("acme.test", macros=stranger)[0].signed
         result, _ = send("empty.test")
         assert result.verdict == "tempfail" or result.text.startswith("4"), "a domain without a key waits"
-        assert procs.wait_until(lambda: metric(daemon, 'signpost_unsigned_total{reason="tenant"}') == 3, 30)
+        assert procs.wait_until(lambda: metric(daemon, 'signpost_unsigned_total{reason="tenant"}') == 3)
 
 
 def test_tenant_map_and_open_sessions(program, folder, sqlite):
@@ -126,7 +126,7 @@ def test_through_postfix(program, folder, store, shared_keys, sink):
             client = smtpc.Client(mta.ports[0])
             client.send("alice@acme.test", ["t@sink.test"], message("acme.test"))
             client.quit()
-            assert sink.wait_for(1, 60), mta.log()[-2000:]
+            assert sink.wait_for(1), mta.log()[-2000:]
     (delivered,) = sink.take()
     assert sorted(verdicts(delivered.data, shared_keys)) == [("acme.test", "pass"), ("acme.test", "pass")]
 
@@ -143,7 +143,7 @@ def test_a_change_is_in_force(program, folder, store, shared_keys):
             result, seen = milter.one_shot(daemon.address, message("bolt.test"), macros={
                 b"{auth_type}": b"PLAIN", b"{auth_authen}": b"bob@bolt.test"})
             assert result.signed, daemon.log()
-            assert time.monotonic() - began < 30, "KeyStorePollInterval is 1"
+            assert time.monotonic() - began < patience.seconds(60), "KeyStorePollInterval is 1"
             time.sleep(0.05)
         print(f"the new key signs {time.monotonic() - began:.1f} s after the change (polled every second)")
 
@@ -162,11 +162,11 @@ def test_failure_policy(program, folder, sqlite, policy, verdict):
 def test_failure_policy_of_a_tenant_and_fallback(program, folder, sqlite, shared_keys):
     sqlite.load('tenant acme failure="no-key=fallback:spare"\n')
     table = folder / "keytable"
-    table.write_text(f"spare provider.test:sp:{shared_keys['rsa2048'].path}\n")
+    table.write_text(f"acme/spare provider.test:sp:{shared_keys['rsa2048'].path}\n")
     with Daemon(program, folder, sqlite.settings(KeyTable=f"file:{table}")) as daemon:
         result, delivered = milter.one_shot(daemon.address, message("empty.test"))
         assert result.signed and verify.signature_domains(delivered) == ["provider.test"], daemon.log()
-        assert "signed with key 'spare' instead" in daemon.log()
+        assert "signed with key 'acme/spare' instead" in daemon.log()
 
 
 def test_store_down_at_start_and_back(program, folder, server, shared_keys):
@@ -180,7 +180,7 @@ def test_store_down_at_start_and_back(program, folder, server, shared_keys):
             server.start()
             began = time.monotonic()
             while not milter.one_shot(daemon.address, message("acme.test"))[0].signed:
-                assert time.monotonic() - began < 60, daemon.log()[-2000:]
+                assert time.monotonic() - began < patience.seconds(60), daemon.log()[-2000:]
                 time.sleep(0.1)
             print(f"signed {time.monotonic() - began:.1f} s after the server's return")
     finally:
@@ -215,7 +215,7 @@ def test_store_away_under_load(program, folder, server, shared_keys, how):
                     server.signal(signal.SIGCONT)
             began = time.monotonic()
             while not milter.one_shot(daemon.address, message("n2.test"))[0].signed:
-                assert time.monotonic() - began < 60, daemon.log()[-2000:]
+                assert time.monotonic() - began < patience.seconds(60), daemon.log()[-2000:]
                 time.sleep(0.1)
             took = time.monotonic() - began
         load.report(f"MariaDB {how} for 10 s")
@@ -235,7 +235,7 @@ def test_site_key_lost_changed_half_written(program, folder, sqlite):
             if name == "lost":
                 sqlite.site_key.write_bytes(kept)
                 sqlite.site_key.chmod(0o600)
-                assert procs.wait_until(lambda: milter.one_shot(daemon.address, message("acme.test"))[0].signed, 30), daemon.log()
+                assert procs.wait_until(lambda: milter.one_shot(daemon.address, message("acme.test"))[0].signed), daemon.log()
             return daemon.log()
 
     sqlite.site_key.unlink()

@@ -1,7 +1,7 @@
 # Unit tests of lib/store and the flat backends.
 STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(BACKENDS_LIBS) \
 	$(OPENSSL_LIBS) -lpthread
-EXTRA_DIST += tests/unit/store_help.h tests/unit/cache_world.h
+EXTRA_DIST += tests/unit/store_help.h tests/unit/keystore_help.h tests/unit/cache_world.h
 check_LIBRARIES += tests/lib/libmemstore.a
 tests_lib_libmemstore_a_SOURCES = tests/lib/memstore.c tests/lib/memstore.h
 LIBMEMSTORE = tests/lib/libmemstore.a
