@@ -10,7 +10,8 @@
 
 All run at the same time, idle ones asleep; measurements alternate (A B C A B C ...), each with the floor taken just
 before it, after a warm-up; the median of the rounds is reported. One SCHED_IDLE spinner per core keeps virtual cores
-awake, since waking one costs more than a message; latencies are also taken without them (the group "latency"). The
+awake, since waking one costs more than a message; latencies are also taken without them (the group "latency"), and
+databases and directories only without (the groups "stores" to "keystores-size"; stores.py and storesize.py). The
 load generator checks that every message was signed.
 
 What a reader must not conclude:
@@ -99,12 +100,12 @@ def measure_loads(bench, loads):
 # name, function, must signpostd be there
 GROUPS = [("domains", probes.measure_many_domains, True), ("passage", probes.measure_passage, True),
           ("crowd", probes.measure_crowd, True), ("verify", verifying.measure_verify, True),
-          ("flight", verifying.measure_flight, True), ("postfix", probes.measure_through_mta, False),
-          ("stores", stores.measure_stores, True), ("stores-size", storesize.measure_size, True),
-          ("keystores", stores.measure_key_stores, True),
-          ("keystores-size", storesize.measure_key_store_size, True)]
-# These start and stop spinners themselves.
-GROUPS_WITHOUT_SPINNERS = [("latency", probes.measure_latency, False)]
+          ("flight", verifying.measure_flight, True), ("postfix", probes.measure_through_mta, False)]
+# The first starts and stops spinners itself. In the others an answer takes three processes, each of which would wait for
+# the slice of a spinner, slapd's threads most of all; and there is always one that keeps a core awake.
+GROUPS_WITHOUT_SPINNERS = [("latency", probes.measure_latency, False), ("stores", stores.measure_stores, True),
+                           ("stores-size", storesize.measure_size, True), ("keystores", stores.measure_key_stores, True),
+                           ("keystores-size", storesize.measure_key_store_size, True)]
 
 
 def print_ratios(rows):
