@@ -4,6 +4,10 @@ backends_libbackends_a_SOURCES = \
 	backends/csl.c \
 	backends/dsn.c backends/dsn.h \
 	backends/file.c \
+	backends/keystore_ldap.h backends/keystore_ldap_filters.c backends/keystore_ldap_rows.c \
+	backends/keystore_ldap_values.c \
+	backends/ldap_entry.h \
+	backends/ldap_many.c backends/ldap_many.h \
 	backends/ldap_url.c backends/ldap_url.h \
 	backends/pattern.c backends/pattern.h \
 	backends/refile.c \
@@ -12,14 +16,20 @@ backends_libbackends_a_SOURCES = \
 	backends/sql.c backends/sql.h \
 	backends/sql_pool.c backends/sql_pool.h
 LDAP_FILES = \
+	backends/keystore_ldap.c backends/keystore_ldap_changes.c backends/keystore_ldap_list.c \
+	backends/keystore_ldap_check.c backends/keystore_ldap_entries.c backends/keystore_ldap_write.c \
+	backends/keystore_ldap_private.h \
 	backends/ldap.c \
 	backends/ldap_ask.c \
+	backends/ldap_change.c \
 	backends/ldap_config.c \
-	backends/ldap_link.c backends/ldap_link.h
+	backends/ldap_link.c backends/ldap_link.h \
+	backends/ldap_pool.c backends/ldap_pool.h \
+	backends/ldap_record.c
 if LDAP
 backends_libbackends_a_SOURCES += $(LDAP_FILES)
 else
-backends_libbackends_a_SOURCES += backends/ldap_none.c
+backends_libbackends_a_SOURCES += backends/ldap_none.c backends/keystore_ldap_none.c
 endif
 if MYSQL
 backends_libbackends_a_SOURCES += backends/mysql.c
@@ -31,7 +41,7 @@ backends_libbackends_a_SOURCES += backends/sqlite.c
 else
 backends_libbackends_a_SOURCES += backends/sqlite_none.c
 endif
-EXTRA_DIST += $(LDAP_FILES) backends/ldap_none.c \
+EXTRA_DIST += $(LDAP_FILES) backends/ldap_none.c backends/keystore_ldap_none.c \
 	backends/mysql.c backends/mysql_none.c backends/sqlite.c backends/sqlite_none.c
 backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(SQLITE_CFLAGS)
 LIBBACKENDS = backends/libbackends.a

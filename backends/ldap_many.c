@@ -1,0 +1,86 @@
+/*
+ * ldap_many.c - whether several queries can be put into one search, and to which an entry belongs.
+ * Called by ldap.c when a table is opened and when several queries are asked.
+ * It must never call an entry a query's that the server, asked for that query alone, would not have
+ * given, nor leave one out.
+ */
+#include "backends/ldap_many.h"
+
+static bool
+is_name(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++) {
+		char c = ascii_lower(name.p[i]);
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
+			return false;
+	}
+	return name.n > 0;
+}
+
+static size_t
+count_of(struct span text, struct span part)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i + part.n <= text.n; i++)
+		n += memcmp(text.p + i, part.p, part.n) == 0;
+	return n;
+}
+
+/* How many "(...)" are open at the place at; false: one of them was closed that was not open. */
+static bool
+depth_at(struct span filter, size_t at, size_t *depth_out)
+{
+	*depth_out = 0;
+	for (size_t i = 0; i < at; i++) {
+		if (filter.p[i] == '(')
+			++*depth_out;
+		else if (filter.p[i] == ')' && (*depth_out)-- == 0)
+			return false;
+	}
+	return true;
+}
+
+bool
+ldapmany_attribute(struct span filter, struct span *attribute_out)
+{
+	struct span end = SPAN_LIT("=$d)");
+	size_t at = 0, open, depth, all;
+
+	filter = span_trim(filter);
+	if (count_of(filter, SPAN_LIT("$d")) != 1 || count_of(filter, SPAN_LIT("$D")) != 0)
+		return false;
+	while (at + end.n <= filter.n && memcmp(filter.p + at, end.p, end.n) != 0)
+		at++;
+	if (at + end.n > filter.n)
+		return false;
+	open = span_rfind(span_sub(filter, 0, at), '(');
+	if (open == SIZE_MAX || !depth_at(filter, open, &depth) || !depth_at(filter, filter.n, &all))
+		return false;
+	*attribute_out = span_sub(filter, open + 1, at - open - 1);
+	if (!is_name(*attribute_out) || all != 0)
+		return false;
+	return (open == 0 && at + end.n == filter.n) ||
+	       (depth == 1 && span_starts(filter, SPAN_LIT("(&")) &&
+		   filter.p[filter.n - 1] == ')');
+}
+
+uint32_t
+ldapmany_owners(
+    const struct span *values, size_t value_count, const struct span *queries, size_t count)
+{
+	uint32_t owners = 0;
+
+	for (size_t v = 0; v < value_count; v++) {
+		uint32_t found = 0;
+
+		for (size_t i = 0; i < count && i < 32; i++)
+			if (span_eq(values[v], queries[i]))
+				found |= UINT32_C(1) << i;
+		if (found == 0)
+			return 0;
+		owners |= found;
+	}
+	return owners;
+}
