@@ -9,7 +9,6 @@ backends_libbackends_a_SOURCES = \
 	backends/ldap_entry.h \
 	backends/ldap_many.c backends/ldap_many.h \
 	backends/ldap_url.c backends/ldap_url.h \
-	backends/pattern.c backends/pattern.h \
 	backends/refile.c \
 	backends/registry.c backends/registry.h \
 	backends/settings.c backends/settings.h \

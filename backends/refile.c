@@ -9,11 +9,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "backends/pattern.h"
 #include "backends/registry.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/store/flat.h"
+#include "lib/store/pattern.h"
 
 #define NO_ROW UINT32_MAX
 

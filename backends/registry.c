@@ -1,6 +1,6 @@
 /*
  * registry.c - the list of backends in this build.
- * Given to table_open() by the programs, so that lib/ need not know what backends there are.
+ * Given to table_open() and keystore_open() by the programs, so that lib/ need not know what backends there are.
  * It must never hold anything but pointers to what the backends' own files define.
  */
 #include "backends/registry.h"
@@ -15,6 +15,11 @@ static const struct table_ops *const built_in[] = {
     &dsn_table_ops,
 };
 
+static const struct keystore_ops *const keystores_built_in[] = {
+    &sqlite_keystore_ops,
+    &mysql_keystore_ops,
+};
+
 static const struct table_registry registry = {
     built_in, sizeof(built_in) / sizeof(built_in[0]), NULL};
 
@@ -22,4 +27,13 @@ const struct table_registry *
 backend_registry(void)
 {
 	return &registry;
+}
+
+static const struct keystore_registry keystores = {
+    keystores_built_in, sizeof(keystores_built_in) / sizeof(keystores_built_in[0]), NULL};
+
+const struct keystore_registry *
+backend_keystores(void)
+{
+	return &keystores;
 }

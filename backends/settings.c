@@ -30,14 +30,29 @@ read_ldap(const struct conf *conf, struct table_settings *out)
 	out->ldap_timeout_s = conf_int(conf, CONF_LDAP_TIMEOUT);
 }
 
+static void
+read_settings(const struct conf *conf, struct table_settings *out)
+{
+	out->sql_tls = conf_bool(conf, CONF_SQL_TLS);
+	out->sql_tls_verify = conf_bool(conf, CONF_SQL_TLS_VERIFY);
+	out->sql_tls_ca_file = conf_string(conf, CONF_SQL_TLS_CA_FILE);
+	read_ldap(conf, out);
+}
+
 const struct table_registry *
 backend_registry_for(const struct conf *conf, struct backend_settings *room)
 {
-	room->settings.sql_tls = conf_bool(conf, CONF_SQL_TLS);
-	room->settings.sql_tls_verify = conf_bool(conf, CONF_SQL_TLS_VERIFY);
-	room->settings.sql_tls_ca_file = conf_string(conf, CONF_SQL_TLS_CA_FILE);
-	read_ldap(conf, &room->settings);
+	read_settings(conf, &room->settings);
 	room->registry = *backend_registry();
 	room->registry.settings = &room->settings;
 	return &room->registry;
+}
+
+const struct keystore_registry *
+backend_keystores_for(const struct conf *conf, struct backend_settings *room)
+{
+	read_settings(conf, &room->settings);
+	room->keystores = *backend_keystores();
+	room->keystores.settings = &room->settings;
+	return &room->keystores;
 }

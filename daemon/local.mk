@@ -34,7 +34,7 @@ daemon_libdaemon_a_SOURCES += daemon/sandbox_none.c
 endif
 EXTRA_DIST += daemon/sandbox_seccomp.c daemon/sandbox_none.c
 LIBDAEMON = daemon/libdaemon.a
-DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBMAILAUTH) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDNS) \
+DAEMON_LDADD = $(LIBDAEMON) $(LIBMILTERCODEC) $(LIBMAILAUTH) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDNS) \
 	$(LIBDKIM) \
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) $(UNBOUND_LIBS) -lpthread
 

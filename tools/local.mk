@@ -12,7 +12,7 @@ tools_signpost_SOURCES = \
 	tools/testkey.c tools/testkey.h tools/testkey_table.c \
 	tools/publication.c tools/publication.h \
 	tools/newfile.c tools/newfile.h
-tools_signpost_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBCONF) $(LIBDKIM) \
+tools_signpost_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDKIM) \
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) \
 	$(UNBOUND_LIBS) -lpthread
 TOOL_TESTS = tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \

@@ -1,5 +1,5 @@
 /*
- * check.c - the rules between parameters, and values that only their own parsers understand.
+ * check.c - the rules between parameters; those of single values are in check_values.c.
  * Called by the parent after the files and the flags. The sentences begin with OpenDKIM's own
  * words, so that what is written about those helps here; what to do follows. It must never open
  * anything but to see whether a file that is named can be read.
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/conf/check.h"
+#include "lib/conf/private.h"
 #include "lib/conf/values.h"
 
 struct check {
@@ -43,162 +44,15 @@ is_set(const struct check *check, enum conf_parameter parameter)
 	return conf_is_set(check->conf, parameter);
 }
 
-static enum status
-value_action(const char *text, struct err *err)
-{
-	enum conf_action action;
-
-	return conf_action(text, &action, err);
-}
-
-static enum status
-value_canonicalization(const char *text, struct err *err)
-{
-	bool header, body;
-
-	return conf_canonicalization(text, &header, &body, err);
-}
-
-static enum status
-value_facility(const char *text, struct err *err)
-{
-	int facility;
-
-	return conf_syslog_facility(text, &facility, err);
-}
-
-/* The names of SASL mechanisms (RFC 4422 section 3.1), and OpenDKIM's two of its own. */
-static enum status
-value_mechanism(const char *text, struct err *err)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789-_";
-	size_t n = strspn(text, letters);
-
-	if (text[n] == '\0' && n <= 20)
-		return ST_OK;
-	err_set(err, "none, simple or the name of a SASL mechanism is needed (EXTERNAL)");
-	return ST_INVALID;
-}
-
-static enum status
-value_mode(const char *text, struct err *err)
-{
-	bool sign, verify;
-
-	return conf_mode(text, &sign, &verify, err);
-}
-
-static enum status
-value_rate(const char *text, struct err *err)
-{
-	unsigned int count, seconds;
-
-	return conf_restart_rate(text, &count, &seconds, err);
-}
-
-static enum status
-value_socket(const char *text, struct err *err)
-{
-	struct conf_socket parsed;
-
-	return conf_socket(text, &parsed, err);
-}
-
-static enum status
-value_algorithm(const char *text, struct err *err)
-{
-	struct span name = span_str(text);
-
-	if (span_ieq_str(name, "rsa-sha256") || span_ieq_str(name, "ed25519-sha256"))
-		return ST_OK;
-	if (span_ieq_str(name, "rsa-sha1"))
-		err_set(err, "RFC 8301 forbids signing with SHA-1; write rsa-sha256");
-	else
-		err_set(err, "rsa-sha256 or ed25519-sha256 is needed");
-	return ST_INVALID;
-}
-
-static enum status
-value_key_rule(const char *text, struct err *err)
-{
-	enum conf_key_rule rule;
-
-	return conf_key_rule(text, &rule, err);
-}
-
-static enum status
-value_minimum(const char *text, struct err *err)
-{
-	enum conf_minimum_kind kind;
-	uint64_t number;
-
-	return conf_minimum(text, &kind, &number, err);
-}
-
-/* A prefix of OpenDKIM's kinds of data sets; those that this release does not open are refused
- * where they are opened. */
-static enum status
-value_walkable(const char *text, struct err *err)
-{
-	if (span_istarts(span_str(text), SPAN_LIT("refile:")))
-		err_set(
-		    err, "the names must be listed, which patterns cannot be; write csl: or file:");
-	else if (span_istarts(span_str(text), SPAN_LIT("dsn:")))
-		err_set(err,
-		    "the names must be listed, which a database is not asked for; write csl: or "
-		    "file:");
-	else
-		return ST_OK;
-	return ST_INVALID;
-}
-
-static enum status
-value_file_name(const char *text, struct err *err)
-{
-	if (!span_ends(span_str(text), SPAN_LIT("/")))
-		return ST_OK;
-	err_set(err, "the name of a file is needed, not of a folder");
-	return ST_INVALID;
-}
-
-static const struct {
-	enum conf_parameter parameter;
-	enum status (*parse)(const char *text, struct err *err);
-} values[] = {
-    {CONF_AUTHSERV_ID, conf_authserv_id},
-    {CONF_AUTO_RESTART_RATE, value_rate},
-    {CONF_BOGUS_KEY, value_key_rule},
-    {CONF_CANONICALIZATION, value_canonicalization},
-    {CONF_LDAP_AUTH_MECHANISM, value_mechanism},
-    {CONF_METRICS_FILE, value_file_name},
-    {CONF_MINIMUM, value_minimum},
-    {CONF_MODE, value_mode},
-    {CONF_MUST_BE_SIGNED, value_walkable},
-    {CONF_NAMESERVERS, conf_nameservers},
-    {CONF_ON_DEFAULT, value_action},
-    {CONF_ON_BAD_SIGNATURE, value_action},
-    {CONF_ON_DNS_ERROR, value_action},
-    {CONF_ON_INTERNAL_ERROR, value_action},
-    {CONF_ON_KEY_NOT_FOUND, value_action},
-    {CONF_ON_NO_SIGNATURE, value_action},
-    {CONF_ON_SECURITY, value_action},
-    {CONF_ON_SIGNATURE_ERROR, value_action},
-    {CONF_SIGNATURE_ALGORITHM, value_algorithm},
-    {CONF_SOCKET, value_socket},
-    {CONF_SYSLOG_FACILITY, value_facility},
-    {CONF_UNPROTECTED_KEY, value_key_rule},
-};
-
 static void
 check_values(struct check *check)
 {
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		enum conf_parameter parameter = values[i].parameter;
+	for (size_t i = 0; i < CONF_COUNT; i++) {
+		enum conf_parameter parameter = (enum conf_parameter)i;
 		struct err err = ERR_NONE;
 
 		if (!is_set(check, parameter) ||
-		    values[i].parse(conf_string(check->conf, parameter), &err) == ST_OK)
+		    conf_check_value(parameter, conf_string(check->conf, parameter), &err) == ST_OK)
 			continue;
 		CHECK_ERROR(check, parameter, "illegal value \"%.200s\" for \"%s\": %s",
 		    conf_string(check->conf, parameter), conf_name(parameter), err.text);
@@ -246,7 +100,7 @@ check_tables(struct check *check)
 	if (signing && !keys)
 		CHECK_ERROR(check, CONF_SIGNING_TABLE,
 		    "use of SigningTable requires KeyTable: add KeyTable");
-	if (keys && !signing)
+	if (keys && !signing && !is_set(check, CONF_KEY_STORE))
 		CHECK_ERROR(check, CONF_KEY_TABLE,
 		    "KeyTable requires either SigningTable or SetupPolicyScript: add SigningTable "
 		    "(scripts are not run here)");
@@ -267,10 +121,10 @@ check_nothing_signs(struct check *check)
 		return;
 	if (!is_set(check, CONF_KEY_TABLE) && !is_set(check, CONF_SIGNING_TABLE) &&
 	    !is_set(check, CONF_KEY_FILE) && !is_set(check, CONF_SELECTOR) &&
-	    !is_set(check, CONF_DOMAIN))
+	    !is_set(check, CONF_DOMAIN) && !is_set(check, CONF_KEY_STORE))
 		CHECK_WARNING(check, CONF_MODE,
 		    "nothing will be signed: add Domain, Selector and KeyFile, or KeyTable and "
-		    "SigningTable");
+		    "SigningTable, or KeyStore");
 }
 
 /* A ':' before any ',' names the type of a data set; "::1" has one. */
@@ -374,6 +228,24 @@ check_directory(struct check *check)
 		    "change keys; use LDAPTLSCAFile");
 }
 
+/* What says nothing without a KeyStore, and keys that nobody could open. */
+static void
+check_store(struct check *check)
+{
+	static const enum conf_parameter parts[] = {
+	    CONF_REQUIRE_TENANT, CONF_SITE_KEY_FILE, CONF_TENANT_MAP, CONF_KEY_STORE_POLL_INTERVAL};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (is_set(check, parts[i]) && !is_set(check, CONF_KEY_STORE))
+			CHECK_WARNING(check, parts[i],
+			    "%s is of no use without KeyStore: add KeyStore, or remove it",
+			    conf_name(parts[i]));
+	if (is_set(check, CONF_KEY_STORE) && !is_set(check, CONF_SITE_KEY_FILE))
+		CHECK_WARNING(check, CONF_KEY_STORE,
+		    "without SiteKeyFile only keys that are not sealed can be used: add "
+		    "SiteKeyFile");
+}
+
 /* Limits of our own that another number does not lift. */
 static void
 check_limits(struct check *check)
@@ -410,6 +282,7 @@ conf_check(const struct conf *conf, struct conf_report *report)
 	check_headers(&check);
 	check_files(&check);
 	check_directory(&check);
+	check_store(&check);
 	check_limits(&check);
 	return check.failed ? ST_INVALID : ST_OK;
 }

@@ -1,7 +1,7 @@
 # The grammar and the one table of parameters of an OpenDKIM-style configuration.
 noinst_LIBRARIES += lib/conf/libconf.a
 lib_conf_libconf_a_SOURCES = \
-	lib/conf/check.c lib/conf/check.h \
+	lib/conf/check.c lib/conf/check.h lib/conf/check_values.c \
 	lib/conf/conf.c lib/conf/conf.h \
 	lib/conf/parameters.h \
 	lib/conf/parse.c \

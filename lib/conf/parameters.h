@@ -24,6 +24,10 @@
 	X(BASE_DIRECTORY, "BaseDirectory", STRING, NULL, NOW) \
 	X(BODY_LENGTH_DB, "BodyLengthDB", DATASET, NULL, OBSOLETE) \
 	X(BOGUS_KEY, "BogusKey", STRING, "fail", NOW) \
+	X(CACHE_NEGATIVE_TTL, "CacheNegativeTTL", INT, "5", NOW) \
+	X(CACHE_SIZE, "CacheSize", INT, "67108864", NOW) \
+	X(CACHE_STALE_TTL, "CacheStaleTTL", INT, "86400", NOW) \
+	X(CACHE_TTL, "CacheTTL", INT, "5", NOW) \
 	X(CANONICALIZATION, "Canonicalization", STRING, "simple/simple", NOW) \
 	X(CAPTURE_UNKNOWN_ERRORS, "CaptureUnknownErrors", BOOL, "no", NOW) \
 	X(CHANGE_ROOT_DIRECTORY, "ChangeRootDirectory", STRING, NULL, NOW) \
@@ -44,6 +48,7 @@
 	X(ENABLE_COREDUMPS, "EnableCoredumps", BOOL, "no", NOW) \
 	X(EXEMPT_DOMAINS, "ExemptDomains", DATASET, NULL, NOW) \
 	X(EXTERNAL_IGNORE_LIST, "ExternalIgnoreList", DATASET, NULL, NOW) \
+	X(FAILURE_POLICY, "FailurePolicy", STRING, NULL, NOW) \
 	X(FINAL_POLICY_SCRIPT, "FinalPolicyScript", STRING, NULL, OBSOLETE) \
 	X(FIX_CRLF, "FixCRLF", BOOL, "no", NOW) \
 	X(FLOW_DATA, "FlowData", DATASET, NULL, OBSOLETE) \
@@ -60,6 +65,8 @@
 	X(KEEP_AUTH_RESULTS, "KeepAuthResults", BOOL, "no", NOW) \
 	X(KEEP_TEMPORARY_FILES, "KeepTemporaryFiles", BOOL, "no", LATER) \
 	X(KEY_FILE, "KeyFile", STRING, NULL, NOW) \
+	X(KEY_STORE, "KeyStore", STRING, NULL, NOW) \
+	X(KEY_STORE_POLL_INTERVAL, "KeyStorePollInterval", INT, "5", NOW) \
 	X(KEY_TABLE, "KeyTable", DATASET, NULL, NOW) \
 	X(LDAP_AUTH_MECHANISM, "LDAPAuthMechanism", STRING, "simple", NOW) \
 	X(LDAP_AUTH_NAME, "LDAPAuthName", STRING, NULL, NOW) \
@@ -140,6 +147,8 @@
 	X(REQUEST_REPORTS, "RequestReports", BOOL, "no", NOW) \
 	X(REQUIRED_HEADERS, "RequiredHeaders", BOOL, "no", NOW) \
 	X(REQUIRE_SAFE_KEYS, "RequireSafeKeys", BOOL, "yes", NOW) \
+	X(REQUIRE_SENDER_MATCH, "RequireSenderMatch", STRING, "no", NOW) \
+	X(REQUIRE_TENANT, "RequireTenant", BOOL, "yes", NOW) \
 	X(RESIGN_ALL, "ResignAll", BOOL, "no", LATER) \
 	X(RESIGN_MAIL_TO, "ResignMailTo", DATASET, NULL, LATER) \
 	X(RESOLVER_CONFIGURATION, "ResolverConfiguration", STRING, NULL, NOW) \
@@ -155,6 +164,7 @@
 	X(SIGNATURE_TTL, "SignatureTTL", INT, "0", NOW) \
 	X(SIGNING_TABLE, "SigningTable", DATASET, NULL, NOW) \
 	X(SIGN_HEADERS, "SignHeaders", DATASET, NULL, NOW) \
+	X(SITE_KEY_FILE, "SiteKeyFile", STRING, NULL, NOW) \
 	X(SMTP_URI, "SMTPURI", STRING, NULL, OBSOLETE) \
 	X(SOCKET, "Socket", STRING, NULL, NOW) \
 	X(SOFTWARE_HEADER, "SoftwareHeader", BOOL, "no", NOW) \
@@ -174,6 +184,7 @@
 	X(SYSLOG_NAME, "SyslogName", STRING, NULL, NOW) \
 	X(SYSLOG_SUCCESS, "SyslogSuccess", BOOL, "no", NOW) \
 	X(TEMPORARY_DIRECTORY, "TemporaryDirectory", STRING, "/tmp", LATER) \
+	X(TENANT_MAP, "TenantMap", DATASET, NULL, NOW) \
 	X(TEST_DNS_DATA, "TestDNSData", DATASET, NULL, NOW) \
 	X(TEST_PUBLIC_KEYS, "TestPublicKeys", STRING, NULL, NOW) \
 	X(TRUST_ANCHOR_FILE, "TrustAnchorFile", STRING, NULL, NOW) \

@@ -44,4 +44,8 @@ void conf_warn_traps(enum conf_parameter parameter, const char *text, struct con
 /* The value of a parameter without its passwords, appended. */
 void conf_show_text(enum conf_parameter parameter, const char *text, struct buf *text_out);
 
+/* What the parser of this parameter says about text; ST_OK where there is none. */
+enum status conf_check_value(
+    enum conf_parameter parameter, const char *text, struct err *err) MUST_USE;
+
 #endif

@@ -121,6 +121,21 @@ unit_seconds(char unit)
 }
 
 enum status
+conf_sender_match(const char *text, enum conf_sender_match *match_out, struct err *err)
+{
+	static const char *const names[] = {"no", "domain", "address"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!span_ieq_str(span_str(text), names[i]))
+			continue;
+		*match_out = (enum conf_sender_match)i;
+		return ST_OK;
+	}
+	err_set(err, "no, domain or address is needed");
+	return ST_INVALID;
+}
+
+enum status
 conf_restart_rate(
     const char *text, unsigned int *count_out, unsigned int *seconds_out, struct err *err)
 {

@@ -35,6 +35,11 @@ enum conf_action {
 enum status conf_action(const char *text, enum conf_action *action_out, struct err *err) MUST_USE;
 const char *conf_action_name(enum conf_action action);
 
+/* RequireSenderMatch: "no", "domain", "address", without case. */
+enum conf_sender_match { CONF_SENDER_ANY, CONF_SENDER_DOMAIN, CONF_SENDER_ADDRESS };
+enum status conf_sender_match(
+    const char *text, enum conf_sender_match *match_out, struct err *err) MUST_USE;
+
 /* "COUNT/TIME[s|m|h|d]", unit in either case, seconds without one; both above 0. */
 enum status conf_restart_rate(
     const char *text, unsigned int *count_out, unsigned int *seconds_out, struct err *err) MUST_USE;

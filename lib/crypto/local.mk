@@ -4,6 +4,7 @@ lib_crypto_libcrypto_room_a_SOURCES = \
 	lib/crypto/der.c lib/crypto/der.h \
 	lib/crypto/key.c lib/crypto/key.h \
 	lib/crypto/public_key.c lib/crypto/public_key.h lib/crypto/public_key_private.h \
-	lib/crypto/public_key_cache.c lib/crypto/public_key_cache.h
+	lib/crypto/public_key_cache.c lib/crypto/public_key_cache.h \
+	lib/crypto/seal.c lib/crypto/seal.h
 lib_crypto_libcrypto_room_a_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
 LIBCRYPTO_ROOM = lib/crypto/libcrypto_room.a

@@ -16,24 +16,30 @@
 #define SEAL_NONCE_BYTES 12U
 #define SEAL_TAG_BYTES 16U
 #define SEAL_OVERHEAD (SEAL_NONCE_BYTES + SEAL_TAG_BYTES)
+#define SEAL_PLAIN_MAX (1U << 24) /* octets closed at once */
 
 /* A key that seals and opens; lives in secret memory. Any number of threads may use one. */
 struct seal;
 
-/* info: what the derived key is for, e.g. "signpost tenant key v1" and the tenant, unambiguously.
- * salt may be empty. ST_FAILED (no memory, the library). Free with seal_free(). */
+/* Appends one field of an info or a context: its length as four octets, the highest first, then its
+ * octets. What is made of such fields alone is read in one way only. */
+void seal_add_field(struct buf *to, struct span field);
+
+/* info: what the derived key is for: fields. salt may be empty (RFC 5869: then 32 zero octets).
+ * ST_FAILED (no memory, the library). One reference: seal_free(). */
 enum status seal_derive(const uint8_t site_key[SEAL_KEY_BYTES], struct span salt, struct span info,
     struct seal **out, struct err *err) MUST_USE;
-void seal_free(struct seal *seal); /* NULL is fine; wipes */
+void seal_hold(struct seal *seal); /* one reference more; any thread */
+void seal_free(struct seal *seal); /* one less; the last one wipes; NULL is fine; any thread */
 
 /* Appends nonce (random), ciphertext and tag: plain.n + SEAL_OVERHEAD octets. context is
- * authenticated, not stored. ST_OK, ST_TOO_BIG (out), ST_FAILED. */
+ * authenticated, not stored. ST_OK, ST_TOO_BIG (out, or more than SEAL_PLAIN_MAX), ST_FAILED. */
 enum status seal_close(struct seal *seal, struct span context, struct span plain, struct buf *out,
     struct err *err) MUST_USE;
 
 /* room: sealed.n octets at least, in secret memory if the plain text is secret; holds nothing of
  * it unless ST_OK. ST_OK: *plain_n_out octets. ST_DENIED: not sealed by this key for this context,
- * or changed since. ST_INVALID: too short. ST_FAILED. */
+ * or changed since. ST_INVALID: shorter than the overhead or longer than can be. ST_FAILED. */
 enum status seal_open(struct seal *seal, struct span context, struct span sealed, void *room,
     size_t *plain_n_out, struct err *err) MUST_USE;
 

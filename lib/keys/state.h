@@ -8,8 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* When each step was reached: seconds since 1970 UTC by the store's clock; 0: not reached. A time
- * that is still to come has not been reached. */
+/* When each step was reached: seconds since 1970 UTC by the store's clock; 0 (or less): not
+ * reached. A time that is still to come has not been reached, so that steps can be planned. Not so
+ * compromised, revoking, revoked, removed and destroyed: nobody plans them, they are written when
+ * they happen, and a gateway whose clock is slow must not sign on until it agrees. */
 struct key_times {
 	int64_t created, publishing, published, proven, loaded, active, retiring, revoking, revoked,
 	    removed, destroyed;
@@ -37,10 +39,9 @@ enum key_state {
 
 /* The furthest step that was reached, whatever the order of the times. DESTROYED, REMOVED and
  * REVOKED win over everything, then COMPROMISED, FAILED, HELD. "revoking" is the delete intent, the
- * point of no return: the state stays RETIRING (or COMPROMISED), and the key never signs again. */
+ * point of no return: the state is RETIRING (or COMPROMISED), and the key never signs again. */
 enum key_state key_state_at(const struct key_times *times, int64_t now_utc);
-/* ACTIVE, no delete intent, and sign_until not passed. Also while RETIRING no: only ACTIVE signs.
- */
+/* ACTIVE, and sign_until not reached. Also while RETIRING no: only ACTIVE signs. */
 bool key_may_sign(const struct key_times *times, int64_t now_utc);
 /* ACTIVE, and only sign_until keeps it from signing: the lease is over. */
 bool key_lease_over(const struct key_times *times, int64_t now_utc);

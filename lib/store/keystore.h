@@ -78,7 +78,11 @@ struct store_key {
 	struct span public_key;  /* p=, base64; may be empty */
 	struct span private_key; /* sealedkey.h; in secret memory */
 	int bits;                /* 0: unknown */
-	uint64_t revision;       /* of private_key: what it is sealed with */
+	/* Of private_key: what it is sealed with. Set by who writes it, and never lowered. */
+	uint64_t revision;
+	/* Of the row, as everywhere; it grows also when only a time changes, and then the key still
+	 * opens. WRITE_CHANGE compares this one. */
+	uint64_t row_revision;
 	struct key_times times;
 };
 
@@ -168,14 +172,14 @@ struct keystore_ops {
 	void (*close)(struct keystore *store);
 
 	/* names[0]: the domain of a sender; the others: its parents. Rows of domains with these
-	 * names, of their tenants; rules of domains for names[0], of suffixes for "."names[1..];
-	 * address_rules. ST_OK also with no rows at all. */
+	 * names; rules of domains for names[0], of suffixes for "."names[1..]; the tenants of all
+	 * of them; address_rules. ST_OK also with no rows at all. */
 	enum status (*senders)(struct keystore *store, const struct span *names, size_t count,
 	    struct keystore_rows **out, struct err *err);
-	/* Rules of this address. */
+	/* Rules of this address, and their tenants. */
 	enum status (*address)(struct keystore *store, struct span address,
 	    struct keystore_rows **out, struct err *err);
-	/* Rules of patterns of this tenant, by priority and id. ST_TOO_BIG. */
+	/* Rules of patterns of this tenant, by priority and id, and the tenant. ST_TOO_BIG. */
 	enum status (*patterns)(struct keystore *store, struct span tenant,
 	    struct keystore_rows **out, struct err *err);
 	/* The row of this domain, of its tenant (policy joined), and those keys of it that have
@@ -186,8 +190,8 @@ struct keystore_ops {
 	enum status (*bindings)(struct keystore *store, const struct span *subjects, size_t count,
 	    struct keystore_rows **out, struct err *err);
 	/* Changes after the epoch since, oldest first, at most max. *epoch_out: of the store now.
-	 * ST_TOO_BIG: there are more, or the list does not go back so far: take everything for
-	 * changed. */
+	 * ST_TOO_BIG: there are more, the list does not go back so far, or the store is older than
+	 * since (a backup was put back): take everything for changed. *epoch_out is set. */
 	enum status (*changes)(struct keystore *store, uint64_t since, size_t max,
 	    struct store_change *out, size_t *count_out, uint64_t *epoch_out, struct err *err);
 	/* The store's clock. */
@@ -196,9 +200,11 @@ struct keystore_ops {
 	/* For administrators; NULL where the backend cannot. */
 	/* Makes or migrates the schema. ST_OK: *from_out, *to_out are the versions (0: none). */
 	enum status (*migrate)(struct keystore *store, int *from_out, int *to_out, struct err *err);
-	/* All of the changes or none. *at_out: the one that failed. ST_OK; ST_ABSENT, ST_DENIED
-	 * (there already, another revision, another tenant's, something hangs on it), ST_INVALID
-	 * (a value that cannot be), ST_UNAVAILABLE. */
+	/* All of the changes or none. *at_out: the one that failed; count: none of them alone.
+	 * ST_OK; ST_ABSENT (it, or what it hangs on, is not there), ST_DENIED (there already,
+	 * another revision, another tenant's, something hangs on it, a key that was published),
+	 * ST_INVALID (a value that cannot be), ST_TOO_BIG (more than KEYSTORE_BATCH_MAX),
+	 * ST_UNAVAILABLE. */
 	enum status (*apply)(struct keystore *store, const struct keystore_write *writes,
 	    size_t count, size_t *at_out, struct err *err);
 	/* The next rows of a kind in the order of their names, behind after (empty: from the

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += lib/store/libstore.a
 lib_store_libstore_a_SOURCES = \
+	lib/store/failure.c lib/store/failure.h \
 	lib/store/flat.c lib/store/flat.h \
 	lib/store/hostlist.c lib/store/hostlist.h \
 	lib/store/keyfile.c lib/store/keyfile.h \
@@ -8,9 +9,14 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keystore.c lib/store/keystore.h lib/store/keystore_check.c lib/store/keystore_rows.c \
 	lib/store/keytable.c lib/store/keytable.h \
 	lib/store/list.c lib/store/list.h \
+	lib/store/pattern.c lib/store/pattern.h \
 	lib/store/rows.c lib/store/rows.h \
+	lib/store/sealedkey.c lib/store/sealedkey.h \
 	lib/store/signing.c lib/store/signing.h \
+	lib/store/sitekey.c lib/store/sitekey.h lib/store/sitekey_private.h \
+	lib/store/sitekey_tenants.c lib/store/sitekey_text.c \
 	lib/store/slurp.c lib/store/slurp.h \
 	lib/store/table.c lib/store/table.h \
 	lib/store/watch.c lib/store/watch.h
 LIBSTORE = lib/store/libstore.a
+lib_store_libstore_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)

@@ -4,8 +4,8 @@
  */
 #include "tests/fuzz/store_fuzz.h"
 
-#include "backends/pattern.h"
 #include "lib/store/flat.h"
+#include "lib/store/pattern.h"
 
 #define LINES_MAX 64
 

@@ -1,5 +1,5 @@
 # Unit tests and fuzz targets of lib/mailauth.
-MAILAUTH_LDADD = $(LIBMAILAUTH) $(LIBSTORE) $(LIBCONF) $(LIBDNS) $(LIBDKIM) $(LIBCRYPTO_ROOM) $(LIBBASE) \
+MAILAUTH_LDADD = $(LIBMAILAUTH) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDNS) $(LIBDKIM) $(LIBCRYPTO_ROOM) $(LIBBASE) \
 	$(OPENSSL_LIBS) $(IDN2_LIBS) $(UNBOUND_LIBS) -lpthread
 if CMOCKA
 MAILAUTH_TESTS = tests/unit/test_mailauth tests/unit/test_message_check

@@ -1,5 +1,5 @@
 # Unit tests of the milter codec, and the MTA's side of the protocol for tests and benchmarks.
-check_LIBRARIES = tests/lib/libmta.a
+check_LIBRARIES += tests/lib/libmta.a
 tests_lib_libmta_a_SOURCES = \
 	tests/lib/milter_text.c tests/lib/milter_text.h \
 	tests/lib/mta.c tests/lib/mta.h

@@ -1,6 +1,10 @@
 # Unit tests of lib/store and the flat backends.
-STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBBASE) $(BACKENDS_LIBS)
+STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(BACKENDS_LIBS) \
+	$(OPENSSL_LIBS) -lpthread
 EXTRA_DIST += tests/unit/store_help.h
+check_LIBRARIES += tests/lib/libmemstore.a
+tests_lib_libmemstore_a_SOURCES = tests/lib/memstore.c tests/lib/memstore.h
+LIBMEMSTORE = tests/lib/libmemstore.a
 if CMOCKA
 STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/unit/test_store_signing \
 	tests/unit/test_store_hostlist tests/unit/test_store_keyfile tests/unit/test_store_watch \

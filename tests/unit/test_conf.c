@@ -201,6 +201,17 @@ static const struct {
     {"MaximumConnections", 'i', "10000"},
     {"DrainTimeout", 'i', "300"},
     {"IdleTimeout", 'i', "7210"},
+    {"CacheNegativeTTL", 'i', "5"},
+    {"CacheSize", 'i', "67108864"},
+    {"CacheStaleTTL", 'i', "86400"},
+    {"CacheTTL", 'i', "5"},
+    {"FailurePolicy", 's', NULL},
+    {"KeyStore", 's', NULL},
+    {"KeyStorePollInterval", 'i', "5"},
+    {"RequireSenderMatch", 's', "no"},
+    {"RequireTenant", 'b', "1"},
+    {"SiteKeyFile", 's', NULL},
+    {"TenantMap", 'd', NULL},
 };
 
 static void
@@ -448,7 +459,17 @@ static const struct {
     {"Mode v\nKeyFile k", ""},
     {"Mode s",
 	WARNING_AT(1) "nothing will be signed: add Domain, Selector and KeyFile, or KeyTable and "
-		      "SigningTable\n"},
+		      "SigningTable, or KeyStore\n"},
+    {"Mode s\nKeyStore sqlite:/s",
+	WARNING_AT(2) "without SiteKeyFile only keys that are not sealed can be used: add "
+		      "SiteKeyFile\n"},
+    {"Mode s\nKeyStore sqlite:/s\nSiteKeyFile /k\nRequireTenant no\nTenantMap *=t\nKeyTable k", ""},
+    {KEYS "RequireTenant no",
+	WARNING_AT(4) "RequireTenant is of no use without KeyStore: add KeyStore, or remove it\n"},
+    {KEYS "RequireSenderMatch Domain", ""},
+    {KEYS "RequireSenderMatch maybe",
+	ERROR_AT(4) "illegal value \"maybe\" for \"RequireSenderMatch\": no, domain or address is "
+		    "needed\n"},
     {"\nKeyFile k",
 	ERROR_AT(2) "KeyFile and Selector must both be defined or both be undefined: add "
 		    "Selector\n"},
@@ -523,7 +544,7 @@ static const struct {
 		    "directory; a file that can be is needed, or no TrustAnchorFile\n"},
     {"", IN_FILE
 	"warning: nothing will be signed: add Domain, Selector and KeyFile, or KeyTable and "
-	"SigningTable\n"},
+	"SigningTable, or KeyStore\n"},
 };
 
 static void

@@ -6,8 +6,8 @@
 
 #include <regex.h>
 
-#include "backends/pattern.h"
 #include "lib/base/log.h"
+#include "lib/store/pattern.h"
 
 static void
 matches(void **state)

@@ -8,7 +8,7 @@
 #include <pcre2.h>
 #include <string.h>
 
-#include "backends/pattern.h"
+#include "lib/store/pattern.h"
 #include "lib/base/mem.h"
 
 struct pattern_regex {

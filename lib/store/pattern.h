@@ -3,8 +3,8 @@
  * expression in disguise, as PCRE2 with limits; or, when it has no live metacharacter, as what it
  * really is: a literal or a glob of '*'.
  */
-#ifndef SIGNPOST_BACKENDS_PATTERN_H
-#define SIGNPOST_BACKENDS_PATTERN_H
+#ifndef SIGNPOST_STORE_PATTERN_H
+#define SIGNPOST_STORE_PATTERN_H
 
 #include "lib/base/buf.h"
 #include "lib/base/span.h"
