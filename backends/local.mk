@@ -16,7 +16,7 @@ backends_libbackends_a_SOURCES = \
 	backends/sql_pool.c backends/sql_pool.h
 LDAP_FILES = \
 	backends/keystore_ldap.c backends/keystore_ldap_changes.c backends/keystore_ldap_list.c \
-	backends/keystore_ldap_check.c backends/keystore_ldap_entries.c backends/keystore_ldap_write.c \
+	backends/keystore_ldap_owners.c backends/keystore_ldap_check.c backends/keystore_ldap_entries.c backends/keystore_ldap_write.c \
 	backends/keystore_ldap_private.h \
 	backends/ldap.c \
 	backends/ldap_ask.c \

@@ -159,6 +159,10 @@ struct keystore_write {
 		struct store_key key;
 		struct store_binding binding;
 	} row;
+	/* STORE_KEY in a directory whose domain asks for it (signpostMirrorZimbra): the private key
+	 * as plain PEM, in secret memory; it becomes DKIMKey. Empty: unknown. Nobody else reads it.
+	 */
+	struct span mirror_pem;
 };
 
 struct keystore;

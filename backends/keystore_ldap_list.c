@@ -1,0 +1,467 @@
+/*
+ * keystore_ldap_list.c - rows in the order of their names, page by page, for administrators.
+ * Called by the tools until there are no more.
+ * It must never be asked by the signing side: a directory knows no order, so the names of all
+ * entries of a kind are read once (in pages, RFC 2696) and kept until the listing ends.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/keystore_ldap_private.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+
+#define PAGE 500U
+#define NAMES_MAX 10000000U /* and 16 octets for each besides the name */
+#define NAMES_KEPT_MS 60000
+#define NAMED_AT_ONCE 50U /* rows of one search */
+
+/* What sorts a row, and finds it again: "domain", "domain selector", "tenant id", ... */
+struct ldapstore_names {
+	enum store_what what;
+	struct buf text;
+	size_t *ends; /* of each name in text */
+	struct span *sorted;
+	size_t count, room;
+	int64_t read_ms;
+	/* while they are read */
+	struct ldapstore *store;
+};
+
+static const struct {
+	const char *filter, *first, *second;
+	enum ldapstore_attribute attributes[2];
+} kinds[] = {
+    [STORE_TENANT] = {"(objectClass=signpostTenant)", "signpostTenantName", NULL,
+	{LDAPSTORE_TENANT_NAME, LDAPSTORE_CLASS}},
+    [STORE_DOMAIN] = {"(objectClass=signpostDomain)", "signpostDomainName", NULL,
+	{LDAPSTORE_DOMAIN_NAME, LDAPSTORE_CLASS}},
+    [STORE_RULE] = {"(objectClass=signpostRule)", "signpostOwner", "signpostRuleId",
+	{LDAPSTORE_OWNER, LDAPSTORE_RULE_ID}},
+    [STORE_KEY] = {"(objectClass=signpostKey)", "signpostKeyDomain", "signpostSelector",
+	{LDAPSTORE_KEY_DOMAIN, LDAPSTORE_SELECTOR}},
+    [STORE_BINDING] = {"(objectClass=signpostBinding)", "signpostBindingSubject", NULL,
+	{LDAPSTORE_BINDING_SUBJECT, LDAPSTORE_CLASS}},
+};
+
+static bool
+can_list(enum store_what what)
+{
+	return (size_t)what < sizeof(kinds) / sizeof(kinds[0]) && kinds[what].filter != NULL;
+}
+
+void
+ldapstore_names_free(struct ldapstore_names *names)
+{
+	if (names == NULL)
+		return;
+	buf_free(&names->text);
+	mem_free(names->ends);
+	mem_free(names->sorted);
+	mem_free(names);
+}
+
+/* ---- the names ---- */
+
+/* entry has just the attributes of the name. */
+static enum status
+take_name(void *context, const struct ldapentry *entry, struct err *err)
+{
+	struct ldapstore_names *names = context;
+
+	for (size_t i = 0; i < 2 && (i == 0 || kinds[names->what].second != NULL); i++) {
+		if (entry->values[i].count != 1) {
+			err_set(err, "%.*s has no name of its own",
+			    entry->dn.n > 200 ? 200 : (int)entry->dn.n, entry->dn.p);
+			return ST_INVALID;
+		}
+		if (i > 0)
+			buf_add_char(&names->text, ' ');
+		buf_add(&names->text, entry->values[i].items[0]);
+	}
+	if (names->count == names->room) {
+		names->room = names->room == 0 ? 1024 : names->room * 2;
+		names->ends = mem_resize(names->ends, names->room, sizeof(names->ends[0]));
+	}
+	names->ends[names->count++] = names->text.n;
+	return buf_status(&names->text);
+}
+
+static int
+by_name(const void *left, const void *right)
+{
+	const struct span *a = left, *b = right;
+	size_t n = a->n < b->n ? a->n : b->n;
+	int order = n == 0 ? 0 : memcmp(a->p, b->p, n);
+
+	return order != 0 ? order : (a->n > b->n) - (a->n < b->n);
+}
+
+static void
+sort_names(struct ldapstore_names *names)
+{
+	size_t from = 0;
+
+	names->sorted = mem_zalloc(names->count + 1, sizeof(names->sorted[0]));
+	for (size_t i = 0; i < names->count; i++) {
+		names->sorted[i] = span_sub(buf_span(&names->text), from, names->ends[i] - from);
+		from = names->ends[i];
+	}
+	mem_free(names->ends);
+	names->ends = NULL;
+	if (names->count > 1)
+		qsort(names->sorted, names->count, sizeof(names->sorted[0]), by_name);
+}
+
+static enum status
+do_names(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
+    struct err *err)
+{
+	struct ldapstore_names *names = context;
+	char *attributes[3] = {(char *)(uintptr_t)kinds[names->what].first,
+	    (char *)(uintptr_t)kinds[names->what].second, NULL};
+	const struct ldaplink_search search = {.base = names->store->base,
+	    .filter = kinds[names->what].filter,
+	    .scope = LDAPURL_SUB,
+	    .attributes = attributes,
+	    .entries_max = NAMES_MAX,
+	    .page = PAGE};
+	enum status status;
+
+	buf_reset(&names->text);
+	names->count = 0;
+	status = ldaplink_search(link, &search, deadline_ms, take_name, names, end, err);
+	if (status == ST_OK && end->limited) {
+		err_set(err, "%s gives no more than %zu entries: LDAPBindUser needs no size limit to "
+			     "list",
+		    link->uri, end->entries);
+		status = ST_TOO_BIG;
+	}
+	return status;
+}
+
+static enum status
+read_names(struct ldapstore *own, enum store_what what, struct ldapstore_names **out,
+    struct err *err)
+{
+	struct ldapstore_names *names = mem_zalloc(1, sizeof(*names));
+	enum status status;
+
+	names->what = what;
+	names->store = own;
+	buf_init(&names->text, SIZE_MAX / 2);
+	/* All of them take longer than one row may. */
+	status = ldappool_run_once(&own->pool, do_names, names, own->pool.config.timeout_ms * 20, err);
+	sort_names(names);
+	names->read_ms = clock_mono_ms();
+	if (status == ST_OK)
+		*out = names;
+	else
+		ldapstore_names_free(names);
+	return status;
+}
+
+/* Those of the listing that goes on, taken out of the store; NULL: to be read. */
+static struct ldapstore_names *
+take_names(struct ldapstore *own, enum store_what what, struct span after)
+{
+	struct ldapstore_names *names;
+
+	pthread_mutex_lock(&own->lock);
+	names = own->names;
+	own->names = NULL;
+	pthread_mutex_unlock(&own->lock);
+	if (names != NULL && names->what == what && after.n > 0 &&
+	    clock_mono_ms() - names->read_ms < NAMES_KEPT_MS)
+		return names;
+	ldapstore_names_free(names);
+	return NULL;
+}
+
+static void
+keep_names(struct ldapstore *own, struct ldapstore_names *names)
+{
+	struct ldapstore_names *other;
+
+	pthread_mutex_lock(&own->lock);
+	other = own->names;
+	own->names = names;
+	pthread_mutex_unlock(&own->lock);
+	ldapstore_names_free(other);
+}
+
+static size_t
+first_behind(const struct ldapstore_names *names, struct span after)
+{
+	size_t low = 0, high = names->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (by_name(&names->sorted[middle], &after) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* ---- their rows ---- */
+
+struct page {
+	struct ldapstore *store;
+	enum store_what what;
+	const struct span *names;
+	size_t count;
+	struct keystore_rows *rows, *found;
+};
+
+static enum status
+take_row(void *context, const struct ldapentry *entry, struct err *err)
+{
+	struct page *page = context;
+	union {
+		struct store_tenant tenant;
+		struct store_domain domain;
+		struct store_rule rule;
+		struct store_key key;
+		struct store_binding binding;
+	} row;
+	enum status status = ST_OK;
+
+	if (page->what == STORE_TENANT && (status = ldapstore_tenant(entry, &row.tenant, err)) == ST_OK)
+		keystore_rows_add_tenant(page->rows, &row.tenant);
+	if (page->what == STORE_DOMAIN && (status = ldapstore_domain(entry, &row.domain, err)) == ST_OK)
+		keystore_rows_add_domain(page->found, &row.domain);
+	if (page->what == STORE_RULE && (status = ldapstore_rule(entry, &row.rule, err)) == ST_OK)
+		keystore_rows_add_rule(page->rows, &row.rule);
+	if (page->what == STORE_KEY && (status = ldapstore_key(entry, &row.key, err)) == ST_OK)
+		status = keystore_rows_add_key(page->rows, &row.key, err);
+	if (page->what == STORE_BINDING &&
+	    (status = ldapstore_binding(entry, &row.binding, err)) == ST_OK)
+		keystore_rows_add_binding(page->rows, &row.binding);
+	return status;
+}
+
+static void
+add_term(struct buf *out, const char *attribute, struct span value)
+{
+	buf_add_char(out, '(');
+	buf_add_str(out, attribute);
+	buf_add_char(out, '=');
+	ldapurl_escape_filter(out, value);
+	buf_add_char(out, ')');
+}
+
+static void
+add_filter(const struct page *page, struct buf *out)
+{
+	buf_add_str(out, "(|");
+	for (size_t i = 0; i < page->count; i++) {
+		struct span second = page->names[i], first = second;
+
+		if (kinds[page->what].second == NULL) {
+			add_term(out, kinds[page->what].first, first);
+			continue;
+		}
+		span_cut(&second, ' ', &first);
+		buf_add_str(out, "(&");
+		add_term(out, kinds[page->what].first, first);
+		add_term(out, kinds[page->what].second, second);
+		buf_add_char(out, ')');
+	}
+	buf_add_char(out, ')');
+}
+
+static void
+begin_page(struct page *page)
+{
+	keystore_rows_release(page->rows);
+	keystore_rows_release(page->found);
+	page->rows = keystore_rows_new();
+	page->found = keystore_rows_new();
+}
+
+static enum status
+do_page(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
+    struct err *err)
+{
+	struct page *page = context;
+	struct ldapstore_stage stage = {.visit = take_row, .context = page};
+	struct ldapstore_policies policies = {NULL, 0, NULL};
+	struct buf filter;
+	enum status status;
+
+	begin_page(page);
+	buf_init(&filter, LDAPSTORE_TEXT_MAX * 2);
+	add_filter(page, &filter);
+	stage.search = (struct ldaplink_search){.base = page->store->base,
+	    .filter = buf_text(&filter),
+	    .scope = LDAPURL_SUB,
+	    .attributes = ldapstore_row_attributes,
+	    .entries_max = page->count,
+	    .secret = true};
+	status = ldapstore_ask(page->store, link, &stage, 1, deadline_ms, end, err);
+	if (status == ST_OK && page->found->domain_count > 0)
+		status = ldapstore_ask_owners(page->store, link, page->found, NULL, SPAN_EMPTY,
+		    &policies, deadline_ms, end, err);
+	if (status == ST_OK)
+		ldapstore_add_domains(page->found, &policies, page->rows);
+	ldapstore_policies_free(&policies);
+	buf_free(&filter);
+	return status;
+}
+
+static struct span
+name_parts(const struct keystore_rows *rows, enum store_what what, size_t i, struct span *second)
+{
+	*second = SPAN_EMPTY;
+	switch (what) {
+	case STORE_TENANT:
+		return rows->tenants[i].name;
+	case STORE_DOMAIN:
+		return rows->domains[i].name;
+	case STORE_RULE:
+		*second = rows->rules[i].id;
+		return rows->rules[i].tenant;
+	case STORE_KEY:
+		*second = rows->keys[i].selector;
+		return rows->keys[i].domain;
+	default:
+		return rows->bindings[i].subject;
+	}
+}
+
+/* Is the row the one of this name? */
+static bool
+is_named(const struct keystore_rows *rows, enum store_what what, size_t i, struct span name)
+{
+	struct span second, first = name_parts(rows, what, i, &second);
+
+	if (second.n == 0)
+		return span_eq(first, name);
+	return name.n == first.n + 1 + second.n && span_starts(name, first) &&
+	       name.p[first.n] == ' ' && span_ends(name, second);
+}
+
+static size_t
+row_count(const struct keystore_rows *rows, enum store_what what)
+{
+	switch (what) {
+	case STORE_TENANT:
+		return rows->tenant_count;
+	case STORE_DOMAIN:
+		return rows->domain_count;
+	case STORE_RULE:
+		return rows->rule_count;
+	case STORE_KEY:
+		return rows->key_count;
+	default:
+		return rows->binding_count;
+	}
+}
+
+static enum status
+add_row(struct keystore_rows *out, const struct keystore_rows *rows, enum store_what what, size_t i,
+    struct err *err)
+{
+	switch (what) {
+	case STORE_TENANT:
+		keystore_rows_add_tenant(out, &rows->tenants[i]);
+		return ST_OK;
+	case STORE_DOMAIN:
+		keystore_rows_add_domain(out, &rows->domains[i]);
+		return ST_OK;
+	case STORE_RULE:
+		keystore_rows_add_rule(out, &rows->rules[i]);
+		return ST_OK;
+	case STORE_KEY:
+		return keystore_rows_add_key(out, &rows->keys[i], err);
+	default:
+		keystore_rows_add_binding(out, &rows->bindings[i]);
+		return ST_OK;
+	}
+}
+
+/* In the order of the names; what is gone by now is left out. */
+static enum status
+add_in_order(const struct page *page, struct keystore_rows *out, struct err *err)
+{
+	enum status status = ST_OK;
+
+	for (size_t n = 0; n < page->count; n++)
+		for (size_t i = 0; i < row_count(page->rows, page->what) && status == ST_OK; i++)
+			if (is_named(page->rows, page->what, i, page->names[n])) {
+				status = add_row(out, page->rows, page->what, i, err);
+				break;
+			}
+	return status;
+}
+
+static enum status
+read_page(struct ldapstore *own, enum store_what what, const struct span *names, size_t count,
+    struct keystore_rows *out, struct err *err)
+{
+	struct page page = {.store = own, .what = what};
+	enum status status = ST_OK;
+
+	for (size_t at = 0; at < count && status == ST_OK; at += page.count) {
+		page.names = names + at;
+		page.count = count - at < NAMED_AT_ONCE ? count - at : NAMED_AT_ONCE;
+		status = ldappool_run(&own->pool, do_page, &page, err);
+		if (status == ST_OK)
+			status = add_in_order(&page, out, err);
+	}
+	keystore_rows_release(page.rows);
+	keystore_rows_release(page.found);
+	return status;
+}
+
+/* Reads on while all that was named is gone: an empty page is the end. */
+static enum status
+read_some(struct ldapstore *own, const struct ldapstore_names *names, struct span after, size_t max,
+    struct keystore_rows *out, struct err *err)
+{
+	size_t at = first_behind(names, after);
+	enum status status = ST_OK;
+
+	while (at < names->count && status == ST_OK && row_count(out, names->what) == 0) {
+		size_t n = names->count - at < max ? names->count - at : max;
+
+		status = read_page(own, names->what, names->sorted + at, n, out, err);
+		at += n;
+	}
+	return status;
+}
+
+enum status
+ldapstore_list(struct keystore *store, enum store_what what, struct span after, size_t max,
+    struct keystore_rows **out, struct err *err)
+{
+	struct ldapstore *own = store->state;
+	struct ldapstore_names *names;
+	struct keystore_rows *rows = keystore_rows_new();
+	enum status status = ST_OK;
+
+	*out = NULL;
+	if (!can_list(what) || max == 0) {
+		*out = rows;
+		return ST_OK;
+	}
+	names = take_names(own, what, after);
+	if (names == NULL)
+		status = read_names(own, what, &names, err);
+	if (status == ST_OK)
+		status = read_some(own, names, after, max, rows, err);
+	if (status == ST_OK && row_count(rows, what) > 0)
+		keep_names(own, names);
+	else
+		ldapstore_names_free(names);
+	if (status == ST_OK) {
+		*out = rows;
+		return ST_OK;
+	}
+	keystore_rows_release(rows);
+	err_prefix(err, "%s", store->where);
+	return status;
+}
