@@ -9,7 +9,8 @@
 #include "lib/base/mem.h"
 #include "lib/base/secret.h"
 
-static const char *const option_names[] = {"table", "keycol", "datacol", "filter"};
+static const char *const option_names[] = {
+    "table", "keycol", "datacol", "filter", "preset", "prefix"};
 
 enum { OPTIONS = sizeof(option_names) / sizeof(option_names[0]) };
 
@@ -103,8 +104,8 @@ find_options(struct span text)
 static enum status
 parse_option(struct span text, struct dsn *dsn, struct err *err)
 {
-	char **const places[OPTIONS] = {
-	    &dsn->table, &dsn->key_column, &dsn->data_columns, &dsn->filter};
+	char **const places[OPTIONS] = {&dsn->table, &dsn->key_column, &dsn->data_columns,
+	    &dsn->filter, &dsn->preset, &dsn->prefix};
 	struct span value = text, name;
 
 	span_cut(&value, '=', &name);
@@ -116,7 +117,8 @@ parse_option(struct span text, struct dsn *dsn, struct err *err)
 		err_set(err, "the dsn has %s twice", option_names[i]);
 		return ST_INVALID;
 	}
-	err_set(err, "the dsn has an option that is none of table, keycol, datacol and filter; a "
+	err_set(err, "the dsn has an option that is none of table, keycol, datacol, filter, preset "
+		     "and prefix; a "
 		     "'?' in a value is written =3F");
 	return ST_INVALID;
 }
@@ -131,6 +133,17 @@ require(const char *option, const char *name, struct err *err)
 }
 
 static enum status
+only_preset(const struct dsn *dsn, struct err *err)
+{
+	if (dsn->table == NULL && dsn->key_column == NULL && dsn->data_columns == NULL &&
+	    dsn->filter == NULL)
+		return ST_OK;
+	err_set(err, "the dsn has a preset, which says table, keycol, datacol and filter: leave "
+		     "those out, or the preset");
+	return ST_INVALID;
+}
+
+static enum status
 parse_options(struct span text, struct dsn *dsn, struct err *err)
 {
 	enum status status = ST_OK;
@@ -140,6 +153,13 @@ parse_options(struct span text, struct dsn *dsn, struct err *err)
 	while (more && status == ST_OK) {
 		more = span_cut(&text, '?', &option);
 		status = parse_option(option, dsn, err);
+	}
+	if (status == ST_OK && dsn->preset != NULL)
+		return only_preset(dsn, err);
+	if (status == ST_OK && dsn->prefix != NULL) {
+		err_set(
+		    err, "the dsn has a prefix without a preset; write it in front of the table");
+		return ST_INVALID;
 	}
 	if (status == ST_OK)
 		status = require(dsn->table, "table", err);
@@ -270,6 +290,8 @@ dsn_free(struct dsn *dsn)
 	mem_free(dsn->key_column);
 	mem_free(dsn->data_columns);
 	mem_free(dsn->filter);
+	mem_free(dsn->preset);
+	mem_free(dsn->prefix);
 	memset(dsn, 0, sizeof(*dsn));
 }
 

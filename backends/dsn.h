@@ -3,6 +3,7 @@
  *
  *   mysql://[user[:password]@][port+]host/database/table=T?keycol=K?datacol=C1,C2[?filter=F]
  *   sqlite3:///path/table=T?keycol=K?datacol=C1,C2[?filter=F]
+ *   .../preset=NAME[?prefix=P]     instead of table and the rest: a panel's tables (dsn_preset.c)
  *
  * Every part may be written with =XX for an octet, as in quoted-printable; '/' in a password is
  * =2F. OpenDKIM decodes the filter only, and lower-case digits wrongly.
@@ -27,13 +28,18 @@ struct dsn {
 	unsigned port;  /* mysql; 0: the usual one */
 	char *host;     /* mysql; begins with '/': a socket */
 	char *database; /* mysql: a name; sqlite3: an absolute path */
-	char *table, *key_column, *data_columns, *filter;
+	char *table, *key_column, *data_columns, *filter; /* NULL until dsn_preset_apply() */
+	char *preset, *prefix;
 };
 
 /* text: what stands behind "dsn:". ST_OK: free with dsn_free(). ST_INVALID: *err says which part is
  * wrong, and never shows what may be a password. Any thread. */
 enum status dsn_parse(struct span text, struct dsn *out, struct err *err) MUST_USE;
 void dsn_free(struct dsn *dsn); /* may be called twice */
+
+/* What the preset of the dsn, which has one, says about this parameter. ST_INVALID: it is unknown,
+ * or for other parameters. */
+enum status dsn_preset_apply(struct dsn *dsn, const char *parameter, struct err *err) MUST_USE;
 
 /* Appends "mysql://host:port/database, table T" for messages: neither user nor password. */
 void dsn_describe(const struct dsn *dsn, struct buf *out);

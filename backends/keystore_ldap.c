@@ -82,8 +82,9 @@ take_rule(struct question *q, const struct ldapentry *entry, struct err *err)
 {
 	struct store_rule row;
 	enum status status = ldapstore_rule(entry, &row, err);
-	bool wanted = status == ST_OK && (row.kind == q->kind || (q->kind == STORE_RULE_DOMAIN &&
-								     row.kind == STORE_RULE_SUFFIX));
+	bool wanted =
+	    status == ST_OK && (row.kind == q->kind ||
+				   (q->kind == STORE_RULE_DOMAIN && row.kind == STORE_RULE_SUFFIX));
 
 	if (wanted && rule_fits(q, &row))
 		keystore_rows_add_rule(q->rows, &row);
@@ -219,8 +220,8 @@ ldapstore_ask(struct ldapstore *store, struct ldaplink *link, struct ldapstore_s
 
 	memset(end, 0, sizeof(*end));
 	for (size_t i = 0; i < count; i++) {
-		status = ldaplink_send(
-		    link, &stages[i].search, deadline_ms, &stages[i].id, end, err);
+		status =
+		    ldaplink_send(link, &stages[i].search, deadline_ms, &stages[i].id, end, err);
 		if (status != ST_OK) {
 			/* What was sent would be in the way of the next question. */
 			end->lost = true;
@@ -228,8 +229,8 @@ ldapstore_ask(struct ldapstore *store, struct ldaplink *link, struct ldapstore_s
 		}
 	}
 	for (size_t i = 0; i < count && !end->lost && !end->silent; i++) {
-		enum status each = take_stage(store, link, &stages[i], deadline_ms, end,
-		    status == ST_OK ? err : &other);
+		enum status each = take_stage(
+		    store, link, &stages[i], deadline_ms, end, status == ST_OK ? err : &other);
 
 		status = status == ST_OK ? each : status;
 	}
@@ -297,13 +298,13 @@ do_question(void *context, struct ldaplink *link, int64_t deadline_ms, struct ld
 	status = ask_rows(q, link, deadline_ms, end, err);
 	if (status == ST_OK && !q->has_store)
 		status = ldapstore_no_store(q->store, err);
-	if (status == ST_OK && (q->found->domain_count > 0 || q->rows->rule_count > 0 ||
-				   q->tenant.n > 0)) {
+	if (status == ST_OK &&
+	    (q->found->domain_count > 0 || q->rows->rule_count > 0 || q->tenant.n > 0)) {
 		/* Tenants of domains and of rules alike. */
 		for (size_t i = 0; i < q->rows->rule_count; i++)
 			keystore_rows_add_rule(q->found, &q->rows->rules[i]);
-		status = ldapstore_ask_owners(q->store, link, q->found, q->rows, q->tenant,
-		    &policies, deadline_ms, end, err);
+		status = ldapstore_ask_owners(
+		    q->store, link, q->found, q->rows, q->tenant, &policies, deadline_ms, end, err);
 	}
 	if (status == ST_OK)
 		ldapstore_add_domains(q->found, &policies, q->rows);
@@ -405,10 +406,8 @@ ask_patterns(
 static enum status
 ask_keys(struct keystore *store, struct span domain, struct keystore_rows **out, struct err *err)
 {
-	struct question q = {.store = store->state,
-	    .names = &domain,
-	    .name_count = 1,
-	    .entries_max = 2 + KEYS_MAX};
+	struct question q = {
+	    .store = store->state, .names = &domain, .name_count = 1, .entries_max = 2 + KEYS_MAX};
 	struct buf filter;
 
 	buf_init(&filter, LDAPSTORE_TEXT_MAX);
@@ -468,8 +467,8 @@ open_store(struct keystore *store, struct span value, bool write, struct err *er
 
 	if (status == ST_OK) {
 		store->where = describe(&url);
-		status = ldappool_open(
-		    &own->pool, &url, store->settings, "KeyStore", store->where, err);
+		status =
+		    ldappool_open(&own->pool, &url, store->settings, "KeyStore", store->where, err);
 	}
 	if (status != ST_OK) {
 		ldapurl_free(&url);

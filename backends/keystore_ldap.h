@@ -89,7 +89,8 @@ int64_t *ldapstore_time(struct key_times *times, enum ldapstore_attribute attrib
 
 /* ---- values (keystore_ldap_values.c) ---- */
 
-/* GeneralizedTime (RFC 4517 section 3.3.13), from 1970 to 9999; a fraction is cut off. ST_INVALID. */
+/* GeneralizedTime (RFC 4517 section 3.3.13), from 1970 to 9999; a fraction is cut off. ST_INVALID.
+ */
 enum status ldapstore_read_time(struct span text, int64_t *utc_s_out) MUST_USE;
 /* "20260901100000Z"; utc_s from 0 to the year 9999. */
 void ldapstore_write_time(int64_t utc_s, char text[16]);

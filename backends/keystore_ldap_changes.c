@@ -4,10 +4,10 @@
  * Called by the thread that keeps caches up to date, and by the life cycle of keys.
  * It must never call something unchanged that a writer has begun to change.
  *
- * A writer says in signpostPending what it is going to change, changes the entries, and then, in one
- * modification, raises signpostEpoch, adds to signpostChange and takes its words back. So what is
- * between is told as changed at every question, and again for LDAPSTORE_SETTLE_MS after the epoch
- * was first seen: a replica that catches up may show cn=store before the other entries.
+ * A writer says in signpostPending what it is going to change, changes the entries, and then, in
+ * one modification, raises signpostEpoch, adds to signpostChange and takes its words back. So what
+ * is between is told as changed at every question, and again for LDAPSTORE_SETTLE_MS after the
+ * epoch was first seen: a replica that catches up may show cn=store before the other entries.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +45,9 @@ forget(struct asking *a)
 static enum status
 bad_value(const struct ldapentry *entry, const char *attribute, struct err *err)
 {
-	err_set(err, "%.*s: a value of %s cannot be read", entry->dn.n > 200 ? 200 : (int)entry->dn.n,
-	    entry->dn.n == 0 ? "" : entry->dn.p, attribute);
+	err_set(err, "%.*s: a value of %s cannot be read",
+	    entry->dn.n > 200 ? 200 : (int)entry->dn.n, entry->dn.n == 0 ? "" : entry->dn.p,
+	    attribute);
 	return ST_INVALID;
 }
 
@@ -182,9 +183,8 @@ tell(const struct asking *a, uint64_t from, size_t max, struct store_change *out
 	size_t n = 0;
 
 	for (size_t i = 0; i < a->change_count + a->pending_count; i++) {
-		const struct store_change *change = i < a->change_count
-							? &a->changes[i]
-							: &a->pending[i - a->change_count];
+		const struct store_change *change =
+		    i < a->change_count ? &a->changes[i] : &a->pending[i - a->change_count];
 
 		if (i < a->change_count && change->epoch <= from)
 			continue;
@@ -246,8 +246,7 @@ touch_store(struct asking *a, struct ldaplink *link, int64_t deadline_ms, struct
 {
 	char text[16];
 	struct span value;
-	struct ldaplink_change change = {
-	    LDAPLINK_REPLACE, "signpostTouched", &value, 1};
+	struct ldaplink_change change = {LDAPLINK_REPLACE, "signpostTouched", &value, 1};
 	struct buf name;
 	enum status status;
 
@@ -255,8 +254,8 @@ touch_store(struct asking *a, struct ldaplink *link, int64_t deadline_ms, struct
 	value = span_str(text);
 	buf_init(&name, LDAPSTORE_TEXT_MAX);
 	ldapstore_dn_store(&name, a->store->base);
-	status = ldaplink_change(link, LDAPLINK_MODIFY_ENTRY, buf_text(&name), &change, 1,
-	    deadline_ms, end, err);
+	status = ldaplink_change(
+	    link, LDAPLINK_MODIFY_ENTRY, buf_text(&name), &change, 1, deadline_ms, end, err);
 	buf_free(&name);
 	return status == ST_OK ? ST_OK : ST_UNAVAILABLE;
 }

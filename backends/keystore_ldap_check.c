@@ -97,9 +97,8 @@ static enum status
 search(struct check *c, const char *base, enum ldapurl_scope scope, const char *filter,
     size_t entries_max, ldapentry_visit *visit, void *context)
 {
-	struct ldapstore_stage stage = {
-	    .search = {base, filter, scope, ldapstore_row_attributes, entries_max,
-		scope == LDAPURL_BASE, true, 0},
+	struct ldapstore_stage stage = {.search = {base, filter, scope, ldapstore_row_attributes,
+					    entries_max, scope == LDAPURL_BASE, true, 0},
 	    .visit = visit,
 	    .context = context,
 	    .any_number = true};
@@ -122,8 +121,7 @@ know(struct check *c, const char *dn, struct ldapstore_known **out)
 	known = &plan->known[plan->known_count++];
 	known->dn = mem_strdup(dn);
 	*out = known;
-	return search(
-	    c, dn, LDAPURL_BASE, "(objectClass=*)", 1, know_entry, known);
+	return search(c, dn, LDAPURL_BASE, "(objectClass=*)", 1, know_entry, known);
 }
 
 /* ---- does something hang on it? ---- */
@@ -144,7 +142,8 @@ name_of(const struct ldapentry *entry, const char *base, struct buf *out)
 	buf_reset(out);
 	switch (ldapstore_kind(entry)) {
 	case LDAPSTORE_POLICY_ENTRY:
-		ldapstore_dn_policy(out, base, names[LDAPSTORE_OWNER], names[LDAPSTORE_POLICY_NAME]);
+		ldapstore_dn_policy(
+		    out, base, names[LDAPSTORE_OWNER], names[LDAPSTORE_POLICY_NAME]);
 		return;
 	case LDAPSTORE_RULE:
 		ldapstore_dn_rule(out, base, names[LDAPSTORE_OWNER], names[LDAPSTORE_RULE_ID]);
@@ -153,8 +152,7 @@ name_of(const struct ldapentry *entry, const char *base, struct buf *out)
 		ldapstore_dn_domain(out, base, names[LDAPSTORE_DOMAIN_NAME]);
 		return;
 	case LDAPSTORE_KEY:
-		ldapstore_dn_key(
-		    out, base, names[LDAPSTORE_KEY_DOMAIN], names[LDAPSTORE_SELECTOR]);
+		ldapstore_dn_key(out, base, names[LDAPSTORE_KEY_DOMAIN], names[LDAPSTORE_SELECTOR]);
 		return;
 	case LDAPSTORE_BINDING:
 		ldapstore_dn_binding(out, base, names[LDAPSTORE_BINDING_SUBJECT]);
@@ -185,8 +183,8 @@ take_hanging(void *context, const struct ldapentry *entry, struct err *err)
 
 /* owner: only rows of this tenant count, or all if it is empty. */
 static enum status
-none_hangs(struct check *c, const char *dn, const char *attribute, struct span value,
-    struct span owner)
+none_hangs(
+    struct check *c, const char *dn, const char *attribute, struct span value, struct span owner)
 {
 	struct hanging h = {c->plan, false};
 	struct buf filter;
@@ -265,12 +263,11 @@ need_named(struct check *c, const struct keystore_write *w, struct buf *name)
 	case STORE_DOMAIN:
 		status = need_tenant(c, name, w->row.domain.tenant);
 		if (status == ST_OK && w->row.domain.signs_as.n > 0)
-			status =
-			    need_domain(c, name, w->row.domain.signs_as, w->row.domain.tenant);
+			status = need_domain(c, name, w->row.domain.signs_as, w->row.domain.tenant);
 		if (status != ST_OK || w->row.domain.policy.n == 0)
 			return status;
-		ldapstore_dn_policy(name, c->plan->store->base, w->row.domain.tenant,
-		    w->row.domain.policy);
+		ldapstore_dn_policy(
+		    name, c->plan->store->base, w->row.domain.tenant, w->row.domain.policy);
 		return need(c, name, w->row.domain.tenant, "there is no such policy");
 	case STORE_RULE:
 		return need_domain(c, name, w->row.rule.domain, w->row.rule.tenant);
@@ -289,9 +286,9 @@ none_hangs_on(struct check *c, const struct keystore_write *w, const char *dn)
 
 	if (w->what == STORE_TENANT) {
 		status = none_added(c, dn, w->row.tenant.name);
-		return status != ST_OK ? status
-				       : none_hangs(c, dn, "signpostOwner", w->row.tenant.name,
-					     SPAN_EMPTY);
+		return status != ST_OK
+			   ? status
+			   : none_hangs(c, dn, "signpostOwner", w->row.tenant.name, SPAN_EMPTY);
 	}
 	if (w->what == STORE_POLICY)
 		return none_hangs(
@@ -300,8 +297,7 @@ none_hangs_on(struct check *c, const struct keystore_write *w, const char *dn)
 		return ST_OK;
 	status = none_hangs(c, dn, "signpostKeyDomain", w->row.domain.name, SPAN_EMPTY);
 	if (status == ST_OK)
-		status =
-		    none_hangs(c, dn, "signpostSigningDomain", w->row.domain.name, SPAN_EMPTY);
+		status = none_hangs(c, dn, "signpostSigningDomain", w->row.domain.name, SPAN_EMPTY);
 	return status != ST_OK
 		   ? status
 		   : none_hangs(c, dn, "signpostSignsAs", w->row.domain.name, SPAN_EMPTY);
@@ -549,7 +545,8 @@ check_mirror(struct check *c, struct ldapstore_step *step, struct buf *name)
 		return status;
 	signs = step->write->how != WRITE_REMOVE && span_eq_str(row->algorithm, "rsa-sha256") &&
 		key_may_sign(&row->times, c->plan->now_utc);
-	shown = domain->mirror_selector != NULL && span_eq_str(row->selector, domain->mirror_selector);
+	shown =
+	    domain->mirror_selector != NULL && span_eq_str(row->selector, domain->mirror_selector);
 	step->mirror_class = domain->mirrored;
 	step->mirror = signs && !shown;
 	step->unmirror = !signs && shown;
@@ -601,16 +598,15 @@ phase_of(const struct keystore_write *w, int64_t now_utc)
 	case STORE_DOMAIN:
 		return w->row.domain.signs_as.n > 0 ? PHASE_NAMES : PHASE_DOMAIN;
 	case STORE_KEY:
-		return key_may_sign(&w->row.key.times, now_utc) ? PHASE_KEY_SIGNS
-								: PHASE_KEY_STOPS;
+		return key_may_sign(&w->row.key.times, now_utc) ? PHASE_KEY_SIGNS : PHASE_KEY_STOPS;
 	default:
 		return PHASE_NAMES;
 	}
 }
 
 static enum status
-check_write(struct check *c, const struct keystore_write *w, struct ldapstore_step *step,
-    struct buf *name)
+check_write(
+    struct check *c, const struct keystore_write *w, struct ldapstore_step *step, struct buf *name)
 {
 	struct ldapstore_known *known;
 	enum status status = ST_OK;

@@ -94,8 +94,7 @@ put_revision(const struct ldapstore_step *step, struct ldapstore_entry *out)
 
 	if (!step->add && step->old > 0)
 		put_change(out, LDAPLINK_DELETE, name, number(out, (int64_t)step->old));
-	put_change(
-	    out, LDAPLINK_ADD, name, number(out, step->add ? 1 : (int64_t)step->old + 1));
+	put_change(out, LDAPLINK_ADD, name, number(out, step->add ? 1 : (int64_t)step->old + 1));
 }
 
 static void
@@ -271,13 +270,11 @@ ldapstore_entry_mirror(
 	if (shown)
 		add_record(record, row);
 	if (shown != step->mirror_class)
-		put_change(out, shown ? LDAPLINK_ADD : LDAPLINK_DELETE, "objectClass",
-		    SPAN_LIT("DKIM"));
-	put_change(
-	    out, LDAPLINK_REPLACE, "DKIMSelector", shown ? row->selector : SPAN_EMPTY);
+		put_change(
+		    out, shown ? LDAPLINK_ADD : LDAPLINK_DELETE, "objectClass", SPAN_LIT("DKIM"));
+	put_change(out, LDAPLINK_REPLACE, "DKIMSelector", shown ? row->selector : SPAN_EMPTY);
 	put_change(out, LDAPLINK_REPLACE, "DKIMKey", shown ? step->write->mirror_pem : SPAN_EMPTY);
-	put_change(
-	    out, LDAPLINK_REPLACE, "DKIMPublicKey", shown ? buf_span(record) : SPAN_EMPTY);
+	put_change(out, LDAPLINK_REPLACE, "DKIMPublicKey", shown ? buf_span(record) : SPAN_EMPTY);
 	put_change(out, LDAPLINK_REPLACE, "DKIMDomain", shown ? row->domain : SPAN_EMPTY);
 	put_change(out, LDAPLINK_REPLACE, "DKIMIdentity", shown ? row->domain : SPAN_EMPTY);
 }

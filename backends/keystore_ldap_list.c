@@ -30,18 +30,13 @@ struct ldapstore_names {
 
 static const struct {
 	const char *filter, *first, *second;
-	enum ldapstore_attribute attributes[2];
 } kinds[] = {
-    [STORE_TENANT] = {"(objectClass=signpostTenant)", "signpostTenantName", NULL,
-	{LDAPSTORE_TENANT_NAME, LDAPSTORE_CLASS}},
-    [STORE_DOMAIN] = {"(objectClass=signpostDomain)", "signpostDomainName", NULL,
-	{LDAPSTORE_DOMAIN_NAME, LDAPSTORE_CLASS}},
-    [STORE_RULE] = {"(objectClass=signpostRule)", "signpostOwner", "signpostRuleId",
-	{LDAPSTORE_OWNER, LDAPSTORE_RULE_ID}},
-    [STORE_KEY] = {"(objectClass=signpostKey)", "signpostKeyDomain", "signpostSelector",
-	{LDAPSTORE_KEY_DOMAIN, LDAPSTORE_SELECTOR}},
-    [STORE_BINDING] = {"(objectClass=signpostBinding)", "signpostBindingSubject", NULL,
-	{LDAPSTORE_BINDING_SUBJECT, LDAPSTORE_CLASS}},
+    [STORE_TENANT] = {"(objectClass=signpostTenant)", "signpostTenantName", NULL},
+    [STORE_POLICY] = {"(objectClass=signpostPolicy)", "signpostOwner", "signpostPolicyName"},
+    [STORE_DOMAIN] = {"(objectClass=signpostDomain)", "signpostDomainName", NULL},
+    [STORE_RULE] = {"(objectClass=signpostRule)", "signpostOwner", "signpostRuleId"},
+    [STORE_KEY] = {"(objectClass=signpostKey)", "signpostKeyDomain", "signpostSelector"},
+    [STORE_BINDING] = {"(objectClass=signpostBinding)", "signpostBindingSubject", NULL},
 };
 
 static bool
@@ -132,8 +127,9 @@ do_names(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapl
 	names->count = 0;
 	status = ldaplink_search(link, &search, deadline_ms, take_name, names, end, err);
 	if (status == ST_OK && end->limited) {
-		err_set(err, "%s gives no more than %zu entries: LDAPBindUser needs no size limit to "
-			     "list",
+		err_set(err,
+		    "%s gives no more than %zu entries: LDAPBindUser needs no size limit to "
+		    "list",
 		    link->uri, end->entries);
 		status = ST_TOO_BIG;
 	}
@@ -141,8 +137,8 @@ do_names(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapl
 }
 
 static enum status
-read_names(struct ldapstore *own, enum store_what what, struct ldapstore_names **out,
-    struct err *err)
+read_names(
+    struct ldapstore *own, enum store_what what, struct ldapstore_names **out, struct err *err)
 {
 	struct ldapstore_names *names = mem_zalloc(1, sizeof(*names));
 	enum status status;
@@ -151,7 +147,8 @@ read_names(struct ldapstore *own, enum store_what what, struct ldapstore_names *
 	names->store = own;
 	buf_init(&names->text, SIZE_MAX / 2);
 	/* All of them take longer than one row may. */
-	status = ldappool_run_once(&own->pool, do_names, names, own->pool.config.timeout_ms * 20, err);
+	status =
+	    ldappool_run_once(&own->pool, do_names, names, own->pool.config.timeout_ms * 20, err);
 	sort_names(names);
 	names->read_ms = clock_mono_ms();
 	if (status == ST_OK)
@@ -222,6 +219,7 @@ take_row(void *context, const struct ldapentry *entry, struct err *err)
 	struct page *page = context;
 	union {
 		struct store_tenant tenant;
+		struct store_policy policy;
 		struct store_domain domain;
 		struct store_rule rule;
 		struct store_key key;
@@ -229,9 +227,14 @@ take_row(void *context, const struct ldapentry *entry, struct err *err)
 	} row;
 	enum status status = ST_OK;
 
-	if (page->what == STORE_TENANT && (status = ldapstore_tenant(entry, &row.tenant, err)) == ST_OK)
+	if (page->what == STORE_TENANT &&
+	    (status = ldapstore_tenant(entry, &row.tenant, err)) == ST_OK)
 		keystore_rows_add_tenant(page->rows, &row.tenant);
-	if (page->what == STORE_DOMAIN && (status = ldapstore_domain(entry, &row.domain, err)) == ST_OK)
+	if (page->what == STORE_POLICY &&
+	    (status = ldapstore_policy(entry, &row.policy, err)) == ST_OK)
+		keystore_rows_add_policy(page->rows, &row.policy);
+	if (page->what == STORE_DOMAIN &&
+	    (status = ldapstore_domain(entry, &row.domain, err)) == ST_OK)
 		keystore_rows_add_domain(page->found, &row.domain);
 	if (page->what == STORE_RULE && (status = ldapstore_rule(entry, &row.rule, err)) == ST_OK)
 		keystore_rows_add_rule(page->rows, &row.rule);
@@ -319,6 +322,9 @@ name_parts(const struct keystore_rows *rows, enum store_what what, size_t i, str
 	switch (what) {
 	case STORE_TENANT:
 		return rows->tenants[i].name;
+	case STORE_POLICY:
+		*second = rows->policies[i].name;
+		return rows->policies[i].tenant;
 	case STORE_DOMAIN:
 		return rows->domains[i].name;
 	case STORE_RULE:
@@ -350,6 +356,8 @@ row_count(const struct keystore_rows *rows, enum store_what what)
 	switch (what) {
 	case STORE_TENANT:
 		return rows->tenant_count;
+	case STORE_POLICY:
+		return rows->policy_count;
 	case STORE_DOMAIN:
 		return rows->domain_count;
 	case STORE_RULE:
@@ -368,6 +376,9 @@ add_row(struct keystore_rows *out, const struct keystore_rows *rows, enum store_
 	switch (what) {
 	case STORE_TENANT:
 		keystore_rows_add_tenant(out, &rows->tenants[i]);
+		return ST_OK;
+	case STORE_POLICY:
+		keystore_rows_add_policy(out, &rows->policies[i]);
 		return ST_OK;
 	case STORE_DOMAIN:
 		keystore_rows_add_domain(out, &rows->domains[i]);

@@ -1,9 +1,8 @@
 /*
- * keystore_ldap_owners.c - the second half of an answer: the tenants of what was found, and what the
- * policies of domains say. A directory does not join, so they are asked for by their names, all at
- * once.
- * Called by keystore_ldap.c for a question, and when domains are listed.
- * It must never give a domain the policy of another tenant.
+ * keystore_ldap_owners.c - the second half of an answer: the tenants of what was found, and what
+ * the policies of domains say. A directory does not join, so they are asked for by their names, all
+ * at once. Called by keystore_ldap.c for a question, and when domains are listed. It must never
+ * give a domain the policy of another tenant.
  */
 #include "backends/keystore_ldap_private.h"
 #include "lib/base/mem.h"
@@ -80,8 +79,8 @@ take_policy(void *context, const struct ldapentry *entry, struct err *err)
 	status = ldapstore_policy(entry, &row, err);
 	if (status != ST_OK)
 		return status;
-	texts = (struct store_domain){
-	    .tenant = row.tenant, .name = row.name, .failure = row.failure};
+	texts =
+	    (struct store_domain){.tenant = row.tenant, .name = row.name, .failure = row.failure};
 	keystore_rows_add_domain(said->texts, &texts);
 	texts = said->texts->domains[said->texts->domain_count - 1];
 	said->items = mem_resize(said->items, said->count + 1, sizeof(said->items[0]));

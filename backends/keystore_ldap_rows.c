@@ -153,8 +153,7 @@ ldapstore_tenant(const struct ldapentry *entry, struct store_tenant *out, struct
 {
 	struct reader r = {entry, ST_OK, err};
 
-	*out = (struct store_tenant){
-	    .name = needed(&r, LDAPSTORE_TENANT_NAME, KEYSTORE_TENANT_MAX),
+	*out = (struct store_tenant){.name = needed(&r, LDAPSTORE_TENANT_NAME, KEYSTORE_TENANT_MAX),
 	    .failure = text_of(&r, LDAPSTORE_FAILURE, KEYSTORE_TEXT_MAX),
 	    .enabled = bool_of(&r, LDAPSTORE_ENABLED, true),
 	    .revision = revision_of(&r, LDAPSTORE_REVISION)};
@@ -180,8 +179,7 @@ ldapstore_domain(const struct ldapentry *entry, struct store_domain *out, struct
 {
 	struct reader r = {entry, ST_OK, err};
 
-	*out = (struct store_domain){
-	    .name = needed(&r, LDAPSTORE_DOMAIN_NAME, KEYSTORE_DOMAIN_MAX),
+	*out = (struct store_domain){.name = needed(&r, LDAPSTORE_DOMAIN_NAME, KEYSTORE_DOMAIN_MAX),
 	    .tenant = needed(&r, LDAPSTORE_OWNER, KEYSTORE_TENANT_MAX),
 	    .signs_as = text_of(&r, LDAPSTORE_SIGNS_AS, KEYSTORE_DOMAIN_MAX),
 	    .policy = text_of(&r, LDAPSTORE_POLICY, KEYSTORE_TENANT_MAX),

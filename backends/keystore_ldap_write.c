@@ -8,8 +8,8 @@
  * is found while nothing has been written; then cn=store is told what will be changed; then the
  * entries are written, each at once or not at all, those that let sign before those that end it,
  * what is named before what names it; last the epoch is raised. Who reads in between sees old and
- * new entries side by side: an old and a new key of a domain, both published, or a domain whose rule
- * is still to come. Each entry says itself whose it is, so it is never another tenant's.
+ * new entries side by side: an old and a new key of a domain, both published, or a domain whose
+ * rule is still to come. Each entry says itself whose it is, so it is never another tenant's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +76,8 @@ struct turn {
 	struct writer *writer;
 	bool has_store;
 	uint64_t epoch;
-	struct span *changes, *ended; /* owned texts: changes that are kept; what dead writers left */
+	struct span *changes,
+	    *ended; /* owned texts: changes that are kept; what dead writers left */
 	size_t change_count, ended_count;
 };
 
@@ -151,8 +152,8 @@ add_new_changes(struct turn *t, char *room, struct span *values)
 
 		if (i < plan->subject_count)
 			subject = span_str(plan->subjects[i]);
-		else if (ldapstore_pending(
-			     t->ended[i - plan->subject_count], &when, &subject) != ST_OK)
+		else if (ldapstore_pending(t->ended[i - plan->subject_count], &when, &subject) !=
+			 ST_OK)
 			continue;
 		(void)snprintf(text, PENDING_BYTES, "%llu %.*s", (unsigned long long)t->epoch + 1,
 		    SPAN_ARG(subject));
@@ -215,10 +216,11 @@ raise_epoch(struct turn *t, struct ldaplink_end *end)
 	changes[n++] = (struct ldaplink_change){LDAPLINK_DELETE, "signpostEpoch", &numbers[0], 1};
 	changes[n++] = (struct ldaplink_change){LDAPLINK_ADD, "signpostEpoch", &numbers[1], 1};
 	if (stay < t->change_count)
-		changes[n++] = (struct ldaplink_change){LDAPLINK_DELETE, "signpostChange",
-		    t->changes + stay, t->change_count - stay};
+		changes[n++] = (struct ldaplink_change){
+		    LDAPLINK_DELETE, "signpostChange", t->changes + stay, t->change_count - stay};
 	if (added > 0)
-		changes[n++] = (struct ldaplink_change){LDAPLINK_ADD, "signpostChange", values, added};
+		changes[n++] =
+		    (struct ldaplink_change){LDAPLINK_ADD, "signpostChange", values, added};
 	if (from > 0)
 		changes[n++] = (struct ldaplink_change){
 		    LDAPLINK_REPLACE, "signpostChangesFrom", &numbers[2], 1};
@@ -226,8 +228,8 @@ raise_epoch(struct turn *t, struct ldaplink_end *end)
 		changes[n++] = (struct ldaplink_change){
 		    LDAPLINK_DELETE, "signpostPending", t->ended, t->ended_count};
 	if (w->plan.subject_count > 0)
-		changes[n++] = (struct ldaplink_change){LDAPLINK_DELETE, "signpostPending",
-		    w->pending_values, w->plan.subject_count};
+		changes[n++] = (struct ldaplink_change){
+		    LDAPLINK_DELETE, "signpostPending", w->pending_values, w->plan.subject_count};
 	status = ldaplink_change(w->link, LDAPLINK_MODIFY_ENTRY, buf_text(&w->store_dn), changes, n,
 	    step_deadline(w), end, w->err);
 	mem_free(room);
@@ -402,8 +404,8 @@ ldapstore_apply(struct keystore *store, const struct keystore_write *writes, siz
 	/* Each write has its own time; the checks have one for all. */
 	status = ldappool_run_once(&own->pool, do_writes, &w,
 	    own->pool.config.timeout_ms * (int64_t)(2 + count / 10), err);
-	*at_out = status == ST_ABSENT || status == ST_DENIED || status == ST_INVALID ? w.plan.at
-										     : count;
+	*at_out =
+	    status == ST_ABSENT || status == ST_DENIED || status == ST_INVALID ? w.plan.at : count;
 	if (status != ST_OK)
 		err_prefix(err, "%s", store->where);
 	ldapstore_plan_free(&w.plan);
@@ -418,8 +420,8 @@ struct tree {
 };
 
 static enum status
-add_entry(struct tree *t, struct ldaplink *link, const char *rdn, const char *type, const char *name,
-    const char *class, struct ldaplink_end *end, struct err *err)
+add_entry(struct tree *t, struct ldaplink *link, const char *rdn, const char *type,
+    const char *name, const char *class, struct ldaplink_end *end, struct err *err)
 {
 	const struct span one = SPAN_LIT("1"), named = span_str(name);
 	const struct span classes[2] = {SPAN_LIT("top"), span_str(class)};
@@ -460,8 +462,7 @@ do_tree(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapli
 		char rdn[16];
 
 		(void)snprintf(rdn, sizeof(rdn), "ou=%s", names[i]);
-		status =
-		    add_entry(t, link, rdn, "ou", names[i], "organizationalUnit", end, err);
+		status = add_entry(t, link, rdn, "ou", names[i], "organizationalUnit", end, err);
 	}
 	return status;
 }

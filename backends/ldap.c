@@ -1,7 +1,7 @@
 /*
- * ldap.c - tables in a directory (ldap:, ldaps:, ldapi:): one search for each query, or for several.
- * Looked up by the keeper's workers; ldap_pool.h has the connections.
- * It must never tell "could not ask" as "there is none", nor give a query the entry of another one.
+ * ldap.c - tables in a directory (ldap:, ldaps:, ldapi:): one search for each query, or for
+ * several. Looked up by the keeper's workers; ldap_pool.h has the connections. It must never tell
+ * "could not ask" as "there is none", nor give a query the entry of another one.
  */
 #include <stdatomic.h>
 #include <string.h>
@@ -362,8 +362,8 @@ ldap_table_open(struct table *table, struct span value, struct err *err)
 
 	if (status == ST_OK) {
 		table->where = describe(&url);
-		status = ldappool_open(&directory->pool, &url, table->settings, table->parameter,
-		    table->where, err);
+		status = ldappool_open(
+		    &directory->pool, &url, table->settings, table->parameter, table->where, err);
 	}
 	if (status != ST_OK) {
 		ldapurl_free(&url);
@@ -389,6 +389,7 @@ ldap_table_open(struct table *table, struct span value, struct err *err)
 		.lookup_many = ldap_table_lookup_many, .close = ldap_table_close,                  \
 		.no_walk = "failed to generate DB array: a directory is asked, not listed; use "   \
 			   "file: or csl:",                                                        \
+		.distant = true,                                                                   \
 	}
 
 const struct table_ops ldap_table_ops = LDAP_TABLE_OPS("ldap");

@@ -59,8 +59,8 @@ collect_attribute(struct collected *all, const struct ldaplink_search *search,
 
 /* The spans point into the message. */
 static enum status
-collect(LDAP *ld, LDAPMessage *message, const struct ldaplink_search *search,
-    struct collected *all, struct span *dn_out)
+collect(LDAP *ld, LDAPMessage *message, const struct ldaplink_search *search, struct collected *all,
+    struct span *dn_out)
 {
 	BerElement *ber = NULL;
 	struct berval name, *found = NULL;
@@ -168,7 +168,8 @@ judge(struct ldaplink *link, const struct ldaplink_search *search, LDAPMessage *
 		ldap_memfree(words);
 		return ST_OK;
 	}
-	if (code == LDAP_NO_SUCH_OBJECT || (code == LDAP_INVALID_DN_SYNTAX && search->base_varies)) {
+	if (code == LDAP_NO_SUCH_OBJECT ||
+	    (code == LDAP_INVALID_DN_SYNTAX && search->base_varies)) {
 		ldap_memfree(words);
 		return no_base(link, search, err);
 	}
@@ -223,8 +224,8 @@ send_page(struct ldaplink *link, const struct ldaplink_search *search, struct be
 
 	left.tv_sec++; /* the server counts whole seconds */
 	if (search->page > 0)
-		code = ldap_create_page_control(
-		    link->ld, (ber_int_t)search->page, cookie, 1, &page);
+		code =
+		    ldap_create_page_control(link->ld, (ber_int_t)search->page, cookie, 1, &page);
 	controls[0] = page;
 	if (code == LDAP_SUCCESS)
 		code = ldap_search_ext(link->ld, search->base, scope_of(search->scope),
@@ -313,8 +314,8 @@ ldaplink_search(struct ldaplink *link, const struct ldaplink_search *search, int
 
 	memset(end, 0, sizeof(*end));
 	do {
-		status = send_page(link, search, cookie.bv_len > 0 ? &cookie : NULL, deadline_ms,
-		    &id, end, err);
+		status = send_page(
+		    link, search, cookie.bv_len > 0 ? &cookie : NULL, deadline_ms, &id, end, err);
 		if (status == ST_OK)
 			status = take_page(link, search, id, deadline_ms, visit, context,
 			    search->page > 0 ? &cookie : NULL, end, err);

@@ -74,7 +74,8 @@ judge(struct ldaplink *link, const char *dn, LDAPMessage *message, struct ldapli
 	char *words = NULL;
 	int code = LDAP_OTHER;
 
-	if (ldap_parse_result(link->ld, message, &code, NULL, &words, NULL, NULL, 0) != LDAP_SUCCESS)
+	if (ldap_parse_result(link->ld, message, &code, NULL, &words, NULL, NULL, 0) !=
+	    LDAP_SUCCESS)
 		code = LDAP_DECODING_ERROR;
 	end->lost = code == LDAP_UNAVAILABLE || code == LDAP_DECODING_ERROR;
 	if (code != LDAP_SUCCESS)

@@ -22,7 +22,6 @@ struct ldapentry {
 };
 
 /* Called for each entry of an answer. Anything but ST_OK is the answer of the whole search. */
-typedef enum status ldapentry_visit(
-    void *context, const struct ldapentry *entry, struct err *err);
+typedef enum status ldapentry_visit(void *context, const struct ldapentry *entry, struct err *err);
 
 #endif

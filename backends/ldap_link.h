@@ -67,8 +67,9 @@ struct ldaplink_end {
  * ST_INVALID (the filter). */
 enum status ldaplink_send(struct ldaplink *link, const struct ldaplink_search *search,
     int64_t deadline_ms, int *id_out, struct ldaplink_end *end, struct err *err) MUST_USE;
-/* Takes its answer, entry by entry. ST_OK, also when there are no entries; ST_ABSENT; ST_UNAVAILABLE;
- * what visit said. Ends before deadline_ms, whatever the server does. *end is written. */
+/* Takes its answer, entry by entry. ST_OK, also when there are no entries; ST_ABSENT;
+ * ST_UNAVAILABLE; what visit said. Ends before deadline_ms, whatever the server does. *end is
+ * written. */
 enum status ldaplink_take(struct ldaplink *link, const struct ldaplink_search *search, int id,
     int64_t deadline_ms, ldapentry_visit *visit, void *context, struct ldaplink_end *end,
     struct err *err) MUST_USE;
@@ -89,16 +90,17 @@ struct ldaplink_change {
 
 enum ldaplink_write { LDAPLINK_ADD_ENTRY, LDAPLINK_MODIFY_ENTRY, LDAPLINK_DELETE_ENTRY };
 
-/* One write of one entry; all its changes or none. ST_OK; ST_ABSENT: no such entry; ST_DENIED: it is
- * there already, a value to be deleted is not there, something hangs below it; ST_INVALID: the schema
- * does not allow it; ST_UNAVAILABLE: also a server that takes no writes. After end->lost or
+/* One write of one entry; all its changes or none. ST_OK; ST_ABSENT: no such entry; ST_DENIED: it
+ * is there already, a value to be deleted is not there, something hangs below it; ST_INVALID: the
+ * schema does not allow it; ST_UNAVAILABLE: also a server that takes no writes. After end->lost or
  * end->silent nobody knows whether it was done. */
 enum status ldaplink_change(struct ldaplink *link, enum ldaplink_write what, const char *dn,
     const struct ldaplink_change *changes, size_t count, int64_t deadline_ms,
     struct ldaplink_end *end, struct err *err) MUST_USE;
 
 /* The record of a table from an entry whose attributes are the table's fields. secret: in secret
- * memory. ST_INVALID: a value that is too long or has a NUL. Released with table_value_release(). */
+ * memory. ST_INVALID: a value that is too long or has a NUL. Released with table_value_release().
+ */
 enum status ldaplink_record(const struct ldapentry *entry, char *const *attributes, size_t count,
     bool secret, struct table_value *out, struct err *err) MUST_USE;
 

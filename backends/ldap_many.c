@@ -56,14 +56,14 @@ ldapmany_attribute(struct span filter, struct span *attribute_out)
 	if (at + end.n > filter.n)
 		return false;
 	open = span_rfind(span_sub(filter, 0, at), '(');
-	if (open == SIZE_MAX || !depth_at(filter, open, &depth) || !depth_at(filter, filter.n, &all))
+	if (open == SIZE_MAX || !depth_at(filter, open, &depth) ||
+	    !depth_at(filter, filter.n, &all))
 		return false;
 	*attribute_out = span_sub(filter, open + 1, at - open - 1);
 	if (!is_name(*attribute_out) || all != 0)
 		return false;
 	return (open == 0 && at + end.n == filter.n) ||
-	       (depth == 1 && span_starts(filter, SPAN_LIT("(&")) &&
-		   filter.p[filter.n - 1] == ')');
+	       (depth == 1 && span_starts(filter, SPAN_LIT("(&")) && filter.p[filter.n - 1] == ')');
 }
 
 uint32_t

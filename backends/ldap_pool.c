@@ -75,8 +75,8 @@ set_current(struct ldappool *pool, size_t at)
 	pool->current = at;
 	pthread_mutex_unlock(&pool->lock);
 	if (before != at)
-		log_line(LOG_LEVEL_NOTICE, "%s: %s is asked from now on",
-		    pool->parameter, pool->url.servers[at].uri);
+		log_line(LOG_LEVEL_NOTICE, "%s: %s is asked from now on", pool->parameter,
+		    pool->url.servers[at].uri);
 }
 
 /* The servers in turn, first the one that answered last; each has its share of what time is left,
@@ -96,8 +96,8 @@ open_any(struct ldappool *pool, int64_t deadline_ms, struct ldaplink **out, stru
 		int64_t share_ms = (deadline_ms - now_ms) / (int64_t)(count - i);
 		struct err each = ERR_NONE;
 
-		if (ldaplink_open(&pool->config, &pool->url.servers[at],
-			now_ms + share_ms, out, &each) == ST_OK) {
+		if (ldaplink_open(&pool->config, &pool->url.servers[at], now_ms + share_ms, out,
+			&each) == ST_OK) {
 			set_current(pool, at);
 			return ST_OK;
 		}
@@ -197,8 +197,7 @@ note_there(struct ldappool *pool)
 	pool->silent = 0;
 	pthread_mutex_unlock(&pool->lock);
 	if (news)
-		log_line(LOG_LEVEL_NOTICE, "%s %s answers again", pool->parameter,
-		    pool->where);
+		log_line(LOG_LEVEL_NOTICE, "%s %s answers again", pool->parameter, pool->where);
 }
 
 /* Whether to ask, and with what; on BREAKER_REFUSE the sentence is set. */

@@ -45,8 +45,8 @@ check_values(const struct ldapentry *entry, char *const *attributes, size_t coun
 			return ST_INVALID;
 		}
 		if (span_find(value, '\0') != SIZE_MAX) {
-			err_set(err, "the value of %s has a NUL octet; text is needed",
-			    attributes[i]);
+			err_set(
+			    err, "the value of %s has a NUL octet; text is needed", attributes[i]);
 			return ST_INVALID;
 		}
 		*bytes_out += value.n;

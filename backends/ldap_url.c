@@ -243,8 +243,9 @@ read_base(struct ldapurl *out, struct span rest, struct err *err)
 	out->base = decode(rest);
 	if (out->base != NULL && strchr(out->base, '=') != NULL)
 		return ST_OK;
-	err_set(err, "the URL of a key store needs the name of its entry, each '%%' written as %%25: "
-		     "ldap://host/ou=signpost,dc=example,dc=com");
+	err_set(err,
+	    "the URL of a key store needs the name of its entry, each '%%' written as %%25: "
+	    "ldap://host/ou=signpost,dc=example,dc=com");
 	return ST_INVALID;
 }
 
@@ -252,8 +253,8 @@ typedef enum status read_rest(struct ldapurl *out, struct span rest, struct err 
 
 /* scheme: NULL when none was found. after: what follows it. */
 static enum status
-read_url(struct ldapurl *out, const char *scheme, struct span after, read_rest *first,
-    struct err *err)
+read_url(
+    struct ldapurl *out, const char *scheme, struct span after, read_rest *first, struct err *err)
 {
 	struct span place;
 	size_t end = 0;
@@ -279,8 +280,8 @@ read_url(struct ldapurl *out, const char *scheme, struct span after, read_rest *
 }
 
 static enum status
-read_all(struct ldapurl *out, const char *type, struct span value, read_rest *first,
-    struct err *err)
+read_all(
+    struct ldapurl *out, const char *type, struct span value, read_rest *first, struct err *err)
 {
 	struct span word;
 	enum status status;

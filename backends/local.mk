@@ -2,18 +2,28 @@ noinst_LIBRARIES += backends/libbackends.a
 backends_libbackends_a_SOURCES = \
 	backends/breaker.c backends/breaker.h \
 	backends/csl.c \
-	backends/dsn.c backends/dsn.h \
+	backends/dsn.c backends/dsn.h backends/dsn_preset.c \
 	backends/file.c \
 	backends/keystore_ldap.h backends/keystore_ldap_filters.c backends/keystore_ldap_rows.c \
 	backends/keystore_ldap_values.c \
 	backends/ldap_entry.h \
 	backends/ldap_many.c backends/ldap_many.h \
+	backends/keystore_mysql.c backends/keystore_url.c backends/keystore_url.h \
+	backends/keystore_sql.c backends/keystore_sql.h \
+	backends/keystore_sql_ask.c \
+	backends/keystore_sql_migrate.c \
+	backends/keystore_sql_rows.c \
+	backends/keystore_sql_values.c \
+	backends/keystore_sql_write.c \
+	backends/keystore_sqlite.c \
 	backends/ldap_url.c backends/ldap_url.h \
 	backends/refile.c \
 	backends/registry.c backends/registry.h \
 	backends/settings.c backends/settings.h \
 	backends/sql.c backends/sql.h \
-	backends/sql_pool.c backends/sql_pool.h
+	backends/sql_pool.c backends/sql_pool.h \
+	backends/sql_text.h
+nodist_backends_libbackends_a_SOURCES = backends/sql_text.c
 LDAP_FILES = \
 	backends/keystore_ldap.c backends/keystore_ldap_changes.c backends/keystore_ldap_list.c \
 	backends/keystore_ldap_owners.c backends/keystore_ldap_check.c backends/keystore_ldap_entries.c backends/keystore_ldap_write.c \
@@ -43,6 +53,19 @@ endif
 EXTRA_DIST += $(LDAP_FILES) backends/ldap_none.c backends/keystore_ldap_none.c \
 	backends/mysql.c backends/mysql_none.c backends/sqlite.c backends/sqlite_none.c
 backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(SQLITE_CFLAGS)
+# The statements and scripts of sql/ are built into the program.
+SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/mysql/001.sql
+EXTRA_DIST += sql/embed.awk
+CLEANFILES += backends/sql_text.c
+backends/sql_text.c: sql/embed.awk $(SQL_FILES)
+	$(AM_V_GEN)$(MKDIR_P) backends && for f in $(SQL_FILES); do echo "$(srcdir)/$$f"; done \
+		| xargs $(AWK) -f $(srcdir)/sql/embed.awk > $@-t && mv $@-t $@
+sqldir = $(pkgdatadir)/sql
+sqlitesqldir = $(sqldir)/sqlite
+mysqlsqldir = $(sqldir)/mysql
+dist_sql_DATA = sql/README sql/STATEMENTS
+dist_sqlitesql_DATA = sql/sqlite/001.sql
+dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/grants.sql
 LIBBACKENDS = backends/libbackends.a
 # What programs that link it need besides.
 BACKENDS_LIBS = $(PCRE2_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(SQLITE_LIBS)

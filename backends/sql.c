@@ -18,15 +18,26 @@
  * breaks later was waited for in vain. */
 #define RETRY_WITHIN_MS 1000
 
+/* With 1 and with SQL_SLOTS slots. */
+enum { STATEMENT_ONE, STATEMENT_MANY, STATEMENTS };
+
 struct sql_table {
 	struct sql_source source;
 	struct sql_pool pool;
-	char *where, *one, *many, *tls_ca_file;
+	char *where, *statements[STATEMENTS], *tls_ca_file;
+};
+
+static const struct sql_advice advice = {
+    .login = "check user and password of the dsn and the rights of that user",
+    .database = "check the database of the dsn",
+    .rights = "give the user of the dsn the right to SELECT",
+    .schema = "check table, keycol, datacol and filter of the dsn",
+    .file = "is it there, and may UserID read it?",
 };
 
 /* ---- values ---- */
 
-struct sql_value {
+struct row_texts {
 	bool secret;
 	size_t bytes; /* of all this */
 	struct span columns[DSN_COLUMNS_MAX];
@@ -36,7 +47,7 @@ struct sql_value {
 static void
 value_release(void *owner)
 {
-	struct sql_value *value = owner;
+	struct row_texts *value = owner;
 
 	if (value->secret)
 		secret_free(value);
@@ -48,7 +59,7 @@ static enum status
 value_make(const struct table *table, const struct span *columns, size_t count,
     struct table_value *out, struct err *err)
 {
-	struct sql_value *value;
+	struct row_texts *value;
 	size_t bytes = sizeof(*value);
 	char *at;
 
@@ -112,7 +123,7 @@ take_row(void *context, const struct span *columns, size_t count)
 {
 	struct question *q = context;
 
-	if (q->trouble != ST_OK || count < 2 || count > SQL_COLUMNS_MAX)
+	if (q->trouble != ST_OK || count < 2 || count > DSN_COLUMNS_MAX + 1)
 		return;
 	for (size_t i = 0; i < q->count; i++) {
 		if (q->found[i].owner != NULL || !span_ieq(q->keys[i], columns[0]))
@@ -133,9 +144,14 @@ forget_rows(struct question *q)
 
 /* One try. *again_out: the connection was cut, a new one may do better. */
 static enum status
-ask_once(struct sql_table *sql, struct question *q, const struct span *slots, size_t slot_count,
-    bool *again_out)
+ask_once(struct sql_table *sql, struct question *q, const struct sql_value *slots,
+    size_t slot_count, bool *again_out)
 {
+	struct sql_question asked = {.statement = slot_count == 1 ? STATEMENT_ONE : STATEMENT_MANY,
+	    .values = slots,
+	    .count = slot_count,
+	    .row = take_row,
+	    .context = q};
 	struct sql_pool *pool = &sql->pool;
 	int64_t began = clock_mono_ms();
 	struct sql_link *link;
@@ -145,8 +161,8 @@ ask_once(struct sql_table *sql, struct question *q, const struct span *slots, si
 	*again_out = false;
 	if (status != ST_OK)
 		return status;
-	answer = pool->driver->ask(link->connection, slots, slot_count, take_row, q, q->err);
-	if (answer == SQL_ANSWERED || answer == SQL_REFUSED) {
+	answer = pool->driver->ask(link->connection, &asked, q->err);
+	if (answer != SQL_GONE) {
 		sql_pool_give(pool, link);
 		return answer == SQL_ANSWERED ? q->trouble : ST_UNAVAILABLE;
 	}
@@ -158,7 +174,8 @@ ask_once(struct sql_table *sql, struct question *q, const struct span *slots, si
 }
 
 static enum status
-ask_slots(struct sql_table *sql, struct question *q, const struct span *slots, size_t slot_count)
+ask_slots(
+    struct sql_table *sql, struct question *q, const struct sql_value *slots, size_t slot_count)
 {
 	bool again;
 	enum status status = ask_once(sql, q, slots, slot_count, &again);
@@ -177,7 +194,7 @@ ask_slots(struct sql_table *sql, struct question *q, const struct span *slots, s
 /* Keys from *at on, as they are written and, where case does not matter, in lower case: an index of
  * the server finds both, which it would not if the column were folded. As many as fit. */
 static size_t
-fill_slots(const struct question *q, size_t *at, struct span slots[SQL_SLOTS], char *room)
+fill_slots(const struct question *q, size_t *at, struct sql_value slots[SQL_SLOTS], char *room)
 {
 	size_t n = 0;
 
@@ -186,9 +203,9 @@ fill_slots(const struct question *q, size_t *at, struct span slots[SQL_SLOTS], c
 
 		if (!span_is_text(key))
 			continue; /* no text of a server is such: the key is in no row */
-		slots[n++] = key;
+		slots[n++] = (struct sql_value){.kind = SQL_TEXT, .text = key};
 		if ((q->table->flags & TABLE_ICASE) != 0 && !span_eq(folded, key))
-			slots[n++] = folded;
+			slots[n++] = (struct sql_value){.kind = SQL_TEXT, .text = folded};
 	}
 	for (size_t i = n; n > 1 && i < SQL_SLOTS; i++)
 		slots[i] = slots[n - 1];
@@ -198,7 +215,7 @@ fill_slots(const struct question *q, size_t *at, struct span slots[SQL_SLOTS], c
 static enum status
 ask(struct table *table, struct question *q)
 {
-	struct span slots[SQL_SLOTS];
+	struct sql_value slots[SQL_SLOTS];
 	char *room = mem_alloc(q->count * TABLE_KEY_MAX);
 	enum status status = ST_OK;
 	size_t at = 0;
@@ -310,8 +327,8 @@ sql_free(struct sql_table *sql)
 {
 	dsn_free(&sql->source.dsn);
 	mem_free(sql->where);
-	mem_free(sql->one);
-	mem_free(sql->many);
+	mem_free(sql->statements[STATEMENT_ONE]);
+	mem_free(sql->statements[STATEMENT_MANY]);
 	mem_free(sql->tls_ca_file);
 	mem_free(sql);
 }
@@ -323,19 +340,23 @@ prepare(struct table *table, struct sql_table *sql, struct span value,
 	const struct dsn *dsn = &sql->source.dsn;
 	enum status status = dsn_parse(value, &sql->source.dsn, err);
 
+	if (status == ST_OK && dsn->preset != NULL)
+		status = dsn_preset_apply(&sql->source.dsn, table->parameter, err);
 	if (status == ST_OK)
 		status = find_driver(dsn->backend, driver, err);
 	if (status == ST_OK)
-		status = make_statement(dsn, 1, &sql->one, err);
+		status = make_statement(dsn, 1, &sql->statements[STATEMENT_ONE], err);
 	if (status == ST_OK)
-		status = make_statement(dsn, SQL_SLOTS, &sql->many, err);
+		status = make_statement(dsn, SQL_SLOTS, &sql->statements[STATEMENT_MANY], err);
 	if (status != ST_OK)
 		return status;
 	describe(table, sql);
 	apply_settings(table, sql);
 	sql->source.where = sql->where;
-	sql->source.one = sql->one;
-	sql->source.many = sql->many;
+	sql->source.statements = (const char *const *)sql->statements;
+	sql->source.statement_count = sql->source.at_once = STATEMENTS;
+	sql->source.columns_max = DSN_COLUMNS_MAX + 1;
+	sql->source.advice = &advice;
 	sql->source.tls_ca_file = sql->tls_ca_file;
 	return ST_OK;
 }
@@ -388,4 +409,5 @@ const struct table_ops dsn_table_ops = {
     .lookup_many = sql_lookup_many,
     .close = sql_close,
     .no_walk = "a table of a database is not listed; write csl: or file: here",
+    .distant = true,
 };

@@ -1,6 +1,6 @@
 /*
  * sql_pool.c - connections to a SQL server, and when it is worth trying.
- * Called by sql.c for each question, by the keeper's threads.
+ * Called by sql.c and keystore_sql.c for each question, by the keeper's threads.
  * It must never hold its lock while it waits for a server, nor let more than one thread wait for a
  * server that is known to be away.
  */
@@ -86,7 +86,7 @@ sql_pool_trip(struct sql_pool *pool, const struct err *why)
 	links_free(pool, lost);
 	if (first)
 		log_line(LOG_LEVEL_WARNING,
-		    "%s: %s; asked again from %lld s on, until then the table is unavailable",
+		    "%s: %s; asked again from %lld s on, until then it is unavailable",
 		    pool->parameter, why->text, (long long)(pause / 1000));
 }
 

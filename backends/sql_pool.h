@@ -1,7 +1,7 @@
 /*
- * sql_pool.h - the connections of one dsn: table. A thread takes one, asks, and gives it back, so
- * there are as many as threads that ask at once. A server that failed is left alone for a while:
- * who asks meanwhile is answered at once, and after it one thread tries.
+ * sql_pool.h - the connections of one dsn: table or key store. A thread takes one, asks, and gives
+ * it back, so there are as many as threads that ask at once. A server that failed is left alone for
+ * a while: who asks meanwhile is answered at once, and after it one thread tries.
  */
 #ifndef SIGNPOST_BACKENDS_SQL_POOL_H
 #define SIGNPOST_BACKENDS_SQL_POOL_H

@@ -1,11 +1,14 @@
 /*
- * sqlite.c - SQLite files for dsn: tables.
- * Called by sql.c with a connection of the calling thread's own.
- * It must never write to the file, nor go on reading one that was replaced.
+ * sqlite.c - SQLite files for dsn: tables and key stores.
+ * Called by sql.c and keystore_sql.c with a connection of the calling thread's own.
+ * It must never write to a file that is opened for reading, nor go on with one that was replaced.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "backends/sql.h"
 #include "lib/base/mem.h"
@@ -15,8 +18,8 @@
 struct connection {
 	const struct sql_source *source;
 	sqlite3 *db;
-	sqlite3_stmt *one, *many;
-	struct stat file; /* as it was opened */
+	sqlite3_stmt **statements; /* as many as the source has; NULL: not yet */
+	struct stat file;          /* as it was opened */
 };
 
 static bool
@@ -40,9 +43,10 @@ sqlite_disconnect(void *connection)
 {
 	struct connection *c = connection;
 
-	sqlite3_finalize(c->one);
-	sqlite3_finalize(c->many);
+	for (unsigned i = 0; i < c->source->statement_count; i++)
+		sqlite3_finalize(c->statements[i]);
 	sqlite3_close(c->db);
+	mem_free(c->statements);
 	mem_free(c);
 }
 
@@ -51,6 +55,7 @@ static bool
 harden(struct connection *c)
 {
 	sqlite3_limit(c->db, SQLITE_LIMIT_LENGTH, 16 * (int)SQL_VALUE_MAX);
+	sqlite3_extended_result_codes(c->db, 1);
 	return sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS) == SQLITE_OK &&
 	       sqlite3_db_config(c->db, SQLITE_DBCONFIG_DQS_DML, 0, (int *)NULL) == SQLITE_OK &&
 	       sqlite3_db_config(c->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL) ==
@@ -58,38 +63,77 @@ harden(struct connection *c)
 	       sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL) == SQLITE_OK;
 }
 
+/* With a log (WAL) readers do not wait for a writer, nor a writer for them. Its files stay when the
+ * last writer goes, so that a reader that may not make files finds them. A commit is on the disk
+ * before it is answered. */
+static bool
+settle(struct connection *c)
+{
+	int keep = 1;
+
+	if (c->source->use == SQL_TABLE)
+		return true;
+	if (c->source->use == SQL_READER)
+		return sqlite3_exec(c->db, "PRAGMA query_only=1", NULL, NULL, NULL) == SQLITE_OK;
+	return sqlite3_exec(c->db,
+		   "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=1", NULL,
+		   NULL, NULL) == SQLITE_OK &&
+	       sqlite3_file_control(c->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep) == SQLITE_OK;
+}
+
+/* SQLite makes files that others may read; this one holds keys. */
+static enum status
+make_file(const struct connection *c, struct err *err)
+{
+	int fd = open(c->source->dsn.database, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+
+	if (fd < 0) {
+		err_set(err, "%s: cannot be made: %s", c->source->where, strerror(errno));
+		return ST_UNAVAILABLE;
+	}
+	close(fd);
+	return ST_OK;
+}
+
 static enum status
 open_file(struct connection *c, struct err *err)
 {
 	const char *path = c->source->dsn.database;
+	bool write = c->source->use == SQL_WRITER || c->source->use == SQL_CREATOR;
+	int flags = write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
 
+	if (c->source->use == SQL_CREATOR && make_file(c, err) != ST_OK)
+		return ST_UNAVAILABLE;
 	if (stat(path, &c->file) != 0 || !S_ISREG(c->file.st_mode)) {
-		err_set(err,
-		    "%s: there is no such file, or it cannot be reached; is it there, and may "
-		    "UserID read it?",
-		    c->source->where);
+		err_set(err, "%s: there is no such file, or it cannot be reached; %s",
+		    c->source->where, c->source->advice->file);
 		return ST_UNAVAILABLE;
 	}
-	if (sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
-		SQLITE_OK ||
-	    !harden(c)) {
-		say(c, "cannot be opened (may UserID read it?)", err);
+	if (sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
+	    !harden(c) || !settle(c)) {
+		say(c,
+		    write ? "cannot be opened for writing (as which user?)"
+			  : "cannot be opened (may UserID read it?)",
+		    err);
 		return ST_UNAVAILABLE;
 	}
 	return ST_OK;
 }
 
 static enum status
-prepare(struct connection *c, const char *text, sqlite3_stmt **out, struct err *err)
+prepare(struct connection *c, unsigned at, struct err *err)
 {
-	if (sqlite3_prepare_v3(c->db, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) !=
-	    SQLITE_OK) {
-		say(c, "check table, keycol, datacol and filter of the dsn", err);
+	sqlite3_stmt **out = &c->statements[at];
+
+	if (sqlite3_prepare_v3(c->db, c->source->statements[at], -1, SQLITE_PREPARE_PERSISTENT, out,
+		NULL) != SQLITE_OK) {
+		say(c, c->source->advice->schema, err);
 		return ST_UNAVAILABLE;
 	}
-	if (!sqlite3_stmt_readonly(*out) || sqlite3_column_count(*out) > (int)SQL_COLUMNS_MAX) {
-		err_set(
-		    err, "%s: datacol has more than %u columns", c->source->where, DSN_COLUMNS_MAX);
+	if ((c->source->use == SQL_TABLE && !sqlite3_stmt_readonly(*out)) ||
+	    sqlite3_column_count(*out) > (int)c->source->columns_max) {
+		err_set(err, "%s: datacol has more than %u columns", c->source->where,
+		    c->source->columns_max - 1);
 		return ST_UNAVAILABLE;
 	}
 	return ST_OK;
@@ -102,11 +146,10 @@ sqlite_connect(const struct sql_source *source, void **out, struct err *err)
 	enum status status;
 
 	c->source = source;
+	c->statements = mem_zalloc(source->statement_count + 1, sizeof(*c->statements));
 	status = open_file(c, err);
-	if (status == ST_OK)
-		status = prepare(c, source->one, &c->one, err);
-	if (status == ST_OK)
-		status = prepare(c, source->many, &c->many, err);
+	for (unsigned i = 0; i < source->at_once && status == ST_OK; i++)
+		status = prepare(c, i, err);
 	if (status == ST_OK)
 		*out = c;
 	else
@@ -115,7 +158,7 @@ sqlite_connect(const struct sql_source *source, void **out, struct err *err)
 }
 
 static void
-give_row(sqlite3_stmt *statement, sql_row *row, void *context)
+give_row(sqlite3_stmt *statement, const struct sql_question *question)
 {
 	struct span columns[SQL_COLUMNS_MAX];
 	int count = sqlite3_column_count(statement);
@@ -125,39 +168,100 @@ give_row(sqlite3_stmt *statement, sql_row *row, void *context)
 
 		columns[i] = span_of(p, p == NULL ? 0 : (size_t)sqlite3_column_bytes(statement, i));
 	}
-	row(context, columns, (size_t)count);
+	question->row(question->context, columns, (size_t)count);
+}
+
+static int
+bind(sqlite3_stmt *statement, const struct sql_question *question)
+{
+	int code = SQLITE_OK;
+
+	for (size_t i = 0; i < question->count && code == SQLITE_OK; i++) {
+		const struct sql_value *value = &question->values[i];
+		int at = (int)i + 1;
+
+		if (value->kind == SQL_TEXT)
+			code = sqlite3_bind_text(statement, at,
+			    value->text.n == 0 ? "" : value->text.p, (int)value->text.n,
+			    SQLITE_STATIC);
+		else if (value->kind == SQL_NUMBER)
+			code = sqlite3_bind_int64(statement, at, value->number);
+		else
+			code = sqlite3_bind_null(statement, at);
+	}
+	return code;
 }
 
 static enum sql_answer
-sqlite_ask(void *connection, const struct span *keys, size_t count, sql_row *row, void *context,
-    struct err *err)
+answer_of(int code)
+{
+	switch (code) {
+	case SQLITE_DONE:
+	case SQLITE_OK:
+		return SQL_ANSWERED;
+	case SQLITE_CONSTRAINT_PRIMARYKEY:
+	case SQLITE_CONSTRAINT_UNIQUE:
+	case SQLITE_CONSTRAINT_ROWID:
+		return SQL_TAKEN;
+	case SQLITE_CONSTRAINT_FOREIGNKEY:
+		return SQL_ORPHAN;
+	}
+	switch (code & 0xff) {
+	case SQLITE_CONSTRAINT:
+	case SQLITE_TOOBIG:
+		return SQL_BAD_VALUE;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return SQL_AGAIN;
+	default:
+		return SQL_REFUSED;
+	}
+}
+
+static enum sql_answer
+sqlite_ask(void *connection, struct sql_question *question, struct err *err)
 {
 	struct connection *c = connection;
-	sqlite3_stmt *statement = count == 1 ? c->one : c->many;
-	int code = SQLITE_OK;
+	sqlite3_stmt *statement;
+	int code;
 
 	if (!same_file(c)) {
 		err_set(err, "%s: the file was replaced", c->source->where);
 		return SQL_GONE;
 	}
-	for (size_t i = 0; i < count && code == SQLITE_OK; i++)
-		code = sqlite3_bind_text(statement, (int)i + 1, keys[i].n == 0 ? "" : keys[i].p,
-		    (int)keys[i].n, SQLITE_STATIC);
+	if (c->statements[question->statement] == NULL &&
+	    prepare(c, question->statement, err) != ST_OK)
+		return SQL_REFUSED;
+	statement = c->statements[question->statement];
+	code = bind(statement, question);
 	while (code == SQLITE_OK || code == SQLITE_ROW) {
 		code = sqlite3_step(statement);
-		if (code == SQLITE_ROW)
-			give_row(statement, row, context);
+		if (code == SQLITE_ROW && question->row != NULL)
+			give_row(statement, question);
 	}
+	question->changed = (uint64_t)sqlite3_changes(c->db);
 	if (code != SQLITE_DONE)
-		say(c, "cannot be read", err);
+		say(c, question->row == NULL ? "cannot be written" : "cannot be read", err);
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
-	return code == SQLITE_DONE ? SQL_ANSWERED : SQL_REFUSED;
+	return answer_of(code);
+}
+
+static enum sql_answer
+sqlite_run(void *connection, const char *text, struct err *err)
+{
+	struct connection *c = connection;
+	int code = sqlite3_exec(c->db, text, NULL, NULL, NULL);
+
+	if (code != SQLITE_OK)
+		say(c, "cannot be written", err);
+	return answer_of(code);
 }
 
 const struct sql_driver sqlite_driver = {
     .name = "sqlite3",
     .connect = sqlite_connect,
     .ask = sqlite_ask,
+    .run = sqlite_run,
     .disconnect = sqlite_disconnect,
 };

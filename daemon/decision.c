@@ -9,21 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/decision.h"
+#include "daemon/decision_private.h"
 #include "lib/base/log.h"
 #include "lib/dkim/address.h"
 
-struct deciding {
-	struct rules *rules;
-	const struct request *request;
-	struct decision *decision;
-	bool why; /* log the reasons */
-};
-
-static void log_why(const struct deciding *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-static void
-log_why(const struct deciding *d, const char *fmt, ...)
+void
+decision_why(const struct deciding *d, const char *fmt, ...)
 {
 	char text[512];
 	va_list args;
@@ -36,30 +27,21 @@ log_why(const struct deciding *d, const char *fmt, ...)
 	log_line(LOG_LEVEL_INFO, "%.*s: %s", SPAN_ARG(d->request->job_id), text);
 }
 
-static void
-tempfail(const struct deciding *d, enum metric_tempfail_reason reason, const char *why)
-{
-	metrics_count(METRIC_TEMPFAIL, reason, METRIC_NONE);
-	d->decision->verdict = VERDICT_TEMPFAIL;
-	log_line(
-	    LOG_LEVEL_ERROR, "%.*s: %s; message tempfailed", SPAN_ARG(d->request->job_id), why);
-}
-
-/* Is key in the table? false with VERDICT_TEMPFAIL set when the table cannot answer. */
+/* Is key in the table? false and failed when the table cannot answer. */
 static bool
-table_has(const struct deciding *d, struct table *table, struct span key)
+table_has(struct deciding *d, struct table *table, struct span key)
 {
 	struct table_value value = TABLE_VALUE_NONE;
 	struct err err = ERR_NONE;
 	enum status status;
 
-	if (table == NULL || d->decision->verdict == VERDICT_TEMPFAIL)
+	if (table == NULL || d->failed)
 		return false;
 	status = table_lookup(table, key, &value, &err);
 	table_value_release(&value);
 	if (status != ST_OK && status != ST_ABSENT) {
 		err_prefix(&err, "error reading %s", table->parameter);
-		tempfail(d, METRIC_TEMPFAIL_TABLE, err.text);
+		decision_table_failed(d, status, &err);
 	}
 	return status == ST_OK;
 }
@@ -92,19 +74,19 @@ host_listed(struct hostlist *list, const struct request *request, struct err *er
 	return hostlist_match(list, request->host, client_address(request, &room), err);
 }
 
-/* Is the client in the list? false with VERDICT_TEMPFAIL set when the table cannot answer. */
+/* Is the client in the list? false and failed when the table cannot answer. */
 static bool
-client_listed(const struct deciding *d, struct hostlist *list, enum conf_parameter parameter)
+client_listed(struct deciding *d, struct hostlist *list, enum conf_parameter parameter)
 {
 	struct err err = ERR_NONE;
 	enum status status;
 
-	if (list == NULL || d->decision->verdict == VERDICT_TEMPFAIL)
+	if (list == NULL || d->failed)
 		return false;
 	status = host_listed(list, d->request, &err);
 	if (status != ST_OK && status != ST_ABSENT) {
 		err_prefix(&err, "error reading %s", conf_name(parameter));
-		tempfail(d, METRIC_TEMPFAIL_TABLE, err.text);
+		decision_table_failed(d, status, &err);
 	}
 	return status == ST_OK;
 }
@@ -154,7 +136,7 @@ macro_matches(const struct rules *rules, struct span name, struct span value)
 }
 
 static bool
-from_listed_macro(const struct deciding *d)
+from_listed_macro(struct deciding *d)
 {
 	struct span rest = d->request->macros, name, value;
 
@@ -166,7 +148,7 @@ from_listed_macro(const struct deciding *d)
 
 /* Steps 7 to 9: does the message come from us? */
 static bool
-origin_ok(const struct deciding *d)
+origin_ok(struct deciding *d)
 {
 	const struct request *request = d->request;
 	char address[INET6_ADDRSTRLEN];
@@ -174,29 +156,29 @@ origin_ok(const struct deciding *d)
 	if (d->rules->mta != NULL) {
 		if (table_has(d, d->rules->mta, request->daemon_name))
 			return true;
-		log_why(d, "no MTA name match (host=%.*s, MTA=%.*s)", SPAN_ARG(request->host),
+		decision_why(d, "no MTA name match (host=%.*s, MTA=%.*s)", SPAN_ARG(request->host),
 		    SPAN_ARG(request->daemon_name));
 	}
 	if (d->rules->has_macros) {
 		if (from_listed_macro(d))
 			return true;
-		log_why(d, "no macros match");
+		decision_why(d, "no macros match");
 	}
 	if (client_listed(d, d->rules->internal, CONF_INTERNAL_HOSTS))
 		return true;
-	if (d->decision->verdict == VERDICT_TEMPFAIL)
+	if (d->failed)
 		return false;
 	address_text(request, address);
-	log_why(d, "%.*s [%s] not internal", SPAN_ARG(request->host), address);
+	decision_why(d, "%.*s [%s] not internal", SPAN_ARG(request->host), address);
 	if ((request->flags & REQUEST_FLAG_AUTHENTICATED) != 0)
 		return true;
-	log_why(d, "not authenticated");
+	decision_why(d, "not authenticated");
 	return false;
 }
 
 /* Step 10: Domain, "*", and with SubDomains the parents. *matched_out: d=. */
 static bool
-domain_ok(const struct deciding *d, struct span *matched_out)
+domain_ok(struct deciding *d, struct span *matched_out)
 {
 	struct table *table = d->rules->domains;
 	struct span domain = d->request->domain, parent = domain, label;
@@ -206,7 +188,7 @@ domain_ok(const struct deciding *d, struct span *matched_out)
 		return false;
 	if (table_has(d, table, domain) || table_has(d, table, SPAN_LIT("*")))
 		return true;
-	log_why(d, "no signing domain match for '%.*s'", SPAN_ARG(domain));
+	decision_why(d, "no signing domain match for '%.*s'", SPAN_ARG(domain));
 	while (d->rules->subdomains && span_cut(&parent, '.', &label)) {
 		if (table_has(d, table, parent)) {
 			*matched_out = parent;
@@ -214,13 +196,13 @@ domain_ok(const struct deciding *d, struct span *matched_out)
 		}
 	}
 	if (d->rules->subdomains)
-		log_why(d, "no signing subdomain match for '%.*s'", SPAN_ARG(domain));
+		decision_why(d, "no signing subdomain match for '%.*s'", SPAN_ARG(domain));
 	return false;
 }
 
 /* i= only if its domain is d= or below, RFC 6376 section 3.5; opendkim drops it silently. */
-static struct span
-identity_for(const struct deciding *d, struct span signer, struct span domain)
+struct span
+decision_identity(const struct deciding *d, struct span signer, struct span domain)
 {
 	size_t at = span_rfind(signer, '@');
 
@@ -228,23 +210,21 @@ identity_for(const struct deciding *d, struct span signer, struct span domain)
 		return SPAN_EMPTY;
 	if (at != SIZE_MAX && domain_is_within(span_from(signer, at + 1), domain))
 		return signer;
-	log_why(d, "identity '%.*s' is not within '%.*s', no i= is set", SPAN_ARG(signer),
+	decision_why(d, "identity '%.*s' is not within '%.*s', no i= is set", SPAN_ARG(signer),
 	    SPAN_ARG(domain));
 	return SPAN_EMPTY;
 }
 
-static bool
-add_key(const struct deciding *d, const struct signing_match *match)
+enum status
+decision_add_table_key(struct deciding *d, struct span keyname, struct span signer, struct err *err)
 {
 	struct decision *decision = d->decision;
 	struct keytable_entry *entry = &decision->entries[decision->entry_count];
-	struct err err = ERR_NONE;
+	enum status status =
+	    keytable_lookup(d->rules->keys, keyname, d->request->domain, entry, err);
 
-	if (keytable_lookup(d->rules->keys, match->keyname, d->request->domain, entry, &err) !=
-	    ST_OK) {
-		tempfail(d, METRIC_TEMPFAIL_KEY, err.text);
-		return false;
-	}
+	if (status != ST_OK)
+		return status;
 	decision->entry_count++;
 	/* "%" and an address literal: no signature could be verified, now or when it is tried
 	 * again. */
@@ -252,22 +232,33 @@ add_key(const struct deciding *d, const struct signing_match *match)
 		log_line(LOG_LEVEL_NOTICE,
 		    "%.*s: the author's domain '%.*s' is no domain name; not signed with key "
 		    "'%.*s'",
-		    SPAN_ARG(d->request->job_id), SPAN_ARG(entry->domain),
-		    SPAN_ARG(match->keyname));
-		return true;
+		    SPAN_ARG(d->request->job_id), SPAN_ARG(entry->domain), SPAN_ARG(keyname));
+		return ST_OK;
 	}
 	decision->keys[decision->key_count++] = (struct decision_key){.domain = entry->domain,
 	    .selector = entry->selector,
-	    .identity = identity_for(d, match->signer, entry->domain),
+	    .identity = decision_identity(d, signer, entry->domain),
 	    .key = entry->key,
 	    .algorithm = entry->algorithm,
-	    .keyname = match->keyname};
-	return true;
+	    .keyname = keyname};
+	return ST_OK;
+}
+
+static bool
+add_key(struct deciding *d, const struct signing_match *match)
+{
+	struct err err = ERR_NONE;
+	enum status status = decision_add_table_key(d, match->keyname, match->signer, &err);
+
+	if (status == ST_OK)
+		return true;
+	decision_failed(d, status == ST_UNAVAILABLE ? FAILURE_STORE : FAILURE_NO_KEY, err.text);
+	return false;
 }
 
 /* Step 12. */
 static void
-apply_signing_table(const struct deciding *d)
+apply_signing_table(struct deciding *d)
 {
 	struct decision *decision = d->decision;
 	const struct request *request = d->request;
@@ -277,16 +268,18 @@ apply_signing_table(const struct deciding *d)
 	status = signing_lookup(d->rules->signing, request->user, request->domain,
 	    d->rules->multiple ? DECISION_KEYS_MAX : 1, decision->matches, &decision->match_count,
 	    &err);
-	decision->reason = METRIC_UNSIGNED_NO_RULE;
 	if (status == ST_ABSENT) {
-		log_why(d, "no signing table match for '%.*s@%.*s'", SPAN_ARG(request->user),
-		    SPAN_ARG(request->domain));
+		char why[1400];
+
+		snprintf(why, sizeof(why), "no signing table match for '%.*s@%.*s'",
+		    SPAN_ARG(request->user), SPAN_ARG(request->domain));
+		decision_failed(d, FAILURE_NO_RULE, why);
 		return;
 	}
 	if (status != ST_OK) {
 		decision->match_count = 0;
 		err_prefix(&err, "error reading signing table");
-		tempfail(d, METRIC_TEMPFAIL_TABLE, err.text);
+		decision_table_failed(d, status, &err);
 		return;
 	}
 	for (size_t i = 0; i < decision->match_count; i++)
@@ -296,7 +289,7 @@ apply_signing_table(const struct deciding *d)
 
 /* Step 14: the single key. */
 static void
-apply_default_key(const struct deciding *d, struct span domain)
+apply_default_key(struct deciding *d, struct span domain)
 {
 	struct decision *decision = d->decision;
 	struct decision_key *key = &decision->keys[0];
@@ -317,51 +310,66 @@ apply_default_key(const struct deciding *d, struct span domain)
 
 /* Step 16. */
 static bool
-recipient_listed(const struct deciding *d)
+recipient_listed(struct deciding *d)
 {
 	struct span rest = d->request->recipients, recipient;
 
 	while (d->rules->dont_sign != NULL && frame_list_next(&rest, &recipient)) {
 		if (!table_has(d, d->rules->dont_sign, recipient))
 			continue;
-		log_why(d, "recipient '%.*s' is in DontSignMailTo", SPAN_ARG(recipient));
+		decision_why(d, "recipient '%.*s' is in DontSignMailTo", SPAN_ARG(recipient));
 		return true;
 	}
 	return false;
 }
 
 static void
-external_sender(const struct deciding *d)
+external_sender(struct deciding *d)
 {
-	if (client_listed(d, d->rules->ignored, CONF_EXTERNAL_IGNORE_LIST) ||
-	    d->decision->verdict == VERDICT_TEMPFAIL ||
+	if (client_listed(d, d->rules->ignored, CONF_EXTERNAL_IGNORE_LIST) || d->failed ||
 	    (d->request->flags & REQUEST_FLAG_ROUTED) != 0)
 		return;
 	log_line(LOG_LEVEL_NOTICE, "%.*s: external host %.*s attempted to send as %.*s",
 	    SPAN_ARG(d->request->job_id), SPAN_ARG(d->request->host), SPAN_ARG(d->request->domain));
 }
 
+/* domain: of Domain, or empty. */
 static void
-find_keys(const struct deciding *d)
+by_tables(struct deciding *d, struct span domain)
+{
+	bool tables = d->rules->keys != NULL && d->rules->signing != NULL;
+
+	if ((tables || domain.n > 0) && !decision_sender_matches(d))
+		return;
+	if (tables)
+		apply_signing_table(d);
+	else if (domain.n > 0)
+		apply_default_key(d, domain);
+	else if (d->rules->store != NULL)
+		decision_failed(d, FAILURE_NO_RULE, "the KeyStore says nothing about this sender");
+}
+
+static void
+find_keys(struct deciding *d)
 {
 	struct span domain;
 	bool ours = origin_ok(d);
 	bool signing_domain = domain_ok(d, &domain);
 
-	if (signing_domain && !ours && d->decision->verdict != VERDICT_TEMPFAIL)
+	if (signing_domain && !ours && !d->failed)
 		external_sender(d);
 	d->decision->reason = ours ? METRIC_UNSIGNED_NO_DOMAIN : METRIC_UNSIGNED_NOT_OURS;
-	if (!ours || d->decision->verdict == VERDICT_TEMPFAIL)
+	if (!ours || d->failed)
 		return;
-	if (d->rules->keys != NULL && d->rules->signing != NULL)
-		apply_signing_table(d);
-	else if (signing_domain)
-		apply_default_key(d, domain);
+	d->ours = true;
+	if (d->rules->store != NULL && decision_by_store(d))
+		return;
+	by_tables(d, signing_domain ? domain : SPAN_EMPTY);
 }
 
 /* Nothing signs it, so it is somebody else's. */
 static void
-decide_verify(const struct deciding *d)
+decide_verify(struct deciding *d)
 {
 	struct span rest = d->request->signers, signer;
 
@@ -373,18 +381,18 @@ decide_verify(const struct deciding *d)
 
 /* Sets the verdict, and with VERDICT_PASS and _VERIFY the reason. */
 static void
-decide(const struct deciding *d)
+decide(struct deciding *d)
 {
 	struct decision *decision = d->decision;
 
 	if (table_has(d, d->rules->exempt, d->request->domain)) {
-		log_why(d, "domain '%.*s' exempted, accepting", SPAN_ARG(d->request->domain));
+		decision_why(d, "domain '%.*s' exempted, accepting", SPAN_ARG(d->request->domain));
 		decision->reason = METRIC_UNSIGNED_EXEMPT;
 		return;
 	}
-	if (decision->verdict != VERDICT_TEMPFAIL)
+	if (!d->failed)
 		find_keys(d);
-	if (decision->verdict == VERDICT_TEMPFAIL)
+	if (d->failed)
 		return;
 	if (decision->key_count == 0) {
 		if (d->rules->verify)
@@ -393,7 +401,7 @@ decide(const struct deciding *d)
 		decision->reason = METRIC_UNSIGNED_MODE;
 	} else if (recipient_listed(d)) {
 		decision->reason = METRIC_UNSIGNED_RECIPIENT;
-	} else if (decision->verdict != VERDICT_TEMPFAIL) {
+	} else if (!d->failed) {
 		decision->verdict = VERDICT_SIGN;
 	}
 }
@@ -401,11 +409,14 @@ decide(const struct deciding *d)
 void
 decision_make(struct rules *rules, const struct request *request, struct decision *decision)
 {
-	struct deciding d = {rules, request, decision, false};
+	struct deciding d = {.rules = rules, .request = request, .decision = decision};
 
 	decision->verdict = VERDICT_PASS;
 	decision->trusted = 0;
 	decision->key_count = decision->match_count = decision->entry_count = 0;
+	decision->failure = rules->failure;
+	decision->signature_ttl_s = -1;
+	decision->fell_back = decision->routed = false;
 	d.why = rules->log_why && (request->flags & REQUEST_FLAG_ROUTED) == 0;
 	decide(&d);
 	if (decision->verdict == VERDICT_PASS || decision->verdict == VERDICT_VERIFY)
@@ -419,5 +430,8 @@ decision_release(struct decision *decision)
 		keytable_entry_release(&decision->entries[i]);
 	if (decision->match_count > 0)
 		signing_matches_release(decision->matches, decision->match_count);
+	if (decision->routed)
+		route_release(&decision->route);
+	decision->routed = false;
 	decision->entry_count = decision->match_count = decision->key_count = 0;
 }

@@ -37,6 +37,7 @@ struct keeper {
 	struct settings *settings;
 	struct rules *rules;
 	struct keycache *cache;
+	struct unsealer *unsealer; /* with a KeyStore */
 	const struct channels *channels;
 	int64_t fixed_time_utc;
 };
@@ -49,23 +50,6 @@ struct worker {
 	struct buf out;
 	char *room; /* one request */
 };
-
-static const char *
-verdict_words(enum verdict verdict)
-{
-	switch (verdict) {
-	case VERDICT_PASS:
-		return "message goes unsigned";
-	case VERDICT_DISCARD:
-		return "message discarded";
-	case VERDICT_REJECT:
-		return "message rejected";
-	case VERDICT_QUARANTINE:
-		return "message quarantined";
-	default:
-		return "message tempfailed";
-	}
-}
 
 static void
 log_signed(const struct worker *worker, const struct request *request)
@@ -81,35 +65,27 @@ log_signed(const struct worker *worker, const struct request *request)
 }
 
 static void
-count_failure(enum verdict verdict, enum status status)
-{
-	if (verdict == VERDICT_TEMPFAIL)
-		metrics_count(METRIC_TEMPFAIL,
-		    status == ST_FAILED ? METRIC_TEMPFAIL_SIGNATURE : METRIC_TEMPFAIL_KEY,
-		    METRIC_NONE);
-	else if (verdict == VERDICT_PASS)
-		metrics_count(METRIC_UNSIGNED, METRIC_UNSIGNED_ERROR, METRIC_NONE);
-}
-
-static void
 sign(struct worker *worker, const struct request *request)
 {
 	struct keeper *keeper = worker->keeper;
-	struct err err = ERR_NONE;
+	struct decision *decision = &worker->decision;
 	int64_t now = keeper->fixed_time_utc >= 0 ? keeper->fixed_time_utc : clock_utc_s();
-	enum status status = signer_sign(&worker->signer, request, &worker->decision, now,
-	    clock_mono_ms(), &worker->reply, &err);
-	const struct settings *settings = keeper->settings;
 
-	if (status == ST_OK) {
-		log_signed(worker, request);
-		return;
+	/* Twice at most: with the keys of the decision, and with the one to fall back to. */
+	for (int i = 0; i < 2; i++) {
+		struct err err = ERR_NONE;
+		enum status status = signer_sign(
+		    &worker->signer, request, decision, now, clock_mono_ms(), &worker->reply, &err);
+
+		if (status == ST_OK) {
+			log_signed(worker, request);
+			return;
+		}
+		if (!decision_sign_failed(keeper->rules, request, decision,
+			status == ST_FAILED ? FAILURE_CRYPTO : FAILURE_UNREADABLE, err.text))
+			break;
 	}
-	worker->reply.verdict = settings_verdict(
-	    status == ST_FAILED ? settings->on_signature_error : settings->on_internal_error);
-	count_failure(worker->reply.verdict, status);
-	log_line(LOG_LEVEL_ERROR, "%.*s: %s; %s", SPAN_ARG(request->job_id), err.text,
-	    verdict_words(worker->reply.verdict));
+	worker->reply.verdict = decision->verdict;
 }
 
 static void
@@ -215,6 +191,17 @@ worker_start(struct keeper *keeper)
 	}
 }
 
+static void
+keeper_open_keys(struct keeper *keeper, const struct conf *conf)
+{
+	bool require_safe = keeper->rules->require_safe;
+
+	if (keeper->rules->store != NULL)
+		keeper->unsealer =
+		    unsealer_new(conf_string(conf, CONF_SITE_KEY_FILE), require_safe);
+	keeper->cache = keycache_new(KEYS_MAX, require_safe, keeper->unsealer);
+}
+
 static enum status
 keeper_open(struct keeper *keeper, const struct conf *conf, struct err *err)
 {
@@ -231,7 +218,7 @@ keeper_open(struct keeper *keeper, const struct conf *conf, struct err *err)
 	if (status == ST_OK)
 		status = rules_open(conf, &keeper->rules, err);
 	if (status == ST_OK)
-		keeper->cache = keycache_new(KEYS_MAX, keeper->rules->require_safe);
+		keeper_open_keys(keeper, conf);
 	return status;
 }
 
@@ -241,11 +228,11 @@ keeper_try_key(struct keeper *keeper, struct err *err)
 {
 	struct cached_key *cached = NULL;
 	struct digest *digest = digest_new();
+	const struct keycache_name name = {.text = span_str(keeper->rules->key_file)};
 	enum status status = ST_OK;
 
-	if (keeper->rules->key_file != NULL && keeper->rules->keys == NULL)
-		status = keycache_get(keeper->cache, span_str(keeper->rules->key_file), digest,
-		    clock_mono_ms(), &cached, err);
+	if (name.text.n > 0 && keeper->rules->keys == NULL)
+		status = keycache_get(keeper->cache, &name, digest, clock_mono_ms(), &cached, err);
 	if (status != ST_OK)
 		err_prefix(err, "KeyFile");
 	cached_key_release(cached);
@@ -352,6 +339,7 @@ keeper_check_only(const struct conf *conf)
 	else
 		faults = rules_check(keeper.rules, true);
 	keycache_free(keeper.cache);
+	unsealer_free(keeper.unsealer);
 	rules_close(keeper.rules);
 	settings_free(keeper.settings);
 	return faults == 0 ? 0 : EX_CONFIG;

@@ -40,13 +40,14 @@ struct keycache {
 	pthread_cond_t loaded;
 	uint8_t hash_key[16];
 	bool require_safe;
+	struct unsealer *unsealer;
 	size_t count, max;
 	struct entry *oldest, *newest;
 	struct entry *buckets[BUCKETS];
 };
 
 struct keycache *
-keycache_new(size_t keys_max, bool require_safe)
+keycache_new(size_t keys_max, bool require_safe, struct unsealer *unsealer)
 {
 	struct keycache *cache = mem_zalloc(1, sizeof(*cache));
 
@@ -55,6 +56,7 @@ keycache_new(size_t keys_max, bool require_safe)
 	random_bytes(cache->hash_key, sizeof(cache->hash_key));
 	cache->max = keys_max;
 	cache->require_safe = require_safe;
+	cache->unsealer = unsealer;
 	return cache;
 }
 
@@ -197,30 +199,21 @@ what_helps(enum status status)
 	}
 }
 
-/* Without the lock. text: the KeyTable's field. */
+/* The file of a KeyTable's path. */
 static enum status
-load(struct keycache *cache, struct span text, bool is_path, struct cached_key **out,
-    struct err *err)
+load_file(struct keycache *cache, struct span text, struct cached_key *cached, struct err *err)
 {
-	struct cached_key *cached = mem_zalloc(1, sizeof(*cached));
-	char *path = NULL, *pem = NULL;
-	enum status status = ST_OK;
+	char *path = span_dup(text), *pem = NULL;
+	size_t n = 0;
+	enum status status = keyfile_read(path, cache->require_safe, &pem, &n, &cached->stamp, err);
 
-	cached->references = 1;
-	if (is_path) {
-		size_t n = 0;
-
-		path = span_dup(text);
-		status = keyfile_read(path, cache->require_safe, &pem, &n, &cached->stamp, err);
-		text = span_of(pem, n);
-		/* RequireSafeKeys no: once for each edition of the file. */
-		if (status == ST_OK && err != NULL && err->text[0] != '\0')
-			log_line(LOG_LEVEL_WARNING, "%s", err->text);
-	}
+	/* RequireSafeKeys no: once for each edition of the file. */
+	if (status == ST_OK && err != NULL && err->text[0] != '\0')
+		log_line(LOG_LEVEL_WARNING, "%s", err->text);
 	if (status == ST_OK) {
-		status = key_parse(text, &cached->key, err);
+		status = key_parse(span_of(pem, n), &cached->key, err);
 		if (status != ST_OK)
-			err_prefix(err, "%s", path != NULL ? path : "key in the KeyTable");
+			err_prefix(err, "%s", path);
 	}
 	if (status != ST_OK && err != NULL) {
 		struct err why = *err;
@@ -229,6 +222,58 @@ load(struct keycache *cache, struct span text, bool is_path, struct cached_key *
 	}
 	secret_free(pem);
 	mem_free(path);
+	return status;
+}
+
+/* The private key of a row of the KeyStore. */
+static enum status
+load_row(struct keycache *cache, const struct keycache_name *name, int64_t now_ms,
+    struct cached_key *cached, struct err *err)
+{
+	const struct sealedkey_owner *owner = name->owner;
+	char *text = NULL;
+	size_t n = 0;
+	enum status status = cache->unsealer == NULL ? ST_ABSENT
+						     : unsealer_open(cache->unsealer, owner,
+							   name->text, now_ms, &text, &n, err);
+
+	if (status == ST_OK)
+		status = key_parse(span_of(text, n), &cached->key, err);
+	if (status != ST_OK)
+		err_prefix(err, "key '%.*s' of %.*s in the KeyStore", SPAN_ARG(owner->selector),
+		    SPAN_ARG(owner->domain));
+	secret_free(text);
+	return status;
+}
+
+static enum status
+load_text(struct span text, struct cached_key *cached, struct err *err)
+{
+	enum status status = key_parse(text, &cached->key, err);
+	struct err why;
+
+	if (status == ST_OK || err == NULL)
+		return status;
+	why = *err;
+	err_set(err, "key in the KeyTable: %s%s", why.text, what_helps(status));
+	return status;
+}
+
+/* Without the lock. */
+static enum status
+load(struct keycache *cache, const struct keycache_name *name, bool is_path, int64_t now_ms,
+    struct cached_key **out, struct err *err)
+{
+	struct cached_key *cached = mem_zalloc(1, sizeof(*cached));
+	enum status status;
+
+	cached->references = 1;
+	if (name->owner != NULL)
+		status = load_row(cache, name, now_ms, cached, err);
+	else if (is_path)
+		status = load_file(cache, name->text, cached, err);
+	else
+		status = load_text(name->text, cached, err);
 	if (status == ST_OK)
 		*out = cached;
 	else
@@ -297,8 +342,8 @@ still_right(struct keycache *cache, struct entry *entry, const char *path, int64
 }
 
 static enum status
-get_locked(struct keycache *cache, struct entry *entry, struct span text, const char *path,
-    int64_t now_ms, struct cached_key **out, struct err *err)
+get_locked(struct keycache *cache, struct entry *entry, const struct keycache_name *name,
+    const char *path, int64_t now_ms, struct cached_key **out, struct err *err)
 {
 	struct cached_key *fresh = NULL;
 	enum status status;
@@ -315,28 +360,54 @@ get_locked(struct keycache *cache, struct entry *entry, struct span text, const 
 	}
 	entry->loading = true;
 	pthread_mutex_unlock(&cache->lock);
-	status = load(cache, text, path != NULL, &fresh, err);
+	status = load(cache, name, path != NULL, now_ms, &fresh, err);
 	pthread_mutex_lock(&cache->lock);
 	return loaded(cache, entry, status, fresh, now_ms, out);
 }
 
-enum status
-keycache_get(struct keycache *cache, struct span name, struct digest *digest, int64_t now_ms,
-    struct cached_key **out, struct err *err)
+static void
+add_field(struct digest *digest, struct span field)
 {
-	bool is_path = keytable_key_is_path(name);
+	uint64_t bytes = field.n;
+
+	digest_add(digest, span_of(&bytes, sizeof(bytes)));
+	digest_add(digest, field);
+}
+
+/* What a key that is not in a file is remembered by: its text, and whose it is. A text that opens
+ * for one tenant is no key of another. */
+static void
+name_digest(const struct keycache_name *name, struct digest *digest, uint8_t out[SHA256_BYTES])
+{
+	const struct sealedkey_owner *owner = name->owner;
+
+	digest_start(digest);
+	if (owner != NULL) {
+		add_field(digest, owner->tenant);
+		add_field(digest, owner->domain);
+		add_field(digest, owner->selector);
+		add_field(digest, owner->id);
+		digest_add(digest, span_of(&owner->revision, sizeof(owner->revision)));
+	}
+	digest_add(digest, name->text);
+	digest_finish(digest, out);
+}
+
+enum status
+keycache_get(struct keycache *cache, const struct keycache_name *name, struct digest *digest,
+    int64_t now_ms, struct cached_key **out, struct err *err)
+{
+	bool is_path = name->owner == NULL && keytable_key_is_path(name->text);
 	uint8_t inline_name[SHA256_BYTES];
-	struct span entry_name = name;
+	struct span entry_name = name->text;
 	struct entry *entry;
 	char *path = NULL;
 	enum status status;
 
 	if (is_path) {
-		path = span_dup(name);
+		path = span_dup(name->text);
 	} else {
-		digest_start(digest);
-		digest_add(digest, name);
-		digest_finish(digest, inline_name);
+		name_digest(name, digest, inline_name);
 		entry_name = span_of(inline_name, sizeof(inline_name));
 	}
 	pthread_mutex_lock(&cache->lock);

@@ -9,15 +9,43 @@
 #include "backends/settings.h"
 #include "daemon/keycache.h"
 #include "daemon/rules.h"
+#include "daemon/settings.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/store/cached_keystore.h"
+#include "lib/store/cached_table.h"
 #include "lib/store/keytable.h"
+#include "lib/store/pattern_cache.h"
 
+/* Is what was known used while its source is away? */
+static bool
+wants_stale(const struct failure_policy *failure)
+{
+	unsigned action = failure->action[FAILURE_STORE];
+
+	return action == FAILURE_ACTION_UNSET || action == FAILURE_ACTION_STALE;
+}
+
+/* What is read from a server is kept for a while, unless CacheTTL is 0. */
+static struct table *
+behind_cache(const struct conf *conf, const struct failure_policy *failure, struct table *table)
+{
+	int64_t stale_ms = conf_int(conf, CONF_CACHE_STALE_TTL) * 1000;
+	const struct cached_table_config config = {
+	    .bytes_max = (size_t)conf_int(conf, CONF_CACHE_SIZE),
+	    .fresh_ms = conf_int(conf, CONF_CACHE_TTL) * 1000,
+	    .absent_ms = conf_int(conf, CONF_CACHE_NEGATIVE_TTL) * 1000,
+	    .stale_ms = wants_stale(failure) ? stale_ms : 0};
+
+	return config.fresh_ms == 0 ? table : cached_table_new(table, &config);
+}
+
+/* failure: for a table that is asked for messages; NULL: it is listed now. */
 static enum status
 open_table(const struct conf *conf, enum conf_parameter parameter, unsigned flags,
-    struct table **out, struct err *err)
+    const struct failure_policy *failure, struct table **out, struct err *err)
 {
 	const char *spec = conf_string(conf, parameter);
 	struct backend_settings settings;
@@ -27,16 +55,20 @@ open_table(const struct conf *conf, enum conf_parameter parameter, unsigned flag
 		return ST_OK;
 	status = table_open(
 	    backend_registry_for(conf, &settings), conf_name(parameter), spec, flags, out, err);
-	if (status == ST_OK)
-		table_report_log(*out);
-	return status;
+	if (status != ST_OK)
+		return status;
+	table_report_log(*out);
+	if (failure != NULL)
+		*out = behind_cache(conf, failure, *out);
+	return ST_OK;
 }
 
 static enum status
-open_hosts(const struct conf *conf, enum conf_parameter parameter, struct table **table,
-    struct hostlist **out, struct err *err)
+open_hosts(const struct conf *conf, enum conf_parameter parameter,
+    const struct failure_policy *failure, struct table **table, struct hostlist **out,
+    struct err *err)
 {
-	enum status status = open_table(conf, parameter, TABLE_ICASE, table, err);
+	enum status status = open_table(conf, parameter, TABLE_ICASE, failure, table, err);
 
 	if (status != ST_OK || *table == NULL)
 		return status;
@@ -47,7 +79,7 @@ static enum status
 open_macros(const struct conf *conf, struct rules *rules, struct err *err)
 {
 	struct table *table = NULL;
-	enum status status = open_table(conf, CONF_MACRO_LIST, TABLE_VALUE_LIST, &table, err);
+	enum status status = open_table(conf, CONF_MACRO_LIST, TABLE_VALUE_LIST, NULL, &table, err);
 
 	if (status != ST_OK || table == NULL)
 		return status;
@@ -71,29 +103,83 @@ static const struct opening openings[] = {
     {CONF_MTA, 0, offsetof(struct rules, mta)},
     {CONF_DONT_SIGN_MAIL_TO, TABLE_ICASE, offsetof(struct rules, dont_sign)},
     {CONF_TRUST_SIGNATURES_FROM, TABLE_ICASE, offsetof(struct rules, trusted)},
+    {CONF_TENANT_MAP, TABLE_ICASE | TABLE_VALUE_NEEDED, offsetof(struct rules, tenant_map)},
 };
+
+/* The KeyStore, and the cache in front of it. */
+static enum status
+open_store(const struct conf *conf, struct rules *rules, struct err *err)
+{
+	const char *spec = conf_string(conf, CONF_KEY_STORE);
+	const struct cached_keystore_config config = {
+	    .bytes_max = (size_t)conf_int(conf, CONF_CACHE_SIZE),
+	    .poll_ms = conf_int(conf, CONF_KEY_STORE_POLL_INTERVAL) * 1000,
+	    .absent_ms = conf_int(conf, CONF_CACHE_NEGATIVE_TTL) * 1000,
+	    .stale_ms = conf_int(conf, CONF_CACHE_STALE_TTL) * 1000};
+	struct backend_settings settings;
+	struct keystore *store = NULL;
+	enum status status;
+
+	if (spec == NULL)
+		return ST_OK;
+	rules->patterns = pattern_cache_new();
+	status = keystore_open(backend_keystores_for(conf, &settings), spec, false, &store, err);
+	if (status == ST_OK && config.bytes_max > 0)
+		return cached_keystore_new(store, &config, &rules->store, err);
+	rules->store = store;
+	return status;
+}
+
+/* What FailurePolicy leaves open. */
+static enum status
+read_failures(const struct conf *conf, struct rules *rules, struct err *err)
+{
+	const char *text = conf_string(conf, CONF_FAILURE_POLICY);
+	enum conf_action action;
+	enum status status = failure_parse(span_str(text), &rules->failure, err);
+
+	if (status != ST_OK) {
+		err_prefix(err, "FailurePolicy");
+		return status;
+	}
+	for (size_t i = 0; i < FAILURE_CAUSES; i++)
+		rules->failure_else[i] = VERDICT_TEMPFAIL;
+	rules->failure_else[FAILURE_NO_RULE] = VERDICT_PASS;
+	rules->failure_else[FAILURE_TENANT] = VERDICT_PASS;
+	status = settings_action(conf, CONF_ON_INTERNAL_ERROR, &action, err);
+	if (status != ST_OK)
+		return status;
+	rules->failure_else[FAILURE_UNREADABLE] = settings_verdict(action);
+	status = settings_action(conf, CONF_ON_SIGNATURE_ERROR, &action, err);
+	if (status == ST_OK)
+		rules->failure_else[FAILURE_CRYPTO] = settings_verdict(action);
+	return status;
+}
 
 static enum status
 open_all(const struct conf *conf, struct rules *rules, struct err *err)
 {
-	enum status status = ST_OK;
+	enum status status = read_failures(conf, rules, err);
 
 	for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]) && status == ST_OK; i++)
-		status = open_table(conf, openings[i].parameter, openings[i].flags,
+		status = open_table(conf, openings[i].parameter, openings[i].flags, &rules->failure,
 		    (struct table **)(void *)((char *)rules + openings[i].at), err);
 	if (status == ST_OK && rules->keys == NULL)
-		status = open_table(conf, CONF_DOMAIN, TABLE_ICASE, &rules->domains, err);
+		status = open_table(
+		    conf, CONF_DOMAIN, TABLE_ICASE, &rules->failure, &rules->domains, err);
 	if (status == ST_OK)
-		status =
-		    open_hosts(conf, CONF_PEER_LIST, &rules->host_tables[0], &rules->peers, err);
+		status = open_hosts(conf, CONF_PEER_LIST, &rules->failure, &rules->host_tables[0],
+		    &rules->peers, err);
 	if (status == ST_OK)
-		status = open_hosts(
-		    conf, CONF_INTERNAL_HOSTS, &rules->host_tables[1], &rules->internal, err);
+		status = open_hosts(conf, CONF_INTERNAL_HOSTS, &rules->failure,
+		    &rules->host_tables[1], &rules->internal, err);
 	if (status == ST_OK)
-		status = open_hosts(
-		    conf, CONF_EXTERNAL_IGNORE_LIST, &rules->host_tables[2], &rules->ignored, err);
+		status = open_hosts(conf, CONF_EXTERNAL_IGNORE_LIST, &rules->failure,
+		    &rules->host_tables[2], &rules->ignored, err);
 	if (status == ST_OK)
 		status = open_macros(conf, rules, err);
+	if (status == ST_OK)
+		status = open_store(conf, rules, err);
 	return status;
 }
 
@@ -127,11 +213,16 @@ rules_open(const struct conf *conf, struct rules **rules_out, struct err *err)
 	enum status status =
 	    conf_mode(conf_string(conf, CONF_MODE), &rules->sign, &rules->verify, err);
 
+	if (status == ST_OK)
+		status = conf_sender_match(
+		    conf_string(conf, CONF_REQUIRE_SENDER_MATCH), &rules->sender_match, err);
+
 	rules->key_file = path_of(conf_string(conf, CONF_KEY_FILE));
 	rules->selector = copy_of(conf_string(conf, CONF_SELECTOR));
 	rules->subdomains = conf_bool(conf, CONF_SUB_DOMAINS);
 	rules->multiple = conf_bool(conf, CONF_MULTIPLE_SIGNATURES);
 	rules->log_why = conf_bool(conf, CONF_LOG_WHY);
+	rules->require_tenant = conf_bool(conf, CONF_REQUIRE_TENANT);
 	rules->require_safe = conf_bool(conf, CONF_REQUIRE_SAFE_KEYS);
 	rules->request_reports = conf_bool(conf, CONF_REQUEST_REPORTS);
 	rules->signature_ttl_s = conf_int(conf, CONF_SIGNATURE_TTL);
@@ -164,6 +255,9 @@ rules_close(struct rules *rules)
 	table_close(rules->mta);
 	table_close(rules->dont_sign);
 	table_close(rules->trusted);
+	table_close(rules->tenant_map);
+	keystore_close(rules->store);
+	pattern_cache_free(rules->patterns);
 	list_free(&rules->macros);
 	mem_free(rules->key_file);
 	mem_free(rules->selector);
@@ -174,7 +268,7 @@ enum status
 rules_watch(struct rules *rules, struct err *err)
 {
 	struct table *const tables[] = {rules->signing, rules->keys, rules->domains, rules->exempt,
-	    rules->mta, rules->dont_sign, rules->trusted, rules->host_tables[0],
+	    rules->mta, rules->dont_sign, rules->trusted, rules->tenant_map, rules->host_tables[0],
 	    rules->host_tables[1], rules->host_tables[2]};
 	enum status status = watcher_start(&rules->watcher, err);
 
@@ -197,12 +291,13 @@ struct check {
 static void
 check_key(struct check *check, struct span text, const char *where)
 {
+	const struct keycache_name name = {.text = text};
 	struct cached_key *cached = NULL;
 	struct err err = ERR_NONE;
 
 	if (check->cache == NULL || span_find(text, '%') != SIZE_MAX)
 		return;
-	if (keycache_get(check->cache, text, check->digest, clock_mono_ms(), &cached, &err) !=
+	if (keycache_get(check->cache, &name, check->digest, clock_mono_ms(), &cached, &err) !=
 	    ST_OK) {
 		log_line(LOG_LEVEL_ERROR, "%s: %s", where, err.text);
 		check->faults++;
@@ -261,7 +356,7 @@ rules_check(struct rules *rules, bool deep)
 	struct table *signing = rules->signing;
 
 	if (deep) {
-		check.cache = keycache_new(1, rules->require_safe);
+		check.cache = keycache_new(1, rules->require_safe, NULL);
 		check.digest = digest_new();
 		check.faults = bad_lines(rules->signing) + bad_lines(rules->keys);
 	}
@@ -284,7 +379,7 @@ rules_list(
 {
 	struct table *table = NULL;
 	struct list list = {.count = 0};
-	enum status status = open_table(conf, parameter, TABLE_ICASE, &table, err);
+	enum status status = open_table(conf, parameter, TABLE_ICASE, NULL, &table, err);
 
 	*items_out = NULL;
 	if (status != ST_OK || table == NULL)

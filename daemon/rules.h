@@ -5,9 +5,12 @@
 #ifndef SIGNPOST_DAEMON_RULES_H
 #define SIGNPOST_DAEMON_RULES_H
 
+#include "daemon/frame.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/values.h"
+#include "lib/store/failure.h"
 #include "lib/store/hostlist.h"
+#include "lib/store/keystore.h"
 #include "lib/store/list.h"
 #include "lib/store/table.h"
 #include "lib/store/watch.h"
@@ -28,6 +31,13 @@ struct rules {
 	struct list macros;        /* MacroList: name, value or "" */
 	bool has_macros;
 	char *key_file, *selector; /* the single key */
+	struct keystore *store;    /* KeyStore, or NULL */
+	struct pattern_cache *patterns;
+	struct table *tenant_map; /* TenantMap, or NULL */
+	bool require_tenant;
+	enum conf_sender_match sender_match;
+	struct failure_policy failure;             /* FailurePolicy */
+	enum verdict failure_else[FAILURE_CAUSES]; /* where nothing is set */
 	bool subdomains, multiple, log_why, require_safe, request_reports;
 	int64_t signature_ttl_s; /* 0: no x= */
 	int64_t fixed_time_utc;  /* -F; -1: the clock */

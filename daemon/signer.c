@@ -57,9 +57,19 @@ check_algorithm(const struct decision_key *wanted, struct key *key, struct err *
 	return ST_INVALID;
 }
 
+/* x= of the domain's policy, or of SignatureTTL. */
+static int64_t
+expires(const struct signer *signer, const struct decision *decision, int64_t now_utc)
+{
+	int64_t ttl_s = decision->signature_ttl_s >= 0 ? decision->signature_ttl_s
+						       : signer->rules->signature_ttl_s;
+
+	return ttl_s > 0 ? now_utc + ttl_s : -1;
+}
+
 static struct signature_params
 params_for(const struct signer *signer, const struct request *request,
-    const struct decision_key *wanted, struct key *key, int64_t now_utc)
+    const struct decision_key *wanted, struct key *key, int64_t now_utc, int64_t expires_utc)
 {
 	struct signature_params params = SIGNATURE_PARAMS_INIT;
 
@@ -74,8 +84,7 @@ params_for(const struct signer *signer, const struct request *request,
 	params.header_names = request->header_names;
 	params.body_hash = span_of(request->body_hash, SHA256_BYTES);
 	params.time_utc = now_utc;
-	if (signer->rules->signature_ttl_s > 0)
-		params.expires_utc = now_utc + signer->rules->signature_ttl_s;
+	params.expires_utc = expires_utc;
 	params.body_length = request->body_length;
 	params.request_reports = signer->rules->request_reports;
 	return params;
@@ -93,9 +102,10 @@ count_signature(enum key_algorithm algorithm, enum status status, int64_t us)
 
 static enum status
 sign_with(struct signer *signer, const struct request *request, const struct decision_key *wanted,
-    struct key *key, int64_t now_utc, struct buf *out, struct err *err)
+    struct key *key, int64_t now_utc, int64_t expires_utc, struct buf *out, struct err *err)
 {
-	struct signature_params params = params_for(signer, request, wanted, key, now_utc);
+	struct signature_params params =
+	    params_for(signer, request, wanted, key, now_utc, expires_utc);
 	uint8_t digest[SHA256_BYTES], raw[KEY_SIGNATURE_MAX];
 	enum status status = check_algorithm(wanted, key, err);
 	size_t raw_bytes = 0;
@@ -119,6 +129,22 @@ sign_with(struct signer *signer, const struct request *request, const struct dec
 	return status;
 }
 
+static enum status
+get_key(struct signer *signer, const struct decision_key *wanted, int64_t now_mono_ms,
+    struct cached_key **out, struct err *err)
+{
+	const struct store_key *row = wanted->stored;
+	struct sealedkey_owner owner;
+	struct keycache_name name = {.text = wanted->key};
+
+	if (row != NULL) {
+		owner = (struct sealedkey_owner){
+		    row->tenant, row->domain, row->selector, row->id, row->revision};
+		name.owner = &owner;
+	}
+	return keycache_get(signer->cache, &name, signer->digest, now_mono_ms, out, err);
+}
+
 enum status
 signer_sign(struct signer *signer, const struct request *request, const struct decision *decision,
     int64_t now_utc, int64_t now_mono_ms, struct reply *reply, struct err *err)
@@ -133,11 +159,10 @@ signer_sign(struct signer *signer, const struct request *request, const struct d
 		const struct decision_key *wanted = &decision->keys[i];
 		struct cached_key *cached = NULL;
 
-		status = keycache_get(
-		    signer->cache, wanted->key, signer->digest, now_mono_ms, &cached, err);
+		status = get_key(signer, wanted, now_mono_ms, &cached, err);
 		if (status == ST_OK)
 			status = sign_with(signer, request, wanted, cached_key_key(cached), now_utc,
-			    &signer->fields[i], err);
+			    expires(signer, decision, now_utc), &signer->fields[i], err);
 		cached_key_release(cached);
 		if (status != ST_OK)
 			err_prefix(err, "error loading key '%.*s'", SPAN_ARG(wanted->keyname));

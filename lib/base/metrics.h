@@ -56,7 +56,13 @@
 	V(UNSIGNED_RECIPIENT, "recipient") \
 	V(UNSIGNED_PEER, "peer") \
 	V(UNSIGNED_MODE, "mode") \
-	V(UNSIGNED_ERROR, "error")
+	V(UNSIGNED_ERROR, "error") \
+	V(UNSIGNED_TENANT, "tenant") \
+	V(UNSIGNED_NO_KEY, "no_key") \
+	V(UNSIGNED_STORE, "store") \
+	V(UNSIGNED_UNREADABLE, "unreadable") \
+	V(UNSIGNED_LEASE, "lease") \
+	V(UNSIGNED_CRYPTO, "crypto")
 #define METRIC_VALUES_TEMPFAIL_REASON(V) \
 	V(TEMPFAIL_TABLE, "table") \
 	V(TEMPFAIL_KEY, "key") \
@@ -65,12 +71,19 @@
 	V(TEMPFAIL_DNS, "dns") \
 	V(TEMPFAIL_VERIFY, "verify") \
 	V(TEMPFAIL_SIZE, "size") \
-	V(TEMPFAIL_INTERNAL, "internal")
+	V(TEMPFAIL_INTERNAL, "internal") \
+	V(TEMPFAIL_RULE, "rule") \
+	V(TEMPFAIL_TENANT, "tenant") \
+	V(TEMPFAIL_LEASE, "lease")
 #define METRIC_VALUES_DNS_RESULT(V) \
 	V(DNS_FOUND, "found") \
 	V(DNS_ABSENT, "absent") \
 	V(DNS_UNAVAILABLE, "unavailable") \
 	V(DNS_INVALID, "invalid")
+#define METRIC_VALUES_CACHE(V) \
+	V(CACHE_RULES, "rules") \
+	V(CACHE_KEYS, "keys") \
+	V(CACHE_TABLE, "table")
 
 /* L(identifier, name of the label) */
 #define METRIC_LABELS(L) \
@@ -81,7 +94,8 @@
 	L(VERIFY_RESULT, "result") \
 	L(UNSIGNED_REASON, "reason") \
 	L(TEMPFAIL_REASON, "reason") \
-	L(DNS_RESULT, "result")
+	L(DNS_RESULT, "result") \
+	L(CACHE, "cache")
 
 /* X(identifier, kind, name, help, first label, second label). A metric is added here and in
  * signpostd(8). */
@@ -108,6 +122,17 @@
 	    "Questions about keys, by the answer of DNS.", DNS_RESULT, NONE) \
 	X(DNS_SECONDS, HISTOGRAM, "signpost_dns_seconds", \
 	    "Time until the answer about a key, from the cache too.", NONE, NONE) \
+	X(CACHE_HITS, COUNTER, "signpost_key_cache_hits_total", \
+	    "Answers about rules and keys that were known.", CACHE, NONE) \
+	X(CACHE_NEGATIVE_HITS, COUNTER, "signpost_key_cache_negative_hits_total", \
+	    "Names that were known to have no rule or key.", CACHE, NONE) \
+	X(CACHE_MISSES, COUNTER, "signpost_key_cache_misses_total", \
+	    "Answers about rules and keys that had to wait for their source.", CACHE, NONE) \
+	X(CACHE_STALE, COUNTER, "signpost_key_cache_stale_served_total", \
+	    "Answers older than they should be, given because their source was away.", \
+	    CACHE, NONE) \
+	X(CACHE_EVICTIONS, COUNTER, "signpost_key_cache_evictions_total", \
+	    "Answers that were forgotten because the cache was full.", CACHE, NONE) \
 	X(CONNECTIONS, GAUGE, "signpost_connections", \
 	    "Connections of MTAs that are open now.", NONE, NONE)
 
@@ -134,6 +159,7 @@ enum metric_verify_result { METRIC_VALUES_VERIFY_RESULT(METRIC_VALUE_ENUM) };
 enum metric_unsigned_reason { METRIC_VALUES_UNSIGNED_REASON(METRIC_VALUE_ENUM) };
 enum metric_tempfail_reason { METRIC_VALUES_TEMPFAIL_REASON(METRIC_VALUE_ENUM) };
 enum metric_dns_result { METRIC_VALUES_DNS_RESULT(METRIC_VALUE_ENUM) };
+enum metric_cache { METRIC_VALUES_CACHE(METRIC_VALUE_ENUM) };
 enum metric_no_label { METRIC_VALUES_NONE(METRIC_VALUE_ENUM) };
 #undef METRIC_VALUE_ENUM
 

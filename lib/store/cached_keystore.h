@@ -19,6 +19,9 @@ struct cached_keystore_config {
 /* Takes over inner (closed with the result). Its questions are inner's. ST_FAILED: no thread. */
 enum status cached_keystore_new(struct keystore *inner, const struct cached_keystore_config *config,
     struct keystore **out, struct err *err) MUST_USE;
+/* The store could not be asked when it was needed last: what is given out may be old. Any thread;
+ * false if store is not one. */
+bool cached_keystore_away(const struct keystore *store);
 /* Sums over the caches of all questions; zeroes if store is not one. */
 void cached_keystore_stats(struct keystore *store, struct cache_stats *out);
 

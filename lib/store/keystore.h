@@ -108,7 +108,8 @@ struct keystore_rows {
 	struct store_rule *rules;
 	struct store_key *keys;
 	struct store_binding *bindings;
-	size_t tenant_count, domain_count, rule_count, key_count, binding_count;
+	struct store_policy *policies; /* of list() only */
+	size_t tenant_count, domain_count, rule_count, key_count, binding_count, policy_count;
 	bool address_rules; /* the domain that was asked for has rules of addresses */
 	size_t bytes;       /* of all memory it holds, for caches */
 	/* private */
@@ -126,6 +127,7 @@ void keystore_rows_add_rule(struct keystore_rows *rows, const struct store_rule 
 enum status keystore_rows_add_key(
     struct keystore_rows *rows, const struct store_key *row, struct err *err) MUST_USE;
 void keystore_rows_add_binding(struct keystore_rows *rows, const struct store_binding *row);
+void keystore_rows_add_policy(struct keystore_rows *rows, const struct store_policy *row);
 
 /* What a change did, for whoever caches. */
 struct store_change {
@@ -212,8 +214,8 @@ struct keystore_ops {
 	enum status (*apply)(struct keystore *store, const struct keystore_write *writes,
 	    size_t count, size_t *at_out, struct err *err);
 	/* The next rows of a kind in the order of their names, behind after (empty: from the
-	 * beginning): tenants, domains, rules, keys (all states; after: "domain selector"),
-	 * at most max. No rows: the end. */
+	 * beginning), at most max: tenants, domains, bindings; policies and rules (after: "tenant
+	 * name", "tenant id"), keys (all states; after: "domain selector"). No rows: the end. */
 	enum status (*list)(struct keystore *store, enum store_what what, struct span after,
 	    size_t max, struct keystore_rows **out, struct err *err);
 };

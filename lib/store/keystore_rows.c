@@ -52,6 +52,7 @@ keystore_rows_release(struct keystore_rows *rows)
 	mem_free(rows->rules);
 	mem_free(rows->keys);
 	mem_free(rows->bindings);
+	mem_free(rows->policies);
 	mem_free(rows);
 }
 
@@ -164,4 +165,15 @@ keystore_rows_add_binding(struct keystore_rows *rows, const struct store_binding
 	(void)copy_texts(rows, false, texts, 2);
 	rows->bindings = grow(rows, rows->bindings, rows->binding_count, sizeof(copy));
 	rows->bindings[rows->binding_count++] = copy;
+}
+
+void
+keystore_rows_add_policy(struct keystore_rows *rows, const struct store_policy *row)
+{
+	struct store_policy copy = *row;
+	struct span *const texts[] = {&copy.tenant, &copy.name, &copy.failure, &copy.plan};
+
+	(void)copy_texts(rows, false, texts, 4);
+	rows->policies = grow(rows, rows->policies, rows->policy_count, sizeof(copy));
+	rows->policies[rows->policy_count++] = copy;
 }

@@ -1,7 +1,12 @@
 noinst_LIBRARIES += lib/store/libstore.a
 lib_store_libstore_a_SOURCES = \
 	lib/store/failure.c lib/store/failure.h \
+	lib/store/cache.c lib/store/cache.h lib/store/cache_private.h \
+	lib/store/cache_flight.c \
+	lib/store/cache_shard.c \
+	lib/store/cached_table.c lib/store/cached_table.h \
 	lib/store/flat.c lib/store/flat.h \
+	lib/store/hostindex.c lib/store/hostindex.h \
 	lib/store/hostlist.c lib/store/hostlist.h \
 	lib/store/keyfile.c lib/store/keyfile.h \
 	lib/store/keysafe.c \
@@ -10,6 +15,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keytable.c lib/store/keytable.h \
 	lib/store/list.c lib/store/list.h \
 	lib/store/pattern.c lib/store/pattern.h \
+	lib/store/pattern_cache.c lib/store/pattern_cache.h \
+	lib/store/route.c lib/store/route.h lib/store/route_choose.c lib/store/route_choose.h \
 	lib/store/rows.c lib/store/rows.h \
 	lib/store/sealedkey.c lib/store/sealedkey.h \
 	lib/store/signing.c lib/store/signing.h \
@@ -17,6 +24,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/sitekey_tenants.c lib/store/sitekey_text.c \
 	lib/store/slurp.c lib/store/slurp.h \
 	lib/store/table.c lib/store/table.h \
+	lib/store/tenant.c lib/store/tenant.h \
 	lib/store/watch.c lib/store/watch.h
 LIBSTORE = lib/store/libstore.a
 lib_store_libstore_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS)

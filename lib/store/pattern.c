@@ -1,6 +1,7 @@
 /*
  * pattern.c - glob to ERE to PCRE2, and the matcher of plain globs.
- * Called by refile when a table is loaded and for each query that no index answers.
+ * Called by refile when a table is loaded and for each query that no index answers, and for the
+ * patterns of tenants (pattern_cache.c).
  * It must never let a pattern cost more than its named limits, nor mean anything else than what
  * regcomp() would have made of it in opendkim.
  */
@@ -14,6 +15,7 @@
 struct pattern_regex {
 	pcre2_code *code;
 	pcre2_match_context *limits;
+	uint32_t options; /* of pcre2_match() */
 };
 
 enum pattern_kind
@@ -271,6 +273,7 @@ pattern_regex_compile(struct span pattern, bool icase, struct pattern_regex **ou
 		return ST_INVALID;
 	regex = mem_alloc(sizeof(*regex));
 	regex->code = code;
+	regex->options = 0;
 	regex->limits = pcre2_match_context_create(NULL);
 	if (regex->limits != NULL) {
 		pcre2_set_match_limit(regex->limits, PATTERN_MATCH_LIMIT);
@@ -291,6 +294,14 @@ pattern_regex_free(struct pattern_regex *regex)
 	mem_free(regex);
 }
 
+void
+pattern_regex_whole(struct pattern_regex *regex, unsigned steps)
+{
+	regex->options = PCRE2_ANCHORED | PCRE2_ENDANCHORED;
+	if (regex->limits != NULL)
+		pcre2_set_match_limit(regex->limits, steps);
+}
+
 enum status
 pattern_regex_match(const struct pattern_regex *regex, struct span key)
 {
@@ -299,8 +310,8 @@ pattern_regex_match(const struct pattern_regex *regex, struct span key)
 
 	if (data == NULL || regex->limits == NULL)
 		return ST_INVALID;
-	answer = pcre2_match(
-	    regex->code, (PCRE2_SPTR)(key.n == 0 ? "" : key.p), key.n, 0, 0, data, regex->limits);
+	answer = pcre2_match(regex->code, (PCRE2_SPTR)(key.n == 0 ? "" : key.p), key.n, 0,
+	    regex->options, data, regex->limits);
 	pcre2_match_data_free(data);
 	if (answer == PCRE2_ERROR_NOMATCH)
 		return ST_ABSENT;

@@ -1,7 +1,7 @@
 /*
- * pattern.h - one pattern of a refile table: opendkim's glob, which is an extended regular
- * expression in disguise, as PCRE2 with limits; or, when it has no live metacharacter, as what it
- * really is: a literal or a glob of '*'.
+ * pattern.h - one pattern of a refile table or of a tenant: opendkim's glob, which is an extended
+ * regular expression in disguise, as PCRE2 with limits; or, when it has no live metacharacter, as
+ * what it really is: a literal or a glob of '*'.
  */
 #ifndef SIGNPOST_STORE_PATTERN_H
 #define SIGNPOST_STORE_PATTERN_H
@@ -41,6 +41,9 @@ enum status pattern_ere_to_pcre(struct span ere, struct buf *pcre, struct err *e
 enum status pattern_regex_compile(
     struct span pattern, bool icase, struct pattern_regex **out, struct err *err) MUST_USE;
 void pattern_regex_free(struct pattern_regex *regex); /* NULL is fine */
+/* From now on only whole keys match ("a|b" is "^a|b$" in opendkim's words, which begins with a or
+ * ends in b), in at most so many steps. Before anybody matches with it. */
+void pattern_regex_whole(struct pattern_regex *regex, unsigned steps);
 
 /* ST_OK matches, ST_ABSENT does not, ST_INVALID: a limit was reached. Any thread. */
 enum status pattern_regex_match(const struct pattern_regex *regex, struct span key) MUST_USE;

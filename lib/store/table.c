@@ -69,7 +69,7 @@ refuse_type(const char *parameter, struct span type, struct err *err)
 	return ST_INVALID;
 }
 
-static struct table *
+struct table *
 table_new(const struct table_ops *ops, const char *parameter, unsigned flags)
 {
 	struct table *table = mem_zalloc(1, sizeof(*table));

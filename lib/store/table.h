@@ -97,6 +97,7 @@ struct table_ops {
 	void (*close)(struct table *table);
 	const char *no_walk; /* why walk is NULL, in opendkim's words */
 	bool patterns;       /* one query is compared with patterns: no ladder (semantics 2.1) */
+	bool distant;        /* a question costs a way to a server: see cached_table.h */
 };
 
 struct table_listener {
@@ -153,6 +154,10 @@ enum status table_open(const struct table_registry *registry, const char *parame
 /* The surrogate for a table that could not be opened: every answer is ST_UNAVAILABLE with reason
  * (copied). Never fails. */
 struct table *table_open_refusing(const char *parameter, unsigned flags, const char *reason);
+
+/* A table without a source, for what stands in front of others: where and state are to be set, and
+ * ops stays. */
+struct table *table_new(const struct table_ops *ops, const char *parameter, unsigned flags);
 
 void table_close(struct table *table); /* NULL is fine */
 

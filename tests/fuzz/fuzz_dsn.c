@@ -32,6 +32,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
+	if (dsn.preset != NULL &&
+	    dsn_preset_apply(&dsn, size % 2 ? "KeyTable" : "SigningTable", &err) != ST_OK) {
+		dsn_free(&dsn);
+		return 0;
+	}
 	buf_init(&text, DSN_STATEMENT_MAX);
 	if (dsn_statement(&dsn, 2, &text, &err) == ST_OK && memchr(text.p, '\0', text.n) != NULL)
 		abort();

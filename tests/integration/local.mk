@@ -19,6 +19,7 @@ EXTRA_DIST += \
 	tests/integration/lib/sendmail.py \
 	tests/integration/lib/sink.py \
 	tests/integration/lib/slapd.py \
+	tests/integration/lib/stores.py \
 	tests/integration/lib/smtpc.py \
 	tests/integration/lib/verify.py \
 	tests/integration/lib/verify_dkimpy.py \
@@ -34,9 +35,12 @@ EXTRA_DIST += \
 	tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
 	tests/integration/test_mta_faults.py \
+	tests/integration/test_keystore.py \
 	tests/integration/test_ldap.py \
 	tests/integration/test_many_connections.py \
+	tests/integration/test_presets.py \
 	tests/integration/test_postfix.py \
+	tests/integration/test_replica.py \
 	tests/integration/test_postfix_verify.py \
 	tests/integration/test_sendmail.py \
 	tests/integration/test_sendmail_verify.py \

@@ -67,7 +67,7 @@ begin(struct world *w, size_t keys_max, bool require_safe)
 {
 	memset(w, 0, sizeof(*w));
 	scratch_begin(&w->scratch);
-	w->cache = keycache_new(keys_max, require_safe);
+	w->cache = keycache_new(keys_max, require_safe, NULL);
 	w->digest = digest_new();
 }
 
@@ -85,7 +85,8 @@ get(struct world *w, const char *name, int64_t now_ms, struct cached_key **out)
 	struct err err = ERR_NONE;
 
 	*out = NULL;
-	return keycache_get(w->cache, span_str(name), w->digest, now_ms, out, &err);
+	return keycache_get(w->cache, &(struct keycache_name){.text = span_str(name)}, w->digest,
+	    now_ms, out, &err);
 }
 
 static bool
@@ -272,7 +273,9 @@ test_inline(void **state)
 	cached_key_release(first);
 	cached_key_release(second);
 	assert_int_equal(
-	    keycache_get(w.cache, SPAN_LIT("c2VjcmV0"), w.digest, NOW, &cached, &err), ST_INVALID);
+	    keycache_get(w.cache, &(struct keycache_name){.text = SPAN_LIT("c2VjcmV0")}, w.digest,
+		NOW, &cached, &err),
+	    ST_INVALID);
 	assert_null(strstr(err.text, "c2VjcmV0"));
 	assert_non_null(strstr(err.text, "KeyTable"));
 	end(&w);
@@ -332,7 +335,8 @@ ask_at_random(void *arg)
 		k = (asker->random >> 16) % KEYS;
 		/* A cold key whose file is replaced while it is read may be unavailable once. */
 		for (int tries = 0; tries < 3 && status == ST_UNAVAILABLE; tries++)
-			status = keycache_get(crowd->w->cache, span_str(crowd->paths[k]), digest,
+			status = keycache_get(crowd->w->cache,
+			    &(struct keycache_name){.text = span_str(crowd->paths[k])}, digest,
 			    NOW + i, &cached, NULL);
 		if (status != ST_OK || (!is_key(cached, k) && !is_key(cached, k + KEYS)))
 			asker->wrong++;
@@ -407,7 +411,8 @@ ask_together(void *arg)
 
 	for (size_t k = 0; k < KEYS; k++) {
 		pthread_barrier_wait(&crowd->start);
-		if (keycache_get(crowd->w->cache, span_str(crowd->paths[k]), digest, NOW,
+		if (keycache_get(crowd->w->cache,
+			&(struct keycache_name){.text = span_str(crowd->paths[k])}, digest, NOW,
 			&asker->held[k], NULL) != ST_OK)
 			asker->wrong++;
 	}

@@ -92,6 +92,9 @@ refused(void **state)
 	    {"mysql://u:S3CRET@x+h/d" ITEMS, "port"},
 	    {"mysql://u:S3CRET=00@h/d" ITEMS, "NUL"},
 	    {"mysql://:S3CRET@h/d" ITEMS, "user of the dsn is empty"},
+	    {"mysql://u:S3CRET@h/d/preset=x?table=t", "has a preset"},
+	    {"mysql://u:S3CRET@h/d/preset=x?filter=f", "has a preset"},
+	    {"mysql://u:S3CRET@h/d" ITEMS "?prefix=p", "prefix without a preset"},
 	    {"sqlite3://" ITEMS, "path of the dsn is empty"},
 	    {"sqlite3://a/b" ITEMS, "begin with a slash"},
 	};
@@ -105,6 +108,48 @@ refused(void **state)
 		    strstr(err.text, cases[i].says) == NULL)
 			fail_msg("%s: \"%s\"", cases[i].text, err.text);
 		assert_null(strstr(err.text, "S3CRET"));
+	}
+}
+
+static void
+presets(void **state)
+{
+	static const struct {
+		const char *spec, *parameter, *statement; /* or what is said */
+	} cases[] = {
+	    {"mysql://h/d/preset=postfixadmin", "SigningTable",
+		"SELECT `author`,`dkim_id` FROM `dkim_signing` WHERE `author` = ?"},
+	    {"mysql://h/d/preset=PostfixAdmin?prefix=pa_", "KeyTable",
+		"SELECT `id`,`domain_name`,`selector`,`private_key` FROM `pa_dkim` WHERE `id` = ?"},
+	    {"mysql://h/d/preset=froxlor", "KeyTable",
+		"SELECT `id`,domain,CONCAT('dkim',dkim_id),dkim_privkey FROM `panel_domains` WHERE "
+		"`id` = ? AND (dkim = 1)"},
+	    {"sqlite3:///d/preset=froxlor", "KeyTable",
+		"SELECT `id`,domain,'dkim'||dkim_id,dkim_privkey FROM `panel_domains` WHERE "
+		"`id` = ? AND (dkim = 1)"},
+	    {"mysql://h/d/preset=ispconfig", "SigningTable",
+		"SELECT `domain`,`domain_id` FROM `mail_domain` WHERE `domain` = ? AND (dkim = 'y' "
+		"AND active = 'y')"},
+	    {"mysql://h/d/preset=ispconfig", "InternalHosts", "for SigningTable and KeyTable"},
+	    {"mysql://h/d/preset=plesk", "KeyTable", "\"plesk\" is unknown"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct dsn dsn;
+		struct err err = ERR_NONE;
+		struct buf text;
+
+		buf_init(&text, DSN_STATEMENT_MAX);
+		assert_int_equal(dsn_parse(span_str(cases[i].spec), &dsn, &err), ST_OK);
+		if (dsn_preset_apply(&dsn, cases[i].parameter, &err) == ST_OK) {
+			assert_int_equal(dsn_statement(&dsn, 1, &text, &err), ST_OK);
+			assert_string_equal(buf_text(&text), cases[i].statement);
+		} else if (strstr(err.text, cases[i].statement) == NULL) {
+			fail_msg("%s: \"%s\"", cases[i].spec, err.text);
+		}
+		buf_free(&text);
+		dsn_free(&dsn);
 	}
 }
 
@@ -342,6 +387,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(accepted),
 	    cmocka_unit_test(refused),
+	    cmocka_unit_test(presets),
 	    cmocka_unit_test(statements),
 	    cmocka_unit_test(many_slots),
 	    cmocka_unit_test(connections_are_kept),

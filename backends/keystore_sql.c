@@ -1,0 +1,271 @@
+/*
+ * keystore_sql.c - key stores in SQL: opened, closed, and one question asked with patience.
+ * Used by the other files keystore_sql_*.c; keystore_mysql.c and keystore_sqlite.c open it.
+ * It must never wait for a server without a bound, ask it more than twice, or give a value to a
+ * server in any way but bound.
+ */
+#include <string.h>
+
+#include "backends/keystore_sql.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+
+/* A connection that breaks sooner than this was cut; the question may be asked once more. One that
+ * breaks later was waited for in vain. */
+#define RETRY_WITHIN_MS 1000
+#define STATEMENT_MAX 65536U
+
+/* ---- statements ---- */
+
+static const struct {
+	const char *name;
+	unsigned slots; /* what [...] stands for */
+} questions[Q_COUNT] = {
+    [Q_SENDERS_FEW] = {"senders", KEYSTORE_SQL_FEW},
+    [Q_SENDERS] = {"senders", KEYSTORE_NAMES_MAX},
+    [Q_ADDRESS] = {"address", 1},
+    [Q_PATTERNS] = {"patterns", 1},
+    [Q_KEYS] = {"keys", 1},
+    [Q_BINDINGS] = {"bindings", KEYSTORE_NAMES_MAX},
+    [Q_CHANGES] = {"changes", 1},
+    [Q_NOW] = {"now", 1},
+    [Q_NEXT_EPOCH] = {"next_epoch", 1},
+    [Q_EPOCH] = {"epoch", 1},
+    [Q_ADD_CHANGE] = {"add_changes", 1},
+    [Q_ADD_CHANGES] = {"add_changes", KEYSTORE_SQL_GROUP},
+    [Q_LAST_CHANGE] = {"last_change", 1},
+    [Q_TRIMMED] = {"trimmed", 1},
+    [Q_TRIM] = {"trim", 1},
+    [Q_LIST_TENANTS] = {"list_tenants", 1},
+    [Q_LIST_POLICIES_OF] = {"list_policies_of", 1},
+    [Q_LIST_POLICIES] = {"list_policies", 1},
+    [Q_LIST_DOMAINS] = {"list_domains", 1},
+    [Q_LIST_RULES_OF] = {"list_rules_of", 1},
+    [Q_LIST_RULES] = {"list_rules", 1},
+    [Q_LIST_KEYS_OF] = {"list_keys_of", 1},
+    [Q_LIST_KEYS] = {"list_keys", 1},
+    [Q_LIST_BINDINGS] = {"list_bindings", 1},
+    [Q_MIGRATIONS] = {"migrations", 1},
+    [Q_ADD_MIGRATION] = {"add_migration", 1},
+};
+
+/* Of each kind of row, in the order of enum store_what and enum write_question. */
+static const char *const write_questions[][WRITE_QUESTIONS] = {
+    {"add_tenants", "add_tenants", "change_tenant", "remove_tenant", "find_tenant"},
+    {"add_policies", "add_policies", "change_policy", "remove_policy", "find_policy"},
+    {"add_domains", "add_domains", "change_domain", "remove_domain", "find_domain"},
+    {"add_rules", "add_rules", "change_rule", "remove_rule", "find_rule"},
+    {"add_keys", "add_keys", "change_key", "remove_key", "find_key"},
+    {"add_bindings", "add_bindings", "change_binding", "remove_binding", "find_binding"},
+};
+
+static const char *
+find_text(const char *name)
+{
+	for (const struct sql_text *text = sql_texts; text->name != NULL; text++)
+		if (strcmp(text->name, name) == 0)
+			return text->text;
+	return "";
+}
+
+static void
+replace_now(struct span text, const char *now, struct buf *out)
+{
+	struct span before;
+
+	while (span_cut(&text, '{', &before)) {
+		buf_add(out, before);
+		buf_add_str(out, now);
+		span_cut(&text, '}', &before);
+	}
+	buf_add(out, before);
+}
+
+/* What stands in [...] as often as there are slots, with commas. */
+static void
+repeat(struct span text, unsigned slots, struct buf *out)
+{
+	struct span before, inside;
+
+	while (span_cut(&text, '[', &before)) {
+		span_cut(&text, ']', &inside);
+		buf_add(out, before);
+		for (unsigned i = 0; i < slots; i++) {
+			buf_add_str(out, i == 0 ? "" : ",");
+			buf_add(out, inside);
+		}
+	}
+	buf_add(out, before);
+}
+
+static char *
+compile(const char *name, unsigned slots, const char *now)
+{
+	struct buf one, many;
+	char *text;
+
+	buf_init(&one, STATEMENT_MAX);
+	buf_init(&many, STATEMENT_MAX);
+	replace_now(span_str(find_text(name)), now, &one);
+	repeat(buf_span(&one), slots, &many);
+	text = mem_strdup(buf_text(&many));
+	buf_free(&one);
+	buf_free(&many);
+	return text;
+}
+
+void
+sql_store_compile(struct sql_store *store)
+{
+	const char *now = store->dialect->now;
+
+	for (unsigned i = 0; i < Q_COUNT; i++) {
+		unsigned write = i - Q_WRITES, kind = write % WRITE_QUESTIONS;
+
+		if (i < Q_WRITES || i >= Q_LIST_TENANTS)
+			store->statements[i] = compile(questions[i].name, questions[i].slots, now);
+		else
+			store->statements[i] =
+			    compile(write_questions[write / WRITE_QUESTIONS][kind],
+				kind == W_ADD_MANY ? KEYSTORE_SQL_GROUP : 1, now);
+	}
+}
+
+/* ---- opened and closed ---- */
+
+static const struct sql_advice advice = {
+    .login = "check user and password of KeyStore and the rights of that user",
+    .database = "check the database of KeyStore, or make it and run 'signpost store init'",
+    .rights = "give the user of KeyStore the rights of sql/mysql/grants.sql",
+    .schema = "the schema is missing or another one; run 'signpost store init'",
+    .file = "run 'signpost store init', and let UserID read it",
+};
+
+void
+sql_store_free(struct sql_store *store)
+{
+	dsn_free(&store->source.dsn);
+	for (unsigned i = 0; i < Q_COUNT; i++)
+		mem_free(store->statements[i]);
+	mem_free(store->where);
+	mem_free(store->password_file);
+	mem_free(store->tls_ca_file);
+	mem_free(store);
+}
+
+void
+sql_store_close(struct keystore *keystore)
+{
+	struct sql_store *store = keystore->state;
+
+	sql_pool_free(&store->pool);
+	sql_store_free(store);
+	keystore->state = NULL;
+}
+
+static void
+set_source(struct sql_store *store, const struct table_settings *settings, bool write)
+{
+	struct sql_source *source = &store->source;
+
+	source->where = store->where;
+	source->use = write ? SQL_WRITER : SQL_READER;
+	source->statements = (const char *const *)store->statements;
+	source->statement_count = Q_COUNT;
+	source->columns_max = KEYSTORE_SQL_COLUMNS_MAX;
+	source->password_file = store->password_file;
+	source->advice = &advice;
+	if (settings == NULL)
+		return;
+	source->tls = settings->sql_tls;
+	source->tls_verify = settings->sql_tls_verify;
+	if (settings->sql_tls_ca_file != NULL)
+		store->tls_ca_file = mem_strdup(settings->sql_tls_ca_file);
+	source->tls_ca_file = store->tls_ca_file;
+}
+
+static int
+last_version(const struct sql_migration *migrations)
+{
+	int version = 0;
+
+	for (; migrations->version > 0; migrations++)
+		version = migrations->version;
+	return version;
+}
+
+/* A server that cannot be asked now is no reason not to start: mail waits for it. */
+static void
+try_server(struct sql_store *store, bool write)
+{
+	struct err err = ERR_NONE;
+	struct sql_link *link;
+
+	if (write)
+		return;
+	if (sql_pool_take(&store->pool, &link, &err) == ST_OK)
+		sql_pool_give(&store->pool, link);
+	else if (store->pool.driver->pause_min_ms == 0)
+		log_line(LOG_LEVEL_WARNING, "KeyStore: %s; until then it is unavailable", err.text);
+}
+
+enum status
+sql_store_open(struct keystore *keystore, struct sql_store *store, bool write, struct err *err)
+{
+	if (store->dialect->driver->connect == NULL) {
+		err_set(err,
+		    "%s: is not in this build; Signpost was configured without the library of %s",
+		    store->where, store->dialect->driver->name);
+		sql_store_free(store);
+		return ST_INVALID;
+	}
+	store->version = last_version(store->dialect->migrations);
+	sql_store_compile(store);
+	set_source(store, keystore->settings, write);
+	sql_pool_init(&store->pool, store->dialect->driver, &store->source, "KeyStore");
+	keystore->where = mem_strdup(store->where);
+	keystore->state = store;
+	try_server(store, write);
+	return ST_OK;
+}
+
+/* ---- one question ---- */
+
+/* *again_out: the connection was cut, a new one may do better. */
+static enum status
+ask_once(struct sql_store *store, struct sql_question *question, bool *again_out, struct err *err)
+{
+	struct sql_pool *pool = &store->pool;
+	int64_t began = clock_mono_ms();
+	struct sql_link *link;
+	enum sql_answer answer;
+
+	*again_out = false;
+	if (sql_pool_take(pool, &link, err) != ST_OK)
+		return ST_UNAVAILABLE;
+	answer = pool->driver->ask(link->connection, question, err);
+	if (answer != SQL_GONE) {
+		sql_pool_give(pool, link);
+		return answer == SQL_ANSWERED ? ST_OK : ST_UNAVAILABLE;
+	}
+	*again_out = !link->fresh && clock_mono_ms() - began < RETRY_WITHIN_MS;
+	sql_pool_lose(pool, link);
+	if (!*again_out)
+		sql_pool_trip(pool, err);
+	return ST_UNAVAILABLE;
+}
+
+enum status
+sql_store_ask(struct sql_store *store, struct sql_question *question, void (*again)(void *context),
+    struct err *err)
+{
+	bool cut;
+	enum status status = ask_once(store, question, &cut, err);
+
+	if (!cut)
+		return status;
+	if (again != NULL)
+		again(question->context);
+	return ask_once(store, question, &cut, err);
+}

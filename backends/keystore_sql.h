@@ -1,0 +1,170 @@
+/*
+ * keystore_sql.h - key stores in SQL, whatever server they are on: what the files keystore_sql*.c,
+ * keystore_mysql.c and keystore_sqlite.c share. The statements are in sql/STATEMENTS.
+ */
+#ifndef SIGNPOST_BACKENDS_KEYSTORE_SQL_H
+#define SIGNPOST_BACKENDS_KEYSTORE_SQL_H
+
+#include "backends/sql_pool.h"
+#include "backends/sql_text.h"
+#include "lib/store/keystore.h"
+
+#define KEYSTORE_SQL_GROUP 16U /* rows that are added by one statement */
+#define KEYSTORE_SQL_FEW 4U    /* names of the statement for a usual question */
+#define KEYSTORE_SQL_COLUMNS_MAX SQL_COLUMNS_MAX
+#define KEYSTORE_SQL_ROW_MAX 32U     /* bound values of one row */
+#define KEYSTORE_SQL_VALUES_MAX 512U /* bound values of any statement */
+
+/* The same statements with other numbers of slots are other statements. */
+enum keystore_question {
+	Q_SENDERS_FEW,
+	Q_SENDERS,
+	Q_ADDRESS,
+	Q_PATTERNS,
+	Q_KEYS,
+	Q_BINDINGS,
+	Q_CHANGES,
+	Q_NOW,
+	Q_NEXT_EPOCH,
+	Q_EPOCH,
+	Q_ADD_CHANGE,
+	Q_ADD_CHANGES,
+	Q_LAST_CHANGE,
+	Q_TRIMMED,
+	Q_TRIM,
+	/* For each enum store_what in its order: one row, many rows, ... */
+	Q_WRITES,
+	Q_LIST_TENANTS = Q_WRITES + 6 * 5,
+	Q_LIST_POLICIES_OF,
+	Q_LIST_POLICIES,
+	Q_LIST_DOMAINS,
+	Q_LIST_RULES_OF,
+	Q_LIST_RULES,
+	Q_LIST_KEYS_OF,
+	Q_LIST_KEYS,
+	Q_LIST_BINDINGS,
+	Q_MIGRATIONS,
+	Q_ADD_MIGRATION,
+	Q_COUNT
+};
+
+/* Behind Q_WRITES + what * WRITE_QUESTIONS. */
+enum write_question { W_ADD, W_ADD_MANY, W_CHANGE, W_REMOVE, W_FIND, WRITE_QUESTIONS };
+
+struct sql_dialect {
+	const struct sql_driver *driver;
+	const char *now; /* an expression */
+	const char *begin;
+	const struct sql_migration *migrations;
+	bool migrates_at_once; /* a migration is one transaction */
+};
+
+struct sql_store {
+	const struct sql_dialect *dialect;
+	struct sql_source source;
+	struct sql_pool pool;
+	char *where, *password_file, *tls_ca_file;
+	char *statements[Q_COUNT];
+	int version; /* of the schema that this program knows */
+};
+
+/* The texts of all statements for store->dialect. */
+void sql_store_compile(struct sql_store *store);
+/* store->source.dsn, ->where and ->password_file are set, the rest is done here: ST_OK also when
+ * nobody answers. Takes store, frees it on failure. ST_INVALID: not in this build. */
+enum status sql_store_open(
+    struct keystore *keystore, struct sql_store *store, bool write, struct err *err) MUST_USE;
+void sql_store_free(struct sql_store *store);
+void sql_store_close(struct keystore *keystore);
+
+/* One question, asked again once if a connection had been cut. again: forgets the rows that the
+ * first try brought. ST_OK, ST_UNAVAILABLE. */
+enum status sql_store_ask(struct sql_store *store, struct sql_question *question,
+    void (*again)(void *context), struct err *err) MUST_USE;
+
+static inline struct sql_value
+sql_text(struct span text)
+{
+	return (struct sql_value){.kind = SQL_TEXT, .text = text};
+}
+
+static inline struct sql_value
+sql_number(int64_t number)
+{
+	return (struct sql_value){.kind = SQL_NUMBER, .number = number};
+}
+
+/* Empty is NULL: for columns with a foreign key. */
+static inline struct sql_value
+sql_text_or_null(struct span text)
+{
+	return (struct sql_value){.kind = text.n == 0 ? SQL_NULL : SQL_TEXT, .text = text};
+}
+
+/* ---- rows: keystore_sql_rows.c ---- */
+
+/* An answer while it is read. */
+struct sql_reading {
+	struct sql_store *store;
+	struct keystore_rows *rows;
+	enum status trouble; /* the first one; rows behind it are not looked at */
+	struct err *err;
+	/* Names or subjects that were asked about: a server that ignores blanks may give more. */
+	const struct span *asked;
+	size_t asked_count;
+	/* Of a page: the kind of its rows. */
+	enum store_what what;
+};
+
+void sql_reading_begin(struct sql_reading *reading, struct sql_store *store, struct err *err);
+void sql_reading_again(void *reading);
+/* status ST_OK and no trouble: *out, else the rows are released. */
+enum status sql_reading_end(
+    struct sql_reading *reading, enum status status, struct keystore_rows **out);
+/* A whole number, or 0 and trouble. */
+int64_t sql_reading_number(struct sql_reading *reading, struct span column);
+/* Is the answer's schema ours? */
+bool sql_reading_version(struct sql_reading *reading, struct span version);
+
+/* Of the statements by their names; the context is a struct sql_reading. */
+sql_row sql_row_senders, sql_row_rules, sql_row_keys, sql_row_bindings, sql_row_page;
+
+/* ---- writing: keystore_sql_values.c ---- */
+
+/* The values of a statement for one row, in its order; at most KEYSTORE_SQL_ROW_MAX. revision: the
+ * row's new one. How many. */
+size_t sql_store_values(enum write_question question, const struct keystore_write *write,
+    int64_t revision, struct sql_value *out);
+/* "domain a.example", for messages; octets of text. */
+void sql_store_row_name(const struct keystore_write *write, char *text, size_t bytes);
+/* The domain by which a rule is found; empty for a pattern. */
+struct span sql_store_rule_domain(const struct store_rule *rule);
+
+/* ---- operations ---- */
+
+enum status sql_store_senders(struct keystore *store, const struct span *names, size_t count,
+    struct keystore_rows **out, struct err *err);
+enum status sql_store_address(
+    struct keystore *store, struct span address, struct keystore_rows **out, struct err *err);
+enum status sql_store_patterns(
+    struct keystore *store, struct span tenant, struct keystore_rows **out, struct err *err);
+enum status sql_store_keys(
+    struct keystore *store, struct span domain, struct keystore_rows **out, struct err *err);
+enum status sql_store_bindings(struct keystore *store, const struct span *subjects, size_t count,
+    struct keystore_rows **out, struct err *err);
+enum status sql_store_changes(struct keystore *store, uint64_t since, size_t max,
+    struct store_change *out, size_t *count_out, uint64_t *epoch_out, struct err *err);
+enum status sql_store_now(struct keystore *store, int64_t *utc_s_out, struct err *err);
+enum status sql_store_list(struct keystore *store, enum store_what what, struct span after,
+    size_t max, struct keystore_rows **out, struct err *err);
+enum status sql_store_apply(struct keystore *store, const struct keystore_write *writes,
+    size_t count, size_t *at_out, struct err *err);
+enum status sql_store_migrate(struct keystore *store, int *from_out, int *to_out, struct err *err);
+
+#define SQL_STORE_OPS                                                                              \
+	.close = sql_store_close, .senders = sql_store_senders, .address = sql_store_address,      \
+	.patterns = sql_store_patterns, .keys = sql_store_keys, .bindings = sql_store_bindings,    \
+	.changes = sql_store_changes, .now = sql_store_now, .migrate = sql_store_migrate,          \
+	.apply = sql_store_apply, .list = sql_store_list
+
+#endif

@@ -1,0 +1,287 @@
+/*
+ * keystore_sql_ask.c - the questions of a key store, each one statement of SQL: its rows and the
+ * epoch in it are of one moment.
+ * Called by the keeper's threads through lib/store/keystore.h.
+ * It must never take anything for "no rows" but an answer without a row.
+ */
+#include <string.h>
+
+#include "backends/keystore_sql.h"
+
+static enum status
+ask_rows(struct sql_reading *reading, enum keystore_question statement,
+    const struct sql_value *values, size_t count, sql_row *row, struct keystore_rows **out)
+{
+	struct sql_question question = {.statement = statement,
+	    .values = values,
+	    .count = count,
+	    .row = row,
+	    .context = reading};
+	enum status status =
+	    sql_store_ask(reading->store, &question, sql_reading_again, reading->err);
+
+	return sql_reading_end(reading, status, out);
+}
+
+/* The last name again and again in the places that are left; "" is the name of nothing. */
+static size_t
+fill(struct sql_value *values, const struct span *names, size_t count, size_t slots)
+{
+	for (size_t i = 0; i < slots; i++) {
+		if (count == 0)
+			values[i] = sql_text(SPAN_EMPTY);
+		else
+			values[i] = sql_text(names[i < count ? i : count - 1]);
+	}
+	return slots;
+}
+
+enum status
+sql_store_senders(struct keystore *store, const struct span *names, size_t count,
+    struct keystore_rows **out, struct err *err)
+{
+	bool few = count <= KEYSTORE_SQL_FEW;
+	size_t slots = few ? KEYSTORE_SQL_FEW : KEYSTORE_NAMES_MAX, n = 0;
+	struct sql_value values[2 * KEYSTORE_NAMES_MAX + 2];
+	struct sql_reading reading;
+
+	sql_reading_begin(&reading, store->state, err);
+	reading.asked = names;
+	reading.asked_count = count;
+	n += fill(values, names, count, slots);
+	values[n++] = sql_text(names[0]);
+	n += fill(values + n, names + 1, count - 1, slots);
+	values[n++] = sql_text(names[0]);
+	return ask_rows(&reading, few ? Q_SENDERS_FEW : Q_SENDERS, values, n, sql_row_senders, out);
+}
+
+enum status
+sql_store_address(
+    struct keystore *store, struct span address, struct keystore_rows **out, struct err *err)
+{
+	struct span domain = span_from(address, span_rfind(address, '@') + 1);
+	struct sql_value values[] = {sql_text(domain), sql_text(address)};
+	struct sql_reading reading;
+
+	sql_reading_begin(&reading, store->state, err);
+	reading.asked = &address;
+	reading.asked_count = 1;
+	return ask_rows(&reading, Q_ADDRESS, values, 2, sql_row_rules, out);
+}
+
+enum status
+sql_store_patterns(
+    struct keystore *store, struct span tenant, struct keystore_rows **out, struct err *err)
+{
+	struct sql_value values[] = {sql_text(tenant)};
+	struct sql_reading reading;
+	enum status status;
+
+	sql_reading_begin(&reading, store->state, err);
+	status = ask_rows(&reading, Q_PATTERNS, values, 1, sql_row_rules, out);
+	if (status != ST_OK || (*out)->rule_count <= KEYSTORE_PATTERNS_MAX)
+		return status;
+	keystore_rows_release(*out);
+	*out = NULL;
+	err_set(err, "%s: tenant %.*s has more than %u patterns", store->where, SPAN_ARG(tenant),
+	    KEYSTORE_PATTERNS_MAX);
+	return ST_TOO_BIG;
+}
+
+enum status
+sql_store_keys(
+    struct keystore *store, struct span domain, struct keystore_rows **out, struct err *err)
+{
+	struct sql_value values[] = {sql_text(domain)};
+	struct sql_reading reading;
+
+	sql_reading_begin(&reading, store->state, err);
+	reading.asked = &domain;
+	reading.asked_count = 1;
+	return ask_rows(&reading, Q_KEYS, values, 1, sql_row_keys, out);
+}
+
+enum status
+sql_store_bindings(struct keystore *store, const struct span *subjects, size_t count,
+    struct keystore_rows **out, struct err *err)
+{
+	struct sql_value values[KEYSTORE_NAMES_MAX];
+	struct sql_reading reading;
+
+	sql_reading_begin(&reading, store->state, err);
+	reading.asked = subjects;
+	reading.asked_count = count;
+	fill(values, subjects, count, KEYSTORE_NAMES_MAX);
+	return ask_rows(&reading, Q_BINDINGS, values, KEYSTORE_NAMES_MAX, sql_row_bindings, out);
+}
+
+/* ---- changes ---- */
+
+struct changes {
+	struct sql_reading reading; /* for its checks */
+	uint64_t since, epoch;
+	size_t max, count;
+	struct store_change *out;
+	bool too_many;
+};
+
+static void
+changes_again(void *context)
+{
+	struct changes *changes = context;
+
+	changes->count = 0;
+	changes->too_many = false;
+	changes->reading.trouble = ST_OK;
+}
+
+/* columns: epoch, version, trimmed, then of a change its epoch and subject. */
+static void
+row_changes(void *context, const struct span *columns, size_t count)
+{
+	struct changes *changes = context;
+	struct sql_reading *reading = &changes->reading;
+	struct store_change *change = &changes->out[changes->count];
+
+	if (reading->trouble != ST_OK || count < 5 || !sql_reading_version(reading, columns[1]))
+		return;
+	changes->epoch = (uint64_t)sql_reading_number(reading, columns[0]);
+	if ((uint64_t)sql_reading_number(reading, columns[2]) > changes->since ||
+	    changes->since > changes->epoch)
+		changes->too_many = true;
+	if (columns[3].p == NULL || columns[4].n >= sizeof(change->subject))
+		return;
+	if (changes->count == changes->max) {
+		changes->too_many = true;
+		return;
+	}
+	change->epoch = (uint64_t)sql_reading_number(reading, columns[3]);
+	memcpy(change->subject, columns[4].p, columns[4].n);
+	change->subject[columns[4].n] = '\0';
+	changes->count++;
+}
+
+enum status
+sql_store_changes(struct keystore *store, uint64_t since, size_t max, struct store_change *out,
+    size_t *count_out, uint64_t *epoch_out, struct err *err)
+{
+	struct changes changes = {.reading = {.store = store->state, .err = err},
+	    .since = since,
+	    .max = max < KEYSTORE_CHANGES_MAX ? max : KEYSTORE_CHANGES_MAX,
+	    .out = out};
+	struct sql_value values[] = {sql_number(since > INT64_MAX ? INT64_MAX : (int64_t)since),
+	    sql_number((int64_t)changes.max + 1)};
+	struct sql_question question = {.statement = Q_CHANGES,
+	    .values = values,
+	    .count = 2,
+	    .row = row_changes,
+	    .context = &changes};
+	enum status status = sql_store_ask(store->state, &question, changes_again, err);
+
+	if (status == ST_OK)
+		status = changes.reading.trouble;
+	if (status != ST_OK)
+		return status;
+	*epoch_out = changes.epoch;
+	if (changes.too_many) {
+		err_set(err, "%s: more was changed since epoch %llu than can be listed",
+		    store->where, (unsigned long long)since);
+		return ST_TOO_BIG;
+	}
+	*count_out = changes.count;
+	return ST_OK;
+}
+
+/* ---- the clock ---- */
+
+struct clock {
+	struct sql_reading reading;
+	int64_t utc_s;
+};
+
+static void
+row_now(void *context, const struct span *columns, size_t count)
+{
+	struct clock *clock = context;
+
+	if (count == 1)
+		clock->utc_s = sql_reading_number(&clock->reading, columns[0]);
+}
+
+enum status
+sql_store_now(struct keystore *store, int64_t *utc_s_out, struct err *err)
+{
+	struct clock clock = {.reading = {.store = store->state, .err = err}};
+	struct sql_question question = {.statement = Q_NOW, .row = row_now, .context = &clock};
+	enum status status = sql_store_ask(store->state, &question, NULL, err);
+
+	if (status == ST_OK)
+		status = clock.reading.trouble;
+	*utc_s_out = clock.utc_s;
+	return status;
+}
+
+/* ---- pages ---- */
+
+static size_t
+rows_count(const struct keystore_rows *rows)
+{
+	return rows->tenant_count + rows->policy_count + rows->domain_count + rows->rule_count +
+	       rows->key_count + rows->binding_count;
+}
+
+static enum status
+ask_page(struct sql_reading *reading, enum keystore_question statement,
+    const struct sql_value *values, size_t count)
+{
+	struct sql_question question = {.statement = statement,
+	    .values = values,
+	    .count = count,
+	    .row = sql_row_page,
+	    .context = reading};
+	enum status status = sql_store_ask(reading->store, &question, NULL, reading->err);
+
+	return status == ST_OK ? reading->trouble : status;
+}
+
+static const struct {
+	enum keystore_question of, all; /* of: what is left below the first half of the name */
+} pages[] = {
+    [STORE_TENANT] = {Q_COUNT, Q_LIST_TENANTS},
+    [STORE_POLICY] = {Q_LIST_POLICIES_OF, Q_LIST_POLICIES},
+    [STORE_DOMAIN] = {Q_COUNT, Q_LIST_DOMAINS},
+    [STORE_RULE] = {Q_LIST_RULES_OF, Q_LIST_RULES},
+    [STORE_KEY] = {Q_LIST_KEYS_OF, Q_LIST_KEYS},
+    [STORE_BINDING] = {Q_COUNT, Q_LIST_BINDINGS},
+};
+
+enum status
+sql_store_list(struct keystore *store, enum store_what what, struct span after, size_t max,
+    struct keystore_rows **out, struct err *err)
+{
+	struct span second = after, first = after;
+	struct sql_reading reading;
+	enum status status = ST_OK;
+	size_t have = 0;
+
+	*out = NULL;
+	if ((unsigned)what > STORE_BINDING || max > KEYSTORE_BATCH_MAX) {
+		err_set(err, "%s: a page has at most %u rows", store->where, KEYSTORE_BATCH_MAX);
+		return ST_TOO_BIG;
+	}
+	sql_reading_begin(&reading, store->state, err);
+	reading.what = what;
+	if (pages[what].of != Q_COUNT && span_cut(&second, ' ', &first)) {
+		struct sql_value values[] = {
+		    sql_text(first), sql_text(second), sql_number((int64_t)max)};
+
+		status = ask_page(&reading, pages[what].of, values, 3);
+		have = rows_count(reading.rows);
+	}
+	if (status == ST_OK && have < max) {
+		struct sql_value values[] = {sql_text(first), sql_number((int64_t)(max - have))};
+
+		status = ask_page(&reading, pages[what].all, values, 2);
+	}
+	return sql_reading_end(&reading, status, out);
+}

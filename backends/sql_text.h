@@ -1,0 +1,22 @@
+/*
+ * sql_text.h - what sql/ holds, as it is built into the program: the statements of key stores and
+ * the scripts that make their tables. The text is made by sql/embed.awk. Static, immutable.
+ */
+#ifndef SIGNPOST_BACKENDS_SQL_TEXT_H
+#define SIGNPOST_BACKENDS_SQL_TEXT_H
+
+struct sql_text {
+	const char *name; /* NULL: the end */
+	const char *text; /* with [...] and {now} in it: see sql/STATEMENTS */
+};
+
+struct sql_migration {
+	int version;                   /* from 1 on without a gap; 0: the end */
+	const char *const *statements; /* the end: NULL */
+};
+
+extern const struct sql_text sql_texts[];
+extern const struct sql_migration sqlite_migrations[];
+extern const struct sql_migration mysql_migrations[];
+
+#endif

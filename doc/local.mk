@@ -1,0 +1,2 @@
+# Guides, installed where documentation goes.
+dist_doc_DATA += doc/KEY-STORES

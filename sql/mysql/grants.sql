@@ -1,0 +1,39 @@
+-- grants.sql - who may do what in a key store in MySQL or MariaDB. Run it once as an administrator
+-- of the server, after "signpost store init" or mysql/001.sql; put your names for "signpost" (the
+-- database) and for the users below.
+--
+-- signpost_owner   makes and migrates the tables: "signpost store init"
+-- signpost_writer  changes rows; no right to change or drop a table
+-- signpost_reader  signs: reads what it needs, and nothing else
+CREATE ROLE IF NOT EXISTS signpost_owner;
+CREATE ROLE IF NOT EXISTS signpost_writer;
+CREATE ROLE IF NOT EXISTS signpost_reader;
+
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, REFERENCES ON signpost.* TO signpost_owner;
+
+GRANT SELECT ON signpost.migrations TO signpost_writer;
+GRANT SELECT, UPDATE ON signpost.epoch TO signpost_writer;
+GRANT SELECT, INSERT, DELETE ON signpost.changes TO signpost_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.tenants TO signpost_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.policies TO signpost_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.domains TO signpost_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.rules TO signpost_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.`keys` TO signpost_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.bindings TO signpost_writer;
+
+GRANT SELECT ON signpost.migrations TO signpost_reader;
+GRANT SELECT ON signpost.epoch TO signpost_reader;
+GRANT SELECT ON signpost.changes TO signpost_reader;
+GRANT SELECT ON signpost.tenants TO signpost_reader;
+GRANT SELECT (tenant, name, failure, signature_ttl) ON signpost.policies TO signpost_reader;
+GRANT SELECT ON signpost.domains TO signpost_reader;
+GRANT SELECT ON signpost.rules TO signpost_reader;
+GRANT SELECT ON signpost.`keys` TO signpost_reader;
+GRANT SELECT ON signpost.bindings TO signpost_reader;
+
+-- A user has a role by default, because Signpost does not ask for one. MariaDB:
+--   CREATE USER signpostd@'192.0.2.%' IDENTIFIED BY '...' REQUIRE SSL;
+--   GRANT signpost_reader TO signpostd@'192.0.2.%';
+--   SET DEFAULT ROLE signpost_reader FOR signpostd@'192.0.2.%';
+-- MySQL: the same, but
+--   SET DEFAULT ROLE signpost_reader TO signpostd@'192.0.2.%';

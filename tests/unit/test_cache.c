@@ -1,0 +1,932 @@
+/*
+ * test_cache.c - what a cache gives out, when it asks again, whom it lets wait, what it forgets.
+ * The clock is an argument; the threads are in test_cache_threads.c. make check.
+ */
+#include "tests/unit/cache_world.h"
+
+#define FRESH_MS 5000
+#define ABSENT_MS 2000
+#define STALE_MS 60000
+#define T 1000000
+
+static const struct cache_config plain = {.bytes_max = 1000000,
+    .fresh_ms = FRESH_MS,
+    .absent_fresh_ms = ABSENT_MS,
+    .stale_ms = STALE_MS,
+    .hold = thing_hold,
+    .release = thing_release};
+
+static int
+nothing_is_left(void **state)
+{
+	(void)state;
+	return atomic_load(&things_alive) == 0 ? 0 : -1;
+}
+
+static void
+test_lives(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1};
+
+	(void)state;
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	atomic_store(&source.version, 2);
+	assert_int_equal(ask(cache, "a", T + 3999, &source), 1);
+	assert_int_equal(atomic_load(&source.loads), 1);
+	assert_int_equal(ask(cache, "b", T + 3999, &source), 2);
+	assert_int_equal(ask(cache, "a", T + FRESH_MS, &source), 2);
+	assert_int_equal(atomic_load(&source.loads), 3);
+	atomic_store(&source.status, ST_ABSENT);
+	assert_int_equal(ask(cache, "c", T, &source), ABSENT);
+	atomic_store(&source.status, ST_OK);
+	assert_int_equal(ask(cache, "c", T + 1500, &source), ABSENT);
+	assert_int_equal(ask(cache, "c", T + ABSENT_MS, &source), 2);
+	source.fresh_ms = 100;
+	assert_int_equal(ask(cache, "d", T, &source), 2);
+	atomic_store(&source.version, 3);
+	assert_int_equal(ask(cache, "d", T + 79, &source), 2);
+	assert_int_equal(ask(cache, "d", T + 100, &source), 3);
+	cache_free(cache);
+}
+
+struct nested {
+	struct cache *cache;
+	struct source inner;
+	const char *name;
+	int64_t now_ms;
+	int answer;
+};
+
+/* Another caller, while the question is on its way. */
+static void
+ask_meanwhile(void *context)
+{
+	struct nested *nested = context;
+
+	nested->answer = ask(nested->cache, nested->name, nested->now_ms, &nested->inner);
+}
+
+static void
+test_one_caller_refreshes(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct nested nested = {
+	    .cache = cache, .inner = {.version = 7}, .name = "a", .now_ms = T + 4000};
+	struct source source = {.version = 1};
+	struct cache_stats stats;
+
+	(void)state;
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	atomic_store(&source.version, 2);
+	source.during = ask_meanwhile;
+	source.context = &nested;
+	assert_int_equal(ask(cache, "a", T + 4000, &source), 2);
+	assert_int_equal(nested.answer, 1);
+	assert_int_equal(atomic_load(&nested.inner.loads), 0);
+	source.during = NULL;
+	/* The new life begins at the refresh; a source that is away then harms nobody. */
+	atomic_store(&source.status, ST_UNAVAILABLE);
+	assert_int_equal(ask(cache, "a", T + 8500, &source), 2);
+	assert_int_equal(atomic_load(&source.loads), 3);
+	assert_int_equal(ask(cache, "a", T + 8600, &source), 2);
+	assert_int_equal(atomic_load(&source.loads), 3);
+	assert_int_equal(ask(cache, "a", T + 9499, &source), 2 + STALE);
+	cache_stats(cache, &stats);
+	assert_int_equal(stats.refreshed, 2);
+	cache_free(cache);
+}
+
+static void
+test_stale_while_unavailable(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1};
+	unsigned loads;
+
+	(void)state;
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	atomic_store(&source.status, ST_ABSENT);
+	assert_int_equal(ask(cache, "none", T, &source), ABSENT);
+	atomic_store(&source.status, ST_UNAVAILABLE);
+	assert_int_equal(ask(cache, "new", T, &source), UNAVAILABLE);
+	loads = atomic_load(&source.loads);
+	for (int64_t at = FRESH_MS; at < STALE_MS; at += 100)
+		assert_int_equal(ask(cache, "a", T + at, &source), 1 + STALE);
+	/* Once in a second. */
+	assert_int_equal(
+	    atomic_load(&source.loads) - loads, (STALE_MS - FRESH_MS) / CACHE_PAUSE_MS);
+	assert_int_equal(ask(cache, "none", T + STALE_MS - 1, &source), ABSENT + STALE);
+	assert_int_equal(ask(cache, "a", T + STALE_MS, &source), UNAVAILABLE);
+	assert_int_equal(ask(cache, "none", T + STALE_MS, &source), UNAVAILABLE);
+	atomic_store(&source.status, ST_OK);
+	assert_int_equal(ask(cache, "a", T + STALE_MS, &source), 1);
+	cache_free(cache);
+}
+
+static void
+test_never_stale_when_told_so(void **state)
+{
+	struct cache_config config = plain;
+	struct source source = {.version = 1};
+	struct cache *cache;
+
+	(void)state;
+	config.stale_ms = 0;
+	cache = cache_new(&config);
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	atomic_store(&source.status, ST_UNAVAILABLE);
+	assert_int_equal(ask(cache, "a", T + FRESH_MS - 1, &source), 1);
+	assert_int_equal(ask(cache, "a", T + FRESH_MS, &source), UNAVAILABLE);
+	cache_free(cache);
+}
+
+static void
+test_not_after(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1, .not_after_ms = T + 3000};
+
+	(void)state;
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	assert_int_equal(ask(cache, "a", T + 2999, &source), 1);
+	atomic_store(&source.status, ST_UNAVAILABLE);
+	assert_int_equal(ask(cache, "a", T + 3000, &source), UNAVAILABLE);
+	/* Also when it passes while the source is asked. */
+	atomic_store(&source.status, ST_OK);
+	source.not_after_ms = T + 9000;
+	assert_int_equal(ask(cache, "a", T + 3001, &source), 1);
+	atomic_store(&source.status, ST_UNAVAILABLE);
+	source.ended_ms = T + 9000;
+	assert_int_equal(ask(cache, "a", T + 8500, &source), UNAVAILABLE);
+	cache_free(cache);
+}
+
+static void
+test_invalid_is_not_kept(void **state)
+{
+	static const enum status failures[] = {ST_INVALID, ST_TOO_BIG, ST_DENIED, ST_FAILED};
+	struct cache *cache = cache_new(&plain);
+	struct cache_stats stats;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+		struct source source = {.version = 1};
+		int64_t now = T + (int64_t)i * 100000;
+
+		assert_int_equal(ask(cache, "a", now, &source), 1);
+		atomic_store(&source.status, failures[i]);
+		assert_int_equal(ask(cache, "a", now + FRESH_MS, &source), -(int)failures[i]);
+		assert_int_equal(ask(cache, "a", now + FRESH_MS, &source), -(int)failures[i]);
+		/* What was known is not known any more. */
+		atomic_store(&source.status, ST_UNAVAILABLE);
+		assert_int_equal(ask(cache, "a", now + FRESH_MS, &source), UNAVAILABLE);
+		assert_int_equal(atomic_load(&source.loads), 4);
+	}
+	cache_stats(cache, &stats);
+	assert_int_equal(stats.entries, 0);
+	assert_int_equal(stats.bytes, 0);
+	cache_free(cache);
+}
+
+/* A server that is silent costs one caller in a second its time-out, whatever the name. */
+static void
+test_a_silent_source_is_spared(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1};
+	char name[8];
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		assert_int_equal(ask(cache, name, T, &source), 1);
+	}
+	atomic_store(&source.status, ST_UNAVAILABLE);
+	atomic_store(&source.loads, 0);
+	for (int second = 0; second < 3; second++) {
+		int64_t now = T + 10000 + second * 4000;
+
+		source.ended_ms = now + 3000;
+		for (int i = 0; i < 50; i++) {
+			snprintf(name, sizeof(name), "n%d", i);
+			assert_int_equal(ask(cache, name, now + i * 79, &source), 1 + STALE);
+		}
+		assert_int_equal(atomic_load(&source.loads), second + 1);
+	}
+	/* It is back: the first one finds out, then all ask again. */
+	atomic_store(&source.status, ST_OK);
+	source.ended_ms = 0;
+	atomic_store(&source.loads, 0);
+	for (int i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		assert_int_equal(ask(cache, name, T + 30000, &source), 1);
+	}
+	assert_int_equal(atomic_load(&source.loads), 50);
+	cache_free(cache);
+}
+
+/* One name that the source refuses quickly says nothing about the others. */
+static void
+test_a_refused_name_harms_no_other(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1}, bad = {.status = ST_UNAVAILABLE};
+
+	(void)state;
+	assert_int_equal(ask(cache, "good", T, &source), 1);
+	atomic_store(&source.version, 2);
+	assert_int_equal(ask(cache, "bad", T + FRESH_MS, &bad), UNAVAILABLE);
+	assert_int_equal(ask(cache, "good", T + FRESH_MS, &source), 2);
+	cache_free(cache);
+}
+
+static void
+test_epochs(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1, .epoch = 10};
+
+	(void)state;
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	cache_expire_before(cache, 10);
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	assert_int_equal(atomic_load(&source.loads), 1);
+	cache_expire_before(cache, 11);
+	cache_expire_before(cache, 5); /* changes nothing */
+	atomic_store(&source.version, 2);
+	atomic_store(&source.epoch, 11);
+	assert_int_equal(ask(cache, "a", T, &source), 2);
+	/* What is outdated is there as long as the source is not. */
+	cache_expire_before(cache, 12);
+	atomic_store(&source.status, ST_UNAVAILABLE);
+	assert_int_equal(ask(cache, "a", T, &source), 2 + STALE);
+	/* A source that is behind is asked once in a second. */
+	atomic_store(&source.status, ST_OK);
+	atomic_store(&source.loads, 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(ask(cache, "a", T + 1000 + i * 100, &source), 2 + STALE);
+	assert_int_equal(atomic_load(&source.loads), 2);
+	atomic_store(&source.epoch, 12);
+	assert_int_equal(ask(cache, "a", T + 3000, &source), 2);
+	cache_free(cache);
+}
+
+static void
+test_sources_without_epochs(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1};
+
+	(void)state;
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	atomic_store(&source.version, 2);
+	cache_confirm(cache, 1, T + 5000); /* nothing that it could speak of */
+	cache_expire_before(cache, 1);
+	assert_int_equal(ask(cache, "a", T, &source), 2);
+	assert_int_equal(ask(cache, "a", T, &source), 2);
+	assert_int_equal(atomic_load(&source.loads), 2);
+	atomic_store(&source.version, 3);
+	assert_int_equal(ask(cache, "a", T + FRESH_MS, &source), 3);
+	cache_free(cache);
+}
+
+static void
+test_confirmed(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1, .epoch = 10};
+
+	(void)state;
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	atomic_store(&source.epoch, 9);
+	assert_int_equal(ask(cache, "old", T, &source), 1);
+	atomic_store(&source.version, 2);
+	for (int64_t at = T; at < T + 200000; at += 4000) {
+		cache_confirm(cache, 10, at);
+		assert_int_equal(ask(cache, "a", at + 3999, &source), 1);
+	}
+	assert_int_equal(atomic_load(&source.loads), 2);
+	assert_int_equal(ask(cache, "old", T + 200000, &source), 2);
+	/* The last word was at T + 196000: it is stale from then on, not from the load on. */
+	atomic_store(&source.status, ST_UNAVAILABLE);
+	assert_int_equal(ask(cache, "a", T + 196000 + FRESH_MS, &source), 1 + STALE);
+	assert_int_equal(ask(cache, "a", T + 196000 + STALE_MS - 1, &source), 1 + STALE);
+	assert_int_equal(ask(cache, "a", T + 196000 + STALE_MS, &source), UNAVAILABLE);
+	cache_confirm(cache, 0, 0);
+	cache_free(cache);
+}
+
+static void
+test_expired_by_name(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1};
+
+	(void)state;
+	cache_expire_name(cache, SPAN_LIT("nobody"));
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	assert_int_equal(ask(cache, "b", T, &source), 1);
+	cache_expire_name(cache, SPAN_LIT("a"));
+	atomic_store(&source.version, 2);
+	assert_int_equal(ask(cache, "b", T, &source), 1);
+	atomic_store(&source.status, ST_UNAVAILABLE);
+	assert_int_equal(ask(cache, "a", T, &source), 1 + STALE);
+	atomic_store(&source.status, ST_OK);
+	assert_int_equal(ask(cache, "a", T + CACHE_PAUSE_MS, &source), 2);
+	cache_clear(cache);
+	assert_int_equal(ask(cache, "b", T, &source), 2);
+	cache_free(cache);
+}
+
+static void
+expire_meanwhile(void *context)
+{
+	cache_expire_name(context, SPAN_LIT("a"));
+}
+
+static void
+clear_meanwhile(void *context)
+{
+	cache_clear(context);
+}
+
+/* What was asked before the expiry may be older than it. */
+static void
+test_expired_while_it_is_asked(void **state)
+{
+	void (*const during[])(void *) = {expire_meanwhile, clear_meanwhile};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct cache *cache = cache_new(&plain);
+		struct source source = {.version = 1};
+
+		if (i % 2 == 0)
+			assert_int_equal(ask(cache, "a", T, &source), 1);
+		source.during = during[i / 2];
+		source.context = cache;
+		assert_int_equal(ask(cache, "a", T + FRESH_MS, &source), 1);
+		source.during = NULL;
+		atomic_store(&source.version, 2);
+		assert_int_equal(ask(cache, "a", T + FRESH_MS, &source), 2);
+		cache_free(cache);
+	}
+}
+
+struct verdict {
+	unsigned version_least, asked;
+};
+
+static bool
+is_outdated(void *context, struct span name, const void *object, uint64_t epoch)
+{
+	struct verdict *verdict = context;
+	const struct thing *thing = object;
+
+	assert_true(name.n > 0);
+	assert_int_equal(epoch, 10);
+	verdict->asked++;
+	return thing == NULL || thing->version < verdict->version_least;
+}
+
+static void
+test_rechecked(void **state)
+{
+	struct verdict verdict = {.version_least = 1};
+	struct source source = {.version = 1, .epoch = 10};
+	struct cache_config config = plain;
+	struct cache *cache;
+
+	(void)state;
+	config.outdated = is_outdated;
+	config.context = &verdict;
+	cache = cache_new(&config);
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(ask(cache, "a", T, &source), 1);
+	assert_int_equal(verdict.asked, 1);
+	verdict.version_least = 2;
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	cache_recheck(cache);
+	atomic_store(&source.version, 2);
+	assert_int_equal(ask(cache, "a", T, &source), 2);
+	assert_int_equal(atomic_load(&source.loads), 2);
+	cache_free(cache);
+}
+
+static void
+test_bounded_by_octets(void **state)
+{
+	struct cache_config config = plain;
+	struct source source = {.version = 1, .bytes = 5000};
+	struct cache_stats stats;
+	struct cache *cache;
+	char name[32];
+
+	(void)state;
+	config.shards = 4;
+	config.bytes_max = 200000;
+	cache = cache_new(&config);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "name-%d", i);
+		assert_int_equal(ask(cache, name, T, &source), 1);
+		/* In use all the time: it stays. */
+		assert_int_equal(ask(cache, "name-0", T, &source), 1);
+		cache_stats(cache, &stats);
+		assert_true(stats.bytes <= config.bytes_max);
+		assert_true(stats.bytes >= stats.entries * 5000);
+	}
+	assert_int_equal(atomic_load(&source.loads), 1000);
+	assert_int_equal(stats.evictions, 1000 - stats.entries);
+	assert_true(stats.entries > 24);
+	/* Too big for a shard: given out, not kept, and nothing else had to go for it. */
+	source.bytes = 60000;
+	assert_int_equal(ask(cache, "big", T, &source), 1);
+	assert_int_equal(ask(cache, "big", T, &source), 1);
+	assert_int_equal(atomic_load(&source.loads), 1002);
+	cache_free(cache);
+}
+
+/* Long names count: nobody fills the memory with them. */
+static void
+test_names_count(void **state)
+{
+	struct cache_config config = plain;
+	struct source source = {.status = ST_ABSENT};
+	struct cache_stats stats;
+	struct cache *cache;
+	char name[4001];
+
+	(void)state;
+	config.bytes_max = 100000;
+	cache = cache_new(&config);
+	memset(name, 'x', 4000);
+	name[4000] = '\0';
+	for (int i = 0; i < 100; i++) {
+		name[0] = (char)('!' + i % 90);
+		name[1] = (char)('!' + i / 90);
+		assert_int_equal(ask(cache, name, T, &source), ABSENT);
+	}
+	cache_stats(cache, &stats);
+	assert_in_range(stats.entries, 20, 24);
+	cache_free(cache);
+}
+
+/* What cannot be given out any more does not wait until the cache is full. */
+static void
+test_the_dead_are_removed(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1};
+	struct cache_stats stats;
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		assert_int_equal(ask(cache, name, T, &source), 1);
+	}
+	for (int i = 0; i < 2000; i++) {
+		snprintf(name, sizeof(name), "new %d", i % 20);
+		cache_expire_name(cache, span_str(name));
+		assert_int_equal(ask(cache, name, T + STALE_MS + i, &source), 1);
+	}
+	cache_stats(cache, &stats);
+	assert_int_equal(stats.entries, 20);
+	assert_int_equal(stats.evictions, 0);
+	assert_int_equal(atomic_load(&things_alive), 20);
+	cache_free(cache);
+}
+
+/* Answers "found" for names that begin with 'f'; keeps what it was asked. */
+struct many {
+	enum status status;
+	unsigned version;
+	struct buf asked;
+};
+
+static enum status
+many_load(
+    void *context, const struct span *names, size_t count, struct cache_load *out, struct err *err)
+{
+	struct many *many = context;
+
+	for (size_t i = 0; i < count; i++) {
+		buf_add(&many->asked, names[i]);
+		buf_add_char(&many->asked, ' ');
+		if (many->status == ST_OK && names[i].p[0] == 'f')
+			out[i].object = thing_new(0, many->version);
+	}
+	if (many->status != ST_OK)
+		err_set(err, "no");
+	return many->status;
+}
+
+/* "f1 a1": the answers as words, "f1:3" is version 3, '?' unavailable, '~' stale. */
+static const char *
+ask_many_names(
+    struct cache *cache, const char *names, size_t want, int64_t now_ms, struct many *many)
+{
+	struct cache_asked asked[CACHE_MANY_MAX];
+	static char text[256];
+	struct span rest = span_str(names), word;
+	struct err err = ERR_NONE;
+	struct buf answer;
+	size_t count = 0, n;
+
+	memset(asked, 0, sizeof(asked));
+	buf_init(&answer, sizeof(text));
+	buf_reset(&many->asked);
+	while (span_word(&rest, &word))
+		asked[count++].name = word;
+	n = cache_get_many(cache, asked, count, want, now_ms, many_load, many, &err);
+	for (size_t i = 0; i < n; i++) {
+		if (asked[i].status == ST_OK) {
+			buf_add_u64(&answer, ((struct thing *)asked[i].object)->version);
+			thing_release(asked[i].object);
+		} else {
+			buf_add_char(&answer, asked[i].status == ST_ABSENT ? '-' : '?');
+			assert_true(asked[i].status == ST_ABSENT || err.text[0] != '\0');
+		}
+		buf_add_str(&answer, asked[i].stale ? "~ " : " ");
+	}
+	snprintf(text, sizeof(text), "%s", buf_text(&answer));
+	buf_free(&answer);
+	return text;
+}
+
+static void
+test_many_names_in_one_question(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct many many = {.version = 1};
+
+	(void)state;
+	buf_init(&many.asked, 256);
+	assert_string_equal(ask_many_names(cache, "a f1 f2", 9, T, &many), "- 1 1 ");
+	assert_string_equal(buf_text(&many.asked), "a f1 f2 ");
+	many.version = 2;
+	assert_string_equal(ask_many_names(cache, "b f1 a f3", 9, T, &many), "- 1 - 2 ");
+	assert_string_equal(buf_text(&many.asked), "b f3 ");
+	assert_string_equal(ask_many_names(cache, "b f1 a f3", 9, T, &many), "- 1 - 2 ");
+	assert_string_equal(buf_text(&many.asked), "");
+	/* Enough is known from the beginning on. */
+	assert_string_equal(ask_many_names(cache, "a f1 f9 f8", 1, T, &many), "- 1 ");
+	assert_string_equal(buf_text(&many.asked), "");
+	assert_string_equal(ask_many_names(cache, "f1 c f3 f9", 2, T, &many), "1 - 2 2 ");
+	assert_string_equal(buf_text(&many.asked), "c f9 ");
+	/* The same name twice. */
+	assert_string_equal(ask_many_names(cache, "f5 f5 x x", 9, T, &many), "2 2 - - ");
+	assert_string_equal(buf_text(&many.asked), "f5 x ");
+	many.status = ST_UNAVAILABLE;
+	assert_string_equal(ask_many_names(cache, "a f1 new", 9, T + FRESH_MS, &many), "-~ 1~ ? ");
+	assert_string_equal(ask_many_names(cache, "a f1", 9, T + FRESH_MS, &many), "-~ 1~ ");
+	assert_string_equal(buf_text(&many.asked), "");
+	many.status = ST_INVALID;
+	assert_string_equal(ask_many_names(cache, "new f3", 9, T + FRESH_MS, &many), "? ? ");
+	buf_free(&many.asked);
+	cache_free(cache);
+}
+
+static void
+test_peek(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1};
+	void *object;
+
+	(void)state;
+	assert_null(cache_peek(cache, SPAN_LIT("a"), T));
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	object = cache_peek(cache, SPAN_LIT("a"), T + FRESH_MS - 1);
+	assert_non_null(object);
+	thing_release(object);
+	assert_null(cache_peek(cache, SPAN_LIT("a"), T + FRESH_MS));
+	cache_free(cache);
+}
+
+static void
+test_counters(void **state)
+{
+	struct cache_config config = plain;
+	struct source source = {.version = 1};
+	struct cache_stats stats;
+	struct err err = ERR_NONE;
+	struct cache *cache;
+	struct buf text;
+
+	(void)state;
+	metrics_close();
+	assert_int_equal(metrics_open(&err), ST_OK);
+	config.counted = true;
+	config.counted_as = METRIC_CACHE_KEYS;
+	cache = cache_new(&config);
+	(void)ask(cache, "a", T, &source);
+	for (int i = 0; i < 3; i++)
+		(void)ask(cache, "a", T, &source);
+	atomic_store(&source.status, ST_ABSENT);
+	for (int i = 0; i < 3; i++)
+		(void)ask(cache, "b", T, &source);
+	atomic_store(&source.status, ST_UNAVAILABLE);
+	(void)ask(cache, "a", T + FRESH_MS, &source);
+	(void)ask(cache, "a", T + FRESH_MS, &source);
+	cache_stats(cache, &stats);
+	assert_int_equal(stats.hits, 4);
+	assert_int_equal(stats.negative_hits, 2);
+	assert_int_equal(stats.misses, 3);
+	assert_int_equal(stats.stale, 2);
+	assert_int_equal(stats.loads, 2);
+	assert_int_equal(stats.load_failures, 1);
+	assert_int_equal(stats.entries, 2);
+	buf_init(&text, METRICS_TEXT_MAX);
+	assert_int_equal(metrics_write(&text), ST_OK);
+	assert_non_null(
+	    strstr(buf_text(&text), "\nsignpost_key_cache_hits_total{cache=\"keys\"} 4\n"));
+	assert_non_null(strstr(
+	    buf_text(&text), "\nsignpost_key_cache_negative_hits_total{cache=\"keys\"} 2\n"));
+	assert_non_null(
+	    strstr(buf_text(&text), "\nsignpost_key_cache_misses_total{cache=\"keys\"} 3\n"));
+	assert_non_null(
+	    strstr(buf_text(&text), "\nsignpost_key_cache_stale_served_total{cache=\"keys\"} 2\n"));
+	assert_non_null(
+	    strstr(buf_text(&text), "\nsignpost_key_cache_hits_total{cache=\"rules\"} 0\n"));
+	buf_free(&text);
+	metrics_close();
+	cache_free(cache);
+}
+
+/* ---- against a model that is as simple as can be ---- */
+
+#define NAMES 24U
+#define PLACES 16U /* entries that fit */
+
+struct model_entry {
+	bool there, negative, outdated;
+	unsigned version;
+	uint64_t epoch;
+	bool confirmable;
+	int64_t known, fresh_until, due, not_after, retry;
+	unsigned used;
+};
+
+struct model {
+	struct model_entry entries[NAMES];
+	uint64_t least, confirmed_epoch;
+	int64_t confirmed, pause;
+	unsigned clock, loads;
+};
+
+enum { OVER, OLD, DUE, GOOD };
+
+static int
+model_life(const struct model *m, struct model_entry *e, int64_t now)
+{
+	if (!e->there || (e->not_after != 0 && now >= e->not_after))
+		return OVER;
+	if (!e->outdated && e->epoch >= m->least) {
+		if (m->confirmed_epoch != 0 && e->confirmable && e->epoch >= m->confirmed_epoch) {
+			if (m->confirmed > e->known)
+				e->known = m->confirmed;
+			if (now - m->confirmed < FRESH_MS)
+				return GOOD;
+		}
+		if (now < e->due)
+			return GOOD;
+		if (now < e->fresh_until)
+			return DUE;
+	}
+	return now - e->known < STALE_MS ? OLD : OVER;
+}
+
+static struct model_entry *
+model_oldest(struct model *m, unsigned after)
+{
+	struct model_entry *oldest = NULL;
+
+	for (unsigned i = 0; i < NAMES; i++)
+		if (m->entries[i].there && m->entries[i].used > after &&
+		    (oldest == NULL || m->entries[i].used < oldest->used))
+			oldest = &m->entries[i];
+	return oldest;
+}
+
+static void
+model_make_room(struct model *m, int64_t now)
+{
+	unsigned count = 0, after = 0;
+
+	for (unsigned i = 0; i < NAMES; i++)
+		count += m->entries[i].there ? 1 : 0;
+	for (int looks = 0; count > PLACES || looks < 2; looks++) {
+		struct model_entry *e = model_oldest(m, after);
+
+		if (e == NULL)
+			break;
+		after = e->used;
+		if (count > PLACES || model_life(m, e, now) == OVER) {
+			e->there = false;
+			count--;
+		}
+	}
+}
+
+static int
+model_fails(struct model *m, struct model_entry *e, const struct source *s, int64_t now)
+{
+	int status = atomic_load(&s->status);
+	int64_t ended = s->ended_ms > now ? s->ended_ms : now;
+	int life = model_life(m, e, ended);
+
+	if (status == ST_UNAVAILABLE && s->ended_ms - now >= CACHE_SLOW_MS)
+		m->pause = ended + CACHE_PAUSE_MS;
+	if (status == ST_UNAVAILABLE && life != OVER) {
+		e->retry = ended + CACHE_PAUSE_MS;
+		return (e->negative ? ABSENT : (int)e->version) + (life == OLD ? STALE : 0);
+	}
+	e->there = false;
+	return -status;
+}
+
+static int
+model_get(struct model *m, unsigned name, int64_t now, const struct source *s)
+{
+	struct model_entry *e = &m->entries[name];
+	int life = model_life(m, e, now), status = atomic_load(&s->status), answer;
+	bool pausing = false;
+
+	e->used = ++m->clock;
+	if (life == DUE || life == OLD) {
+		if (now >= e->retry && m->pause != 0) {
+			pausing = now < m->pause;
+			if (!pausing)
+				m->pause = now + CACHE_PAUSE_MS;
+		}
+	}
+	if (life == GOOD || ((life == DUE || life == OLD) && (now < e->retry || pausing)))
+		return (e->negative ? ABSENT : (int)e->version) + (life == OLD ? STALE : 0);
+	m->loads++;
+	if (status != ST_UNAVAILABLE)
+		m->pause = 0;
+	if (status != ST_OK && status != ST_ABSENT) {
+		answer = model_fails(m, e, s, now);
+		model_make_room(m, now);
+		return answer;
+	}
+	*e = (struct model_entry){.there = true,
+	    .negative = status == ST_ABSENT,
+	    .version = atomic_load(&s->version),
+	    .epoch = atomic_load(&s->epoch) != 0 ? atomic_load(&s->epoch) : m->least,
+	    .confirmable = atomic_load(&s->epoch) != 0,
+	    .known = now,
+	    .fresh_until = now + (status == ST_OK ? FRESH_MS : ABSENT_MS),
+	    .not_after = s->not_after_ms,
+	    .used = m->clock};
+	e->due = e->fresh_until - (e->fresh_until - now) / 5;
+	answer = e->negative ? ABSENT : (int)e->version;
+	if (e->epoch < m->least) {
+		e->retry = (s->ended_ms > now ? s->ended_ms : now) + CACHE_PAUSE_MS;
+		answer += STALE;
+	}
+	model_make_room(m, now);
+	return answer;
+}
+
+static void
+model_disturb(struct model *m, struct cache *cache, uint32_t r, struct source *s, int64_t now)
+{
+	static const enum status statuses[] = {
+	    ST_OK, ST_OK, ST_OK, ST_ABSENT, ST_UNAVAILABLE, ST_UNAVAILABLE, ST_INVALID};
+	unsigned name = r / 64 % NAMES;
+	char text[8];
+
+	switch (r % 64) {
+	case 0:
+		atomic_fetch_add(&s->epoch, 1);
+		break;
+	case 1:
+		if (atomic_load(&s->epoch) > m->least)
+			m->least = atomic_load(&s->epoch);
+		cache_expire_before(cache, atomic_load(&s->epoch));
+		break;
+	case 2:
+		cache_expire_before(cache, ++m->least);
+		break;
+	case 3:
+		snprintf(text, sizeof(text), "n%02u", name);
+		cache_expire_name(cache, span_str(text));
+		m->entries[name].outdated = true;
+		m->entries[name].retry = 0;
+		break;
+	case 4:
+	case 5:
+		if (m->confirmed_epoch < m->least)
+			m->confirmed_epoch = m->least;
+		m->confirmed = now;
+		cache_confirm(cache, m->confirmed_epoch, now);
+		break;
+	case 6:
+		if (r / 64 % 32 == 0) {
+			cache_clear(cache);
+			for (unsigned i = 0; i < NAMES; i++)
+				m->entries[i].there = false;
+		}
+		break;
+	case 7:
+	case 8:
+	case 9:
+		atomic_store(&s->status, (int)statuses[r / 64 % 7]);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+test_like_the_model(void **state)
+{
+	struct cache_config config = plain;
+	struct cache_stats stats;
+	struct cache *cache;
+	size_t one;
+
+	(void)state;
+	config.shards = 1;
+	config.bytes_max = 100000;
+	cache = cache_new(&config);
+	(void)ask(cache, "n00", T, &(struct source){.version = 1, .bytes = 500});
+	cache_stats(cache, &stats);
+	one = stats.bytes;
+	cache_free(cache);
+	config.bytes_max = one * PLACES + one / 2;
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		struct model model = {.loads = 0};
+		struct source source = {.version = 1, .bytes = 500, .epoch = seed % 3 == 0 ? 0 : 5};
+		uint64_t random = seed;
+		int64_t now = T;
+
+		cache = cache_new(&config);
+		for (int step = 0; step < 3000; step++) {
+			unsigned name = world_random(&random) % NAMES;
+			uint32_t r = world_random(&random);
+			char text[8];
+			int expected, answer;
+
+			if (seed % 3 != 0 || r % 64 > 2)
+				model_disturb(&model, cache, r, &source, now);
+			now += r % 16 == 0 ? world_random(&random) % 9000 : r % 100;
+			if (r % 5000 == 0)
+				now += STALE_MS;
+			source.not_after_ms = r % 10 == 0 ? now + 3000 : 0;
+			source.ended_ms = r % 3 == 0 ? now + 2000 : 0;
+			atomic_fetch_add(&source.version, 1);
+			if (atomic_load(&source.version) > 900)
+				atomic_store(&source.version, 1);
+			snprintf(text, sizeof(text), "n%02u", name);
+			expected = model_get(&model, name, now, &source);
+			answer = ask(cache, text, now, &source);
+			if (answer != expected || atomic_load(&source.loads) != model.loads)
+				fail_msg("seed %d step %d: %d, not %d; %u loads, not %u", (int)seed,
+				    step, answer, expected, atomic_load(&source.loads),
+				    model.loads);
+		}
+		cache_stats(cache, &stats);
+		assert_true(stats.bytes <= config.bytes_max);
+		assert_int_equal(stats.hits + stats.negative_hits + stats.misses, 3000);
+		assert_int_equal(stats.loads + stats.load_failures, model.loads);
+		cache_free(cache);
+		assert_int_equal(atomic_load(&things_alive), 0);
+	}
+}
+
+#define CASE(name) cmocka_unit_test_teardown(name, nothing_is_left)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    CASE(test_lives),
+	    CASE(test_one_caller_refreshes),
+	    CASE(test_stale_while_unavailable),
+	    CASE(test_never_stale_when_told_so),
+	    CASE(test_not_after),
+	    CASE(test_invalid_is_not_kept),
+	    CASE(test_a_silent_source_is_spared),
+	    CASE(test_a_refused_name_harms_no_other),
+	    CASE(test_epochs),
+	    CASE(test_sources_without_epochs),
+	    CASE(test_confirmed),
+	    CASE(test_expired_by_name),
+	    CASE(test_expired_while_it_is_asked),
+	    CASE(test_rechecked),
+	    CASE(test_bounded_by_octets),
+	    CASE(test_names_count),
+	    CASE(test_the_dead_are_removed),
+	    CASE(test_many_names_in_one_question),
+	    CASE(test_peek),
+	    CASE(test_counters),
+	    CASE(test_like_the_model),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
