@@ -80,9 +80,9 @@ enum ldapstore_attribute {
 #define LDAPSTORE_TIMES (LDAPSTORE_SIGN_UNTIL - LDAPSTORE_CREATED + 1)
 
 /* Their names; then NULL. */
-extern char *const ldapstore_attributes[LDAPSTORE_ATTRIBUTES + 1];
+extern const char *const ldapstore_attributes[LDAPSTORE_ATTRIBUTES + 1];
 /* Those in front of LDAPSTORE_CHANGES_FROM: without the list of changes, which is long. */
-extern char *const ldapstore_row_attributes[LDAPSTORE_CHANGES_FROM + 1];
+extern const char *const ldapstore_row_attributes[LDAPSTORE_CHANGES_FROM + 1];
 
 /* The time of an attribute from LDAPSTORE_CREATED on; static order of struct key_times. */
 int64_t *ldapstore_time(struct key_times *times, enum ldapstore_attribute attribute);

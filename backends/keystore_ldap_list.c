@@ -113,8 +113,7 @@ do_names(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapl
     struct err *err)
 {
 	struct ldapstore_names *names = context;
-	char *attributes[3] = {(char *)(uintptr_t)kinds[names->what].first,
-	    (char *)(uintptr_t)kinds[names->what].second, NULL};
+	const char *attributes[3] = {kinds[names->what].first, kinds[names->what].second, NULL};
 	const struct ldaplink_search search = {.base = names->store->base,
 	    .filter = kinds[names->what].filter,
 	    .scope = LDAPURL_SUB,

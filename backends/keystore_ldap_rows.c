@@ -19,9 +19,9 @@
 	    "signpostFailedAt", "signpostSignUntil", "signpostEpoch", "signpostMirrorZimbra",      \
 	    "DKIMSelector", "modifyTimestamp", "signpostPending"
 
-char *const ldapstore_attributes[LDAPSTORE_ATTRIBUTES + 1] = {
+const char *const ldapstore_attributes[LDAPSTORE_ATTRIBUTES + 1] = {
     ROW_ATTRIBUTES, "signpostChangesFrom", "signpostChange", NULL};
-char *const ldapstore_row_attributes[LDAPSTORE_CHANGES_FROM + 1] = {ROW_ATTRIBUTES, NULL};
+const char *const ldapstore_row_attributes[LDAPSTORE_CHANGES_FROM + 1] = {ROW_ATTRIBUTES, NULL};
 
 int64_t *
 ldapstore_time(struct key_times *t, enum ldapstore_attribute attribute)

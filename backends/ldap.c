@@ -22,7 +22,7 @@ struct directory {
 	/* Several queries in one search: the attribute that tells whose an entry is, as one more
 	 * behind the fields; NULL: that cannot be told. */
 	char *telling;
-	char *attributes[LDAPURL_FIELDS_MAX + 2]; /* borrowed from the URL, and telling */
+	const char *attributes[LDAPURL_FIELDS_MAX + 2]; /* borrowed from the URL, and telling */
 	atomic_bool untold; /* the server does not show that attribute under its name */
 };
 
@@ -44,8 +44,8 @@ take_entry(void *context, const struct ldapentry *entry, struct err *err)
 
 	if (q->entries++ > 0)
 		return ST_OK;
-	return ldaplink_record(
-	    entry, url->attributes, url->attribute_count, q->directory->secret, &q->value, err);
+	return ldaplink_record(entry, q->directory->attributes, url->attribute_count,
+	    q->directory->secret, &q->value, err);
 }
 
 static enum status
@@ -87,7 +87,7 @@ look_up(struct directory *directory, const char *base, const char *filter, struc
 	q.search = (struct ldaplink_search){.base = base,
 	    .filter = filter,
 	    .scope = url->scope,
-	    .attributes = url->attributes,
+	    .attributes = (const char *const *)url->attributes,
 	    .entries_max = ENTRIES_MAX,
 	    .base_varies = url->base_varies,
 	    .secret = directory->secret};
@@ -173,8 +173,8 @@ take_entry_of_many(void *context, const struct ldapentry *entry, struct err *err
 
 		if ((owners >> i & 1) == 0 || answer->status != ST_ABSENT)
 			continue;
-		answer->status = ldaplink_record(entry, url->attributes, url->attribute_count,
-		    q->directory->secret, &answer->value, &answer->err);
+		answer->status = ldaplink_record(entry, q->directory->attributes,
+		    url->attribute_count, q->directory->secret, &answer->value, &answer->err);
 	}
 	return ST_OK;
 }
@@ -336,7 +336,8 @@ find_telling(struct directory *directory)
 	const struct ldapurl *url = &directory->pool.url;
 	struct span attribute;
 
-	memcpy(directory->attributes, url->attributes, sizeof(url->attributes));
+	for (size_t i = 0; i < url->attribute_count; i++)
+		directory->attributes[i] = url->attributes[i];
 	if (url->base_varies || !ldapmany_attribute(span_str(url->filter), &attribute))
 		return;
 	directory->telling = span_dup(attribute);

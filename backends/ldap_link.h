@@ -47,11 +47,11 @@ void ldaplink_close(struct ldaplink *link); /* NULL is fine */
 struct ldaplink_search {
 	const char *base, *filter;
 	enum ldapurl_scope scope;
-	char *const *attributes; /* at most LDAPENTRY_ATTRIBUTES_MAX, then NULL */
-	size_t entries_max;      /* what the server may send; at least 1 */
-	bool base_varies;        /* that the base does not exist is an answer: ST_ABSENT */
-	bool secret;             /* values are wiped where they came from */
-	size_t page;             /* > 0: in pages of so many entries (RFC 2696) */
+	const char *const *attributes; /* at most LDAPENTRY_ATTRIBUTES_MAX, then NULL */
+	size_t entries_max;            /* what the server may send; at least 1 */
+	bool base_varies;              /* that the base does not exist is an answer: ST_ABSENT */
+	bool secret;                   /* values are wiped where they came from */
+	size_t page;                   /* > 0: in pages of so many entries (RFC 2696) */
 };
 
 /* How a question ended. */
@@ -101,7 +101,7 @@ enum status ldaplink_change(struct ldaplink *link, enum ldaplink_write what, con
 /* The record of a table from an entry whose attributes are the table's fields. secret: in secret
  * memory. ST_INVALID: a value that is too long or has a NUL. Released with table_value_release().
  */
-enum status ldaplink_record(const struct ldapentry *entry, char *const *attributes, size_t count,
-    bool secret, struct table_value *out, struct err *err) MUST_USE;
+enum status ldaplink_record(const struct ldapentry *entry, const char *const *attributes,
+    size_t count, bool secret, struct table_value *out, struct err *err) MUST_USE;
 
 #endif

@@ -32,7 +32,7 @@ first_value(const struct ldapentry *entry, size_t i)
 }
 
 static enum status
-check_values(const struct ldapentry *entry, char *const *attributes, size_t count,
+check_values(const struct ldapentry *entry, const char *const *attributes, size_t count,
     size_t *bytes_out, struct err *err)
 {
 	*bytes_out = 0;
@@ -73,8 +73,8 @@ copy_values(const struct ldapentry *entry, size_t count, struct record *record)
 }
 
 enum status
-ldaplink_record(const struct ldapentry *entry, char *const *attributes, size_t count, bool secret,
-    struct table_value *out, struct err *err)
+ldaplink_record(const struct ldapentry *entry, const char *const *attributes, size_t count,
+    bool secret, struct table_value *out, struct err *err)
 {
 	struct record *record;
 	size_t bytes;
