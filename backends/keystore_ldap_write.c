@@ -423,11 +423,11 @@ static enum status
 add_entry(struct tree *t, struct ldaplink *link, const char *rdn, const char *type,
     const char *name, const char *class, struct ldaplink_end *end, struct err *err)
 {
-	const struct span one = SPAN_LIT("1"), named = span_str(name);
+	const struct span one = SPAN_LIT("1"), none = SPAN_LIT("0"), named = span_str(name);
 	const struct span classes[2] = {SPAN_LIT("top"), span_str(class)};
 	const struct ldaplink_change changes[] = {{LDAPLINK_ADD, "objectClass", classes, 2},
 	    {LDAPLINK_ADD, type, &named, 1}, {LDAPLINK_ADD, "signpostEpoch", &one, 1},
-	    {LDAPLINK_ADD, "signpostChangesFrom", &one, 1}};
+	    {LDAPLINK_ADD, "signpostChangesFrom", &none, 1}};
 	bool store = strcmp(type, "cn") == 0;
 	struct buf dn;
 	enum status status;
