@@ -195,41 +195,6 @@ last_version(const struct sql_migration *migrations)
 	return version;
 }
 
-/* A server that cannot be asked now is no reason not to start: mail waits for it. */
-static void
-try_server(struct sql_store *store, bool write)
-{
-	struct err err = ERR_NONE;
-	struct sql_link *link;
-
-	if (write)
-		return;
-	if (sql_pool_take(&store->pool, &link, &err) == ST_OK)
-		sql_pool_give(&store->pool, link);
-	else if (store->pool.driver->pause_min_ms == 0)
-		log_line(LOG_LEVEL_WARNING, "KeyStore: %s; until then it is unavailable", err.text);
-}
-
-enum status
-sql_store_open(struct keystore *keystore, struct sql_store *store, bool write, struct err *err)
-{
-	if (store->dialect->driver->connect == NULL) {
-		err_set(err,
-		    "%s: is not in this build; Signpost was configured without the library of %s",
-		    store->where, store->dialect->driver->name);
-		sql_store_free(store);
-		return ST_INVALID;
-	}
-	store->version = last_version(store->dialect->migrations);
-	sql_store_compile(store);
-	set_source(store, keystore->settings, write);
-	sql_pool_init(&store->pool, store->dialect->driver, &store->source, "KeyStore");
-	keystore->where = mem_strdup(store->where);
-	keystore->state = store;
-	try_server(store, write);
-	return ST_OK;
-}
-
 /* ---- one question ---- */
 
 /* *again_out: the connection was cut, a new one may do better. */
@@ -268,4 +233,49 @@ sql_store_ask(struct sql_store *store, struct sql_question *question, void (*aga
 	if (again != NULL)
 		again(question->context);
 	return ask_once(store, question, &cut, err);
+}
+
+/* ---- opened ---- */
+
+static void
+row_version(void *context, const struct span *columns, size_t count)
+{
+	if (count > 1)
+		(void)sql_reading_version(context, columns[1]);
+}
+
+/* A server that cannot be asked now is no reason not to start: mail waits for it. One that is away
+ * was logged by the pool. */
+static void
+try_server(struct sql_store *store)
+{
+	struct err err = ERR_NONE;
+	struct sql_reading reading = {.store = store, .err = &err};
+	struct sql_question question = {
+	    .statement = Q_EPOCH, .row = row_version, .context = &reading};
+	enum status status = sql_store_ask(store, &question, NULL, &err);
+
+	if ((status != ST_OK || reading.trouble != ST_OK) && !store->pool.down)
+		log_line(LOG_LEVEL_WARNING, "KeyStore: %s; until then it is unavailable", err.text);
+}
+
+enum status
+sql_store_open(struct keystore *keystore, struct sql_store *store, bool write, struct err *err)
+{
+	if (store->dialect->driver->connect == NULL) {
+		err_set(err,
+		    "%s: is not in this build; Signpost was configured without the library of %s",
+		    store->where, store->dialect->driver->name);
+		sql_store_free(store);
+		return ST_INVALID;
+	}
+	store->version = last_version(store->dialect->migrations);
+	sql_store_compile(store);
+	set_source(store, keystore->settings, write);
+	sql_pool_init(&store->pool, store->dialect->driver, &store->source, "KeyStore");
+	keystore->where = mem_strdup(store->where);
+	keystore->state = store;
+	if (!write)
+		try_server(store);
+	return ST_OK;
 }

@@ -4,9 +4,12 @@
  * Called by the keeper's threads through lib/store/keystore.h.
  * It must never take anything for "no rows" but an answer without a row.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/keystore_sql.h"
+
+#define DOMAIN_KEYS_MAX 1000U /* that are not revoked */
 
 static enum status
 ask_rows(struct sql_reading *reading, enum keystore_question statement,
@@ -88,17 +91,43 @@ sql_store_patterns(
 	return ST_TOO_BIG;
 }
 
+/* Newest first. */
+static int
+compare_keys(const void *a, const void *b)
+{
+	const struct store_key *x = a, *y = b;
+
+	if (x->times.active != y->times.active)
+		return x->times.active > y->times.active ? -1 : 1;
+	return strncmp(x->id.p, y->id.p, x->id.n < y->id.n ? x->id.n : y->id.n);
+}
+
 enum status
 sql_store_keys(
     struct keystore *store, struct span domain, struct keystore_rows **out, struct err *err)
 {
 	struct sql_value values[] = {sql_text(domain)};
 	struct sql_reading reading;
+	enum status status;
 
 	sql_reading_begin(&reading, store->state, err);
 	reading.asked = &domain;
 	reading.asked_count = 1;
-	return ask_rows(&reading, Q_KEYS, values, 1, sql_row_keys, out);
+	status = ask_rows(&reading, Q_KEYS, values, 1, sql_row_keys, out);
+	if (status != ST_OK)
+		return status;
+	if ((*out)->key_count > DOMAIN_KEYS_MAX) {
+		keystore_rows_release(*out);
+		*out = NULL;
+		err_set(err, "%s: %.*s has more than %u keys that are not revoked", store->where,
+		    SPAN_ARG(domain), DOMAIN_KEYS_MAX);
+		return ST_TOO_BIG;
+	}
+	if ((*out)->key_count > 1)
+		qsort((*out)->keys, (*out)->key_count, sizeof((*out)->keys[0]), compare_keys);
+	if ((*out)->key_count > KEYSTORE_KEYS_MAX)
+		(*out)->key_count = KEYSTORE_KEYS_MAX;
+	return ST_OK;
 }
 
 enum status
@@ -119,7 +148,7 @@ sql_store_bindings(struct keystore *store, const struct span *subjects, size_t c
 
 struct changes {
 	struct sql_reading reading; /* for its checks */
-	uint64_t since, epoch;
+	uint64_t epoch, trimmed;
 	size_t max, count;
 	struct store_change *out;
 	bool too_many;
@@ -135,7 +164,8 @@ changes_again(void *context)
 	changes->reading.trouble = ST_OK;
 }
 
-/* columns: epoch, version, trimmed, then of a change its epoch and subject. */
+/* columns: epoch, version, trimmed, or in other rows NULL; then of a change its epoch and subject.
+ */
 static void
 row_changes(void *context, const struct span *columns, size_t count)
 {
@@ -143,15 +173,15 @@ row_changes(void *context, const struct span *columns, size_t count)
 	struct sql_reading *reading = &changes->reading;
 	struct store_change *change = &changes->out[changes->count];
 
-	if (reading->trouble != ST_OK || count < 5 || !sql_reading_version(reading, columns[1]))
+	if (reading->trouble != ST_OK || count < 5)
 		return;
-	changes->epoch = (uint64_t)sql_reading_number(reading, columns[0]);
-	if ((uint64_t)sql_reading_number(reading, columns[2]) > changes->since ||
-	    changes->since > changes->epoch)
-		changes->too_many = true;
-	if (columns[3].p == NULL || columns[4].n >= sizeof(change->subject))
+	if (columns[0].p != NULL) {
+		(void)sql_reading_version(reading, columns[1]);
+		changes->epoch = (uint64_t)sql_reading_number(reading, columns[0]);
+		changes->trimmed = (uint64_t)sql_reading_number(reading, columns[2]);
 		return;
-	if (changes->count == changes->max) {
+	}
+	if (changes->count == changes->max || columns[4].n >= sizeof(change->subject)) {
 		changes->too_many = true;
 		return;
 	}
@@ -166,7 +196,6 @@ sql_store_changes(struct keystore *store, uint64_t since, size_t max, struct sto
     size_t *count_out, uint64_t *epoch_out, struct err *err)
 {
 	struct changes changes = {.reading = {.store = store->state, .err = err},
-	    .since = since,
 	    .max = max < KEYSTORE_CHANGES_MAX ? max : KEYSTORE_CHANGES_MAX,
 	    .out = out};
 	struct sql_value values[] = {sql_number(since > INT64_MAX ? INT64_MAX : (int64_t)since),
@@ -183,7 +212,7 @@ sql_store_changes(struct keystore *store, uint64_t since, size_t max, struct sto
 	if (status != ST_OK)
 		return status;
 	*epoch_out = changes.epoch;
-	if (changes.too_many) {
+	if (changes.too_many || changes.trimmed > since || since > changes.epoch) {
 		err_set(err, "%s: more was changed since epoch %llu than can be listed",
 		    store->where, (unsigned long long)since);
 		return ST_TOO_BIG;

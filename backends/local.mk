@@ -14,7 +14,8 @@ backends_libbackends_a_SOURCES = \
 	backends/keystore_sql_migrate.c \
 	backends/keystore_sql_rows.c \
 	backends/keystore_sql_values.c \
-	backends/keystore_sql_write.c \
+	backends/keystore_sql_write.c backends/keystore_sql_writer.h \
+	backends/keystore_sql_write_rows.c \
 	backends/keystore_sqlite.c \
 	backends/ldap_url.c backends/ldap_url.h \
 	backends/refile.c \

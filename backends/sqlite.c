@@ -76,8 +76,9 @@ settle(struct connection *c)
 	if (c->source->use == SQL_READER)
 		return sqlite3_exec(c->db, "PRAGMA query_only=1", NULL, NULL, NULL) == SQLITE_OK;
 	return sqlite3_exec(c->db,
-		   "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=1", NULL,
-		   NULL, NULL) == SQLITE_OK &&
+		   "PRAGMA journal_mode=WAL; PRAGMA journal_size_limit=16777216; "
+		   "PRAGMA synchronous=FULL; PRAGMA foreign_keys=1",
+		   NULL, NULL, NULL) == SQLITE_OK &&
 	       sqlite3_file_control(c->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep) == SQLITE_OK;
 }
 
@@ -127,7 +128,10 @@ prepare(struct connection *c, unsigned at, struct err *err)
 
 	if (sqlite3_prepare_v3(c->db, c->source->statements[at], -1, SQLITE_PREPARE_PERSISTENT, out,
 		NULL) != SQLITE_OK) {
-		say(c, c->source->advice->schema, err);
+		say(c,
+		    (sqlite3_errcode(c->db) & 0xff) == SQLITE_ERROR ? c->source->advice->schema
+								    : "cannot be read",
+		    err);
 		return ST_UNAVAILABLE;
 	}
 	if ((c->source->use == SQL_TABLE && !sqlite3_stmt_readonly(*out)) ||

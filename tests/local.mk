@@ -5,6 +5,7 @@ include tests/unit/dkim.mk
 include tests/unit/mailauth.mk
 include tests/unit/conf.mk
 include tests/unit/store.mk
+include tests/unit/route.mk
 include tests/unit/milter.mk
 include tests/unit/daemon.mk
 include tests/unit/dns.mk

@@ -11,6 +11,30 @@
 /* What reading options came to. */
 enum cli_answer { CLI_GO_ON, CLI_DONE, CLI_WRONG };
 
+/* One option of a sub-command: a switch sets a bool of the request, an option with an argument a
+ * const char * (borrowed from argv). */
+struct cli_option {
+	const char *name;     /* --name */
+	char letter;          /* -l, or 0 */
+	const char *argument; /* what the help calls it; NULL: a switch */
+	const char *help;
+	size_t offset; /* in the request */
+};
+
+#define CLI_OPTIONS_MAX 24
+
+struct cli_usage {
+	const char *words;   /* what follows the options: "FILE" */
+	const char *purpose; /* one line */
+	const struct cli_option *options;
+	size_t count; /* at most CLI_OPTIONS_MAX */
+};
+
+/* Reads the options of usage into *request; optind is then behind them. Every sub-command has
+ * --help and --version (CLI_DONE). CLI_WRONG: said. */
+enum cli_answer cli_options(
+    const char *program, const struct cli_usage *usage, int argc, char **argv, void *request);
+
 /* "PROGRAM: ...\n" to stderr; octets that are not printable ASCII become \xNN. */
 void cli_say(const char *program, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The same to stdout. */
@@ -37,7 +61,7 @@ void cli_json_string(struct buf *out, struct span text);
 bool cli_seconds(const char *program, char option, const char *text, uint32_t *seconds_out);
 
 /* Writes a file whole or not at all: what is there under that name is replaced at the end, when
- * all is on disk. ST_FAILED. */
+ * all is on disk, and keeps its mode; a new one gets the umask's. ST_FAILED. */
 enum status cli_write_file(const char *path, struct span content, struct err *err) MUST_USE;
 
 #endif

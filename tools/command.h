@@ -26,6 +26,12 @@ int testmsg_run(const char *program, int argc, char **argv);
 /* The records of a KeyTable as a zone file or as input for nsupdate. */
 int genzone_run(const char *program, int argc, char **argv);
 
+/* Makes, fills, checks and seals key stores, and makes site key files. */
+int store_run(const char *program, int argc, char **argv);
+
+/* What would sign for a sender, and why. */
+int resolve_run(const char *program, int argc, char **argv);
+
 /* Audits what a domain publishes: DKIM keys, SPF, DMARC. */
 int check_run(const char *program, int argc, char **argv);
 

@@ -3,11 +3,18 @@ bin_PROGRAMS += tools/signpost
 tools_signpost_SOURCES = \
 	tools/signpost.c tools/command.h \
 	tools/check.c tools/check_domain.c tools/check_domain.h tools/check_spf.c \
-	tools/cli.c tools/cli.h \
+	tools/cli.c tools/cli.h tools/cli_options.c \
 	tools/genkey.c \
+	tools/resolve.c \
 	tools/genzone.c tools/genzone.h tools/genzone_head.c tools/genzone_records.c \
 	tools/keycheck.c tools/keycheck.h \
 	tools/keywalk.c tools/keywalk.h \
+	tools/store.c tools/store.h tools/store_batch.c \
+	tools/store_check.c tools/store_check.h tools/store_check_key.c \
+	tools/store_find.c tools/store_key.c \
+	tools/store_line.c tools/store_line.h tools/store_load.c \
+	tools/store_plan.c tools/store_plan.h tools/store_plan_key.c \
+	tools/store_reseal.c tools/store_sitekey.c tools/store_walk.c \
 	tools/testmsg.c tools/testmsg.h tools/testmsg_sign.c tools/testmsg_verify.c \
 	tools/testkey.c tools/testkey.h tools/testkey_table.c \
 	tools/publication.c tools/publication.h \
@@ -16,7 +23,11 @@ tools_signpost_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIB
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) \
 	$(UNBOUND_LIBS) -lpthread
 TOOL_TESTS = tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \
-	tests/tools/test_testkey.py tests/tools/test_testmsg.py
+	tests/tools/test_resolve.py \
+	tests/tools/test_sealing.py tests/tools/test_store.py tests/tools/test_testkey.py tests/tools/test_testmsg.py
+check_PROGRAMS += tests/tools/seal_driver
+tests_tools_seal_driver_SOURCES = tests/tools/seal_driver.c
+tests_tools_seal_driver_LDADD = $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) -lpthread
 dist_check_SCRIPTS += $(TOOL_TESTS)
 TESTS += $(TOOL_TESTS)
 EXTRA_DIST += tests/tools/common.py

@@ -20,6 +20,8 @@ static const struct command commands[] = {
     {"genkey", "opendkim-genkey", genkey_run,
 	"make a key pair and the DNS record that goes with it"},
     {"genzone", "opendkim-genzone", genzone_run, "write the DNS records of all keys of a KeyTable"},
+    {"resolve", NULL, resolve_run, "say what would sign for a sender, and why"},
+    {"store", NULL, store_run, "make, fill, check and seal key stores, and site key files"},
     {"testkey", "opendkim-testkey", testkey_run, "compare private keys with the records in DNS"},
     {"testmsg", "opendkim-testmsg", testmsg_run, "sign or verify a message"},
 };

@@ -153,8 +153,9 @@ no_key(struct finding *f)
 			    SPAN_ARG(domain),
 			    keys->row->signs_as.n > 0 ? "; it is signed as another itself" : "");
 		else
-			say(f->out, "%s: no key of %.*s may sign; %.*s is %s", what,
+			say(f->out, "%s: no key of %.*s may sign; %.*s (%.*s) is %s", what,
 			    SPAN_ARG(domain), SPAN_ARG(keys->nearly->selector),
+			    SPAN_ARG(span_sub(keys->nearly->algorithm, 0, 20)),
 			    key_state_name(
 				key_state_at(&keys->nearly->times, f->question->now_utc)));
 	}

@@ -62,24 +62,28 @@ check_domain(const struct store_domain *row, struct err *err)
 	return status;
 }
 
-/* ST_OK, ST_ABSENT; ST_INVALID: there are two, so nobody knows whose it is. */
+/* ST_OK, ST_ABSENT; ST_INVALID: there are two, so nobody knows whose it is. *out is NULL but with
+ * ST_OK. */
 static enum status
 find_domain(const struct keystore_rows *rows, struct span name, const struct store_domain **out,
     struct err *err)
 {
+	const struct store_domain *found = NULL;
+
 	*out = NULL;
 	for (size_t i = 0; i < rows->domain_count; i++) {
 		if (!span_eq(rows->domains[i].name, name))
 			continue;
-		if (*out != NULL) {
+		if (found != NULL) {
 			err_set(err,
 			    "the store has two rows of domain %.*s; remove the one that is wrong",
 			    SPAN_ARG(name));
 			return ST_INVALID;
 		}
-		*out = &rows->domains[i];
+		found = &rows->domains[i];
 	}
-	return *out == NULL ? ST_ABSENT : ST_OK;
+	*out = found;
+	return found == NULL ? ST_ABSENT : ST_OK;
 }
 
 enum status

@@ -14,6 +14,7 @@ include tests/fuzz/dkim.mk
 include tests/fuzz/mailauth.mk
 include tests/fuzz/conf.mk
 include tests/fuzz/store.mk
+include tests/fuzz/route.mk
 include tests/fuzz/milter.mk
 include tests/fuzz/daemon.mk
 include tests/fuzz/dns.mk

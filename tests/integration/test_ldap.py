@@ -249,7 +249,8 @@ def test_a_server_that_does_not_even_bind(program, folder):
 
 
 def settings(url, **more):
-    base = {"KeyTable": url + KEYS, "SigningTable": url + SIGNING, "Mode": "s", "Canonicalization": "relaxed/simple"}
+    base = {"KeyTable": url + KEYS, "SigningTable": url + SIGNING, "Mode": "s", "Canonicalization": "relaxed/simple",
+            "CacheTTL": 0}
     base.update(more)
     return base
 

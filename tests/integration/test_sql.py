@@ -75,7 +75,7 @@ def postfixadmin(server, shared_keys):
     server.run(sql, "mail")
     return {"SigningTable": dsn(server, "dkim_signing", "author", "dkim_id"),
             "KeyTable": dsn(server, "dkim", "id", "domain_name,selector,private_key"),
-            "InternalHosts": "127.0.0.1", "Mode": "s"}
+            "InternalHosts": "127.0.0.1", "Mode": "s", "CacheTTL": 0}
 
 
 def tempfailed(result):
@@ -377,7 +377,8 @@ class Sqlite:
 
     def settings(self):
         spec = f"dsn:sqlite3://{self.folder}/keys.db/table=d?keycol="
-        return {"SigningTable": spec + "domain?datacol=id", "KeyTable": spec + "id?datacol=domain,selector,pem", "Mode": "s"}
+        return {"SigningTable": spec + "domain?datacol=id", "KeyTable": spec + "id?datacol=domain,selector,pem", "Mode": "s",
+                "CacheTTL": 0}
 
 
 def test_sqlite_written_by_another(program, folder, shared_keys):
@@ -413,3 +414,34 @@ def test_sqlite_replaced(program, folder, shared_keys):
         assert milter.one_shot(daemon.address, message("three.test"))[0].signed
         (folder / "keys.db").write_bytes(b"no database " * 1000)
         assert tempfailed(milter.one_shot(daemon.address, message("three.test"))[0]), daemon.log()
+
+
+def test_known_rows_outlive_the_server(program, folder, server, postfixadmin):
+    """With the cache, which is the default: senders that were seen go on being signed while the server is dead."""
+    with Daemon(program, folder, {**postfixadmin, "CacheTTL": 1, "CacheNegativeTTL": 1}) as daemon:
+        for domain in DOMAINS[:3]:
+            assert milter.one_shot(daemon.address, message(domain))[0].signed, daemon.log()
+        with Load(daemon.address, [message(d) for d in DOMAINS[:3]]) as load:
+            server.kill()
+            try:
+                end = time.monotonic() + 6
+                while time.monotonic() < end:
+                    assert tempfailed(milter.one_shot(daemon.address, message(DOMAINS[4]))[0]), "it was never seen"
+                    time.sleep(0.2)
+            finally:
+                server.start()
+            send_until(daemon, DOMAINS[4], True, 60)
+        load.report("MariaDB dead for 6 s, rows cached")
+        assert load.counts["signed"] > 50
+        assert not any(load.counts[what] for what in ("tempfailed", "lost", "broken", "timed out")), dict(load.counts)
+
+
+def test_a_changed_row_is_in_force(program, folder, server, postfixadmin):
+    """CacheTTL later at the latest."""
+    with Daemon(program, folder, {**postfixadmin, "CacheTTL": 1, "CacheNegativeTTL": 1}) as daemon:
+        assert milter.one_shot(daemon.address, message(DOMAINS[0]))[0].signed
+        assert not milter.one_shot(daemon.address, message("late.test"))[0].signed
+        server.run(f"DELETE FROM dkim_signing WHERE author = '{DOMAINS[0]}'; "
+                   "INSERT INTO dkim_signing(author, dkim_id) VALUES ('late.test', 2)", "mail")
+        send_until(daemon, DOMAINS[0], False, 30)
+        send_until(daemon, "late.test", True, 30)

@@ -8,7 +8,8 @@ LIBMEMSTORE = tests/lib/libmemstore.a
 if CMOCKA
 STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/unit/test_store_signing \
 	tests/unit/test_store_hostlist tests/unit/test_store_keyfile tests/unit/test_store_watch \
-	tests/unit/test_store_ldap tests/unit/test_store_dsn \
+	tests/unit/test_store_ldap tests/unit/test_store_dsn tests/unit/test_sealedkey tests/unit/test_sitekey \
+	tests/unit/test_failure tests/unit/test_keystate \
 	tests/unit/test_cache tests/unit/test_cache_threads tests/unit/test_cached_table tests/unit/test_cached_keystore
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
@@ -36,5 +37,24 @@ tests_unit_test_cached_keystore_SOURCES = tests/unit/test_cached_keystore.c
 tests_unit_test_cached_keystore_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_watch_SOURCES = tests/unit/test_store_watch.c
 tests_unit_test_store_watch_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_sealedkey_SOURCES = tests/unit/test_sealedkey.c
+tests_unit_test_sealedkey_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_sitekey_SOURCES = tests/unit/test_sitekey.c
+tests_unit_test_sitekey_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_failure_SOURCES = tests/unit/test_failure.c
+tests_unit_test_failure_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_keystate_SOURCES = tests/unit/test_keystate.c
+tests_unit_test_keystate_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+if SQLITE
+check_PROGRAMS += tests/unit/test_keystore_sql
+TESTS += tests/unit/test_keystore_sql
+tests_unit_test_keystore_sql_SOURCES = tests/unit/test_keystore_sql.c
+tests_unit_test_keystore_sql_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_keystore_sql_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+endif
+check_PROGRAMS += tests/unit/test_keystore_url
+TESTS += tests/unit/test_keystore_url
+tests_unit_test_keystore_url_SOURCES = tests/unit/test_keystore_url.c
+tests_unit_test_keystore_url_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 endif
 include tests/conformance/local.mk

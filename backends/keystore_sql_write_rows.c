@@ -1,0 +1,271 @@
+/*
+ * keystore_sql_write_rows.c - the rows of a transaction: one statement for each, or for many that
+ * are added, and what to say of one that is refused.
+ * Called by keystore_sql_write.c inside a transaction.
+ * It must never name to one tenant what belongs to another.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/keystore_sql_writer.h"
+
+static unsigned
+statement_of(const struct keystore_write *write, enum write_question question)
+{
+	return Q_WRITES + (unsigned)write->what * WRITE_QUESTIONS + (unsigned)question;
+}
+
+/* ---- what was changed ---- */
+
+static void
+add_subject(struct sql_writer *w, const char *kind, struct span name)
+{
+	struct sql_subject *subject = &w->subjects[w->subject_count++];
+
+	snprintf(subject->text, sizeof(subject->text), "%s%.*s", kind, SPAN_ARG(name));
+}
+
+static void
+add_subjects(struct sql_writer *w, const struct keystore_write *write)
+{
+	struct span domain;
+
+	switch (write->what) {
+	case STORE_TENANT:
+		add_subject(w, "t:", write->row.tenant.name);
+		return;
+	case STORE_POLICY:
+		add_subject(w, "t:", write->row.policy.tenant);
+		return;
+	case STORE_DOMAIN:
+		add_subject(w, "d:", write->row.domain.name);
+		return;
+	case STORE_RULE:
+		add_subject(w, "t:", write->row.rule.tenant);
+		domain = sql_store_rule_domain(&write->row.rule);
+		if (domain.n > 0)
+			add_subject(w, "d:", domain);
+		return;
+	case STORE_KEY:
+		add_subject(w, "d:", write->row.key.domain);
+		return;
+	case STORE_BINDING:
+		add_subject(w, "b:", SPAN_EMPTY);
+		return;
+	}
+}
+
+/* ---- one row ---- */
+
+struct found {
+	struct sql_writer *writer;
+	bool there;
+	char tenant[KEYSTORE_TENANT_MAX + 1], domain[KEYSTORE_DOMAIN_MAX + 1];
+	uint64_t revision;
+};
+
+static void
+copy_text(char *to, size_t bytes, struct span text)
+{
+	snprintf(to, bytes, "%.*s", SPAN_ARG(text));
+}
+
+/* columns: tenant, revision, and of a rule its domain. */
+static void
+row_found(void *context, const struct span *columns, size_t count)
+{
+	struct found *found = context;
+
+	if (count < 2)
+		return;
+	found->there = true;
+	copy_text(found->tenant, sizeof(found->tenant), columns[0]);
+	(void)span_number(columns[1], INT64_MAX, &found->revision);
+	if (count > 2)
+		copy_text(found->domain, sizeof(found->domain), columns[2]);
+}
+
+static enum status
+find(struct sql_writer *w, const struct keystore_write *write, struct found *found)
+{
+	struct sql_question question = {.statement = statement_of(write, W_FIND),
+	    .values = w->values,
+	    .count = sql_store_values(W_FIND, write, w->epoch, w->values),
+	    .row = row_found,
+	    .context = found};
+
+	memset(found, 0, sizeof(*found));
+	w->answer = w->store->dialect->driver->ask(w->link->connection, &question, w->err);
+	return w->answer == SQL_ANSWERED ? ST_OK : ST_UNAVAILABLE;
+}
+
+static struct span
+tenant_of(const struct keystore_write *write)
+{
+	const struct span tenants[] = {[STORE_TENANT] = write->row.tenant.name,
+	    [STORE_POLICY] = write->row.policy.tenant,
+	    [STORE_DOMAIN] = write->row.domain.tenant,
+	    [STORE_RULE] = write->row.rule.tenant,
+	    [STORE_KEY] = write->row.key.tenant,
+	    [STORE_BINDING] = write->row.binding.tenant};
+
+	return tenants[write->what];
+}
+
+static uint64_t
+revision_of(const struct keystore_write *write)
+{
+	const uint64_t revisions[] = {[STORE_TENANT] = write->row.tenant.revision,
+	    [STORE_POLICY] = write->row.policy.revision,
+	    [STORE_DOMAIN] = write->row.domain.revision,
+	    [STORE_RULE] = write->row.rule.revision,
+	    [STORE_KEY] = write->row.key.row_revision,
+	    [STORE_BINDING] = 0};
+
+	return revisions[write->what];
+}
+
+/* No row was met by a change or removal. */
+static enum status
+explain(struct sql_writer *w, const struct keystore_write *write, const char *name)
+{
+	struct found found;
+	enum status status = find(w, write, &found);
+
+	if (status != ST_OK)
+		return status;
+	if (!found.there) {
+		err_set(w->err, "%s: there is none", name);
+		return ST_ABSENT;
+	}
+	if (!span_eq_str(tenant_of(write), found.tenant))
+		err_set(w->err, "%s: it is another tenant's", name);
+	else if (revision_of(write) != 0 && revision_of(write) != found.revision)
+		err_set(w->err, "%s: it was changed meanwhile; its revision is %llu now", name,
+		    (unsigned long long)found.revision);
+	else if (write->how == WRITE_REMOVE)
+		err_set(w->err,
+		    "%s: it was published; its row stays, so that the selector cannot come back",
+		    name);
+	else
+		err_set(w->err, "%s: it was sealed anew meanwhile", name);
+	return ST_DENIED;
+}
+
+/* A statement was refused because of the row. */
+static enum status
+blame(struct sql_writer *w, const struct keystore_write *write, const char *name)
+{
+	switch (w->answer) {
+	case SQL_TAKEN:
+		err_set(w->err, "%s: there already, or another tenant's", name);
+		return ST_DENIED;
+	case SQL_ORPHAN:
+		if (write->how == WRITE_REMOVE) {
+			err_set(w->err, "%s: something still hangs on it", name);
+			return ST_DENIED;
+		}
+		err_set(
+		    w->err, "%s: the tenant has no such domain or policy, or is not there", name);
+		return ST_ABSENT;
+	case SQL_BAD_VALUE:
+		err_prefix(w->err, "%s", name);
+		return ST_INVALID;
+	default:
+		return ST_UNAVAILABLE;
+	}
+}
+
+static enum status
+write_row(struct sql_writer *w, const struct keystore_write *write, enum write_question question,
+    const char *name, uint64_t *changed_out)
+{
+	size_t n = sql_store_values(question, write, w->epoch, w->values);
+
+	if (sql_writer_ask(w, statement_of(write, question), n, NULL, changed_out) == SQL_ANSWERED)
+		return ST_OK;
+	return blame(w, write, name);
+}
+
+/* Who was asked about by an old subject of a rule is to ask again. */
+static enum status
+note_old_rule(struct sql_writer *w, const struct keystore_write *write)
+{
+	struct found found;
+	enum status status;
+
+	if (write->what != STORE_RULE || write->how == WRITE_ADD)
+		return ST_OK;
+	status = find(w, write, &found);
+	if (status == ST_OK && found.domain[0] != '\0')
+		add_subject(w, "d:", span_str(found.domain));
+	return status;
+}
+
+static enum status
+write_one(struct sql_writer *w, const struct keystore_write *write)
+{
+	char name[512];
+	uint64_t changed = 0;
+	enum status status = note_old_rule(w, write);
+
+	sql_store_row_name(write, name, sizeof(name));
+	if (status == ST_OK && write->how != WRITE_ADD) {
+		status = write_row(
+		    w, write, write->how == WRITE_REMOVE ? W_REMOVE : W_CHANGE, name, &changed);
+		if (status == ST_OK && changed == 0 && write->how != WRITE_PUT)
+			status = explain(w, write, name);
+	}
+	if (status == ST_OK && changed == 0 && write->how != WRITE_CHANGE &&
+	    write->how != WRITE_REMOVE)
+		status = write_row(w, write, W_ADD, name, &changed);
+	if (status == ST_OK)
+		add_subjects(w, write);
+	return status;
+}
+
+/* ---- many rows ---- */
+
+/* Rows from w->at on that are added, all of one kind. */
+static bool
+begins_group(const struct sql_writer *w)
+{
+	const struct keystore_write *first = &w->writes[w->at];
+
+	if (w->one_by_one || w->count - w->at < KEYSTORE_SQL_GROUP)
+		return false;
+	for (size_t i = 0; i < KEYSTORE_SQL_GROUP; i++)
+		if (first[i].what != first->what || first[i].how != WRITE_ADD)
+			return false;
+	return true;
+}
+
+static enum status
+write_group(struct sql_writer *w)
+{
+	const struct keystore_write *first = &w->writes[w->at];
+	size_t n = 0;
+
+	for (size_t i = 0; i < KEYSTORE_SQL_GROUP; i++) {
+		n += sql_store_values(W_ADD, &first[i], w->epoch, w->values + n);
+		add_subjects(w, &first[i]);
+	}
+	w->at += KEYSTORE_SQL_GROUP;
+	return sql_writer_must(w, statement_of(first, W_ADD_MANY), n);
+}
+
+enum status
+sql_writer_rows(struct sql_writer *w)
+{
+	enum status status = ST_OK;
+
+	while (w->at < w->count && status == ST_OK) {
+		if (begins_group(w)) {
+			status = write_group(w);
+			continue;
+		}
+		status = write_one(w, &w->writes[w->at]);
+		w->at += status == ST_OK;
+	}
+	return status;
+}

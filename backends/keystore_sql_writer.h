@@ -1,0 +1,46 @@
+/*
+ * keystore_sql_writer.h - one transaction on a key store in SQL while it is made: what
+ * keystore_sql_write.c (the transaction) and keystore_sql_write_rows.c (its rows) share.
+ */
+#ifndef SIGNPOST_BACKENDS_KEYSTORE_SQL_WRITER_H
+#define SIGNPOST_BACKENDS_KEYSTORE_SQL_WRITER_H
+
+#include "backends/keystore_sql.h"
+
+#define KEYSTORE_SQL_SUBJECTS                                                                      \
+	3U /* of one write, at most: a rule's tenant, its old and new subject */
+
+/* Of a change: see struct store_change. */
+struct sql_subject {
+	char text[KEYSTORE_DOMAIN_MAX + 3];
+};
+
+struct sql_writer {
+	struct sql_store *store;
+	struct sql_link *link;
+	const struct keystore_write *writes;
+	size_t count, at;
+	int64_t epoch, last_change;
+	bool version_is_ours;
+	bool one_by_one; /* a group of rows was refused: which of them? */
+	/* Why a try ended, if it was not the fault of a row. */
+	enum sql_answer answer;
+	bool committing;
+	struct sql_subject *subjects;
+	size_t subject_count;
+	struct sql_value *values;
+	struct err *err;
+};
+
+/* A statement with the first count of writer->values. What was answered is in writer->answer too.
+ * row gets the writer as its context; NULL: there are none. changed_out may be NULL. */
+enum sql_answer sql_writer_ask(struct sql_writer *writer, unsigned statement, size_t count,
+    sql_row *row, uint64_t *changed_out);
+/* The same, as ST_OK or ST_UNAVAILABLE. */
+enum status sql_writer_must(struct sql_writer *writer, unsigned statement, size_t count);
+
+/* All writes from writer->at on, and their subjects. ST_OK, or why writer->at cannot be done;
+ * ST_UNAVAILABLE with an answer that blames a row: one of a group, try again one_by_one. */
+enum status sql_writer_rows(struct sql_writer *writer);
+
+#endif

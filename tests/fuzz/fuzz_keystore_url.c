@@ -1,0 +1,45 @@
+/*
+ * fuzz_keystore_url.c - addresses of key stores: what is accepted can be said without a password,
+ * what is refused is explained without the text.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/keystore_url.h"
+#include "lib/base/mem.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool
+shows(const char *text, const struct dsn *dsn)
+{
+	return dsn->password != NULL && strlen(dsn->password) > 8 &&
+	       strstr(text, dsn->password) != NULL && strstr(dsn->host, dsn->password) == NULL &&
+	       strstr(dsn->database, dsn->password) == NULL;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct dsn dsn;
+	struct err err = ERR_NONE;
+	struct buf text;
+	char *password_file;
+
+	if (keystore_url_parse(span_of(data, size), &dsn, &password_file, &err) != ST_OK) {
+		if (err.text[0] == '\0' || password_file != NULL || dsn.password != NULL)
+			abort();
+		return 0;
+	}
+	if (dsn.host == NULL || dsn.database == NULL || *dsn.host == '\0' || *dsn.database == '\0')
+		abort();
+	buf_init(&text, 2 * KEYSTORE_URL_MAX);
+	keystore_url_describe(&dsn, &text);
+	if (buf_status(&text) != ST_OK || shows(buf_text(&text), &dsn))
+		abort();
+	buf_free(&text);
+	mem_free(password_file);
+	dsn_free(&dsn);
+	return 0;
+}
