@@ -554,11 +554,29 @@ check_mirror(struct check *c, struct ldapstore_step *step, struct buf *name)
 		return refuse(c, ST_INVALID, domain->dn,
 		    "signpostMirrorZimbra is TRUE, so the key that becomes active is needed as PEM "
 		    "too (mirror_pem), for DKIMKey");
-	if (step->mirror || step->unmirror) {
-		replace_text(&domain->mirror_selector, step->mirror ? row->selector : SPAN_EMPTY);
-		domain->mirrored = step->mirror;
-	}
 	return ST_OK;
+}
+
+/* Of several keys of a domain that begin to sign the newest is shown; and what ends is not taken
+ * away when another one comes in its place. */
+static void
+settle_mirrors(struct ldapstore_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		struct ldapstore_step *step = &plan->steps[i];
+		const struct store_key *row = &step->write->row.key;
+
+		for (size_t k = 0; k < plan->count && (step->mirror || step->unmirror); k++) {
+			const struct ldapstore_step *other = &plan->steps[k];
+
+			if (k == i || !other->mirror ||
+			    !span_eq(other->write->row.key.domain, row->domain))
+				continue;
+			if (step->unmirror ||
+			    other->write->row.key.times.active >= row->times.active)
+				step->mirror = step->unmirror = false;
+		}
+	}
 }
 
 /* ---- the batch ---- */
@@ -684,6 +702,7 @@ ldapstore_check(struct ldapstore_plan *plan, struct ldaplink *link, int64_t dead
 	buf_free(&name);
 	if (status != ST_OK)
 		return status;
+	settle_mirrors(plan);
 	keep_order_of_twins(plan);
 	qsort(plan->steps, plan->count, sizeof(plan->steps[0]), by_phase);
 	return ST_OK;

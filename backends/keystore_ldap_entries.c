@@ -86,6 +86,14 @@ put_name(const struct ldapstore_step *step, struct ldapstore_entry *out,
 		put(step, out, attribute, value);
 }
 
+/* The name, when that of the entry is made of its digest. */
+static void
+put_digest(const struct ldapstore_step *step, struct ldapstore_entry *out, struct span name)
+{
+	if (step->add && ldapstore_digest(name, out->digest))
+		put_change(out, LDAPLINK_ADD, "signpostDigest", span_str(out->digest));
+}
+
 /* Compare and set: the old value is taken out by its value. */
 static void
 put_revision(const struct ldapstore_step *step, struct ldapstore_entry *out)
@@ -143,6 +151,7 @@ domain_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 
 	put_class(step, out, "signpostDomain");
 	put_name(step, out, LDAPSTORE_DOMAIN_NAME, row->name);
+	put_digest(step, out, row->name);
 	put_name(step, out, LDAPSTORE_OWNER, row->tenant);
 	put(step, out, LDAPSTORE_SIGNS_AS, row->signs_as);
 	put(step, out, LDAPSTORE_POLICY, row->policy);
@@ -190,6 +199,7 @@ key_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 	put_name(step, out, LDAPSTORE_OWNER, row->tenant);
 	put_name(step, out, LDAPSTORE_KEY_DOMAIN, row->domain);
 	put_name(step, out, LDAPSTORE_SELECTOR, row->selector);
+	put_digest(step, out, row->selector);
 	put(step, out, LDAPSTORE_ALGORITHM, row->algorithm);
 	put_number(step, out, LDAPSTORE_KEY_BITS, row->bits);
 	put(step, out, LDAPSTORE_PUBLIC_KEY, row->public_key);
@@ -207,6 +217,7 @@ binding_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 
 	put_class(step, out, "signpostBinding");
 	put_name(step, out, LDAPSTORE_BINDING_SUBJECT, row->subject);
+	put_digest(step, out, row->subject);
 	put(step, out, LDAPSTORE_OWNER, row->tenant);
 }
 

@@ -23,6 +23,7 @@ struct ldapstore_names {
 	size_t *ends; /* of each name in text */
 	struct span *sorted;
 	size_t count, room;
+	char *last; /* the name that was given out last; owned */
 	int64_t read_ms;
 	/* while they are read */
 	struct ldapstore *store;
@@ -53,6 +54,7 @@ ldapstore_names_free(struct ldapstore_names *names)
 	buf_free(&names->text);
 	mem_free(names->ends);
 	mem_free(names->sorted);
+	mem_free(names->last);
 	mem_free(names);
 }
 
@@ -157,7 +159,7 @@ read_names(
 	return status;
 }
 
-/* Those of the listing that goes on, taken out of the store; NULL: to be read. */
+/* Those of the listing that goes on behind after, taken out of the store; NULL: to be read. */
 static struct ldapstore_names *
 take_names(struct ldapstore *own, enum store_what what, struct span after)
 {
@@ -167,15 +169,15 @@ take_names(struct ldapstore *own, enum store_what what, struct span after)
 	names = own->names;
 	own->names = NULL;
 	pthread_mutex_unlock(&own->lock);
-	if (names != NULL && names->what == what && after.n > 0 &&
+	if (names != NULL && names->what == what && span_eq_str(after, names->last) &&
 	    clock_mono_ms() - names->read_ms < NAMES_KEPT_MS)
 		return names;
 	ldapstore_names_free(names);
 	return NULL;
 }
 
-static void
-keep_names(struct ldapstore *own, struct ldapstore_names *names)
+void
+ldapstore_keep_names(struct ldapstore *own, struct ldapstore_names *names)
 {
 	struct ldapstore_names *other;
 
@@ -444,6 +446,22 @@ read_some(struct ldapstore *own, const struct ldapstore_names *names, struct spa
 	return status;
 }
 
+/* A page that is not full is the last one. */
+static void
+remember_last(struct ldapstore_names *names, const struct keystore_rows *rows)
+{
+	struct span second, first;
+	struct buf text;
+
+	first = name_parts(rows, names->what, row_count(rows, names->what) - 1, &second);
+	buf_init(&text, KEYSTORE_TEXT_MAX);
+	buf_add(&text, first);
+	buf_add_str(&text, second.n > 0 ? " " : "");
+	buf_add(&text, second);
+	names->last = mem_strdup(buf_text(&text));
+	buf_free(&text);
+}
+
 enum status
 ldapstore_list(struct keystore *store, enum store_what what, struct span after, size_t max,
     struct keystore_rows **out, struct err *err)
@@ -461,10 +479,16 @@ ldapstore_list(struct keystore *store, enum store_what what, struct span after, 
 	names = take_names(own, what, after);
 	if (names == NULL)
 		status = read_names(own, what, &names, err);
+	if (status == ST_OK) {
+		mem_free(names->last);
+		names->last = NULL;
+	}
 	if (status == ST_OK)
 		status = read_some(own, names, after, max, rows, err);
-	if (status == ST_OK && row_count(rows, what) > 0)
-		keep_names(own, names);
+	if (status == ST_OK && row_count(rows, what) == max)
+		remember_last(names, rows);
+	if (status == ST_OK && names->last != NULL)
+		ldapstore_keep_names(own, names);
 	else
 		ldapstore_names_free(names);
 	if (status == ST_OK) {

@@ -111,6 +111,7 @@ struct ldapstore_entry {
 	size_t count;
 	struct span values[LDAPLINK_CHANGES_MAX];
 	char texts[LDAPLINK_CHANGES_MAX][24]; /* numbers and times */
+	char digest[LDAPSTORE_DIGEST_BYTES];
 	struct span classes[2];
 };
 
@@ -127,6 +128,8 @@ enum status ldapstore_now(struct keystore *store, int64_t *utc_s_out, struct err
 enum status ldapstore_list(struct keystore *store, enum store_what what, struct span after,
     size_t max, struct keystore_rows **out, struct err *err) MUST_USE;
 void ldapstore_names_free(struct ldapstore_names *names);
+/* names, or NULL, are the listing that goes on. */
+void ldapstore_keep_names(struct ldapstore *own, struct ldapstore_names *names);
 enum status ldapstore_migrate(
     struct keystore *store, int *from_out, int *to_out, struct err *err) MUST_USE;
 enum status ldapstore_apply(struct keystore *store, const struct keystore_write *writes,

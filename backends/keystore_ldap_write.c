@@ -14,11 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "backends/keystore_ldap_private.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/crypto/digest.h"
 
 #define CHANGES_KEPT 1000U
 #define EPOCH_TRIES 50U
@@ -55,8 +55,7 @@ say_what_comes(struct writer *w, struct ldaplink_end *end)
 	uint64_t nonce = 0;
 
 	ldapstore_write_time(w->plan.now_utc, when);
-	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
-		nonce = (uint64_t)clock_mono_us();
+	random_bytes(&nonce, sizeof(nonce));
 	w->pending = mem_zalloc(count + 1, PENDING_BYTES);
 	w->pending_values = mem_zalloc(count + 1, sizeof(w->pending_values[0]));
 	for (size_t i = 0; i < count; i++) {
@@ -401,6 +400,7 @@ ldapstore_apply(struct keystore *store, const struct keystore_write *writes, siz
 	if (status != ST_OK || count == 0)
 		return status;
 	w.plan.at = count;
+	ldapstore_keep_names(own, NULL);
 	/* Each write has its own time; the checks have one for all. */
 	status = ldappool_run_once(&own->pool, do_writes, &w,
 	    own->pool.config.timeout_ms * (int64_t)(2 + count / 10), err);

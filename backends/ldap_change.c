@@ -52,6 +52,7 @@ advice(int code)
 		return "LDAPBindUser may not write there; see ldif/acl.ldif";
 	case LDAP_UNDEFINED_TYPE:
 	case LDAP_OBJECT_CLASS_VIOLATION:
+	case LDAP_INVALID_SYNTAX:
 		return "is the schema of ldif/ loaded?";
 	case LDAP_NO_SUCH_OBJECT:
 		return "there is no such entry";
