@@ -28,25 +28,32 @@ count_of(struct span text, struct span part)
 	return n;
 }
 
-/* How many "(...)" are open at the place at; false: one of them was closed that was not open. */
+/* Is it one "(...)" from its first octet to its last? depth_out: how many are open at the place at.
+ */
 static bool
-depth_at(struct span filter, size_t at, size_t *depth_out)
+is_one(struct span filter, size_t at, size_t *depth_out)
 {
+	size_t depth = 0;
+
 	*depth_out = 0;
-	for (size_t i = 0; i < at; i++) {
-		if (filter.p[i] == '(')
-			++*depth_out;
-		else if (filter.p[i] == ')' && (*depth_out)-- == 0)
+	for (size_t i = 0; i < filter.n; i++) {
+		if (i == at)
+			*depth_out = depth;
+		if (i > 0 && depth == 0)
 			return false;
+		if (filter.p[i] == '(')
+			depth++;
+		else if (filter.p[i] == ')')
+			depth--;
 	}
-	return true;
+	return depth == 0;
 }
 
 bool
 ldapmany_attribute(struct span filter, struct span *attribute_out)
 {
 	struct span end = SPAN_LIT("=$d)");
-	size_t at = 0, open, depth, all;
+	size_t at = 0, open, depth;
 
 	filter = span_trim(filter);
 	if (count_of(filter, SPAN_LIT("$d")) != 1 || count_of(filter, SPAN_LIT("$D")) != 0)
@@ -60,10 +67,9 @@ ldapmany_attribute(struct span filter, struct span *attribute_out)
 	    !depth_at(filter, filter.n, &all))
 		return false;
 	*attribute_out = span_sub(filter, open + 1, at - open - 1);
-	if (!is_name(*attribute_out) || all != 0)
+	if (!is_name(*attribute_out))
 		return false;
-	return (open == 0 && at + end.n == filter.n) ||
-	       (depth == 1 && span_starts(filter, SPAN_LIT("(&")) && filter.p[filter.n - 1] == ')');
+	return open == 0 || (depth == 1 && span_starts(filter, SPAN_LIT("(&")));
 }
 
 uint32_t

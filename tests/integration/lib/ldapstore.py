@@ -216,6 +216,8 @@ class Directory:
 
     def pause(self):
         os.kill(self.process.pid, signal.SIGSTOP)
+        state = Path(f"/proc/{self.process.pid}/stat")
+        assert procs.wait_until(lambda: state.read_text().rsplit(") ", 1)[1][0] == "T", 5)
 
     def go_on(self):
         os.kill(self.process.pid, signal.SIGCONT)
