@@ -63,8 +63,7 @@ ldapmany_attribute(struct span filter, struct span *attribute_out)
 	if (at + end.n > filter.n)
 		return false;
 	open = span_rfind(span_sub(filter, 0, at), '(');
-	if (open == SIZE_MAX || !depth_at(filter, open, &depth) ||
-	    !depth_at(filter, filter.n, &all))
+	if (open == SIZE_MAX || filter.p[0] != '(' || !is_one(filter, open, &depth))
 		return false;
 	*attribute_out = span_sub(filter, open + 1, at - open - 1);
 	if (!is_name(*attribute_out))
