@@ -11,6 +11,8 @@
 static const struct sql_dialect dialect = {
     .driver = &mysql_driver,
     .now = "UNIX_TIMESTAMP()",
+    .by_index = {"FORCE INDEX (", ")"},
+    .primary_has_name = true,
     .begin = "START TRANSACTION",
     .migrations = mysql_migrations,
 };

@@ -69,15 +69,20 @@ find_text(const char *name)
 	return "";
 }
 
+/* Replaces {now} and {by INDEX} by the words of the dialect. */
 static void
-replace_now(struct span text, const char *now, struct buf *out)
+translate(struct span text, const struct sql_dialect *dialect, struct buf *out)
 {
-	struct span before;
+	struct span before, mark;
 
 	while (span_cut(&text, '{', &before)) {
 		buf_add(out, before);
-		buf_add_str(out, now);
-		span_cut(&text, '}', &before);
+		span_cut(&text, '}', &mark);
+		if (span_eq_str(mark, "now"))
+			buf_add_str(out, dialect->now);
+		else if (!span_eq_str(mark, "by PRIMARY") || dialect->primary_has_name)
+			buf_add_fmt(out, "%s%.*s%s", dialect->by_index[0],
+			    SPAN_ARG(span_from(mark, sizeof("by ") - 1)), dialect->by_index[1]);
 	}
 	buf_add(out, before);
 }
@@ -100,14 +105,14 @@ repeat(struct span text, unsigned slots, struct buf *out)
 }
 
 static char *
-compile(const char *name, unsigned slots, const char *now)
+compile(const char *name, unsigned slots, const struct sql_dialect *dialect)
 {
 	struct buf one, many;
 	char *text;
 
 	buf_init(&one, STATEMENT_MAX);
 	buf_init(&many, STATEMENT_MAX);
-	replace_now(span_str(find_text(name)), now, &one);
+	translate(span_str(find_text(name)), dialect, &one);
 	repeat(buf_span(&one), slots, &many);
 	text = mem_strdup(buf_text(&many));
 	buf_free(&one);
@@ -118,17 +123,16 @@ compile(const char *name, unsigned slots, const char *now)
 void
 sql_store_compile(struct sql_store *store)
 {
-	const char *now = store->dialect->now;
-
 	for (unsigned i = 0; i < Q_COUNT; i++) {
 		unsigned write = i - Q_WRITES, kind = write % WRITE_QUESTIONS;
 
 		if (i < Q_WRITES || i >= Q_LIST_TENANTS)
-			store->statements[i] = compile(questions[i].name, questions[i].slots, now);
+			store->statements[i] =
+			    compile(questions[i].name, questions[i].slots, store->dialect);
 		else
 			store->statements[i] =
 			    compile(write_questions[write / WRITE_QUESTIONS][kind],
-				kind == W_ADD_MANY ? KEYSTORE_SQL_GROUP : 1, now);
+				kind == W_ADD_MANY ? KEYSTORE_SQL_GROUP : 1, store->dialect);
 	}
 }
 

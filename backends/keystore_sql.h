@@ -53,7 +53,9 @@ enum write_question { W_ADD, W_ADD_MANY, W_CHANGE, W_REMOVE, W_FIND, WRITE_QUEST
 
 struct sql_dialect {
 	const struct sql_driver *driver;
-	const char *now; /* an expression */
+	const char *now;         /* an expression */
+	const char *by_index[2]; /* what stands around the name of an index that is to be used */
+	bool primary_has_name;   /* for such an index */
 	const char *begin;
 	const struct sql_migration *migrations;
 	bool migrates_at_once; /* a migration is one transaction */

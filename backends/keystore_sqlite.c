@@ -12,6 +12,7 @@
 static const struct sql_dialect dialect = {
     .driver = &sqlite_driver,
     .now = "CAST(strftime('%s','now') AS INTEGER)",
+    .by_index = {"INDEXED BY ", ""},
     .begin = "BEGIN IMMEDIATE",
     .migrations = sqlite_migrations,
     .migrates_at_once = true,

@@ -1,6 +1,7 @@
 /*
  * mysql_none.c - stands for mysql.c in a build without libmariadb (configure --without-mysql).
- * Called by sql.c and keystore_sql.c, which refuse a source of this kind. It must never answer anything.
+ * Called by sql.c and keystore_sql.c, which refuse a source of this kind. It must never answer
+ * anything.
  */
 #include "backends/sql.h"
 

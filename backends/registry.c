@@ -1,7 +1,8 @@
 /*
  * registry.c - the list of backends in this build.
- * Given to table_open() and keystore_open() by the programs, so that lib/ need not know what backends there are.
- * It must never hold anything but pointers to what the backends' own files define.
+ * Given to table_open() and keystore_open() by the programs, so that lib/ need not know what
+ * backends there are. It must never hold anything but pointers to what the backends' own files
+ * define.
  */
 #include "backends/registry.h"
 

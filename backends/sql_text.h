@@ -7,7 +7,7 @@
 
 struct sql_text {
 	const char *name; /* NULL: the end */
-	const char *text; /* with [...] and {now} in it: see sql/STATEMENTS */
+	const char *text; /* with [...], {now} and {by X} in it: see sql/STATEMENTS */
 };
 
 struct sql_migration {

@@ -32,20 +32,20 @@ fail() {
 	exit 1
 }
 
-# wait_for CONDITION WORDS - ten seconds at most.
+# wait_for CONDITION WORDS - a minute at most.
 wait_for() {
 	tries=0
 	until eval "$1"; do
 		tries=$((tries + 1))
 		kill -0 "$DAEMON" 2> /dev/null || fail "the daemon ended at once"
-		[ $tries -lt 100 ] || fail "$2"
+		[ $tries -lt 600 ] || fail "$2"
 		sleep 0.1
 	done
 }
 
-# The message through the milter, as an MTA gives it.
+# send RESULT [MESSAGE] - the message through the milter, as an MTA gives it; its {daemon_name} is "demo".
 send() {
-	"$PYTHON3" "$SOURCE/tools/demo_milter.py" "local:$DIR/socket" < "$DIR/message" > "$1"
+	"$PYTHON3" "$SOURCE/tools/demo_milter.py" "local:$DIR/socket" < "${2:-$DIR/message}" > "$1"
 }
 
 # verify STATUS MESSAGE RECORD... - the records stand in for DNS; STATUS is 0 when all signatures must be
@@ -158,5 +158,63 @@ wait "$DAEMON" || fail "the daemon ended with an error"
 DAEMON=
 echo "What it logged:"
 sed 's/^/    /' "$DIR/log"
+
+step "11. The same with a key store: two tenants, and keys that are sealed."
+"$BUILD/tools/signpost" store sitekey new "$DIR/site.key"
+cat > "$DIR/store.conf" << END
+Syslog no
+SyslogSuccess yes
+Mode s
+Socket local:$DIR/socket
+KeyStore sqlite:$DIR/store.db
+KeyStorePollInterval 1
+SiteKeyFile $DIR/site.key
+RequireSafeKeys no
+END
+"$BUILD/tools/signpost" store init -x "$DIR/store.conf"
+cat > "$DIR/list" << END
+tenant acme
+domain acme example.com subdomains=yes
+key acme example.com rsa2 $DIR/keys/rsa2.private active=now
+binding listener:demo acme
+tenant other
+domain other example.org
+key other example.org ed1 $DIR/keys/ed1.private active=now
+END
+sed 's/^/    /' "$DIR/list"
+"$BUILD/tools/signpost" store load -x "$DIR/store.conf" "$DIR/list"
+"$BUILD/tools/signpost" store check -x "$DIR/store.conf"
+
+step "12. What would sign for whom? A session of acme, and two senders."
+"$BUILD/tools/signpost" resolve -x "$DIR/store.conf" --listener=demo alice@sales.example.com
+if "$BUILD/tools/signpost" resolve -x "$DIR/store.conf" --listener=demo eve@example.org; then
+	fail "a session signs for another tenant"
+fi
+
+step "13. The daemon reads the store; the session of the MTA's listener speaks for acme."
+"$BUILD/signpostd" -f -x "$DIR/store.conf" > "$DIR/log" 2>&1 &
+DAEMON=$!
+# shellcheck disable=SC2016
+wait_for '[ -S "$DIR/socket" ]' "no socket after ten seconds"
+send "$DIR/signed.4"
+verify 0 "$DIR/signed.4" "$DIR/keys/rsa2.txt"
+sed 's/@example.com/@example.org/' "$DIR/message" > "$DIR/foreign"
+send "$DIR/unsigned" "$DIR/foreign"
+! grep -qi '^dkim-signature' "$DIR/unsigned" || fail "a session signed for another tenant"
+echo "As example.org, which is another tenant's, the same session got no signature:"
+grep 'may not send' "$DIR/log" | sed 's/^/    /'
+
+step "14. The key rotates in the store: one line retires, one begins, in one transaction."
+cat > "$DIR/list" << END
+key acme example.com rsa2 $DIR/keys/rsa2.private active=now retiring=now
+key acme example.com rsa1 $DIR/keys/rsa1.private active=now
+END
+"$BUILD/tools/signpost" store load --strict -x "$DIR/store.conf" "$DIR/list"
+# shellcheck disable=SC2016
+wait_for 'send "$DIR/signed.5"; grep -q "s=rsa1;" "$DIR/signed.5"' "the new key does not sign"
+verify 0 "$DIR/signed.5" "$DIR/new/rsa1.txt"
+kill -TERM "$DAEMON"
+wait "$DAEMON" || fail "the daemon ended with an error"
+DAEMON=
 
 step "Done. README says how to use it with Postfix and Sendmail."

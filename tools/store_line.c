@@ -219,20 +219,12 @@ take_key(struct store_line *line, const struct span *w, struct err *err)
 static enum status
 take_binding(struct store_line *line, const struct span *w, struct err *err)
 {
-	static const char *const forms[] = {"login:", "listener:", "client:"};
-	struct span subject = w[0];
-	bool known = span_eq_str(subject, "*");
+	enum status status;
 
-	lower(subject);
-	for (size_t i = 0; i < 3 && !known; i++)
-		known = subject.n > strlen(forms[i]) && span_starts(subject, span_str(forms[i]));
-	if (!known)
-		return refuse(err, "subject", subject,
-		    "is not login:USER@DOMAIN, login:@DOMAIN, listener:NAME, client:ADDRESS/BITS, "
-		    "client:HOST or *");
-	line->write.row.binding.subject = subject;
+	lower(w[0]);
+	status = store_binding_subject(line->arena, w[0], &line->write.row.binding.subject, err);
 	line->write.row.binding.tenant = line->remove ? SPAN_EMPTY : w[1];
-	return ST_OK;
+	return status;
 }
 
 static const struct shape {
@@ -422,6 +414,7 @@ store_line_parse(struct arena *arena, struct span text, struct store_line *out, 
 	enum status status;
 
 	memset(out, 0, sizeof(*out));
+	out->arena = arena;
 	text = span_trim(text);
 	if (text.n == 0 || text.p[0] == '#')
 		return ST_ABSENT;

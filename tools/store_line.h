@@ -19,6 +19,7 @@ struct store_line_time {
 
 struct store_line {
 	unsigned long number;
+	struct arena *arena; /* of its words */
 	bool remove;
 	/* What it says, by the names of keystore.h. Of a key: names, and id if it was given. */
 	struct keystore_write write;
@@ -31,6 +32,11 @@ struct store_line {
  * the sentence says what is wrong. ST_TOO_BIG: the arena is full. */
 enum status store_line_parse(
     struct arena *arena, struct span text, struct store_line *out, struct err *err) MUST_USE;
+
+/* The subject of a binding as sessions ask for it (tenant.h): networks get their length and lose
+ * their host bits. word: in lower case. ST_INVALID: none that a session can have. ST_TOO_BIG. */
+enum status store_binding_subject(
+    struct arena *arena, struct span word, struct span *out, struct err *err) MUST_USE;
 
 /* The names by which the row is found. */
 void store_line_names(

@@ -73,6 +73,40 @@ cache_free(struct cache *cache)
 	mem_free(cache);
 }
 
+/* One question, asked or waited for. */
+static void
+answer_one(struct cache *cache, struct asking *asking, int64_t now_ms, cache_loader *loader,
+    void *context, struct err *err)
+{
+	struct cache_asked *asked = asking->asked;
+	struct cache_load load = {.object = NULL};
+	struct err why = ERR_NONE;
+	enum status status;
+
+	if (asking->turn == TURN_WAIT) {
+		asking_wait(cache, asking, now_ms, err);
+		return;
+	}
+	status = loader(context, asked->name, &load, &why);
+	cache_note_answer(cache, status, now_ms, load.ended_ms);
+	asking_land(cache, asking, status, &load, now_ms, &why);
+	if (asked->status != ST_OK && asked->status != ST_ABSENT)
+		err_set(err, "%s", why.text);
+}
+
+/* Waited for a question that began before a change became known, in vain: once more, and the next
+ * one began after it. */
+static void
+begin_again(struct cache *cache, struct asking *asking, int64_t now_ms)
+{
+	struct cache_asked *asked = asking->asked;
+
+	if (asked->object != NULL)
+		cache->config.release(asked->object);
+	*asked = (struct cache_asked){.name = asked->name};
+	asking_begin(cache, asking, asked, now_ms);
+}
+
 enum status
 cache_get(struct cache *cache, struct span name, int64_t now_ms, cache_loader *loader,
     void *context, void **object_out, bool *stale_out, struct err *err)
@@ -81,17 +115,13 @@ cache_get(struct cache *cache, struct span name, int64_t now_ms, cache_loader *l
 	struct asking asking;
 
 	asking_begin(cache, &asking, &asked, now_ms);
-	if (asking.turn == TURN_ASK) {
-		struct cache_load load = {.object = NULL};
-		struct err why = ERR_NONE;
-		enum status status = loader(context, name, &load, &why);
-
-		cache_note_answer(cache, status, now_ms, load.ended_ms);
-		asking_land(cache, &asking, status, &load, now_ms, &why);
-		if (asked.status != ST_OK && asked.status != ST_ABSENT)
-			err_set(err, "%s", why.text);
-	} else if (asking.turn == TURN_WAIT) {
-		asking_wait(cache, &asking, now_ms, err);
+	if (asking.turn != TURN_HAVE) {
+		answer_one(cache, &asking, now_ms, loader, context, err);
+		if (asking.again) {
+			begin_again(cache, &asking, now_ms);
+			if (asking.turn != TURN_HAVE)
+				answer_one(cache, &asking, now_ms, loader, context, err);
+		}
 	}
 	*object_out = asked.object;
 	if (stale_out != NULL)

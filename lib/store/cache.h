@@ -43,10 +43,12 @@ struct cache_config {
 	unsigned shards;         /* 0: 16, or less for a small cache; rounded up to a power of 2 */
 	void (*hold)(void *object);
 	void (*release)(void *object); /* the last one wipes what is secret */
-	/* Did something that object (NULL: an absence) depends on change after epoch? Called under
-	 * the lock of a shard: it asks nobody and does not call the cache. Asked once for each
-	 * entry in use after each cache_recheck(). NULL: only epochs count. */
-	bool (*outdated)(void *context, struct span name, const void *object, uint64_t epoch);
+	/* Did something that object (NULL: an absence) depends on change after it was asked for: at
+	 * epoch, by a question that began at began_ms? Called under the lock of a shard: it asks
+	 * nobody and does not call the cache. Asked once for each entry in use after each
+	 * cache_recheck(). NULL: only epochs count. */
+	bool (*outdated)(
+	    void *context, struct span name, const void *object, uint64_t epoch, int64_t began_ms);
 	void *context; /* of outdated() */
 	bool counted;  /* in signpost_key_cache_..., as the next member says */
 	enum metric_cache counted_as;
@@ -111,7 +113,8 @@ void *cache_peek(struct cache *cache, struct span name, int64_t now_ms);
 void cache_expire_before(struct cache *cache, uint64_t epoch);
 /* The same for one name. What is being loaded is given to those who wait already. */
 void cache_expire_name(struct cache *cache, struct span name);
-/* config.outdated() is asked again about each entry. */
+/* config.outdated() is asked again about each entry. To be called before it learns something, and
+ * again after it. */
 void cache_recheck(struct cache *cache);
 /* At now_ms the source said that nothing changed since this epoch, or outdated() knows all that
  * did: entries whose epoch is at least this one are fresh for fresh_ms from now_ms, without being

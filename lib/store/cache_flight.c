@@ -124,7 +124,8 @@ board(struct cache *cache, struct asking *asking, struct cache_entry *entry, enu
 	struct shard *shard = asking->shard;
 
 	count(cache, &shard->stats.misses, METRIC_CACHE_MISSES);
-	asking->nothing = life == LIFE_OVER;
+	/* What is known to have changed is worth waiting for. */
+	asking->nothing = life == LIFE_OVER || entry_outdated(cache, entry);
 	if (asking->turn == TURN_WAIT) {
 		asking->flight = entry->flight;
 		asking->flight->references++;
@@ -135,6 +136,8 @@ board(struct cache *cache, struct asking *asking, struct cache_entry *entry, enu
 	shard_touch(shard, entry);
 	shard->stats.refreshed += life == LIFE_DUE ? 1 : 0;
 	asking->flight = flight_new();
+	asking->flight->least_epoch = asking->least_epoch;
+	asking->flight->round = asking->round;
 	entry->flight = asking->flight;
 }
 
@@ -147,9 +150,11 @@ asking_begin(struct cache *cache, struct asking *asking, struct cache_asked *ask
 	enum life life;
 
 	asking->asked = asked;
+	asking->again = false;
 	asking->hash = hash;
 	asking->shard = shard;
 	asking->least_epoch = atomic_load(&cache->least_epoch);
+	asking->round = atomic_load(&cache->round);
 	pthread_mutex_lock(&shard->lock);
 	entry = shard_find(shard, asked->name, hash);
 	life = entry == NULL ? LIFE_OVER : entry_life(cache, entry, now_ms);
@@ -181,11 +186,13 @@ land_answer(struct cache *cache, struct asking *asking, struct cache_entry *entr
 		cache->config.hold(load->object);
 	entry->epoch = load->epoch != 0 ? load->epoch : asking->least_epoch;
 	shard_fill(cache, shard, entry, load, began_ms, old_out);
-	/* The source is behind what was heard of: it is what there is, and it is asked again, but
-	 * not by everybody. */
 	if (entry_outdated(cache, entry)) {
+		/* Unless that was heard of in the meantime, the source is behind: it is what there
+		 * is, and it is asked again, but not by everybody. */
+		if (asking->least_epoch == atomic_load(&cache->least_epoch) &&
+		    asking->round == atomic_load(&cache->round))
+			entry->retry_ms = ended_ms + CACHE_PAUSE_MS;
 		asked->stale = true;
-		entry->retry_ms = ended_ms + CACHE_PAUSE_MS;
 		count(cache, &shard->stats.stale, METRIC_CACHE_STALE);
 	}
 	if (entry->bytes > cache->shard_bytes_max)
@@ -306,6 +313,8 @@ asking_wait(struct cache *cache, struct asking *asking, int64_t now_ms, struct e
 		asked->status = flight->status;
 		asked->object = flight->object;
 		asked->stale = flight->stale;
+		asking->again = asked->stale && (flight->round != asking->round ||
+						    flight->least_epoch != asking->least_epoch);
 		if (asked->object != NULL)
 			cache->config.hold(asked->object);
 		if (asked->status != ST_OK && asked->status != ST_ABSENT)

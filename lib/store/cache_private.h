@@ -13,7 +13,8 @@
 /* One question on its way, and then its answer for those who wait. It outlives its entry. */
 struct flight {
 	pthread_cond_t landed;
-	unsigned references; /* who asks, and who waits */
+	unsigned references;         /* who asks, and who waits */
+	uint64_t least_epoch, round; /* of the cache when it began */
 	bool done, stale;
 	enum status status;
 	void *object;
@@ -28,6 +29,7 @@ struct cache_entry {
 	size_t bytes;
 	uint64_t epoch;   /* for cache_expire_before() */
 	uint64_t checked; /* round of cache_recheck() that found it right; 0: none */
+	int64_t began_ms; /* of the question that brought it */
 	int64_t known_ms; /* it was right then */
 	int64_t due_ms, fresh_until_ms, not_after_ms;
 	int64_t retry_ms;      /* after a failed load, or one that brought old news; 0: none */
@@ -76,11 +78,13 @@ enum turn {
 
 struct asking {
 	struct cache_asked *asked;
-	uint64_t hash, least_epoch; /* least_epoch: when it began */
+	uint64_t hash;
+	uint64_t least_epoch, round; /* of the cache when it began */
 	struct shard *shard;
 	struct flight *flight; /* of TURN_ASK and TURN_WAIT */
 	enum turn turn;
-	bool nothing; /* there is nothing that could be given out */
+	bool nothing; /* there is nothing that could be given out if that takes long */
+	bool again;   /* what was waited for began before this, and is outdated: begin again */
 };
 
 static inline struct shard *

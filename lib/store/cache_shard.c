@@ -24,8 +24,8 @@ entry_outdated(const struct cache *cache, struct cache_entry *entry)
 		return true;
 	if (cache->config.outdated == NULL || entry->checked == round)
 		return false;
-	entry->outdated =
-	    cache->config.outdated(cache->config.context, name, entry->object, entry->epoch);
+	entry->outdated = cache->config.outdated(
+	    cache->config.context, name, entry->object, entry->epoch, entry->began_ms);
 	entry->checked = round;
 	return entry->outdated;
 }
@@ -174,7 +174,7 @@ shard_fill(struct cache *cache, struct shard *shard, struct cache_entry *entry,
 	shard->bytes += entry->bytes - before;
 	entry->confirmable = load->epoch != 0;
 	entry->checked = 0;
-	entry->known_ms = began_ms;
+	entry->began_ms = entry->known_ms = began_ms;
 	entry->fresh_until_ms = began_ms + life_ms;
 	entry->due_ms = entry->fresh_until_ms - life_ms / 5;
 	entry->not_after_ms = load->not_after_ms;

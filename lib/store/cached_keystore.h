@@ -2,6 +2,21 @@
  * cached_keystore.h - a key store in front of another one: answers are kept as long as the store's
  * epoch says that nothing about them changed, and given out while it is away. A thread of its own
  * asks for changes every poll_ms.
+ *
+ * An answer depends on "d:" of each name that was asked for and on "t:" of each tenant that was
+ * found; bindings on "b:". When one of these changed it is asked for again before it is given out:
+ * a change is in force poll_ms and one question later. When the poll fails, answers are fresh for
+ * two poll_ms, then asked for again, and given out as stale when that fails too, until stale_ms
+ * after the last word of the store.
+ *
+ * What is older than what was seen is never taken for new. A store whose epoch falls (a backup was
+ * put back) is logged as an error and not believed until its epoch is past what was seen: what is
+ * held goes on as stale. An answer of an epoch before the last poll's is ST_UNAVAILABLE, so that a
+ * replica that is behind brings nothing back. A key whose revision is lower than one that was seen
+ * is ST_INVALID. Closing and opening the store (a reload) forgets what was seen.
+ *
+ * sign_until is not looked at here: it is in the rows, by the store's clock, and whoever signs asks
+ * key_may_sign() each time (route.c). A stale row can so be given out and still not sign.
  */
 #ifndef SIGNPOST_STORE_CACHED_KEYSTORE_H
 #define SIGNPOST_STORE_CACHED_KEYSTORE_H
@@ -10,13 +25,16 @@
 #include "lib/store/keystore.h"
 
 struct cached_keystore_config {
-	size_t bytes_max;
+	size_t bytes_max;  /* a half for keys, a half for all else */
 	int64_t poll_ms;   /* between two questions for changes; a change is in force after it */
-	int64_t absent_ms; /* life of "no rows" if the store has no epochs */
+	int64_t absent_ms; /* life of "no rows" if the store has no epochs; of rows: poll_ms */
 	int64_t stale_ms;  /* how long answers are given out while the store is away */
+	int64_t (*now_ms)(void); /* monotonic; NULL: clock_mono_ms() */
+	bool no_thread;          /* only cached_keystore_poll() asks for changes; for tests */
 };
 
-/* Takes over inner (closed with the result). Its questions are inner's. ST_FAILED: no thread. */
+/* Takes over inner (closed with the result, or on failure). Its questions are inner's. ST_FAILED:
+ * no thread. */
 enum status cached_keystore_new(struct keystore *inner, const struct cached_keystore_config *config,
     struct keystore **out, struct err *err) MUST_USE;
 /* The store could not be asked when it was needed last: what is given out may be old. Any thread;
@@ -24,5 +42,8 @@ enum status cached_keystore_new(struct keystore *inner, const struct cached_keys
 bool cached_keystore_away(const struct keystore *store);
 /* Sums over the caches of all questions; zeroes if store is not one. */
 void cached_keystore_stats(struct keystore *store, struct cache_stats *out);
+/* Asks for changes now: for whoever heard that there are some. Any thread; does nothing if store is
+ * not one. */
+void cached_keystore_poll(struct keystore *store);
 
 #endif

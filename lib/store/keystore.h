@@ -132,8 +132,10 @@ void keystore_rows_add_policy(struct keystore_rows *rows, const struct store_pol
 /* What a change did, for whoever caches. */
 struct store_change {
 	uint64_t epoch;
-	/* What was changed: "d:DOMAIN" (its row, keys, or who asks for it), "t:TENANT" (the tenant,
-	 * its policies, rules, everything of it), "b:" (bindings). */
+	/* What was changed: "d:DOMAIN" (its row, its keys, and rules whose subject, old or new, is
+	 * this domain, an address in it, or the suffix "."DOMAIN), "t:TENANT" (the tenant, its
+	 * policies, rules, everything of it), "b:" (bindings). A change that is told again with an
+	 * epoch that was asked since is one whose writer is not done. */
 	char subject[KEYSTORE_DOMAIN_MAX + 3];
 };
 

@@ -4,6 +4,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/cache.c lib/store/cache.h lib/store/cache_private.h \
 	lib/store/cache_flight.c \
 	lib/store/cache_shard.c \
+	lib/store/cached_keystore.c lib/store/cached_keystore.h lib/store/cached_keystore_private.h \
+	lib/store/cached_keystore_follow.c \
 	lib/store/cached_table.c lib/store/cached_table.h \
 	lib/store/flat.c lib/store/flat.h \
 	lib/store/hostindex.c lib/store/hostindex.h \
@@ -17,6 +19,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/pattern.c lib/store/pattern.h \
 	lib/store/pattern_cache.c lib/store/pattern_cache.h \
 	lib/store/route.c lib/store/route.h lib/store/route_choose.c lib/store/route_choose.h \
+	lib/store/marks.c lib/store/marks.h \
 	lib/store/rows.c lib/store/rows.h \
 	lib/store/sealedkey.c lib/store/sealedkey.h \
 	lib/store/signing.c lib/store/signing.h \

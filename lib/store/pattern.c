@@ -21,23 +21,37 @@ struct pattern_regex {
 enum pattern_kind
 pattern_kind(struct span pattern)
 {
-	enum pattern_kind kind = PATTERN_LITERAL;
+	static const bool live[256] = {['['] = true,
+	    [']'] = true,
+	    ['('] = true,
+	    [')'] = true,
+	    ['{'] = true,
+	    ['}'] = true,
+	    ['?'] = true,
+	    ['|'] = true,
+	    ['^'] = true,
+	    ['$'] = true,
+	    ['\\'] = true};
 
-	for (size_t i = 0; i < pattern.n; i++) {
-		if (memchr("[](){}?|^$\\", pattern.p[i], 11) != NULL)
+	for (size_t i = 0; i < pattern.n; i++)
+		if (live[(unsigned char)pattern.p[i]])
 			return PATTERN_REGEX;
-		if (pattern.p[i] == '*')
-			kind = PATTERN_GLOB;
-	}
-	return kind;
+	return span_find(pattern, '*') == SIZE_MAX ? PATTERN_LITERAL : PATTERN_GLOB;
 }
 
-/* The classic two-pointer glob: on a mismatch only the latest '*' takes one octet more. */
+/* The classic two-pointer glob: on a mismatch only the latest '*' takes one octet more. What stands
+ * behind the last '*' is compared first: most keys fail there. */
 bool
 pattern_glob_match(struct span pattern, struct span key)
 {
 	size_t p = 0, k = 0, star = SIZE_MAX, resume = 0;
 
+	while (pattern.n > 0 && pattern.p[pattern.n - 1] != '*') {
+		if (key.n == 0 || key.p[key.n - 1] != pattern.p[pattern.n - 1])
+			return false;
+		pattern.n--;
+		key.n--;
+	}
 	while (k < key.n) {
 		if (p < pattern.n && pattern.p[p] == '*') {
 			star = p++;
@@ -300,6 +314,15 @@ pattern_regex_whole(struct pattern_regex *regex, unsigned steps)
 	regex->options = PCRE2_ANCHORED | PCRE2_ENDANCHORED;
 	if (regex->limits != NULL)
 		pcre2_set_match_limit(regex->limits, steps);
+}
+
+size_t
+pattern_regex_bytes(const struct pattern_regex *regex)
+{
+	size_t bytes = 0;
+
+	(void)pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &bytes);
+	return bytes;
 }
 
 enum status

@@ -44,6 +44,7 @@ void pattern_regex_free(struct pattern_regex *regex); /* NULL is fine */
 /* From now on only whole keys match ("a|b" is "^a|b$" in opendkim's words, which begins with a or
  * ends in b), in at most so many steps. Before anybody matches with it. */
 void pattern_regex_whole(struct pattern_regex *regex, unsigned steps);
+size_t pattern_regex_bytes(const struct pattern_regex *regex); /* of its compiled form */
 
 /* ST_OK matches, ST_ABSENT does not, ST_INVALID: a limit was reached. Any thread. */
 enum status pattern_regex_match(const struct pattern_regex *regex, struct span key) MUST_USE;

@@ -162,7 +162,7 @@ pattern_cache_match(
 	if (entry == NULL) {
 		if (compile(pattern, &entry, err) != ST_OK)
 			return ST_INVALID;
-		if (cache != NULL)
+		if (cache != NULL && pattern_regex_bytes(entry->regex) <= PATTERN_CACHE_REGEX_MAX)
 			put(cache, entry);
 	}
 	status = match_regex(entry, key, err);

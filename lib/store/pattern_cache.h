@@ -10,7 +10,9 @@
 #include "lib/base/span.h"
 #include "lib/base/status.h"
 
-#define PATTERN_CACHE_ENTRIES 1024U
+#define PATTERN_CACHE_ENTRIES 4096U
+/* A few letters can be a program of 64 KiB: larger ones than this are not kept. */
+#define PATTERN_CACHE_REGEX_MAX 4096U
 /* Steps of PCRE2's matcher for one pattern and one address: a tenth of what a table may spend,
  * since there may be a thousand patterns and their writer pays for none of it. */
 #define PATTERN_CACHE_STEPS 20000U

@@ -290,7 +290,11 @@ for_tenant(struct finding *f, struct span tenant)
 		return status;
 	if (f->facts.addresses == NULL)
 		status = ask_addresses(f);
-	return status == ST_OK || status == ST_ABSENT ? choose(f) : status;
+	if (status != ST_OK && status != ST_ABSENT)
+		return status;
+	if (f->facts.addresses != NULL && route_tenant_off(f->facts.addresses, tenant))
+		return no_rule(f, "the tenant is disabled");
+	return choose(f);
 }
 
 /* Neither the session nor a row of a domain names a tenant. */

@@ -240,7 +240,8 @@ route_choose(const struct route_facts *facts, struct span tenant, const struct s
 static bool
 same_tenant(const struct route_facts *facts, const struct store_rule *rule, struct span *tenant)
 {
-	if (!rule->enabled || route_tenant_off(facts->senders, rule->tenant))
+	if (!rule->enabled || route_tenant_off(facts->senders, rule->tenant) ||
+	    (facts->addresses != NULL && route_tenant_off(facts->addresses, rule->tenant)))
 		return true;
 	if (tenant->p == NULL)
 		*tenant = span_of(rule->tenant.n == 0 ? "" : rule->tenant.p, rule->tenant.n);

@@ -5,7 +5,6 @@
  * a subject of another kind, nor take an answer it did not get for "bound to none".
  */
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/store/tenant.h"
@@ -52,22 +51,49 @@ add_login(struct making *m, struct span login)
 		add_subject(m, "login:", span_from(login, at));
 }
 
+/* Decimal, at the end of text. */
+static char *
+write_number(char *text, unsigned value)
+{
+	if (value >= 100)
+		*text++ = (char)('0' + value / 100);
+	if (value >= 10)
+		*text++ = (char)('0' + value / 10 % 10);
+	*text++ = (char)('0' + value % 10);
+	return text;
+}
+
+/* As inet_ntop(); by hand for IPv4, since there are 33 of them for most sessions without a login.
+ */
+static char *
+write_address(char *text, int family, const uint8_t octets[16])
+{
+	if (family != AF_INET) {
+		if (inet_ntop(family, octets, text, INET6_ADDRSTRLEN) == NULL)
+			return text;
+		return text + strlen(text);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		text = write_number(text, octets[i]);
+		*text++ = '.';
+	}
+	return text - 1;
+}
+
 /* Octets with all bits behind the first prefix ones zero, as "ADDRESS/BITS". */
 static void
 add_network(struct making *m, int family, const uint8_t *address, unsigned bytes, unsigned prefix)
 {
-	char text[INET6_ADDRSTRLEN + 8];
+	char text[INET6_ADDRSTRLEN + 8], *end;
 	uint8_t octets[16] = {0};
-	size_t n;
 
 	memcpy(octets, address, prefix / 8);
 	if (prefix / 8 < bytes)
 		octets[prefix / 8] = (uint8_t)(address[prefix / 8] & (0xff00U >> prefix % 8));
-	if (inet_ntop(family, octets, text, INET6_ADDRSTRLEN) == NULL)
-		return;
-	n = strlen(text);
-	snprintf(text + n, sizeof(text) - n, "/%u", prefix);
-	add_subject(m, "client:", span_str(text));
+	end = write_address(text, family, octets);
+	*end++ = '/';
+	end = write_number(end, prefix);
+	add_subject(m, "client:", span_of(text, (size_t)(end - text)));
 }
 
 static void

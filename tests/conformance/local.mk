@@ -11,6 +11,9 @@ endif
 check_PROGRAMS += tests/bench/bench_tables
 tests_bench_bench_tables_SOURCES = tests/bench/bench_tables.c
 tests_bench_bench_tables_LDADD = $(STORE_TEST_LDADD)
+check_PROGRAMS += tests/bench/bench_cache
+tests_bench_bench_cache_SOURCES = tests/bench/bench_cache.c
+tests_bench_bench_cache_LDADD = $(STORE_TEST_LDADD)
 # One key store, driven by lines; the integration tests of every kind of store use it.
 check_PROGRAMS += tests/conformance/keystore_driver
 tests_conformance_keystore_driver_SOURCES = tests/conformance/keystore_driver.c

@@ -10,11 +10,13 @@ EXTRA_DIST += \
 	tests/integration/lib/dnsservers.py \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/ldapstore.py \
+	tests/integration/lib/keystores.py \
 	tests/integration/lib/load.py \
 	tests/integration/lib/manymail.py \
 	tests/integration/lib/mariadb.py \
 	tests/integration/lib/milter.py \
 	tests/integration/lib/mtaload.py \
+	tests/integration/lib/patience.py \
 	tests/integration/lib/postfix.py \
 	tests/integration/lib/procs.py \
 	tests/integration/lib/sendmail.py \
@@ -38,6 +40,7 @@ EXTRA_DIST += \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_keystore.py \
 	tests/integration/test_keystore_ldap.py \
+	tests/integration/test_keystore_sql.py \
 	tests/integration/test_ldap.py \
 	tests/integration/test_many_connections.py \
 	tests/integration/test_presets.py \
@@ -57,5 +60,5 @@ EXTRA_DIST += \
 PYTEST = /usr/bin/python3 -m pytest
 
 .PHONY: check-integration
-check-integration: all tests/bench/miltergen$(EXEEXT) tests/conformance/keystore_driver$(EXEEXT) tests/tools/dns_probe$(EXEEXT)
+check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT)
 	cd $(srcdir)/tests/integration && SIGNPOST_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -p no:cacheprovider -rs -s

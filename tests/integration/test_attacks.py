@@ -7,14 +7,15 @@ import time
 
 import pytest
 
-from lib import dnsservers, keys, milter, procs, verifying
+from lib import dnsservers, keys, milter, patience, procs, verifying
 from lib.verifying import ID, MESSAGE, Verifier, own_results, results_fields, sign, verdicts
 
 pytestmark = [pytest.mark.signpost("mode v without OpenDKIM's faults"),
               pytest.mark.skipif(verifying.missing() is not None, reason=str(verifying.missing()))]
 
 FORGED = "dkim=pass header.d=bank.test header.i=@bank.test"
-COST_SECONDS = 5.0     # of what is one message to us and very much to somebody who does not count
+COST_SECONDS = 1       # of the processor, for what is one message to us and very much to somebody who does not count
+AMPLE = int(min(120, patience.seconds(30)))     # DNSTimeout where the DNS answers, however slow the machine is
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,13 @@ def check(start, signed, settings=None, **options):
     data, records = signed
     result, delivered = start(records, settings).send(data, **options)
     return verdicts(result), result, delivered
+
+
+def check_cost(daemon):
+    """What DAEMON has used of the processor since its start."""
+    cost, limit = procs.cpu_seconds(daemon.tree()), patience.seconds(COST_SECONDS)
+    print(f"\n{cost:.3f} s of the processor")
+    assert 0 < cost < limit, f"{cost:.2f} s of the processor; usual are 0.02 s, 0.04 s with a sanitizer"
 
 
 def passes(found):
@@ -189,9 +197,10 @@ def test_many_lengths_over_a_long_body_are_cheap(verifier, key):
             plan.put("l", str(octets), before="bh")
         data, more = sign(key, data, selector=f"s{number}", change=change)
         records.update(more)
-    begin = time.monotonic()
-    check(verifier, (data, records), {"MaximumSignaturesToVerify": 1000, "MaximumHeaders": 0})
-    assert time.monotonic() - begin < COST_SECONDS
+    one = verifier(records, {"MaximumSignaturesToVerify": 1000, "MaximumHeaders": 0})
+    result, _ = one.send(data)
+    assert verdicts(result)
+    check_cost(one)
 
 
 # Authentication-Results of others
@@ -434,9 +443,8 @@ def test_keys_of_odd_sizes_neither_pass_nor_cost(verifier, key, bits, exponent):
     head, rest = data.split(b"; b=", 1)
     value = base64.b64encode((modulus - rnd.getrandbits(64)).to_bytes(bits // 8, "big"))
     one = verifier(records)
-    begin = time.monotonic()
     result, _ = one.send(head + b"; b=" + value + b"\r\n" + rest.split(b"\r\n", 1)[1])
-    assert time.monotonic() - begin < 1.0
+    check_cost(one)
     assert verdicts(result) and not passes(verdicts(result))
 
 
@@ -455,12 +463,11 @@ def test_a_thousand_signatures_cost_what_a_few_do(verifier, key):
     field = sign(key)[0].split(b"From:")[0]
     fields = b"".join(field.replace(b"d=signer.example.net", b"d=d%d.example.net" % i) for i in range(1000))
     with dnsservers.Scripted(answer) as server:
-        one = verifier(None, {"Nameservers": server.address, "MaximumHeaders": 0, "MaximumSignaturesToVerify": 1000})
-        begin = time.monotonic()
+        one = verifier(None, {"Nameservers": server.address, "MaximumHeaders": 0, "MaximumSignaturesToVerify": 1000,
+                              "DNSTimeout": AMPLE})
         result, _ = one.send(fields + MESSAGE)
-        took = time.monotonic() - begin
+        check_cost(one)
     assert len(set(asked)) <= 20, len(set(asked))
-    assert took < COST_SECONDS
     assert not passes(verdicts(result))
     assert len(verdicts(result)) <= 20
 
@@ -479,9 +486,8 @@ def test_many_fields_and_many_names_are_cheap(verifier, key):
     message = b"".join(b"X-Many: %d\r\n" % i for i in range(1200)) + MESSAGE
     signed = sign(key, message, names=["from"] + ["x-many"] * 990)
     one = verifier(signed[1], {"MaximumHeaders": 0})
-    begin = time.monotonic()
     result, _ = one.send(signed[0])
-    assert time.monotonic() - begin < COST_SECONDS
+    check_cost(one)
     assert verdicts(result)
 
 
@@ -512,7 +518,7 @@ def dns_case(verifier, answer, data, settings=None):
 
 
 def test_a_key_from_the_dns_verifies(verifier, key):
-    found, _ = dns_case(verifier, lambda query: dnsservers.response(query, [key.record]), sign(key)[0])
+    found, _ = dns_case(verifier, lambda query: dnsservers.response(query, [key.record]), sign(key)[0], {"DNSTimeout": AMPLE})
     assert found == [("pass", "signer.example.net")]
 
 
@@ -522,7 +528,7 @@ def test_an_answer_too_long_for_udp_is_asked_for_again(verifier, tmp_path_factor
     if dnsservers.missing("named"):
         pytest.skip(dnsservers.missing("named"))
     with dnsservers.Scripted(lambda query: dnsservers.response(query, [big.record]), udp_size=512) as server:
-        result, _ = verifier(None, {"Nameservers": server.address}).send(sign(big)[0])
+        result, _ = verifier(None, {"Nameservers": server.address, "DNSTimeout": AMPLE}).send(sign(big)[0])
         assert verdicts(result) == [("pass", verifying.DOMAIN)]
         assert server.asked_tcp == 1
 
@@ -583,7 +589,7 @@ def test_a_signature_of_a_dead_domain_spoils_no_other(verifier, key, other_on_to
 
     first, second = ("signer.example.net", "dead.example.org") if other_on_top else ("dead.example.org", "signer.example.net")
     data = sign(key, sign(key, domain=first)[0], domain=second)[0]
-    found, result = dns_case(verifier, answer, data, {"On-DNSError": "reject", "On-KeyNotFound": "reject"})
+    found, result = dns_case(verifier, answer, data, {"On-DNSError": "reject", "On-KeyNotFound": "reject", "DNSTimeout": AMPLE})
     assert sorted(found) == sorted([("pass", "signer.example.net"), (word, "dead.example.org")])
     assert result.verdict in ("accept", "continue")
 

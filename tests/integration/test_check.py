@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import procs
+from lib import patience, procs
 from lib.daemon import is_signpost
 
 CONFIG = 78
@@ -141,7 +141,7 @@ def test_mistake(program, place, shared_keys, name):
     for path, contents in {"good.private": "GOOD", "t.conf": text, **files}.items():
         (folder / path).write_text(good if contents == "GOOD" else fill(contents))
         (folder / path).chmod(0o600 if path in ("good.private", "bad.private", "empty.private") else 0o644)
-    done = subprocess.run([program, "-n", "-x", folder / "t.conf"], capture_output=True, text=True, timeout=20,
+    done = subprocess.run([program, "-n", "-x", folder / "t.conf"], capture_output=True, text=True, timeout=patience.seconds(60),
                           stdin=subprocess.DEVNULL)
     said = done.stdout + done.stderr
     print(f"\n{name} (exit {done.returncode})\n" + "".join(f"    {line}\n" for line in said.replace(str(folder), "DIR").splitlines()), end="")

@@ -5,14 +5,14 @@ import subprocess
 
 import pytest
 
-from lib import procs
+from lib import patience, procs
 from lib.daemon import config_text
 
 USAGE, NO_USER, UNAVAILABLE, CONFIG = 64, 65, 69, 78
 
 
-def run(program, *args, timeout=10):
-    done = subprocess.run([str(program), *map(str, args)], capture_output=True, text=True, timeout=timeout,
+def run(program, *args):
+    done = subprocess.run([str(program), *map(str, args)], capture_output=True, text=True, timeout=patience.seconds(60),
                           stdin=subprocess.DEVNULL, errors="replace")
     return done.returncode, done.stdout + done.stderr
 
@@ -121,7 +121,7 @@ def test_unix_socket_in_use_and_stale(program, folder, good):
     assert path.exists()
     one = procs.Process([program, "-f", "-x", conf(folder, settings)], folder / "log")
     try:
-        procs.wait_connect(path, 10, one)
+        procs.wait_connect(path, proc=one)
     finally:
         one.kill()
 
@@ -164,12 +164,12 @@ def test_pid_file_and_background(program, folder, good):
     try:
         status, said = run(program, "-x", conf(folder, settings))     # waits for the end of its output, as a script does
         assert status == 0, said
-        procs.wait_connect(("127.0.0.1", port), 10)
-        assert procs.wait_until(lambda: pidfile.exists() and pidfile.read_text().strip().isdigit(), 5)
+        procs.wait_connect(("127.0.0.1", port))
+        assert procs.wait_until(lambda: pidfile.exists() and pidfile.read_text().strip().isdigit())
         pid = int(pidfile.read_text())
         assert os.path.exists(f"/proc/{pid}")
     finally:
         if pidfile.exists():
             os.kill(int(pidfile.read_text()), 15)
-    assert procs.wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 15)
-    assert procs.wait_until(lambda: not pidfile.exists(), 2)
+    assert procs.wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
+    assert procs.wait_until(lambda: not pidfile.exists())

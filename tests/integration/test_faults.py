@@ -81,11 +81,9 @@ def children_named(daemon, name):
     return found
 
 
-def settle(load, more=50, timeout=20):
+def settle(load, more=50):
     """Wait until MORE messages have been signed from now on."""
-    start = load.total()
-    assert procs.wait_until(lambda: load.total() >= start + more, timeout), \
-        f"only {load.total() - start} more messages signed in {timeout} s: {dict(load.counts)}"
+    load.wait(more)
 
 
 @pytest.mark.signpost("opendkim is one process")
@@ -99,10 +97,10 @@ def test_kill_a_child(site, name):
             assert victims, f"no {name} below {parent}: {[(p, procs.comm(p)) for p in site.daemon.tree()]}"
             os.kill(victims[0], signal.SIGKILL)
             settle(load)
-            assert procs.wait_until(lambda: len(children_named(site.daemon, name)) >= len(victims), 10)
+            assert procs.wait_until(lambda: len(children_named(site.daemon, name)) >= len(victims))
     load.report(f"kill -9 of {name}, 5 times")
     assert site.daemon.process.poll() is None
-    assert load.counts["lost"] == 0 and load.counts["timed out"] == 0, load.lost[:5]
+    load.check(site.daemon)
     site.verify(load.samples)
 
 
@@ -116,7 +114,7 @@ def test_hundred_reloads(site, number):
         settle(load)
     load.report(f"{signal.Signals(number).name} 100 times")
     assert site.daemon.process.poll() is None
-    assert load.counts["lost"] == 0 and load.counts["timed out"] == 0, load.lost[:5]
+    load.check(site.daemon)
     if is_signpost(site.daemon.program):
         assert load.counts["broken"] == 0 and load.counts["tempfailed"] == 0, "a reload must cut no session short"
     site.verify(load.samples)
@@ -125,19 +123,19 @@ def test_hundred_reloads(site, number):
 @pytest.mark.signpost("opendkim has one process that accepts")
 def test_a_reload_leaves_no_connection_waiting(site):
     """One client at a time: a connection that woke a process about to be replaced is taken by somebody at once."""
-    slowest, broken = 0.0, 0
+    slowest, broken = 0.0, []
     for _ in range(100):
         os.kill(site.daemon.pid, signal.SIGHUP)
         until = time.monotonic() + 0.02
         while time.monotonic() < until:
             begun = time.monotonic()
             try:
-                milter.Session(site.daemon.address, timeout=5).quit()
-            except (milter.Closed, OSError):
-                broken += 1
+                milter.Session(site.daemon.address).quit()      # left waiting, it would wait for ever: nobody else comes
+            except (milter.Closed, OSError) as error:
+                broken.append(repr(error))
             slowest = max(slowest, time.monotonic() - begun)
-    print(f"\nlongest wait for the answer to a negotiation during 100 reloads: {slowest:.3f} s, broken {broken}")
-    assert broken == 0 and slowest < 2
+    print(f"\nlongest wait for the answer to a negotiation during 100 reloads: {slowest:.3f} s, broken {len(broken)}")
+    assert not broken, broken[:5]
 
 
 def test_key_and_tables_replaced(site):
@@ -153,8 +151,8 @@ def test_key_and_tables_replaced(site):
             os.kill(site.daemon.pid, signal.SIGUSR1)
             settle(load, 100)
     load.report("KeyTable with new keys, 5 times")
-    assert load.counts["lost"] == 0 and load.counts["timed out"] == 0, load.lost[:5]
-    assert procs.wait_until(lambda: b"s=s6;" in milter.one_shot(site.daemon.address, message(DOMAINS[0]))[1], 15, 0.1)
+    load.check(site.daemon)
+    assert procs.wait_until(lambda: b"s=s6;" in milter.one_shot(site.daemon.address, message(DOMAINS[0]))[1], step=0.1)
     site.verify(load.samples)
 
 
@@ -174,10 +172,10 @@ def test_key_file_replaced(site):
         settle(load)
         (site.folder / "next.private").write_bytes(key.path.read_bytes())
         (site.folder / "next.private").rename(path)
-        assert procs.wait_until(one, 15, 0.3), "the new key is not used 15 s after the file was replaced"
+        assert procs.wait_until(one, step=0.3), "the new key is not used though the file was replaced"
         settle(load)
     load.report("one key file replaced")
-    assert load.counts["lost"] == 0 and load.counts["timed out"] == 0, load.lost[:5]
+    load.check(site.daemon)
 
 
 @pytest.mark.signpost("opendkim reads tables only at a reload")
@@ -189,11 +187,11 @@ def test_table_edited_without_a_signal(site):
         site.replace("KeyTable", (site.folder / "KeyTable").read_text()
                      + f"broken-line-without-fields\nkey-new new.test:s1:{site.folder}/keys/new.test.private\n")
         site.replace("SigningTable", (site.folder / "SigningTable").read_text() + "*@novalue.test\n*@new.test key-new\n")
-        signed = procs.wait_until(lambda: milter.one_shot(site.daemon.address, message("new.test"))[0].signed, 15, 0.3)
+        signed = procs.wait_until(lambda: milter.one_shot(site.daemon.address, message("new.test"))[0].signed, step=0.3)
         settle(load)
     load.report("tables edited")
-    assert signed, "the new domain is not signed 15 s after the tables were edited"
-    assert load.counts["lost"] == 0 and load.counts["timed out"] == 0, load.lost[:5]
+    assert signed, "the new domain is not signed though the tables were edited"
+    load.check(site.daemon)
     assert site.daemon.process.poll() is None
 
 
@@ -222,7 +220,7 @@ def test_reload_takes_effect(site):
         def changed():
             _, delivered = milter.one_shot(site.daemon.address, message(DOMAINS[0]))
             return b"c=simple/relaxed" in delivered
-        assert procs.wait_until(changed, 10, 0.1)
+        assert procs.wait_until(changed, step=0.1)
         settle(load)
     load.report("reload with another canonicalization")
     assert load.counts["lost"] == 0 and load.counts["broken"] == 0, load.lost[:5]
@@ -239,15 +237,15 @@ def test_term_drains(site):
     with Load(site.daemon.address, MESSAGES) as load:
         settle(load)
         site.daemon.process.popen.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
         result = None
         if is_signpost(site.daemon.program):
+            assert procs.wait_until(lambda: not procs.listens(site.daemon.address)), "it still takes connections"
             session.body(body)
             result = session.end()
         load.stopping.set()
     load.report("SIGTERM")
     session.quit()
-    assert site.daemon.process.wait(20) == 0, site.daemon.log()[-1500:]
+    assert site.daemon.process.wait() == 0, site.daemon.log()[-1500:]
     assert load.counts["lost"] == 0, load.lost[:5]
     assert load.counts["timed out"] == 0 or not is_signpost(site.daemon.program), \
         "connections were taken (or left in the backlog) and never answered while the daemon drained"
@@ -261,4 +259,4 @@ def test_parent_killed_takes_the_children_along(site):
     pids = site.daemon.tree()[1:]
     assert pids
     os.kill(site.daemon.pid, signal.SIGKILL)
-    assert procs.wait_until(lambda: not [p for p in pids if os.path.exists(f"/proc/{p}")], 10), "children stay without a parent"
+    assert procs.wait_until(lambda: not [p for p in pids if os.path.exists(f"/proc/{p}")]), "children stay without a parent"

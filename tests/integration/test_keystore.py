@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from lib import mariadb, milter, postfix, procs, smtpc, stores, verify
+from lib import mariadb, milter, patience, postfix, procs, smtpc, stores, verify
 from lib.daemon import Daemon
 from lib.load import Load
 
@@ -73,15 +73,10 @@ def verdicts(delivered, shared_keys):
 
 
 def metric(daemon, name):
-    """The value of a line of MetricsFile, waited for."""
+    """The value of a line of MetricsFile."""
     path = daemon.folder / "metrics"
-    for _ in range(100):
-        if path.exists():
-            for line in path.read_text().splitlines():
-                if line.startswith(name + " "):
-                    return float(line.split()[-1])
-        time.sleep(0.1)
-    return 0.0
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((float(line.split()[-1]) for line in lines if line.startswith(name + " ")), 0.0)
 
 
 def test_tenants(program, folder, store, shared_keys):
@@ -109,7 +104,7 @@ def test_tenants(program, folder, store, shared_keys):
         assert not send("acme.test", macros=stranger)[0].signed
         result, _ = send("empty.test")
         assert result.verdict == "tempfail" or result.text.startswith("4"), "a domain without a key waits"
-        assert metric(daemon, 'signpost_unsigned_total{reason="tenant"}') >= 3
+        assert procs.wait_until(lambda: metric(daemon, 'signpost_unsigned_total{reason="tenant"}') == 3)
 
 
 def test_tenant_map_and_open_sessions(program, folder, sqlite):
@@ -131,7 +126,7 @@ def test_through_postfix(program, folder, store, shared_keys, sink):
             client = smtpc.Client(mta.ports[0])
             client.send("alice@acme.test", ["t@sink.test"], message("acme.test"))
             client.quit()
-            assert sink.wait_for(1, 60), mta.log()[-2000:]
+            assert sink.wait_for(1), mta.log()[-2000:]
     (delivered,) = sink.take()
     assert sorted(verdicts(delivered.data, shared_keys)) == [("acme.test", "pass"), ("acme.test", "pass")]
 
@@ -148,7 +143,7 @@ def test_a_change_is_in_force(program, folder, store, shared_keys):
             result, seen = milter.one_shot(daemon.address, message("bolt.test"), macros={
                 b"{auth_type}": b"PLAIN", b"{auth_authen}": b"bob@bolt.test"})
             assert result.signed, daemon.log()
-            assert time.monotonic() - began < 30, "KeyStorePollInterval is 1"
+            assert time.monotonic() - began < patience.seconds(60), "KeyStorePollInterval is 1"
             time.sleep(0.05)
         print(f"the new key signs {time.monotonic() - began:.1f} s after the change (polled every second)")
 
@@ -185,7 +180,7 @@ def test_store_down_at_start_and_back(program, folder, server, shared_keys):
             server.start()
             began = time.monotonic()
             while not milter.one_shot(daemon.address, message("acme.test"))[0].signed:
-                assert time.monotonic() - began < 60, daemon.log()[-2000:]
+                assert time.monotonic() - began < patience.seconds(60), daemon.log()[-2000:]
                 time.sleep(0.1)
             print(f"signed {time.monotonic() - began:.1f} s after the server's return")
     finally:
@@ -220,7 +215,7 @@ def test_store_away_under_load(program, folder, server, shared_keys, how):
                     server.signal(signal.SIGCONT)
             began = time.monotonic()
             while not milter.one_shot(daemon.address, message("n2.test"))[0].signed:
-                assert time.monotonic() - began < 60, daemon.log()[-2000:]
+                assert time.monotonic() - began < patience.seconds(60), daemon.log()[-2000:]
                 time.sleep(0.1)
             took = time.monotonic() - began
         load.report(f"MariaDB {how} for 10 s")
@@ -240,7 +235,7 @@ def test_site_key_lost_changed_half_written(program, folder, sqlite):
             if name == "lost":
                 sqlite.site_key.write_bytes(kept)
                 sqlite.site_key.chmod(0o600)
-                assert procs.wait_until(lambda: milter.one_shot(daemon.address, message("acme.test"))[0].signed, 30), daemon.log()
+                assert procs.wait_until(lambda: milter.one_shot(daemon.address, message("acme.test"))[0].signed), daemon.log()
             return daemon.log()
 
     sqlite.site_key.unlink()

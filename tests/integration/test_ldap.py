@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from lib import keys, milter, procs, slapd, verify
+from lib import keys, milter, patience, procs, slapd, verify
 from lib.daemon import Daemon
 from lib.load import Load
 
@@ -120,7 +120,7 @@ def ask(program, folder, url, queries, settings=None):
     conf.write_text("Mode v\n" + "".join(f"{n} {v}\n" for n, v in (settings or {}).items()))
     data = "\n".join([url, *queries]) + "\n"
     done = subprocess.run([program, "-Q", "-x", conf], input=data.encode("utf-8", "surrogateescape"), capture_output=True,
-                          timeout=60)
+                          timeout=patience.seconds(120))
     answers = done.stdout.decode("utf-8", "replace").split("enter query/n to query, EOF to end\n> ")[1:-1]
     return [a.rstrip("\n") for a in answers], done.stderr.decode("utf-8", "replace")
 
@@ -236,16 +236,18 @@ def test_servers_that_lie_or_stop_in_the_middle(program, folder, octets, piece):
     took = time.monotonic() - begun
     liar.listener.close()
     assert len(answers) == 2 and all(a.startswith("error: ") for a in answers), (answers, said)
-    assert took < 4, f"{took:.1f} s for two look-ups with a limit of 1 s"
+    # A trickle that began the limit anew at each octet would take ten seconds; the others would wait for ever.
+    patience.check(took, 2, 20, "two look-ups with a limit of 1 s each")
 
 
 def test_a_server_that_does_not_even_bind(program, folder):
     liar = Liar(b"", bound=b"\x30\x84\x00")
     begun = time.monotonic()
-    answers, said = ask(program, folder, f"{liar.url}/?x?sub?(y=$d)", ["a"] * 20, {"LDAPTimeout": 1})
+    answers, said = ask(program, folder, f"{liar.url}/?x?sub?(y=$d)", ["a"] * 60, {"LDAPTimeout": 1})
+    took = time.monotonic() - begun
     liar.listener.close()
-    assert len(answers) == 20 and all("does not answer" in a for a in answers), (answers, said)
-    assert time.monotonic() - begun < 4
+    assert len(answers) == 60 and all("does not answer" in a for a in answers), (answers, said)
+    patience.check(took, 1, 60, "60 look-ups with a limit of 1 s, each of which waits")
 
 
 def settings(url, **more):
@@ -344,23 +346,30 @@ def test_incomplete_entries_say_what_is_missing(program, folder, directory):
         assert "no key name" in daemon.log()
 
 
+THREADS = 4         # of Load
+MANY = 400          # mail that is answered at once; were each to wait, it would take minutes
+
+
+def at_once(daemon, load, what, wait):
+    """MANY messages are WHAT though somebody waits WAIT seconds for a server now and then."""
+    return load.wait(MANY, what, patience.below(MANY / THREADS * wait), daemon.log)
+
+
 def test_killed_under_load(program, folder, own_directory, shared_keys):
-    """kill -9 of the server, three times: nothing hangs, nothing goes unsigned, it is used again within 5 s."""
+    """kill -9 of the server, three times: nothing hangs, nothing goes unsigned, it is used again soon."""
     with Daemon(program, folder, settings(own_directory.url)) as daemon:
         with Load(daemon.address, MESSAGES) as load:
-            assert procs.wait_until(lambda: load.total() > 100, 20), daemon.log()[-2000:]
-            for away_s in (0.2, 3.0, 7.0):
+            load.wait(100, log=daemon.log)
+            for away_s in (0.2, 2.0, 4.0):
                 own_directory.kill()
-                failed = load.total("tempfailed")
-                assert procs.wait_until(lambda: load.total("tempfailed") > failed + 20, 5), "mail waits"
+                at_once(daemon, load, "tempfailed", 5)
                 time.sleep(away_s)
                 own_directory.start()
-                back, before = time.monotonic(), load.total()
-                assert procs.wait_until(lambda: load.total() > before, 5), "not used again after 5 s"
-                print(f"\nslapd was away {away_s} s, used again after {time.monotonic() - back:.2f} s")
-                assert procs.wait_until(lambda: load.total() > before + 100, 10)
+                print(f"\nslapd was away {away_s} s, used again after {load.wait(1, log=daemon.log):.2f} s")
+                load.wait(100, log=daemon.log)
         load.report("kill -9 of slapd, 3 times")
-        assert load.counts["lost"] == 0 and load.counts["timed out"] == 0 and load.counts["broken"] == 0, load.lost[:5]
+        load.check(daemon)
+        assert load.counts["broken"] == 0
         check_signature(load.samples[-1], shared_keys["rsa1024"])
         assert "answers again" in daemon.log()
 
@@ -369,30 +378,27 @@ def test_stopped_server(program, folder, own_directory):
     """SIGSTOP: every thread waits LDAPTimeout once at most, then mail is tempfailed at once until it goes on."""
     with Daemon(program, folder, settings(own_directory.url, LDAPTimeout=2)) as daemon:
         with Load(daemon.address, MESSAGES) as load:
-            assert procs.wait_until(lambda: load.total() > 50, 20), daemon.log()[-2000:]
+            load.wait(50, log=daemon.log)
             own_directory.pause()
-            time.sleep(3)
-            failed = load.total("tempfailed")
-            time.sleep(4)
-            quick = load.total("tempfailed") - failed
+            took = [at_once(daemon, load, "tempfailed", 2)]
+            time.sleep(4)       # it is tried again meanwhile
+            took.append(at_once(daemon, load, "tempfailed", 2))
             own_directory.go_on()
-            back, before = time.monotonic(), load.total()
-            assert procs.wait_until(lambda: load.total() > before, 5), "not used again after 5 s"
-            print(f"\nused again {time.monotonic() - back:.2f} s after SIGCONT; {quick} tempfailed in 4 s while it was stopped")
-        load.report("slapd stopped for 7 s")
-        assert quick > 100, "mail waits for a server that is known to be silent"
-        assert load.counts["lost"] == 0 and load.counts["timed out"] == 0 and load.counts["broken"] == 0, load.lost[:5]
+            print(f"\nused again {load.wait(1, log=daemon.log):.2f} s after SIGCONT; {MANY} tempfailed in {took} s while it was stopped")
+        load.report("slapd stopped")
+        load.check(daemon)
+        assert load.counts["broken"] == 0
 
 
-def test_slow_by_five_seconds(program, folder, own_directory):
+def test_slow_by_three_seconds(program, folder, own_directory):
     """A server that is stopped for less than the time limit costs a wait and no tempfail."""
     with Daemon(program, folder, settings(own_directory.url, LDAPTimeout=20)) as daemon:
         assert milter.one_shot(daemon.address, message(DOMAINS[0]))[0].signed
         own_directory.pause()
         with Load(daemon.address, MESSAGES, threads=2) as load:
-            time.sleep(5)
+            time.sleep(3)
             own_directory.go_on()
-            assert procs.wait_until(lambda: load.total() > 50, 10), (dict(load.counts), daemon.log()[-1500:])
+            load.wait(50, log=daemon.log)
         assert set(load.counts) == {"signed"}, dict(load.counts)
 
 
@@ -404,10 +410,12 @@ def test_first_url_is_dead(program, folder, directory, own_directory, dead):
         first = own_directory.url
     both = {"KeyTable": f"{first}{KEYS} {directory.url}{KEYS}", "SigningTable": f"{first}{SIGNING} {directory.url}{SIGNING}"}
     with Daemon(program, folder, settings(first, **both, LDAPTimeout=3)) as daemon:
-        for domain in DOMAINS:
-            begun = time.monotonic()
-            result, _ = milter.one_shot(daemon.address, message(domain))
-            assert result.signed and time.monotonic() - begun < 4, (result, daemon.log())
+        begun = time.monotonic()
+        for _ in range(5):
+            for domain in DOMAINS:
+                result, _ = milter.one_shot(daemon.address, message(domain))
+                assert result.signed, (result, daemon.log())
+        patience.check(time.monotonic() - begun, 3, 5 * len(DOMAINS) * 3, "waiting for the first server with each message")
     if dead == "silent":
         own_directory.go_on()
 
@@ -418,11 +426,9 @@ def test_second_url_takes_over(program, folder, directory, own_directory, how):
             "SigningTable": f"{own_directory.url}{SIGNING} {directory.url}{SIGNING}"}
     with Daemon(program, folder, settings("ldap://unused", **both, LDAPTimeout=2)) as daemon:
         with Load(daemon.address, MESSAGES) as load:
-            assert procs.wait_until(lambda: load.total() > 50, 20)
+            load.wait(50, log=daemon.log)
             own_directory.kill() if how == "killed" else own_directory.pause()
-            begun, before = time.monotonic(), load.total()
-            assert procs.wait_until(lambda: load.total() > before + 200, 10)
-            print(f"\n200 messages more after {time.monotonic() - begun:.2f} s")
+            print(f"\n{MANY} messages more after {at_once(daemon, load, 'signed', 2):.2f} s")
         load.report(f"the first of two URLs {how}")
         assert set(load.counts) <= {"signed", "tempfailed"}, dict(load.counts)
         assert how == "stopped" or load.counts["tempfailed"] == 0, dict(load.counts)
@@ -436,7 +442,7 @@ def test_start_without_the_server(program, folder, own_directory):
         result, _ = milter.one_shot(daemon.address, message(DOMAINS[0]))
         assert is_tempfail(result), result
         own_directory.start()
-        assert procs.wait_until(lambda: milter.one_shot(daemon.address, message(DOMAINS[0]))[0].signed, 5), daemon.log()
+        assert procs.wait_until(lambda: milter.one_shot(daemon.address, message(DOMAINS[0]))[0].signed), daemon.log()
 
 
 def test_new_domain_is_signed_at_once(program, folder, own_directory, shared_keys):

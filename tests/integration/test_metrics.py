@@ -44,7 +44,7 @@ def site(program, folder):
 
 def counted(daemon, expected):
     path = daemon.folder / "metrics"
-    procs.wait_until(lambda: expected.items() <= read(path).items(), 10)
+    procs.wait_until(lambda: expected.items() <= read(path).items())
     found = read(path)
     assert {name: found.get(name) for name in expected} == expected
 
@@ -97,15 +97,15 @@ def test_counts_outlive_processes_and_reloads(site):
     held.close()
     counted(site, EXPECTED)
     os.kill(site.pid, signal.SIGUSR1)
-    procs.wait_until(lambda: "configuration reloaded" in site.log(), 10)
+    procs.wait_until(lambda: "configuration reloaded" in site.log())
     assert send(site, message("good.test")).signed
     counted(site, {'signpost_messages_total{action="signed"}': 3})
 
 
 def test_a_place_that_cannot_be_written_is_said_once(program, folder):
     with Daemon(program, folder, {"Mode": "s", "MetricsFile": f"{folder}/none/metrics", "MetricsInterval": 1}) as daemon:
-        procs.wait_until(lambda: "MetricsFile" in daemon.log(), 10)
+        procs.wait_until(lambda: "MetricsFile" in daemon.log())
         (folder / "none").mkdir()
-        procs.wait_until(lambda: (folder / "none/metrics").exists(), 10)
+        procs.wait_until(lambda: (folder / "none/metrics").exists())
         assert daemon.log().count("MetricsFile") == 1
         assert read(folder / "none/metrics")['signpost_connections'] == 0

@@ -9,13 +9,15 @@ import time
 
 import pytest
 
-from lib import keys, postfix, procs, sendmail, verify
+from lib import keys, patience, postfix, procs, sendmail, verify
 from lib.daemon import Daemon, is_signpost
 from lib.mtaload import MtaLoad
 from test_faults import FRONT, KEEPER, children_named
 
 DOMAINS = [f"d{n}.test" for n in range(4)]
 SELECTORS = ("s1", "s2")
+REST = 0.08             # a file that rests for so long may be read (WATCH_SETTLE_MS, and something for the clocks)
+READ_AGAIN = 5          # seconds after which the whole file has surely been read instead
 
 
 class Site:
@@ -24,6 +26,7 @@ class Site:
     def __init__(self, program, folder, two_keys):
         self.folder, self.two_keys = folder, two_keys
         self.changes = []      # (before, after, index of the key)
+        self.rested = []       # (begin, end) of the times when half a table may have been in force
         self.put_key(0)
         self.replace("KeyTable", self.key_table("s1"))
         self.replace("SigningTable", self.signing_table(0))
@@ -56,12 +59,19 @@ class Site:
         new.rename(self.folder / name)
 
     def write_in_place(self, name, text):
-        """As an editor that truncates: for a moment only half of the table is in the file."""
+        """As an editor that truncates: for a moment only half of the table is in the file. When this process was not let
+        run for so long that the half was at rest, it was a table, and what it did is nobody's fault."""
+        begun = time.monotonic()
         with open(self.folder / name, "w") as file:
             file.write(text[:len(text) // 2])
             file.flush()
             time.sleep(0.02)
             file.write(text[len(text) // 2:])
+        if time.monotonic() - begun > REST:
+            self.rested.append((begun, time.monotonic() + patience.seconds(READ_AGAIN)))
+
+    def half_a_table_at(self, begun, ended):
+        return any(begun <= end and ended >= begin for begin, end in self.rested)
 
     def wrong_signatures(self, load, by_number):
         """Numbers whose signature verifies with no key that was in the file at that time, and how many were checked against
@@ -127,23 +137,31 @@ def run(title, site, mta, sink, fault):
     site.daemon.start()
     try:
         with mta, MtaLoad(mta.ports, DOMAINS) as load:
-            assert procs.wait_until(lambda: load.counts["taken (250)"] >= 20, 20), (load.counts, load.errors)
+            assert procs.wait_until(lambda: load.counts["taken (250)"] >= 20), (load.counts, load.errors)
             fault(site)
             done = load.counts["taken (250)"]
-            assert procs.wait_until(lambda: load.counts["taken (250)"] >= done + 20, 20), "no mail after the fault is over"
+            assert procs.wait_until(lambda: load.counts["taken (250)"] >= done + 20), \
+                f"no mail after the fault is over: {dict(load.counts)} {load.errors[:5]}\n{site.daemon.log()[-3000:]}\n{mta.log()[-3000:]}"
             load.__exit__()
-            sink.wait_for(len(load.times), 60)
+            sink.wait_for(len(load.times))
             time.sleep(0.3)         # for what comes twice
     finally:
         status = site.daemon.stop()
     by_number = load.account(sink.take())
+    excused = {n for n, d in by_number.items() if not verify.signature_domains(d.data)
+               and site.half_a_table_at(*load.times.get(n, (0, 0)))}
+    load.counts["delivered unsigned"] -= len(excused)
+    by_number = {n: d for n, d in by_number.items() if n not in excused}
     wrong, exact = site.wrong_signatures(load, by_number)
     load.report(title)
     print(f"   verified {len(by_number)}, {exact} of them while only one key was in the file; wrong {len(wrong)}; "
           f"daemon's end: {status}")
+    if site.rested:
+        print(f"   half a table rested {len(site.rested)} times on this busy machine; unsigned for that: {len(excused)}")
     bad = {n: load.counts[n] for n in ("refused (5xx)", "connection lost", "given up", "delivered unsigned", "lost", "duplicated")
            if load.counts[n]}
     assert not bad, (bad, load.errors[:5])
+    assert "the keeper did not answer in time" not in site.daemon.log(), site.daemon.log()[-1500:]
     assert not wrong, wrong[:5]
     assert status == 0, site.daemon.log()[-1500:]
     return load
@@ -162,7 +180,7 @@ def test_postfix(site, sink, title):
         pytest.skip(postfix.missing())
     mta = postfix.Postfix(site.folder, sink.port, [f"inet:127.0.0.1:{site.daemon.port}"])
     load = run(f"Postfix, {title}", site, mta, sink, FAULTS[title])
-    if "killed" not in title:
+    if "killed" not in title and not site.rested:
         assert load.counts["tempfailed (4xx)"] == 0, "nothing here is a reason to tempfail"
 
 

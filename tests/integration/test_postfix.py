@@ -1,7 +1,7 @@
 """1,000 messages of many shapes through a real Postfix; every delivered message verifies with three verifiers."""
 import pytest
 
-from lib import campaign, corpus, postfix, smtpc
+from lib import campaign, corpus, patience, postfix, smtpc
 
 COUNT = 1000
 
@@ -19,7 +19,7 @@ def test_thousand_messages(program, folder, sink):
         clock.lap("start")
         jobs = [(mta.ports[m.number % len(signers)], m) for m in messages]
         refused = smtpc.send_all(jobs)
-        arrived = sink.wait_for(COUNT - len(refused), 120)
+        arrived = sink.wait_for(COUNT - len(refused), patience.seconds(300))
         clock.lap("send and deliver")
     finally:
         mta.stop()

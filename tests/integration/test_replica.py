@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from lib import mariadb, milter, stores, verify
+from lib import mariadb, milter, patience, stores, verify
 from lib.daemon import Daemon
 from lib.load import Load
 
@@ -35,9 +35,9 @@ def pair(folder):
             server.stop()
 
 
-def caught_up(writer, reader, seconds=60):
+def caught_up(writer, reader):
     wanted = writer.run("SELECT @@gtid_binlog_pos").strip()
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patience.seconds(60)
     while wanted not in reader.run("SELECT @@gtid_slave_pos"):
         assert time.monotonic() < end, reader.run("SHOW SLAVE STATUS")
         time.sleep(0.1)
@@ -58,7 +58,7 @@ def test_reader_behind(program, folder, pair, shared_keys):
             store.load(f"key acme acme.test old {shared_keys['rsa2048'].path} active=now retiring=now\n"
                        f"key acme acme.test new {shared_keys['rsa1024'].path} active=now\n")
             while not any(b"s=new" in sample for sample in [milter.one_shot(daemon.address, MESSAGE)[1]]):
-                assert time.monotonic() - before < BEHIND_S + 60, daemon.log()[-2000:]
+                assert time.monotonic() - before < BEHIND_S + patience.seconds(60), daemon.log()[-2000:]
                 time.sleep(0.2)
             took = time.monotonic() - before
         load.report(f"a reader {BEHIND_S} s behind")

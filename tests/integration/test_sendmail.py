@@ -4,7 +4,7 @@ Sendmail writes address fields anew after the milter has seen them, so shapes wi
 """
 import pytest
 
-from lib import campaign, corpus, sendmail, smtpc
+from lib import campaign, corpus, patience, sendmail, smtpc
 
 COUNT = 1000
 
@@ -32,7 +32,7 @@ def test_thousand_messages(program, folder, sink):
             mta.start()
         clock.lap("start")
         refused = smtpc.send_all([(ports[m.number % len(signers)], m) for m in messages])
-        arrived = sink.wait_for(len(messages) - len(refused), 120)
+        arrived = sink.wait_for(len(messages) - len(refused), patience.seconds(300))
         clock.lap("send and deliver")
     finally:
         for mta in mtas:

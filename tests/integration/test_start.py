@@ -92,7 +92,7 @@ def test_socket_left_by_kill_is_taken_over(program, folder, settings):
     os.kill(first.pid, signal.SIGKILL)
     first.process.popen.wait()
     assert first.address.exists() and first.address.is_socket()
-    assert procs.wait_until(lambda: not [p for p in os.listdir("/proc") if p.isdigit() and first_of(p) == str(first.conf)], 10)
+    assert procs.wait_until(lambda: not [p for p in os.listdir("/proc") if p.isdigit() and first_of(p) == str(first.conf)])
     second = Daemon(program, folder, settings, name="second", unix=True)
     second.address, second.spec = first.address, first.spec
     second.write(settings)
@@ -162,6 +162,6 @@ def test_change_root(program, shared_keys, settings):
             assert all(os.readlink(f"/proc/{p}/root") == str(root) for p in running.tree())
             assert signs(running.address)
             os.kill(list(running.tree())[-1], signal.SIGKILL)      # what is forked later lives inside, too
-            assert procs.wait_until(lambda: signs(running.address), 10)
+            assert procs.wait_until(lambda: signs(running.address))
     finally:
         procs.remove_dir(root)

@@ -197,7 +197,7 @@ class Rspamd:
         process = procs.Process(["rspamd", "-f", "-i", "-c", folder / "rspamd.conf", f"--var=DBDIR={folder}",
                                  f"--var=RUNDIR={folder}"], folder / "log", cwd=folder)
         try:
-            procs.wait_connect(("127.0.0.1", port), 60, process)
+            procs.wait_connect(("127.0.0.1", port), proc=process)
             yield from self.ask_all(port, keys, count)
         finally:
             process.stop()
@@ -231,7 +231,7 @@ dkim_signing {{ allow_envfrom_empty = true; allow_hdrfrom_mismatch = true; allow
         for message in messages(count, domains, 44, SHAPES_RSPAMD_ALTERS):
             request = urllib.request.Request(f"http://127.0.0.1:{port}/checkv2", data=message.data,
                                              headers={"IP": "127.0.0.1", "From": message.sender})
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=300) as answer:
                 said = json.load(answer)
             fields = said.get("dkim-signature", [])
             fields = [fields] if isinstance(fields, str) else fields

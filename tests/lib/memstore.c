@@ -259,6 +259,8 @@ give_rule(struct answer *a, const struct store_rule *row)
 	if (intruder(a))
 		keystore_rows_add_rule(a->rows, &other);
 	keystore_rows_add_rule(a->rows, row);
+	if (!a->m->rules_without_tenants)
+		give_tenant(a, row->tenant);
 }
 
 static enum status

@@ -38,7 +38,8 @@ struct memstore {
 	/* Faults, each switched while nobody asks. */
 	enum status status[MEMSTORE_QUESTIONS]; /* other than ST_OK: the answer */
 	unsigned delay_ms[MEMSTORE_QUESTIONS];
-	unsigned lies; /* enum memstore_lie */
+	unsigned lies;              /* enum memstore_lie */
+	bool rules_without_tenants; /* the tenants of rules are not in the answers */
 	/* Called with each answer before it is given out; may add to it and change it. */
 	void (*tamper)(
 	    void *context, enum memstore_question question, struct keystore_rows *answer);

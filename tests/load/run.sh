@@ -66,7 +66,7 @@ wait_for_socket() {
 	tries=0
 	until [ -S "$DIR/socket" ]; do
 		tries=$((tries + 1))
-		kill -0 "$DAEMON" 2> /dev/null && [ $tries -lt 300 ] || return 1
+		kill -0 "$DAEMON" 2> /dev/null && [ $tries -lt 3000 ] || return 1
 		sleep 0.1
 	done
 }
@@ -86,7 +86,7 @@ LogWhy yes
 SyslogSuccess yes
 Frontends 2
 KeeperThreads 4
-DrainTimeout 20
+DrainTimeout 300
 END
 "$BUILD/signpostd" -f -x "$DIR/signpostd.conf" > "$DIR/log" 2>&1 &
 DAEMON=$!
@@ -97,7 +97,7 @@ round=0
 while [ $round -lt "$ROUNDS" ]; do
 	round=$((round + 1))
 	"$MILTERGEN" --socket "unix:$DIR/socket" --connections 8 --messages 10 --total "$MESSAGES" \
-	    --domains 50 --body 20000 --json > "$DIR/load" 2>&1 &
+	    --domains 50 --body 20000 --timeout 300000 --json > "$DIR/load" 2>&1 &
 	LOAD=$!
 	swap_keys && write_tables $round && kill -USR1 "$DAEMON" && changed=$round
 	wait "$LOAD" && [ "$changed" = $round ] &&

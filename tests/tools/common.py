@@ -17,7 +17,7 @@ class Skip(Exception):
     pass
 
 
-def run(*command, stdin="", cwd=None, timeout=120):
+def run(*command, stdin="", cwd=None, timeout=600):
     """stdin: str or bytes; the result's texts are of the same type."""
     text = isinstance(stdin, str)
     return subprocess.run([str(word) for word in command], input=stdin, capture_output=True, text=text,

@@ -9,7 +9,8 @@
  *  -T TCP only   -s enter the sandbox after opening   -t time limit of each question
  *  -p this many open at once (default 1)   -k ask each name COUNT times; "%d" in it is the number
  *  -i pause MS after each answer
- *  -w afterwards run the loop for MS and print descriptors and memory again
+ *  -w afterwards run the loop until there are as few descriptors as at the beginning, MS at most,
+ *     and print descriptors and memory again
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 
 #define TEXT_SHOWN_MAX 60
 #define FAKE_BYTES_MAX (1 << 20)
+#define LOOK_MS 200
 
 struct probe {
 	struct loop loop;
@@ -35,7 +37,7 @@ struct probe {
 	char **names;
 	size_t name_count, each, asked, answered, open, parallel;
 	int64_t timeout_ms, opened_ms;
-	bool sandbox, idle_over, quiet;
+	bool sandbox, quiet;
 	int64_t idle_ms;
 	int status;
 };
@@ -188,9 +190,23 @@ print_cost(const struct probe *probe, const char *when, int64_t begun_ms)
 }
 
 static void
-on_idle_over(struct loop_timer *timer)
+on_look(struct loop_timer *timer)
 {
-	*(bool *)timer->owner = true;
+	(void)timer; /* the loop has made a step */
+}
+
+/* Until those of the questions are closed. */
+static void
+run_idle(struct probe *probe, size_t fds_before)
+{
+	struct loop_timer look = {.fire = on_look};
+	int64_t end_ms = clock_mono_ms() + probe->idle_ms;
+
+	while (count_fds() > fds_before && clock_mono_ms() < end_ms) {
+		loop_timer_set(&probe->loop, &look, LOOK_MS);
+		loop_step(&probe->loop);
+	}
+	loop_timer_clear(&probe->loop, &look);
 }
 
 static char *
@@ -281,11 +297,11 @@ int
 main(int argc, char **argv)
 {
 	struct probe probe = {.parallel = 1, .each = 1, .timeout_ms = 5000};
-	struct loop_timer idle = {.fire = on_idle_over, .owner = &probe.idle_over};
 	struct resolver_config config = {.nameservers = NULL};
 	struct err err = ERR_NONE;
 	const char *fake = parse(argc, argv, &probe, &config);
 	int64_t begun_ms = clock_mono_ms();
+	size_t fds_before;
 
 	probe.pause = (struct loop_timer){.fire = on_pause_over, .owner = &probe};
 	probe.status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
@@ -301,15 +317,14 @@ main(int argc, char **argv)
 	if (probe.sandbox && sandbox_enter(&err) != ST_OK)
 		return 3;
 	print_cost(&probe, "opened", begun_ms);
+	fds_before = count_fds();
 	begun_ms = clock_mono_ms();
 	ask_more(&probe);
 	while (probe.answered < probe.name_count * probe.each)
 		loop_step(&probe.loop);
 	print_cost(&probe, "answered", begun_ms);
 	if (probe.idle_ms > 0) {
-		loop_timer_set(&probe.loop, &idle, probe.idle_ms);
-		while (!probe.idle_over)
-			loop_step(&probe.loop);
+		run_idle(&probe, fds_before);
 		print_cost(&probe, "idle", begun_ms);
 	}
 	resolver_free(probe.resolver);

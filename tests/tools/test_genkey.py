@@ -24,7 +24,7 @@ class Skip(Exception):
 def genkey(directory, *options, program=None):
     command = [program] if program else [SIGNPOST, "genkey"]
     return subprocess.run(command + ["-D", directory, *options], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=120)
+                          capture_output=True, text=True, timeout=600)
 
 
 def made(directory, *options):

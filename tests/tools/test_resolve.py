@@ -9,7 +9,7 @@ from common import answers, tool, write  # noqa: E402  pylint: disable=wrong-imp
 
 
 def store(d):
-    conf = write(os.path.join(d, "s.conf"), f"KeyStore sqlite:{d}/store.db\nSiteKeyFile {d}/site.key\n")
+    conf = write(os.path.join(d, "s.conf"), f"KeyStore sqlite:{d}/store.db\nSiteKeyFile {d}/site.key\nRequireSafeKeys no\n")
     answers(0, "store", "sitekey", "new", f"{d}/site.key")
     answers(0, "store", "init", "-x", conf)
     answers(0, "store", "load", "-x", conf, "-", stdin="""tenant acme

@@ -293,6 +293,24 @@ remove domain acme example.net
     assert store.counts("remove key acme example.com s1", 65) == (0, 0, 0, 0, 1)
 
 
+def test_subjects_are_what_sessions_ask_for(d):
+    store = Store(d)
+    good = {"client:192.0.2.9": "client:192.0.2.9/32", "client:192.0.2.9/24": "client:192.0.2.0/24",
+            "client:10.1.2.3/0": "client:0.0.0.0/0", "client:2001:DB8:0::9": "client:2001:db8::9/128",
+            "client:2001:db8:ffff::/36": "client:2001:db8:f000::/36", "client:::1/0": "client:::/0",
+            "client:MX.Example.com": "client:mx.example.com", "client:.Example.com":
+            "client:.example.com", "LOGIN:Joe@Example.com": "login:joe@example.com", "*": "*",
+            "listener:Smtp-In": "listener:smtp-in"}
+    lines = "tenant a\n" + "".join(f"binding {subject} a\n" for subject in good)
+    assert store.counts(lines) == (1 + len(good), 0, 0, 0, 0)
+    assert {row[0] for row in store.sql("SELECT subject FROM bindings")} == set(good.values())
+    assert store.counts(lines) == (0, 0, 0, 1 + len(good), 0)
+    for bad in ("client:", "client:192.0.2.0/33", "client:192.0.2.0/x", "client:2001:db8::/33",
+                "client:a/24", "client:a..b", "client:[192.0.2.1]", "login:", "listener:", "**"):
+        assert store.counts(f"binding {bad} a", 65) == (0, 0, 0, 0, 1), bad
+    assert store.counts("remove binding client:192.0.2.77/24") == (0, 0, 1, 0, 0)
+
+
 def test_keys_from_files(d):
     store = Store(d)
     first, record = make_key(d, "one", "-b", "2048")

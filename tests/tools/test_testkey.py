@@ -239,17 +239,17 @@ def test_called_as_opendkim_testkey(d):
 
 
 def test_many_keys_are_asked_at_once(d):
-    """Answers that take 100 ms each: one after the other 400 of them would take 40 s."""
+    """Answers that take 500 ms each: one after the other 400 of them would take 200 s."""
     path, record = make_key(d, "s0", "--ed25519")
     count = 400
     write(d + "/KeyTable", "".join(f"k{i} d{i}.example:s0:{path}\n" for i in range(count)))
-    write(d + "/keys", "".join(f"s0._domainkey.d{i}.example !DELAY 100 {record}\n" for i in range(count)))
+    write(d + "/keys", "".join(f"s0._domainkey.d{i}.example !DELAY 500 {record}\n" for i in range(count)))
     conf = write(d + "/conf", f"KeyTable {d}/KeyTable\nTestPublicKeys {d}/keys\n")
     begin = time.monotonic()
     result = answers(0, "testkey", "-x", conf, "-v")
     took = time.monotonic() - begin
     assert f"{count} keys checked; {count} pass, 0 fail" in result.stdout, result.stdout
-    assert took < 20, took
+    assert took < 160, f"{took:.1f} s; usual is 1 s, and 200 s if one waited for the other"
 
 
 # ---- real servers ----
@@ -292,9 +292,8 @@ def test_silent_server_is_69(d):
     path, _ = make_key(d, "s1", "--ed25519")
     with lib.Scripted(lambda query: None) as silent:
         conf = write(d + "/conf", f"Nameservers {silent.address}\nDNSTimeout 1\n")
-        begin = time.monotonic()
-        answers(69, "testkey", *ONE, "-k", path, "-x", conf)
-        assert time.monotonic() - begin < 10
+        result = answers(69, "testkey", *ONE, "-k", path, "-x", conf)
+        assert "no answer in 1 s" in result.stderr, result      # and not what libunbound says when it gives up by itself
 
 
 if __name__ == "__main__":

@@ -369,6 +369,8 @@ inside(struct naive *n, const char *tenant)
 		status = ask_addresses(n);
 	if (status != ST_OK)
 		return status;
+	if (n->rows[1] != NULL && off(n->rows[1], tenant))
+		return answer(n, ROUTE_NO_RULE);
 	for (size_t i = 0; i < n->rows[0]->rule_count; i++) {
 		const struct store_rule *rule = &n->rows[0]->rules[i];
 
@@ -405,7 +407,8 @@ whoever_has_rules(struct naive *n)
 					 !is(rule->subject, n->address))
 				continue;
 			copy(tenant, rule->tenant);
-			if (!rule->enabled || off(n->rows[0], tenant))
+			if (!rule->enabled || off(n->rows[0], tenant) ||
+			    (n->rows[1] != NULL && off(n->rows[1], tenant)))
 				continue;
 			if (any && strcmp(found, tenant) != 0)
 				return answer(n, ROUTE_TENANT);

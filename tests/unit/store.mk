@@ -1,7 +1,7 @@
 # Unit tests of lib/store and the flat backends.
 STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(BACKENDS_LIBS) \
 	$(OPENSSL_LIBS) -lpthread
-EXTRA_DIST += tests/unit/store_help.h tests/unit/cache_world.h
+EXTRA_DIST += tests/unit/store_help.h tests/unit/keystore_help.h tests/unit/cache_world.h
 check_LIBRARIES += tests/lib/libmemstore.a
 tests_lib_libmemstore_a_SOURCES = tests/lib/memstore.c tests/lib/memstore.h
 LIBMEMSTORE = tests/lib/libmemstore.a
@@ -36,7 +36,7 @@ tests_unit_test_cache_threads_LDADD = $(LIBSTORE) $(LIBBASE) $(UNIT_LDADD)
 tests_unit_test_cached_table_SOURCES = tests/unit/test_cached_table.c
 tests_unit_test_cached_table_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_cached_keystore_SOURCES = tests/unit/test_cached_keystore.c
-tests_unit_test_cached_keystore_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_cached_keystore_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_watch_SOURCES = tests/unit/test_store_watch.c
 tests_unit_test_store_watch_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_sealedkey_SOURCES = tests/unit/test_sealedkey.c

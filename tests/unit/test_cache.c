@@ -374,18 +374,44 @@ test_expired_while_it_is_asked(void **state)
 	}
 }
 
+static void
+expire_epoch_meanwhile(void *context)
+{
+	cache_expire_before(context, 11);
+}
+
+/* The answer was right when it was asked for: it is not the source that is behind. */
+static void
+test_news_while_it_is_asked(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1, .epoch = 10};
+
+	(void)state;
+	source.during = expire_epoch_meanwhile;
+	source.context = cache;
+	assert_int_equal(ask(cache, "a", T, &source), 1 + STALE);
+	source.during = NULL;
+	atomic_store(&source.version, 2);
+	atomic_store(&source.epoch, 11);
+	assert_int_equal(ask(cache, "a", T, &source), 2);
+	assert_int_equal(atomic_load(&source.loads), 2);
+	cache_free(cache);
+}
+
 struct verdict {
 	unsigned version_least, asked;
 };
 
 static bool
-is_outdated(void *context, struct span name, const void *object, uint64_t epoch)
+is_outdated(void *context, struct span name, const void *object, uint64_t epoch, int64_t began_ms)
 {
 	struct verdict *verdict = context;
 	const struct thing *thing = object;
 
 	assert_true(name.n > 0);
 	assert_int_equal(epoch, 10);
+	assert_int_equal(began_ms, T);
 	verdict->asked++;
 	return thing == NULL || thing->version < verdict->version_least;
 }
@@ -918,6 +944,7 @@ main(void)
 	    CASE(test_confirmed),
 	    CASE(test_expired_by_name),
 	    CASE(test_expired_while_it_is_asked),
+	    CASE(test_news_while_it_is_asked),
 	    CASE(test_rechecked),
 	    CASE(test_bounded_by_octets),
 	    CASE(test_names_count),

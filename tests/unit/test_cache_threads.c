@@ -217,6 +217,33 @@ test_waiters_get_what_is_new(void **state)
 	assert_int_equal(atomic_load(&things_alive), 0);
 }
 
+/* The question began before the news: it answers only those who waited by then. */
+static void
+test_who_asks_after_the_news_gets_them(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct gate gate = GATE;
+	struct source source = {.version = 1, .epoch = 10, .during = gate_pass, .context = &gate};
+	struct caller early = {.cache = cache, .source = &source, .name = "a", .now_ms = T};
+	struct caller late = early;
+
+	(void)state;
+	start(&early);
+	gate_wait_entered(&gate);
+	cache_expire_before(cache, 11);
+	atomic_store(&source.epoch, 11);
+	start(&late);
+	wait_for_misses(cache, 2);
+	gate_open(&gate);
+	pthread_join(early.thread, NULL);
+	pthread_join(late.thread, NULL);
+	assert_int_equal(early.answer, 1 + STALE);
+	assert_int_equal(late.answer, 1);
+	assert_int_equal(atomic_load(&source.loads), 2);
+	cache_free(cache);
+	assert_int_equal(atomic_load(&things_alive), 0);
+}
+
 /* ---- all at once ---- */
 
 struct storm {
@@ -377,11 +404,13 @@ storm_run(void *context)
 }
 
 static bool
-storm_outdated(void *context, struct span name, const void *object, uint64_t epoch)
+storm_outdated(
+    void *context, struct span name, const void *object, uint64_t epoch, int64_t began_ms)
 {
 	struct storm *storm = context;
 	const struct thing *thing = object;
 
+	(void)began_ms;
 	if (thing != NULL && thing->number != (unsigned)(name.p[0] - ' '))
 		abort();
 	return epoch + 3 < atomic_load(&storm->epoch);
@@ -449,6 +478,7 @@ main(void)
 	    cmocka_unit_test(test_one_question_for_all),
 	    cmocka_unit_test(test_nobody_waits_for_a_silent_source),
 	    cmocka_unit_test(test_waiters_get_what_is_new),
+	    cmocka_unit_test(test_who_asks_after_the_news_gets_them),
 	    cmocka_unit_test(test_storm),
 	    cmocka_unit_test(test_storm_with_expiry),
 	};

@@ -52,6 +52,7 @@ matches(void **state)
 	    {"a@b|c@d", "xc@d", ST_ABSENT},
 	    {"(a|ab)@b", "ab@b", ST_OK},
 	    {"a?@b", "@b", ST_OK},
+	    {"((a{90}){90})@b", "a@b", ST_ABSENT}, /* too large to be kept */
 	    {"(", "a", ST_INVALID},
 	    {"a{2", "a", ST_INVALID},
 	    {"(a*)*(a*)*(a*)*(a*)*b|[x]", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", ST_INVALID},

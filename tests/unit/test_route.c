@@ -304,9 +304,9 @@ disabled_tenants(void **state)
 	    {"c", "x@c.example", "no-rule (c)"},
 	    {"", "x@c.example", "no-rule (c)"},
 	    {"a", "x@c.example", "tenant c (a)"},
-	    {"c", "x@free.example", "no-rule (c)"}, /* known from the keys only */
+	    {"c", "x@free.example", "no-rule (c)"},
 	    {"c", "x@pattern.example", "no-rule (c)"},
-	    {"", "x@free.example", "no-rule (c)"},
+	    {"", "x@free.example", "no-rule ()"},
 	};
 	struct keystore *s = world();
 
@@ -317,6 +317,15 @@ disabled_tenants(void **state)
 	(void)memstore_rule(s, STORE_RULE_DOMAIN, "r1", "c", "free.example", "c.example");
 	(void)memstore_rule(s, STORE_RULE_PATTERN, "r2", "c", "*@pattern.example", "c.example");
 	CHECK(s, cases);
+	/* If the store does not say it with the rules, the keys do. */
+	memstore_of(s)->rules_without_tenants = true;
+	assert_string_equal(world_answer(s, "", "x@free.example"), "no-rule (c)");
+	assert_string_equal(world_answer(s, "c", "x@free.example"), "no-rule (c)");
+	/* Then it does not stand in the way of others. */
+	memstore_of(s)->rules_without_tenants = false;
+	(void)memstore_rule(s, STORE_RULE_DOMAIN, "r3", "a", "free.example", "a.example");
+	(void)memstore_rule(s, STORE_RULE_ADDRESS, "r4", "c", "x@free.example", "c.example");
+	assert_string_equal(world_answer(s, "", "x@free.example"), "sign a.example sa (a)");
 	keystore_close(s);
 }
 

@@ -323,6 +323,7 @@ set_faults(uint64_t *r, struct keystore *store, struct liar *liar)
 	struct memstore *m = memstore_of(store);
 
 	*liar = (struct liar){.seed = mix(r), .on = one_in(r, 4)};
+	m->rules_without_tenants = one_in(r, 4);
 	m->tamper = lie;
 	m->tamper_context = liar;
 	m->lies = one_in(r, 12) ? 1 + roll(r, 7) : 0;

@@ -294,21 +294,31 @@ connections_are_kept(void **state)
 	assert_int_equal(open_now, 0);
 }
 
-/* Takes until a connection is tried, and says whether that was answered. */
+/* A minute before its time nobody is asked; when it has come a connection is tried. Says whether
+ * that was answered. */
 static bool
-wait_for_try(struct sql_pool *pool, struct sql_link **out, unsigned *refused_out)
+try_in_time(struct sql_pool *pool, struct sql_link **out)
 {
 	unsigned before = connects;
 	struct err err = ERR_NONE;
 	enum status status;
 
-	*refused_out = 0;
-	while ((status = sql_pool_take(pool, out, &err)) != ST_OK && connects == before) {
-		assert_string_equal(err.text, "nobody there");
-		++*refused_out;
-		usleep(500);
-	}
+	pool->again_at_ms = clock_mono_ms() + 60000;
+	assert_int_equal(sql_pool_take(pool, out, &err), ST_UNAVAILABLE);
+	assert_string_equal(err.text, "nobody there");
+	assert_int_equal(connects, before);
+	pool->again_at_ms = clock_mono_ms();
+	status = sql_pool_take(pool, out, &err);
+	assert_int_equal(connects, before + 1);
 	return status == ST_OK;
+}
+
+/* The next try is PAUSE from a moment since BEFORE_MS on. */
+static void
+assert_pause(const struct sql_pool *pool, int64_t before_ms, int64_t pause_ms)
+{
+	assert_int_equal(pool->pause_ms, pause_ms);
+	assert_in_range(pool->again_at_ms, before_ms + pause_ms, clock_mono_ms() + pause_ms);
 }
 
 static void
@@ -318,22 +328,21 @@ who_is_away_is_left_alone(void **state)
 	struct sql_link *link = NULL, *other;
 	struct err err = ERR_NONE;
 	struct sql_pool pool;
-	unsigned refused_count;
+	int64_t before_ms = clock_mono_ms();
 
 	(void)state;
 	up = false;
 	connects = open_now = 0;
 	sql_pool_init(&pool, &fake, &source, "KeyTable");
 	assert_int_equal(sql_pool_take(&pool, &link, &err), ST_UNAVAILABLE);
-	assert_int_equal(pool.pause_ms, 20);
+	assert_pause(&pool, before_ms, 20);
 	assert_int_equal(connects, 1);
-	assert_false(wait_for_try(&pool, &link, &refused_count));
-	assert_true(refused_count > 0);
-	assert_int_equal(pool.pause_ms, 40);
-	assert_false(wait_for_try(&pool, &link, &refused_count));
-	assert_int_equal(pool.pause_ms, 40);
+	assert_false(try_in_time(&pool, &link));
+	assert_pause(&pool, before_ms, 40);
+	assert_false(try_in_time(&pool, &link));
+	assert_pause(&pool, before_ms, 40);
 	up = true;
-	assert_true(wait_for_try(&pool, &link, &refused_count));
+	assert_true(try_in_time(&pool, &link));
 	/* While one tries the others are answered. */
 	assert_int_equal(sql_pool_take(&pool, &other, &err), ST_UNAVAILABLE);
 	assert_int_equal(connects, 4);

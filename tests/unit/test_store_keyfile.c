@@ -69,7 +69,8 @@ refuses_what_is_no_key_file(void **state)
 }
 
 /* A file that may not be opened is not asked again and again while a thread of the keeper, and with
- * it the mail of others, waits. A link to itself stands for it: root may open all else. */
+ * it the mail of others, waits: four milliseconds each time would be twelve seconds in all. A link
+ * to itself stands for it: root may open all else. */
 static void
 unreadable_is_answered_at_once(void **state)
 {
@@ -79,7 +80,7 @@ unreadable_is_answered_at_once(void **state)
 	(void)state;
 	assert_int_equal(symlink("loop", path), 0);
 	start = clock_mono_ms();
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 3000; i++) {
 		struct keyfile_stamp stamp;
 		struct err err = ERR_NONE;
 		char *text;
@@ -89,7 +90,7 @@ unreadable_is_answered_at_once(void **state)
 		    keyfile_read(path, false, &text, &n, &stamp, &err), ST_UNAVAILABLE);
 		assert_non_null(strstr(err.text, path));
 	}
-	assert_true(clock_mono_ms() - start < 200);
+	assert_true(clock_mono_ms() - start < 9000);
 }
 
 static void

@@ -6,7 +6,7 @@ says what a program can be asked: opendkim is the yardstick for everything that 
 import os
 from pathlib import Path
 
-from . import procs
+from . import milter, procs
 
 
 def find_program():
@@ -76,8 +76,9 @@ class Daemon:
         self.process = procs.Process([program, "-f", "-x", self.conf, *self.extra], self.folder / f"{self.name}.log",
                                      cwd=self.folder)
         try:
-            procs.wait_connect(self.address, 20, self.process)
-        except RuntimeError as error:
+            procs.wait_connect(self.address, proc=self.process)
+            milter.Session(self.address).quit()     # it listens before it has given up root and opened its tables
+        except (RuntimeError, OSError, milter.Closed) as error:
             self.stop()
             raise RuntimeError(f"{self.program}: {error}\n{self.process.output()[-3000:]}") from None
         return self

@@ -19,7 +19,7 @@ import threading
 import time
 from pathlib import Path
 
-from . import procs
+from . import patience, procs
 
 SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
 HOSTS = ("127.0.0.1", "::1")
@@ -139,8 +139,8 @@ class _Server:
         self._wait_until_it_answers()
         return self
 
-    def _wait_until_it_answers(self, timeout=20.0):
-        deadline = time.monotonic() + timeout
+    def _wait_until_it_answers(self):
+        deadline = time.monotonic() + patience.seconds(60)
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.argv()[0]} ended: {self.process.output()[-2000:]}")
@@ -166,7 +166,7 @@ class _Server:
         self.stop()
 
 
-def ask_raw(host, port, timeout=0.3):
+def ask_raw(host, port, timeout=2.0):
     """True when something answers a question for the version's name at HOST:PORT."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     query = b"\x12\x34\x00\x00\x00\x01\0\0\0\0\0\0\x07version\x04bind\0\x00\x10\x00\x03"
@@ -251,10 +251,11 @@ class Unbound(_Server):
 
 class Scripted:
     """A server in a thread of this process. ANSWER(query: dns.message.Message) gives a Message, octets, or None to keep
-    silent; DELAY seconds later it is sent. Over UDP a Message beyond UDP_SIZE is sent truncated. port: to come back on."""
+    silent; DELAY seconds later it is sent. Over UDP a Message beyond UDP_SIZE is sent truncated. port: to come back on.
+    deaf: a packet with these octets (small letters) is not even read, which costs less than a None."""
 
-    def __init__(self, answer, delay=0.0, udp_size=1232, port=None):
-        self.answer, self.delay, self.udp_size = answer, delay, udp_size
+    def __init__(self, answer, delay=0.0, udp_size=1232, port=None, deaf=None):
+        self.answer, self.delay, self.udp_size, self.deaf = answer, delay, udp_size, deaf
         self.wanted = port
         self.asked = 0          # packets that came over UDP
         self.asked_tcp = 0
@@ -262,6 +263,7 @@ class Scripted:
         self.stopping = False
         self.threads = []
         self.sockets = []
+        self.connections = []
 
     @property
     def address(self):
@@ -294,6 +296,11 @@ class Scripted:
 
     def stop(self):
         self.stopping = True
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)       # who waits for a question waits no longer
+            except OSError:
+                pass
         for thread in self.threads:
             thread.join(5)
         for s in self.sockets:
@@ -344,6 +351,8 @@ class Scripted:
             except OSError:
                 return
             self.asked += 1
+            if self.deaf is not None and self.deaf in packet.lower():
+                continue
             wire = self._reply(packet, self.udp_size)
             if wire is not None:
                 self._later(self._send_udp, s, wire, peer)
@@ -363,11 +372,12 @@ class Scripted:
                 continue
             except OSError:
                 return
+            self.connections.append(connection)
             self._thread(self._serve_connection, connection)
 
     def _serve_connection(self, connection):
         with connection:
-            connection.settimeout(5)
+            connection.settimeout(patience.seconds(60))
             try:
                 while not self.stopping:
                     head = self._exactly(connection, 2)
@@ -382,6 +392,12 @@ class Scripted:
                 return
 
     @staticmethod
+    def _answers_name(send, args):
+        """The name, in small letters, that an answer is about to be sent for; SEND and ARGS as _later gets them."""
+        wire = args[-2] if send == Scripted._send_udp else args[-1][2:]
+        return wire[12:wire.index(b"\0", 12)].lower()
+
+    @staticmethod
     def _exactly(connection, count):
         data = b""
         while len(data) < count:
@@ -390,6 +406,34 @@ class Scripted:
                 return None
             data += more
         return data
+
+
+class Held(Scripted):
+    """What it would answer about names with COLD in them it keeps until release()."""
+
+    def __init__(self, answer, cold=b"cold", **options):
+        super().__init__(answer, **options)
+        self.cold, self.lock, self.kept, self.released = cold, threading.Lock(), [], False
+        self.waiting = set()        # the names, whoever asked how often
+
+    def _later(self, send, *args):
+        name = self._answers_name(send, args)
+        with self.lock:
+            if self.cold in name and not self.released:
+                self.waiting.add(name)
+                self.kept.append((send, args))
+                return
+        send(*args)
+
+    def release(self):
+        with self.lock:
+            self.released = True
+            kept, self.kept = self.kept, []
+        for send, args in kept:
+            try:
+                send(*args)
+            except OSError:
+                pass
 
 
 def response(query, records=(), rcode=0, ttl=300):

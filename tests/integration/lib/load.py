@@ -6,9 +6,10 @@ by the MTA (`broken`). Lost are messages accepted without the signature that the
 """
 import socket
 import threading
+import time
 from collections import Counter
 
-from . import milter
+from . import milter, patience, procs
 
 
 class Load:
@@ -36,7 +37,7 @@ class Load:
         number = thread
         while not self.stopping.is_set():
             try:
-                with milter.Session(self.address, timeout=20) as session:
+                with milter.Session(self.address, timeout=patience.seconds(60)) as session:
                     answer = session.hello()
                     for _ in range(self.per_connection):
                         data = self.messages[number % len(self.messages)]
@@ -59,6 +60,14 @@ class Load:
         with self.lock:
             return self.counts[what]
 
+    def wait(self, more, what="signed", limit=None, log=lambda: ""):
+        """Wait for MORE of WHAT from now on, LIMIT seconds at most. LOG() is shown when they do not come. Answers the seconds."""
+        began, start = time.monotonic(), self.total(what)
+        came = procs.wait_until(lambda: self.total(what) >= start + more, limit, 0.01)
+        took = time.monotonic() - began
+        assert came, f"{self.total(what) - start} of {more} more {what} in {took:.0f} s: {dict(self.counts)}\n{log()[-2000:]}"
+        return took
+
     def __enter__(self):
         for t in self.threads:
             t.start()
@@ -67,7 +76,12 @@ class Load:
     def __exit__(self, *exc):
         self.stopping.set()
         for t in self.threads:
-            t.join(30)
+            t.join(patience.seconds(90))
+
+    def check(self, daemon):
+        """Nothing lost, nobody left without an answer, no answer that came only because the keeper gave none."""
+        assert self.counts["lost"] == 0 and self.counts["timed out"] == 0, (dict(self.counts), self.lost[:5])
+        assert "the keeper did not answer in time" not in daemon.log(), daemon.log()[-2000:]
 
     def report(self, title):
         print(f"\n{title}: signed {self.counts['signed']}, tempfailed {self.counts['tempfailed']}, "

@@ -16,7 +16,7 @@ class Outcome:
     verdict: str          # of LAST, or "lost" when the connection ended before
     text: str             # of a reply: "451 4.7.5 ..."
     fields: list          # (name, value) that were put in
-    seconds: float        # from the last octet sent to the verdict
+    seconds: float        # from just before it was sent to the verdict
 
     @property
     def tempfailed(self):
@@ -76,9 +76,9 @@ class Connection:
         data = await self.reader.readexactly(length)
         return data[:1], data[1:]
 
-    async def outcome(self):
-        """Reads to the verdict of one message."""
-        fields, begun = [], time.monotonic()
+    async def outcome(self, begun=None):
+        """Reads to the verdict of one message. BEGUN: when it was about to be sent."""
+        fields, begun = [], begun or time.monotonic()
         try:
             while True:
                 command, data = await self.packet()
@@ -91,8 +91,9 @@ class Connection:
             return Outcome("lost", "", fields, time.monotonic() - begun)
 
     async def send(self, packets):
+        begun = time.monotonic()
         self.writer.write(packets)
-        return await self.outcome()
+        return await self.outcome(begun)
 
     async def close(self):
         self.writer.close()

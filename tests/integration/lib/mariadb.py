@@ -1,4 +1,5 @@
 """A private MariaDB server: its own folder, a socket in it and a port of the kernel's; the system's is never touched."""
+import contextlib
 import getpass
 import os
 import shutil
@@ -19,35 +20,57 @@ class MariaDB:
     def __init__(self, folder):
         self.folder, self.port, self.process = folder, procs.free_port(), None
         self.socket = folder / "sql.sock"
-        subprocess.run([INSTALL, "--no-defaults", f"--datadir={folder}/data", "--auth-root-authentication-method=normal",
-                        "--skip-test-db", f"--user={getpass.getuser()}"], check=True, capture_output=True)
+        # A server that starts removes the temporary tables of all others that share its tmpdir.
+        (folder / "tmp").mkdir()
+        done = subprocess.run([INSTALL, "--no-defaults", f"--datadir={folder}/data", f"--tmpdir={folder}/tmp",
+                               "--auth-root-authentication-method=normal", "--skip-test-db", f"--user={getpass.getuser()}"],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
 
     def start(self, *more):
         self.process = procs.Process(
             [SERVER, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
-             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/sql.pid",
+             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/sql.pid", f"--tmpdir={self.folder}/tmp",
              f"--user={getpass.getuser()}", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", *more],
             self.folder / "sql.log")
-        procs.wait_connect(("127.0.0.1", self.port), 30, self.process)
+        procs.wait_connect(("127.0.0.1", self.port), proc=self.process)
+        # It listens on its port before it does so on the socket, and on both before it is ready: a TERM is lost then.
+        assert procs.wait_until(lambda: self.ask("SELECT 1").returncode == 0), self.process.output()[-2000:]
         return self
 
-    def run(self, sql, database=""):
-        done = subprocess.run([CLIENT, "--no-defaults", f"--socket={self.socket}", "-uroot", "--default-character-set=utf8mb4",
+    def ask(self, sql, database=""):
+        return subprocess.run([CLIENT, "--no-defaults", f"--socket={self.socket}", "-uroot", "--default-character-set=utf8mb4",
                                "-N", "-B", database or "mysql"], input=sql, capture_output=True, text=True)
+
+    def run(self, sql, database=""):
+        done = self.ask(sql, database)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    @contextlib.contextmanager
+    def holding(self, sql, database):
+        """A client that has said SQL and stays."""
+        holder = subprocess.Popen([CLIENT, "--no-defaults", f"--socket={self.socket}", "-uroot", "-N", "-B", "--unbuffered",
+                                   database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            holder.stdin.write(sql + ";\nSELECT 'held';\n")
+            holder.stdin.flush()
+            assert holder.stdout.readline() == "held\n"
+            yield
+        finally:
+            holder.communicate()
 
     def signal(self, number):
         self.process.signal(number)
 
     def kill(self):
         self.process.signal(signal.SIGKILL)
-        self.process.wait(20)
+        self.process.wait()
 
     def stop(self):
         if self.process:
             self.process.signal(signal.SIGCONT)
-            self.process.stop(20)
+            self.process.stop()
 
 
 def quote(text):

@@ -6,7 +6,6 @@ answers a Result; apply() does to the message what an MTA would.
 import select
 import socket
 import struct
-import time
 from dataclasses import dataclass, field
 
 from . import procs
@@ -60,7 +59,7 @@ def split_message(data):
 
 
 class Session:
-    def __init__(self, address, version=6, actions=None, protocol=None, timeout=30.0, negotiate=True):
+    def __init__(self, address, version=6, actions=None, protocol=None, timeout=None, negotiate=True):
         self.sock = procs.connect(address, timeout)
         self.offer = (version, OFFER_ACTIONS[version] if actions is None else actions,
                       OFFER_PROTOCOL[version] if protocol is None else protocol)
@@ -266,14 +265,3 @@ def one_shot(address, data, client="127.0.0.1", host="localhost", version=6, **o
         return Result("lost", repr(error)), data
 
 
-def ready(address, timeout=15.0):
-    """Wait until a milter negotiates at ADDRESS."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            Session(address, timeout=5).quit()
-            return
-        except (OSError, Closed):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)

@@ -7,9 +7,9 @@ import threading
 import time
 from collections import Counter
 
-from . import smtpc, verify
+from . import patience, smtpc, verify
 
-GIVE_UP_AFTER = 30.0        # seconds for one message, offers and pauses together
+GIVE_UP_AFTER = 120         # seconds for one message, offers and pauses together; times patience
 PAUSE = 0.05                # before the next offer
 
 
@@ -63,7 +63,7 @@ class MtaLoad:
 
     def deliver(self, port, client, number):
         """Offers until taken; answers the client to go on with."""
-        give_up = self.clock() + GIVE_UP_AFTER
+        give_up = self.clock() + patience.seconds(GIVE_UP_AFTER)
         while self.clock() < give_up:
             try:
                 client = client or smtpc.Client(port)
@@ -75,7 +75,7 @@ class MtaLoad:
                 client.close()
             client = None
             time.sleep(PAUSE)
-        self.add("given up", f"{number}: not taken in {GIVE_UP_AFTER} s")
+        self.add("given up", f"{number}: not taken in {patience.seconds(GIVE_UP_AFTER)} s")
         return None
 
     def run(self, thread):
@@ -97,7 +97,7 @@ class MtaLoad:
     def __exit__(self, *exc):
         self.stopping.set()
         for t in self.threads:
-            t.join(GIVE_UP_AFTER + 5)
+            t.join(patience.seconds(GIVE_UP_AFTER + 5))
 
     def account(self, delivered):
         """Adds what became of the messages: {number: Delivered}, the counts complete."""

@@ -122,7 +122,7 @@ class Postfix:
         self.process = procs.Process([master, "-c", conf, "-d"], self.root / "master.log", env=env)
         try:
             for port in self.ports:
-                procs.wait_connect(("127.0.0.1", port), 20, self.process)
+                procs.wait_connect(("127.0.0.1", port), proc=self.process)
         except RuntimeError as error:
             self.stop()
             raise RuntimeError(f"postfix: {error}\n{self.log()[-3000:]}") from None

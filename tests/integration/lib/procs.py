@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from . import patience
+
 
 def free_ports(count=1):
     """COUNT different ports that the kernel says are free now on 127.0.0.1."""
@@ -44,8 +46,9 @@ def remove_dir(path):
     shutil.rmtree(path, ignore_errors=True)
 
 
-def connect(address, timeout=5.0):
-    """ADDRESS is ("127.0.0.1", port) or the path of a UNIX socket."""
+def connect(address, timeout=None):
+    """ADDRESS is ("127.0.0.1", port) or the path of a UNIX socket. TIMEOUT: of this and of what is done with it later."""
+    timeout = patience.seconds(60) if timeout is None else timeout
     if isinstance(address, tuple):
         s = socket.create_connection(address, timeout=timeout)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -56,23 +59,32 @@ def connect(address, timeout=5.0):
     return s
 
 
-def wait_connect(address, timeout=15.0, proc=None):
+def listens(address):
+    try:
+        connect(address).close()
+        return True
+    except (ConnectionRefusedError, FileNotFoundError):
+        return False
+
+
+def wait_connect(address, timeout=None, proc=None):
     """Wait until something listens at ADDRESS; RuntimeError if PROC ends before that."""
+    timeout = patience.seconds(60) if timeout is None else timeout
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if proc is not None and proc.poll() is not None:
             raise RuntimeError(f"exited with {proc.returncode} before it listened at {address}")
         try:
-            connect(address, 1.0).close()
+            connect(address, 5.0).close()
             return
         except OSError:
             time.sleep(0.03)
     raise RuntimeError(f"nothing listens at {address} after {timeout} s")
 
 
-def wait_until(condition, timeout=10.0, step=0.03):
-    """True as soon as CONDITION() is; False when TIMEOUT seconds have gone."""
-    deadline = time.monotonic() + timeout
+def wait_until(condition, timeout=None, step=0.03):
+    """True as soon as CONDITION() is; False when TIMEOUT seconds have gone: without one, when it will never be."""
+    deadline = time.monotonic() + (patience.seconds(60) if timeout is None else timeout)
     while time.monotonic() < deadline:
         if condition():
             return True
@@ -103,6 +115,18 @@ def comm(pid):
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
+
+
+def cpu_seconds(pids):
+    """Of the processor, by all of PIDS until now: what something costs, whoever else is busy meanwhile."""
+    total = 0
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                total += int(task.read_text().split()[0])
+            except (OSError, IndexError):
+                pass
+    return total / 1e9
 
 
 def rss_kib(pids):
@@ -146,16 +170,17 @@ class Process:
     def signal(self, number):
         self.popen.send_signal(number)
 
-    def wait(self, timeout):
-        return self.popen.wait(timeout)
+    def wait(self, timeout=None):
+        return self.popen.wait(patience.seconds(60) if timeout is None else timeout)
 
     def kill(self):
         """End it at once, for what has nothing to finish."""
         self.popen.kill()
         return self.stop(0.1)
 
-    def stop(self, timeout=8.0):
+    def stop(self, timeout=None):
         """TERM, then KILL of what is left of the process group we made. Answers the exit status."""
+        timeout = patience.seconds(45) if timeout is None else timeout
         tree = children(self.pid)
         if self.popen.poll() is None:
             self.popen.terminate()

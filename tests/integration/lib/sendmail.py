@@ -9,7 +9,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from . import procs
+from . import patience, procs
 
 MAX_DAEMONS = 10    # MAXDAEMONS of sendmail: more DAEMON_OPTIONS are refused
 
@@ -147,7 +147,7 @@ class Sendmail:
         self.process = procs.Process(with_host_name(argv, self.root), self.root / "log", env=env)
         try:
             for port in self.ports:
-                procs.wait_connect(("127.0.0.1", port), 90, self.process)
+                procs.wait_connect(("127.0.0.1", port), patience.seconds(90), self.process)
         except RuntimeError as error:
             self.stop()
             raise RuntimeError(f"sendmail: {error}\n{self.log()[-3000:]}") from None

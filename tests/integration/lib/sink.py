@@ -6,6 +6,8 @@ import socketserver
 import threading
 from dataclasses import dataclass, field
 
+from . import patience
+
 
 @dataclass
 class Delivered:
@@ -79,10 +81,10 @@ class Sink(socketserver.ThreadingTCPServer):
             self.messages.append(message)
             self.cond.notify_all()
 
-    def wait_for(self, count, timeout):
+    def wait_for(self, count, timeout=None):
         """True once COUNT messages have arrived."""
         with self.cond:
-            return self.cond.wait_for(lambda: len(self.messages) >= count, timeout)
+            return self.cond.wait_for(lambda: len(self.messages) >= count, patience.seconds(120) if timeout is None else timeout)
 
     def take(self):
         with self.cond:

@@ -117,7 +117,7 @@ class Slapd:
         self.process = procs.Process([program(), "-d", "0", "-h", where, "-f", self.folder / "slapd.conf"],
                                      self.folder / "slapd.log", cwd=self.folder)
         try:
-            procs.wait_connect(("127.0.0.1", self.port), 20, self.process)
+            procs.wait_connect(("127.0.0.1", self.port), proc=self.process)
         except RuntimeError as error:
             raise RuntimeError(f"slapd: {error}\n{self.process.output()[-2000:]}") from None
         return self

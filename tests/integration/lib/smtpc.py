@@ -1,7 +1,8 @@
 """A small SMTP client that sends exact octets, several messages a connection, with RSET and strangers between."""
-import socket
 import threading
 from queue import Empty, Queue
+
+from . import patience, procs
 
 
 class SmtpError(Exception):
@@ -11,9 +12,8 @@ class SmtpError(Exception):
 
 
 class Client:
-    def __init__(self, port, helo="client.test", timeout=60.0):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, port, helo="client.test", timeout=None):
+        self.sock = procs.connect(("127.0.0.1", port), timeout or patience.seconds(120))
         self.file = self.sock.makefile("rb")
         self.helo = helo
         self.expect(220)

@@ -56,6 +56,8 @@ def sqlite_store(folder):
 
 def mysql_store(server, folder, database="signpost", conf=None):
     """Made by its owner, written by its administrator, read by the daemon, each with the rights of sql/mysql/grants.sql."""
+    # What was committed has to outlive kill -9.
+    server.run("SET GLOBAL innodb_flush_log_at_trx_commit=1")
     server.run(f"DROP DATABASE IF EXISTS {database}; CREATE DATABASE {database} CHARACTER SET utf8mb4;"
                "CREATE OR REPLACE USER 'sp_admin'@'127.0.0.1' IDENTIFIED BY 'admin-secret';"
                f"GRANT ALL ON {database}.* TO 'sp_admin'@'127.0.0.1';"

@@ -1,0 +1,345 @@
+/*
+ * cached_keystore.c - the questions to a key store, answered by what is known of it.
+ * Stands between route.c and tenant.c and a backend; opened by the keeper's rules.c. It must never
+ * take an answer that is older than what was seen for a new one, nor "could not ask" for "no rows".
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/store/cached_keystore_private.h"
+
+struct question {
+	struct cached_keystore *cached;
+	char letter;
+	const struct span *names;
+	size_t count;
+};
+
+static void
+rows_hold(void *object)
+{
+	keystore_rows_hold(object);
+}
+
+static void
+rows_release(void *object)
+{
+	keystore_rows_release(object);
+}
+
+static enum status
+ask_inner(const struct question *q, struct keystore_rows **out, struct err *err)
+{
+	struct keystore *inner = q->cached->inner;
+
+	switch (q->letter) {
+	case QUESTION_SENDERS:
+		return keystore_senders(inner, q->names, q->count, out, err);
+	case QUESTION_ADDRESS:
+		return keystore_address(inner, q->names[0], out, err);
+	case QUESTION_PATTERNS:
+		return keystore_patterns(inner, q->names[0], out, err);
+	case QUESTION_KEYS:
+		return keystore_keys(inner, q->names[0], out, err);
+	default:
+		return keystore_bindings(inner, q->names, q->count, out, err);
+	}
+}
+
+/* seen: the last poll's epoch before the question began. */
+static enum status
+check_age(struct cached_keystore *cached, const struct keystore_rows *rows, uint64_t seen,
+    struct err *err)
+{
+	if (rows->epoch != 0 && rows->epoch < seen) {
+		err_set(err,
+		    "%s answers as of epoch %llu, and %llu was seen before: it is behind, or a "
+		    "backup was put back",
+		    cached->inner->where, (unsigned long long)rows->epoch,
+		    (unsigned long long)seen);
+		return ST_UNAVAILABLE;
+	}
+	return follow_revisions(cached, rows, err);
+}
+
+static bool
+is_empty(const struct keystore_rows *rows)
+{
+	return rows->tenant_count + rows->domain_count + rows->rule_count + rows->key_count +
+		   rows->binding_count ==
+	       0;
+}
+
+static enum status
+load_rows(void *context, struct span name, struct cache_load *out, struct err *err)
+{
+	const struct question *q = context;
+	struct cached_keystore *cached = q->cached;
+	uint64_t seen = atomic_load(&cached->seen_epoch);
+	struct keystore_rows *rows = NULL;
+	enum status status = ask_inner(q, &rows, err);
+
+	(void)name;
+	if (status == ST_OK)
+		status = check_age(cached, rows, seen, err);
+	out->ended_ms = cached->config.now_ms();
+	atomic_store(&cached->away, status == ST_UNAVAILABLE);
+	if (status != ST_OK) {
+		keystore_rows_release(rows);
+		return status;
+	}
+	out->object = rows;
+	out->bytes = rows->bytes;
+	out->epoch = rows->epoch;
+	out->negative = is_empty(rows);
+	if (rows->epoch == 0)
+		out->fresh_ms = out->negative ? cached->config.absent_ms : cached->config.poll_ms;
+	return ST_OK;
+}
+
+/* The entry's name, in room if it fits; else *owned_out is to be freed. */
+static struct span
+make_name(const struct question *q, char *room, size_t room_bytes, char **owned_out)
+{
+	size_t bytes = 1, at = 1;
+
+	for (size_t i = 0; i < q->count; i++)
+		bytes += q->names[i].n + 1;
+	*owned_out = bytes <= room_bytes ? NULL : mem_alloc(bytes);
+	if (*owned_out != NULL)
+		room = *owned_out;
+	room[0] = q->letter;
+	for (size_t i = 0; i < q->count; i++) {
+		if (q->names[i].n > 0)
+			memcpy(room + at, q->names[i].p, q->names[i].n);
+		at += q->names[i].n;
+		room[at++] = '\0';
+	}
+	return span_of(room, q->count == 0 ? 1 : at - 1);
+}
+
+static enum status
+ask(struct keystore *store, char letter, const struct span *names, size_t count,
+    struct keystore_rows **out, struct err *err)
+{
+	struct cached_keystore *cached = store->state;
+	struct question q = {.cached = cached, .letter = letter, .names = names, .count = count};
+	char room[1024], *owned;
+	struct span name = make_name(&q, room, sizeof(room), &owned);
+	struct cache *cache = letter == QUESTION_KEYS ? cached->keys : cached->rules;
+	void *object = NULL;
+	enum status status =
+	    cache_get(cache, name, cached->config.now_ms(), load_rows, &q, &object, NULL, err);
+
+	mem_free(owned);
+	*out = object;
+	return status;
+}
+
+static enum status
+cached_senders(struct keystore *store, const struct span *names, size_t count,
+    struct keystore_rows **out, struct err *err)
+{
+	return ask(store, QUESTION_SENDERS, names, count, out, err);
+}
+
+static enum status
+cached_address(
+    struct keystore *store, struct span address, struct keystore_rows **out, struct err *err)
+{
+	return ask(store, QUESTION_ADDRESS, &address, 1, out, err);
+}
+
+static enum status
+cached_patterns(
+    struct keystore *store, struct span tenant, struct keystore_rows **out, struct err *err)
+{
+	return ask(store, QUESTION_PATTERNS, &tenant, 1, out, err);
+}
+
+static enum status
+cached_keys(struct keystore *store, struct span domain, struct keystore_rows **out, struct err *err)
+{
+	return ask(store, QUESTION_KEYS, &domain, 1, out, err);
+}
+
+static enum status
+cached_bindings(struct keystore *store, const struct span *subjects, size_t count,
+    struct keystore_rows **out, struct err *err)
+{
+	return ask(store, QUESTION_BINDINGS, subjects, count, out, err);
+}
+
+/* ---- what goes through ---- */
+
+static struct keystore *
+inner_of(const struct keystore *store)
+{
+	return ((const struct cached_keystore *)store->state)->inner;
+}
+
+static enum status
+cached_changes(struct keystore *store, uint64_t since, size_t max, struct store_change *out,
+    size_t *count_out, uint64_t *epoch_out, struct err *err)
+{
+	return keystore_changes(inner_of(store), since, max, out, count_out, epoch_out, err);
+}
+
+static enum status
+cached_now(struct keystore *store, int64_t *utc_s_out, struct err *err)
+{
+	return inner_of(store)->ops->now(inner_of(store), utc_s_out, err);
+}
+
+static enum status
+cached_migrate(struct keystore *store, int *from_out, int *to_out, struct err *err)
+{
+	return inner_of(store)->ops->migrate(inner_of(store), from_out, to_out, err);
+}
+
+/* What was written here is seen here at once. */
+static enum status
+cached_apply(struct keystore *store, const struct keystore_write *writes, size_t count,
+    size_t *at_out, struct err *err)
+{
+	enum status status =
+	    inner_of(store)->ops->apply(inner_of(store), writes, count, at_out, err);
+
+	if (status == ST_OK)
+		cached_keystore_poll(store);
+	return status;
+}
+
+static enum status
+cached_list(struct keystore *store, enum store_what what, struct span after, size_t max,
+    struct keystore_rows **out, struct err *err)
+{
+	return inner_of(store)->ops->list(inner_of(store), what, after, max, out, err);
+}
+
+static void
+cached_close(struct keystore *store)
+{
+	struct cached_keystore *cached = store->state;
+
+	follow_stop(cached);
+	cache_free(cached->rules);
+	cache_free(cached->keys);
+	keystore_close(cached->inner);
+	follow_free(cached);
+	mem_free(cached);
+}
+
+static void
+set_ops(struct keystore_ops *ops, const struct keystore_ops *inner)
+{
+	*ops = (struct keystore_ops){.scheme = inner->scheme,
+	    .close = cached_close,
+	    .senders = cached_senders,
+	    .address = cached_address,
+	    .patterns = cached_patterns,
+	    .keys = cached_keys,
+	    .bindings = cached_bindings,
+	    .changes = cached_changes,
+	    .now = inner->now == NULL ? NULL : cached_now,
+	    .migrate = inner->migrate == NULL ? NULL : cached_migrate,
+	    .apply = inner->apply == NULL ? NULL : cached_apply,
+	    .list = inner->list == NULL ? NULL : cached_list};
+}
+
+static void
+make_caches(struct cached_keystore *cached)
+{
+	const struct cached_keystore_config *config = &cached->config;
+	/* Two polls: one may take a while, or fail. */
+	struct cache_config cache = {.bytes_max = config->bytes_max / 2,
+	    .fresh_ms = 2 * config->poll_ms,
+	    .absent_fresh_ms = config->absent_ms,
+	    .stale_ms = config->stale_ms,
+	    .hold = rows_hold,
+	    .release = rows_release,
+	    .outdated = follow_outdated,
+	    .context = cached,
+	    .counted = true,
+	    .counted_as = METRIC_CACHE_RULES};
+
+	cached->rules = cache_new(&cache);
+	cache.counted_as = METRIC_CACHE_KEYS;
+	cached->keys = cache_new(&cache);
+}
+
+enum status
+cached_keystore_new(struct keystore *inner, const struct cached_keystore_config *config,
+    struct keystore **out, struct err *err)
+{
+	struct cached_keystore *cached = mem_zalloc(1, sizeof(*cached));
+	struct keystore *store = mem_zalloc(1, sizeof(*store));
+	enum status status;
+
+	*out = NULL;
+	cached->inner = inner;
+	cached->config = *config;
+	if (config->now_ms == NULL)
+		cached->config.now_ms = clock_mono_ms;
+	set_ops(&cached->ops, inner->ops);
+	follow_init(cached);
+	make_caches(cached);
+	store->ops = &cached->ops;
+	store->where = mem_strdup(inner->where);
+	store->state = cached;
+	status = config->no_thread ? ST_OK : follow_start(cached, err);
+	if (status != ST_OK) {
+		keystore_close(store);
+		return status;
+	}
+	*out = store;
+	return ST_OK;
+}
+
+static struct cached_keystore *
+cached_of(const struct keystore *store)
+{
+	return store->ops->close == cached_close ? store->state : NULL;
+}
+
+bool
+cached_keystore_away(const struct keystore *store)
+{
+	const struct cached_keystore *cached = cached_of(store);
+
+	return cached != NULL && atomic_load_explicit(&cached->away, memory_order_relaxed);
+}
+
+void
+cached_keystore_stats(struct keystore *store, struct cache_stats *out)
+{
+	const struct cached_keystore *cached = cached_of(store);
+	struct cache_stats keys;
+
+	memset(out, 0, sizeof(*out));
+	if (cached == NULL)
+		return;
+	cache_stats(cached->rules, out);
+	cache_stats(cached->keys, &keys);
+	out->hits += keys.hits;
+	out->negative_hits += keys.negative_hits;
+	out->misses += keys.misses;
+	out->stale += keys.stale;
+	out->loads += keys.loads;
+	out->load_failures += keys.load_failures;
+	out->evictions += keys.evictions;
+	out->refreshed += keys.refreshed;
+	out->entries += keys.entries;
+	out->bytes += keys.bytes;
+}
+
+void
+cached_keystore_poll(struct keystore *store)
+{
+	struct cached_keystore *cached = cached_of(store);
+
+	if (cached != NULL)
+		follow_poll(cached);
+}
