@@ -229,10 +229,10 @@ need(struct check *c, struct buf *name, struct span tenant, const char *what)
 
 	if (status != ST_OK)
 		return status;
-	if (!known->there)
+	/* That it is another tenant's is nobody's business. */
+	if (!known->there ||
+	    (tenant.n > 0 && (known->owner == NULL || !span_eq_str(tenant, known->owner))))
 		return refuse(c, ST_ABSENT, known->dn, what);
-	if (tenant.n > 0 && (known->owner == NULL || !span_eq_str(tenant, known->owner)))
-		return refuse(c, ST_DENIED, known->dn, "it is another tenant's");
 	return ST_OK;
 }
 
@@ -240,14 +240,14 @@ static enum status
 need_tenant(struct check *c, struct buf *name, struct span tenant)
 {
 	ldapstore_dn_tenant(name, c->plan->store->base, tenant);
-	return need(c, name, SPAN_EMPTY, "there is no such tenant");
+	return need(c, name, SPAN_EMPTY, "the tenant is not there");
 }
 
 static enum status
 need_domain(struct check *c, struct buf *name, struct span domain, struct span tenant)
 {
 	ldapstore_dn_domain(name, c->plan->store->base, domain);
-	return need(c, name, tenant, "there is no such domain");
+	return need(c, name, tenant, "the tenant has no such domain");
 }
 
 static enum status
@@ -268,7 +268,7 @@ need_named(struct check *c, const struct keystore_write *w, struct buf *name)
 			return status;
 		ldapstore_dn_policy(
 		    name, c->plan->store->base, w->row.domain.tenant, w->row.domain.policy);
-		return need(c, name, w->row.domain.tenant, "there is no such policy");
+		return need(c, name, w->row.domain.tenant, "the tenant has no such policy");
 	case STORE_RULE:
 		return need_domain(c, name, w->row.rule.domain, w->row.rule.tenant);
 	case STORE_KEY:
@@ -379,8 +379,11 @@ check_there(struct check *c, const struct keystore_write *w, const struct ldapst
 		return refuse(c, ST_DENIED, known->dn, "there already, or another tenant's");
 	if (owner.n > 0 && !moves && (known->owner == NULL || !span_eq_str(owner, known->owner)))
 		return refuse(c, ST_DENIED, known->dn, "it is another tenant's");
-	if (revision_of(w) != 0 && revision_of(w) != known->revision)
-		return refuse(c, ST_DENIED, known->dn, "it was changed meanwhile");
+	if (revision_of(w) != 0 && revision_of(w) != known->revision) {
+		err_set(c->err, "%.200s: it was changed meanwhile; its revision is %llu now",
+		    known->dn, (unsigned long long)known->revision);
+		return ST_DENIED;
+	}
 	if (w->what != STORE_KEY)
 		return ST_OK;
 	if (known->id == NULL || !span_eq_str(w->row.key.id, known->id))
@@ -449,14 +452,14 @@ replace_text(char **to, struct span text)
 
 /* The batch goes on as if this write had been done. */
 static void
-suppose(struct ldapstore_known *known, const struct keystore_write *w)
+suppose(struct ldapstore_known *known, const struct keystore_write *w, uint64_t revision)
 {
 	if (w->how == WRITE_REMOVE) {
 		known->there = false;
 		known->revision = known->key_revision = 0;
 		return;
 	}
-	known->revision = known->there ? known->revision + 1 : 1;
+	known->revision = revision;
 	known->there = true;
 	replace_text(&known->owner, owner_of(w));
 	if (w->what == STORE_RULE)
@@ -653,8 +656,10 @@ check_write(
 		return status;
 	step->add = !known->there;
 	step->old = known->revision;
+	/* That of the epoch to come, if nobody is faster: what is made anew does not begin anew. */
+	step->new = (step->old > c->plan->epoch ? step->old : c->plan->epoch) + 1;
 	add_subjects(c->plan, w, known->subject);
-	suppose(known, w);
+	suppose(known, w, step->new);
 	return ST_OK;
 }
 
@@ -681,6 +686,33 @@ by_phase(const void *left, const void *right)
 	return (a->at > b->at) - (a->at < b->at);
 }
 
+struct epoch {
+	uint64_t epoch;
+	bool there;
+};
+
+static enum status
+take_epoch(void *context, const struct ldapentry *entry, struct err *err)
+{
+	struct epoch *e = context;
+
+	e->there = ldapstore_kind(entry) == LDAPSTORE_STORE;
+	return e->there ? ldapstore_epoch(entry, &e->epoch, err) : ST_OK;
+}
+
+static enum status
+read_epoch(struct check *c, struct buf *name)
+{
+	struct epoch e = {0, false};
+	enum status status;
+
+	ldapstore_dn_store(name, c->plan->store->base);
+	status = search(
+	    c, buf_text(name), LDAPURL_BASE, "(objectClass=signpostStore)", 1, take_epoch, &e);
+	c->plan->epoch = e.epoch;
+	return status == ST_OK && !e.there ? ldapstore_no_store(c->plan->store, c->err) : status;
+}
+
 enum status
 ldapstore_check(struct ldapstore_plan *plan, struct ldaplink *link, int64_t deadline_ms,
     struct ldaplink_end *end, struct err *err)
@@ -694,7 +726,9 @@ ldapstore_check(struct ldapstore_plan *plan, struct ldaplink *link, int64_t dead
 	plan->known = mem_zalloc(plan->count * 5, sizeof(plan->known[0]));
 	plan->subjects = mem_zalloc(plan->count * 3 + 1, sizeof(plan->subjects[0]));
 	buf_init(&name, LDAPSTORE_TEXT_MAX);
-	for (plan->at = 0; plan->at < plan->count && status == ST_OK;) {
+	status = read_epoch(&c, &name);
+	for (plan->at = status == ST_OK ? 0 : plan->count;
+	     plan->at < plan->count && status == ST_OK;) {
 		plan->steps[plan->at].at = plan->at;
 		status = check_write(&c, &plan->writes[plan->at], &plan->steps[plan->at], &name);
 		plan->at += status == ST_OK;

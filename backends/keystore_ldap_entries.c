@@ -102,7 +102,7 @@ put_revision(const struct ldapstore_step *step, struct ldapstore_entry *out)
 
 	if (!step->add && step->old > 0)
 		put_change(out, LDAPLINK_DELETE, name, number(out, (int64_t)step->old));
-	put_change(out, LDAPLINK_ADD, name, number(out, step->add ? 1 : (int64_t)step->old + 1));
+	put_change(out, LDAPLINK_ADD, name, number(out, (int64_t)step->new));
 }
 
 static void

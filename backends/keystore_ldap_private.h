@@ -82,6 +82,7 @@ struct ldapstore_step {
 	char *dn;     /* owned */
 	bool add;     /* the entry is not there yet */
 	uint64_t old; /* its revision otherwise; 0: it has none */
+	uint64_t new; /* its revision then */
 	int phase;
 	/* The domain of a key shows this key to Zimbra from now on; or shows none any more. */
 	bool mirror, unmirror, mirror_class;
@@ -92,6 +93,7 @@ struct ldapstore_plan {
 	const struct keystore_write *writes;
 	size_t count, at; /* at: the one that is looked at */
 	int64_t now_utc;
+	uint64_t epoch; /* when all was looked at */
 	struct ldapstore_step *steps;
 	struct ldapstore_known *known;
 	size_t known_count;

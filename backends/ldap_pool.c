@@ -235,7 +235,7 @@ run(struct ldappool *pool, const struct work *work, int64_t limit_ms, struct err
 		note_away(pool, turn, now_ms, why.text);
 	else if (outcome == SERVER_THERE)
 		note_there(pool);
-	if (status != ST_OK && status != ST_ABSENT)
+	if (status != ST_OK)
 		err_set(err, "%s", why.text);
 	return status;
 }

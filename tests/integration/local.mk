@@ -40,6 +40,7 @@ EXTRA_DIST += \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_keystore.py \
 	tests/integration/test_keystore_ldap.py \
+	tests/integration/test_keystore_ldap_conformance.py \
 	tests/integration/test_keystore_sql.py \
 	tests/integration/test_ldap.py \
 	tests/integration/test_many_connections.py \

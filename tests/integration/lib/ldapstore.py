@@ -222,6 +222,14 @@ class Directory:
     def go_on(self):
         os.kill(self.process.pid, signal.SIGCONT)
 
+    def clear(self):
+        """Nothing is left below BASE."""
+        found = subprocess.run(["ldapsearch", "-x", "-LLL", "-o", "ldif-wrap=no", "-H", self.url, "-D", ROOT_DN, "-w", ROOT_PASSWORD,
+                                "-b", BASE, "(!(entryDN=" + BASE + "))", "1.1"], capture_output=True, text=True).stdout
+        dns = [line for line in found.splitlines() if line.startswith("dn:")]
+        if dns:
+            self.modify("".join(f"{dn}\nchangetype: delete\n\n" for dn in sorted(dns, key=lambda d: -d.count(","))))
+
     def modify(self, text, dn=ROOT_DN, good=True):
         done = subprocess.run(["ldapmodify", "-x", "-H", self.url, "-D", dn, "-w", ROOT_PASSWORD], input=text,
                               capture_output=True, text=True)
