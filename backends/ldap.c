@@ -297,7 +297,8 @@ ldap_table_lookup_many(struct table *table, const struct span *keys, size_t coun
 	*count_out = 0;
 	for (size_t i = 0; i < count; i++)
 		q.answers[i] = (struct answer){.status = ST_ABSENT};
-	if (count > 1 && directory->telling != NULL && !atomic_load(&directory->untold))
+	if (count > 1 && directory->telling != NULL && !atomic_load(&directory->untold) &&
+	    ldapmany_distinct(keys, count))
 		status = look_up_together(&q, err);
 	if (status == ST_OK)
 		status = hand_out(&q, max, out, at_out, count_out, err);

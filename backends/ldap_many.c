@@ -71,6 +71,55 @@ ldapmany_attribute(struct span filter, struct span *attribute_out)
 	return open == 0 || (depth == 1 && span_starts(filter, SPAN_LIT("(&")));
 }
 
+/* ASCII without blanks, of which something is no digit: a number may be written in two ways. */
+static bool
+is_plain(struct span query)
+{
+	bool digits = true;
+
+	for (size_t i = 0; i < query.n; i++) {
+		char c = ascii_lower(query.p[i]);
+		bool digit = c >= '0' && c <= '9';
+
+		if (!digit && !(c >= 'a' && c <= 'z') &&
+		    (c == '\0' || strchr("@._-*/:![]+", c) == NULL))
+			return false;
+		digits = digits && (digit || c == '-' || c == '+');
+	}
+	return query.n > 0 && !digits;
+}
+
+/* Without case and hyphens (telephoneNumberMatch overlooks them). */
+static bool
+look_alike(struct span a, struct span b)
+{
+	size_t i = 0, k = 0;
+
+	for (;;) {
+		while (i < a.n && a.p[i] == '-')
+			i++;
+		while (k < b.n && b.p[k] == '-')
+			k++;
+		if (i == a.n || k == b.n)
+			return i == a.n && k == b.n;
+		if (ascii_lower(a.p[i++]) != ascii_lower(b.p[k++]))
+			return false;
+	}
+}
+
+bool
+ldapmany_distinct(const struct span *queries, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!is_plain(queries[i]))
+			return false;
+		for (size_t k = 0; k < i; k++)
+			if (!span_eq(queries[i], queries[k]) && look_alike(queries[i], queries[k]))
+				return false;
+	}
+	return true;
+}
+
 uint32_t
 ldapmany_owners(
     const struct span *values, size_t value_count, const struct span *queries, size_t count)

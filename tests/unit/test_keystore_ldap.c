@@ -382,6 +382,30 @@ which_filters_can_be_joined(void **state)
 }
 
 static void
+which_queries_can_be_joined(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool distinct;
+	} cases[] = {{"bob@a.test", "a.test", true}, {"a.test", ".test", true}, {"a", "a", true},
+	    {"bob@.test", "Bob@a.test", true}, {"*", "bob@*", true},
+	    {"192.0.2.1", "192.0.2.0/24", true}, {"a", "A", false}, {"Bob@a", "bob@a", false},
+	    {"a-b", "ab", false}, {"a b", "ab", false}, {"a", "a ", false}, {"12", "012", false},
+	    {"a", "12", false}, {"a", "", false}, {"\xc3\xa9", "a", false}, {"a\\", "a", false},
+	    {"a", "-", false}, {"a=b", "a", false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct span queries[] = {span_str(cases[i].a), span_str(cases[i].b)};
+		const struct span turned[] = {queries[1], queries[0]};
+
+		if (ldapmany_distinct(queries, 2) != cases[i].distinct ||
+		    ldapmany_distinct(turned, 2) != cases[i].distinct)
+			fail_msg("%s, %s", cases[i].a, cases[i].b);
+	}
+}
+
+static void
 whose_is_an_entry(void **state)
 {
 	const struct span queries[] = {
@@ -441,6 +465,7 @@ main(void)
 	    cmocka_unit_test(questions_of_senders),
 	    cmocka_unit_test(long_names_have_a_digest),
 	    cmocka_unit_test(which_filters_can_be_joined),
+	    cmocka_unit_test(which_queries_can_be_joined),
 	    cmocka_unit_test(whose_is_an_entry),
 	    cmocka_unit_test(specifications),
 	};
