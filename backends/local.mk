@@ -41,8 +41,9 @@ backends_libbackends_a_SOURCES += $(LDAP_FILES)
 else
 backends_libbackends_a_SOURCES += backends/ldap_none.c backends/keystore_ldap_none.c
 endif
+MYSQL_FILES = backends/mysql.c backends/mysql_session.c backends/mysql_session.h
 if MYSQL
-backends_libbackends_a_SOURCES += backends/mysql.c
+backends_libbackends_a_SOURCES += $(MYSQL_FILES)
 else
 backends_libbackends_a_SOURCES += backends/mysql_none.c
 endif
@@ -52,7 +53,7 @@ else
 backends_libbackends_a_SOURCES += backends/sqlite_none.c
 endif
 EXTRA_DIST += $(LDAP_FILES) backends/ldap_none.c backends/keystore_ldap_none.c \
-	backends/mysql.c backends/mysql_none.c backends/sqlite.c backends/sqlite_none.c
+	$(MYSQL_FILES) backends/mysql_none.c backends/sqlite.c backends/sqlite_none.c
 backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(SQLITE_CFLAGS)
 # The statements and scripts of sql/ are built into the program.
 SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/mysql/001.sql

@@ -3,10 +3,13 @@
  * Called wherever the decision or the signer cannot go on. It must never let a message go unsigned
  * without counting it and saying so.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/decision_private.h"
 #include "lib/base/log.h"
+
+#define FALLBACK_MAX (KEYSTORE_TENANT_MAX + 1 + FAILURE_NAME_MAX)
 
 static const struct {
 	enum metric_unsigned_reason without;
@@ -53,17 +56,31 @@ verdict_words(enum verdict verdict)
 	}
 }
 
+/* The name in the KeyTable. What the store says for a tenant names keys of that tenant only. */
+static void
+fallback_name(const struct decision *decision, enum failure_cause cause, char name[FALLBACK_MAX])
+{
+	const struct route *route = &decision->route;
+	const char *word = decision->failure.fallback[cause];
+
+	if (decision->routed && route->failure.action[cause] == FAILURE_ACTION_FALLBACK)
+		snprintf(name, FALLBACK_MAX, "%.*s/%s", SPAN_ARG(route->tenant), word);
+	else
+		snprintf(name, FALLBACK_MAX, "%s", word);
+}
+
 static bool
 fall_back(struct deciding *d, enum failure_cause cause, const char *why)
 {
 	struct decision *decision = d->decision;
-	const char *name = decision->failure.fallback[cause];
+	char name[FALLBACK_MAX];
 	struct err err = ERR_NONE;
 	enum status status;
 
 	/* As long as nobody knows whose mail it is, nothing signs it. */
 	if (decision->failure.action[cause] != FAILURE_ACTION_FALLBACK || !d->ours)
 		return false;
+	fallback_name(decision, cause, name);
 	decision->key_count = 0;
 	status = d->rules->keys == NULL || decision->entry_count == DECISION_KEYS_MAX
 		     ? ST_ABSENT

@@ -21,6 +21,7 @@ static const struct command words[] = {
     {"status", NULL, store_status_run, "ask a store how it is"},
     {"load", NULL, store_load_run, "write what a list says into a store"},
     {"check", NULL, store_check_run, "read every row and open every key"},
+    {"records", NULL, store_records_run, "print what DNS has to say about keys"},
     {"reseal", NULL, store_reseal_run, "seal every key with the current site key"},
     {"sitekey", NULL, store_sitekey_run, "make a site key file, add a version, activate it"},
 };

@@ -52,6 +52,7 @@ int store_init_run(const char *program, int argc, char **argv);
 int store_status_run(const char *program, int argc, char **argv);
 int store_load_run(const char *program, int argc, char **argv);
 int store_check_run(const char *program, int argc, char **argv);
+int store_records_run(const char *program, int argc, char **argv);
 int store_reseal_run(const char *program, int argc, char **argv);
 int store_sitekey_run(const char *program, int argc, char **argv);
 

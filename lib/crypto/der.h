@@ -1,6 +1,6 @@
 /*
  * der.h - private to this room: reading DER with a cursor that cannot leave its octets. Only what
- * a public key needs. X.690.
+ * keys need. X.690.
  */
 #ifndef SIGNPOST_CRYPTO_DER_H
 #define SIGNPOST_CRYPTO_DER_H
@@ -13,6 +13,7 @@
 enum der_tag {
 	DER_INTEGER = 0x02,
 	DER_BIT_STRING = 0x03,
+	DER_OCTET_STRING = 0x04,
 	DER_NULL = 0x05,
 	DER_OID = 0x06,
 	DER_SEQUENCE = 0x30

@@ -17,6 +17,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/secret.h"
 #include "lib/crypto/key.h"
+#include "lib/crypto/key_der.h"
 
 struct key {
 	EVP_PKEY *pkey;
@@ -133,6 +134,53 @@ no_pass_phrase(char *room, int size, int rwflag, void *arg)
 	return 0;
 }
 
+/* What stands between the lines of a PEM block of one of two names, if it is the first block and
+ * has nothing but base64 in it. */
+static bool
+pem_body(struct span text, struct span *body_out)
+{
+	static const struct {
+		struct span begin, end;
+	} blocks[] = {
+	    {{"-----BEGIN PRIVATE KEY-----", 27}, {"-----END PRIVATE KEY-----", 25}},
+	    {{"-----BEGIN RSA PRIVATE KEY-----", 31}, {"-----END RSA PRIVATE KEY-----", 29}},
+	};
+	const char *first = memmem(text.p, text.n, "-----BEGIN", 10);
+	struct span rest = span_from(text, first == NULL ? text.n : (size_t)(first - text.p));
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *end;
+
+		if (!span_starts(rest, blocks[i].begin))
+			continue;
+		rest = span_from(rest, blocks[i].begin.n);
+		end = memmem(rest.p, rest.n, blocks[i].end.p, blocks[i].end.n);
+		if (end == NULL)
+			return false;
+		*body_out = span_sub(rest, 0, (size_t)(end - rest.p));
+		return true;
+	}
+	return false;
+}
+
+static EVP_PKEY *
+parse_plain_pem(struct span text)
+{
+	struct span body;
+	EVP_PKEY *pkey = NULL;
+	unsigned char *der;
+	size_t n = 0;
+
+	if (!pem_body(text, &body))
+		return NULL;
+	der = secret_malloc(body.n + 4);
+	if (der != NULL && base64_decode(body, der, &n) == ST_OK)
+		pkey = key_from_der(span_of(der, n));
+	secret_free(der);
+	return pkey;
+}
+
+/* With OpenSSL's decoders: the rarer forms. */
 static EVP_PKEY *
 parse_pem(struct span text)
 {
@@ -149,8 +197,9 @@ static EVP_PKEY *
 parse_der(const unsigned char *der, size_t n)
 {
 	const unsigned char *at = der;
+	EVP_PKEY *pkey = key_from_der(span_of(der, n));
 
-	return d2i_AutoPrivateKey(NULL, &at, (long)n);
+	return pkey != NULL ? pkey : d2i_AutoPrivateKey(NULL, &at, (long)n);
 }
 
 static EVP_PKEY *
@@ -180,6 +229,7 @@ key_parse(struct span text, struct key **key_out, struct err *err)
 {
 	struct span trimmed = span_trim(text);
 	EVP_PKEY *pkey;
+	bool has_begin;
 
 	if (trimmed.n == 0 || text.n > KEY_TEXT_MAX) {
 		err_set(err,
@@ -187,12 +237,15 @@ key_parse(struct span text, struct key **key_out, struct err *err)
 		    KEY_TEXT_MAX);
 		return ST_INVALID;
 	}
-	if (memmem(trimmed.p, trimmed.n, "-----BEGIN", 10) != NULL)
-		pkey = parse_pem(trimmed);
+	has_begin = memmem(trimmed.p, trimmed.n, "-----BEGIN", 10) != NULL;
+	if (has_begin)
+		pkey = parse_plain_pem(trimmed);
 	else if (is_der(text))
 		pkey = parse_der((const unsigned char *)text.p, text.n);
 	else
 		pkey = parse_base64(trimmed);
+	if (pkey == NULL && has_begin)
+		pkey = parse_pem(trimmed);
 	if (pkey == NULL)
 		return fail_openssl(err, ST_INVALID,
 		    "it is not an unencrypted private key in PEM form or base64 DER");

@@ -91,7 +91,7 @@ load_rows(void *context, struct span name, struct cache_load *out, struct err *e
 		return status;
 	}
 	out->object = rows;
-	out->bytes = rows->bytes;
+	out->bytes = rows->bytes + rows->bytes / 8 + 64; /* and what the allocators add */
 	out->epoch = rows->epoch;
 	out->negative = is_empty(rows);
 	if (rows->epoch == 0)

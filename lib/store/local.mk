@@ -18,7 +18,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/list.c lib/store/list.h \
 	lib/store/pattern.c lib/store/pattern.h \
 	lib/store/pattern_cache.c lib/store/pattern_cache.h \
-	lib/store/route.c lib/store/route.h lib/store/route_choose.c lib/store/route_choose.h \
+	lib/store/route.c lib/store/route.h lib/store/route_answer.c lib/store/route_choose.c \
+	lib/store/route_choose.h lib/store/route_finding.h lib/store/route_keys.c \
 	lib/store/marks.c lib/store/marks.h \
 	lib/store/rows.c lib/store/rows.h \
 	lib/store/sealedkey.c lib/store/sealedkey.h \

@@ -48,8 +48,8 @@ route_tenant_off(const struct keystore_rows *rows, struct span tenant)
 
 /* ---- rows of domains ---- */
 
-static enum status
-check_domain(const struct store_domain *row, struct err *err)
+enum status
+route_check_domain(const struct store_domain *row, struct err *err)
 {
 	struct keystore_write write;
 	enum status status;
@@ -62,10 +62,8 @@ check_domain(const struct store_domain *row, struct err *err)
 	return status;
 }
 
-/* ST_OK, ST_ABSENT; ST_INVALID: there are two, so nobody knows whose it is. *out is NULL but with
- * ST_OK. */
-static enum status
-find_domain(const struct keystore_rows *rows, struct span name, const struct store_domain **out,
+enum status
+route_row_of(const struct keystore_rows *rows, struct span name, const struct store_domain **out,
     struct err *err)
 {
 	const struct store_domain *found = NULL;
@@ -92,8 +90,8 @@ route_owner(const struct route_facts *facts, const struct store_domain **out, st
 	enum status status = ST_ABSENT;
 
 	for (size_t i = 0; i < facts->names.count && status == ST_ABSENT; i++)
-		status = find_domain(facts->senders, facts->names.name[i], out, err);
-	return status == ST_OK ? check_domain(*out, err) : status;
+		status = route_row_of(facts->senders, facts->names.name[i], out, err);
+	return status == ST_OK ? route_check_domain(*out, err) : status;
 }
 
 enum status
@@ -103,13 +101,13 @@ route_cover(const struct route_facts *facts, struct span tenant, const struct st
 	*out = NULL;
 	for (size_t i = 0; i < facts->names.count; i++) {
 		const struct store_domain *row;
-		enum status status = find_domain(facts->senders, facts->names.name[i], &row, err);
+		enum status status = route_row_of(facts->senders, facts->names.name[i], &row, err);
 
 		if (status == ST_INVALID)
 			return status;
 		if (status == ST_OK && row->enabled && span_eq(row->tenant, tenant) &&
 		    (i == 0 || row->subdomains)) {
-			status = check_domain(row, err);
+			status = route_check_domain(row, err);
 			*out = status == ST_OK ? row : NULL;
 			return status;
 		}
@@ -134,8 +132,8 @@ check_rule(const struct store_rule *rule, struct err *err)
 	return status;
 }
 
-static int
-compare(struct span a, struct span b)
+int
+route_compare(struct span a, struct span b)
 {
 	size_t n = a.n < b.n ? a.n : b.n;
 	int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
@@ -148,7 +146,7 @@ goes_before(const struct store_rule *a, const struct store_rule *b)
 {
 	if (b == NULL || a->priority != b->priority)
 		return b == NULL || a->priority < b->priority;
-	return compare(a->id, b->id) < 0;
+	return route_compare(a->id, b->id) < 0;
 }
 
 /* A rule for the sender's domain (depth 0), or for all below names.name[depth]. */
@@ -294,122 +292,6 @@ route_choose_pattern(const struct keystore_rows *patterns, struct pattern_cache 
 		err_prefix(err, "the pattern of rule %.*s of tenant %.*s", SPAN_ARG(best->id),
 		    SPAN_ARG(tenant));
 	return found == ST_OK ? take_rule(best, out, err) : found;
-}
-
-/* ---- keys ---- */
-
-static enum status
-check_key(const struct store_key *key, struct err *err)
-{
-	struct keystore_write write;
-	enum status status;
-
-	write.what = STORE_KEY;
-	write.row.key = *key;
-	/* Whoever opens them reads all of their octets. */
-	write.row.key.private_key = write.row.key.public_key = SPAN_EMPTY;
-	status = keystore_write_check(&write, err);
-	if (status != ST_OK)
-		err_prefix(err, "the row of a key of domain %.*s", SPAN_ARG(key->domain));
-	return status;
-}
-
-static bool
-is_newer(const struct store_key *a, const struct store_key *b)
-{
-	if (b == NULL || a->times.active != b->times.active)
-		return b == NULL || a->times.active > b->times.active;
-	return compare(a->id, b->id) < 0;
-}
-
-static bool
-belongs(const struct store_key *key, struct span domain, struct span tenant)
-{
-	return span_eq(key->domain, domain) && span_eq(key->tenant, tenant);
-}
-
-/* The newest key of an algorithm (NULL: of any) for which test says yes (NULL: any). */
-static const struct store_key *
-newest(const struct keystore_rows *rows, const struct store_domain *row, const char *algorithm,
-    bool (*test)(const struct key_times *times, int64_t now_utc), int64_t now_utc)
-{
-	const struct store_key *best = NULL;
-
-	for (size_t i = 0; i < rows->key_count; i++) {
-		const struct store_key *key = &rows->keys[i];
-
-		if (belongs(key, row->name, row->tenant) &&
-		    (algorithm == NULL || span_eq_str(key->algorithm, algorithm)) &&
-		    (test == NULL || test(&key->times, now_utc)) && is_newer(key, best))
-			best = key;
-	}
-	return best;
-}
-
-static enum status
-choose_keys(
-    const struct keystore_rows *rows, int64_t now_utc, struct route_keys *out, struct err *err)
-{
-	static const char *const algorithms[] = {"rsa-sha256", "ed25519-sha256"};
-	bool lease = false;
-
-	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++) {
-		const struct store_key *key =
-		    newest(rows, out->row, algorithms[i], key_may_sign, now_utc);
-
-		lease =
-		    lease || newest(rows, out->row, algorithms[i], key_lease_over, now_utc) != NULL;
-		if (key == NULL)
-			continue;
-		if (check_key(key, err) != ST_OK)
-			return ST_INVALID;
-		out->keys[out->count++] = key;
-	}
-	out->target = out->count > 0 ? TARGET_KEYS : lease ? TARGET_LEASE : TARGET_NO_KEY;
-	if (out->count == 0)
-		out->nearly = newest(rows, out->row, NULL, lease ? key_lease_over : NULL, now_utc);
-	return ST_OK;
-}
-
-/* The row of the signing domain and of its tenant, before its keys are looked at. */
-static enum status
-check_target(const struct keystore_rows *rows, struct span domain, struct span tenant,
-    struct route_keys *out, struct err *err)
-{
-	enum status status = find_domain(rows, domain, &out->row, err);
-
-	out->target = TARGET_NONE;
-	if (status != ST_OK)
-		return status == ST_ABSENT ? ST_OK : status;
-	out->target = TARGET_FOREIGN;
-	if (!span_eq(out->row->tenant, tenant))
-		return ST_OK;
-	if (check_domain(out->row, err) != ST_OK) {
-		out->row = NULL;
-		return ST_INVALID;
-	}
-	if (route_tenant_row(rows, tenant) == NULL) {
-		err_set(err, "domain %.*s is of tenant %.*s, who has no row in the store",
-		    SPAN_ARG(domain), SPAN_ARG(tenant));
-		return ST_INVALID;
-	}
-	out->target = route_tenant_off(rows, tenant) ? TARGET_CLOSED
-		      : out->row->enabled            ? TARGET_KEYS
-						     : TARGET_DISABLED;
-	return ST_OK;
-}
-
-enum status
-route_choose_keys(const struct keystore_rows *rows, struct span domain, struct span tenant,
-    int64_t now_utc, struct route_keys *out, struct err *err)
-{
-	enum status status;
-
-	memset(out, 0, sizeof(*out));
-	status = check_target(rows, domain, tenant, out, err);
-	if (status != ST_OK || out->target != TARGET_KEYS)
-		return status;
-	return choose_keys(rows, now_utc, out, err);
 }
 
 struct span

@@ -1,5 +1,5 @@
 /*
- * route_choose.h - private to route.c: choosing among rows that were read. Pure: nothing here asks
+ * route_choose.h - private to route*.c: choosing among rows that were read. Pure: nothing here asks
  * anybody, and every row is one that the store may have made up. ST_INVALID always means: this
  * sender's own rows cannot be used, *err names the row.
  */
@@ -76,6 +76,15 @@ enum status route_choose_pattern(const struct keystore_rows *patterns, struct pa
 /* The keys of this domain and tenant that may sign. ST_OK, ST_INVALID. */
 enum status route_choose_keys(const struct keystore_rows *rows, struct span domain,
     struct span tenant, int64_t now_utc, struct route_keys *out, struct err *err) MUST_USE;
+
+/* The row of this name. ST_OK; ST_ABSENT; ST_INVALID: there are two, so nobody knows whose it is.
+ * *out is NULL but with ST_OK. */
+enum status route_row_of(const struct keystore_rows *rows, struct span name,
+    const struct store_domain **out, struct err *err) MUST_USE;
+/* May a store hold it? ST_OK, ST_INVALID. */
+enum status route_check_domain(const struct store_domain *row, struct err *err) MUST_USE;
+/* As memcmp(); the shorter one first. */
+int route_compare(struct span a, struct span b);
 
 /* identity if it is one within domain, else empty. */
 struct span route_identity_within(struct span identity, struct span domain);

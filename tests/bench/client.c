@@ -155,6 +155,15 @@ conn_fail(struct client *client, struct conn *conn, uint64_t *counter)
 	conn_close(client, conn);
 }
 
+static unsigned int
+domain_of(const struct client_plan *plan, uint64_t number)
+{
+	uint64_t sender = plan->zipf != NULL ? zipf_sender(plan->zipf, plan->first + number)
+					     : (plan->first + number) % plan->active;
+
+	return (unsigned int)(sender * (plan->domains / plan->active));
+}
+
 /* false: nothing is left to be sent now. */
 static bool
 prepare_message(struct client *client, struct conn *conn)
@@ -166,8 +175,7 @@ prepare_message(struct client *client, struct conn *conn)
 	if (!queue_take(&client->queue, conn->since_ns, &conn->item))
 		return false;
 	number = conn->item.number;
-	conn->domain = (unsigned int)(((plan->first + number) % plan->active) *
-				      (plan->domains / plan->active));
+	conn->domain = domain_of(plan, number);
 	conn->script =
 	    &client
 		 ->scripts[plan->given == NULL ? 0 : (plan->first + number) % client->script_count];

@@ -9,6 +9,7 @@
 
 #include "tests/bench/given.h"
 #include "tests/bench/script.h"
+#include "tests/bench/zipf.h"
 
 struct client_plan {
 	struct sockaddr_storage address;
@@ -18,6 +19,7 @@ struct client_plan {
 	unsigned int domains;        /* as many as the server's tables have */
 	unsigned int active;         /* so many of them send, evenly spread */
 	uint64_t first;              /* number of the sender of the first message */
+	const struct zipf *zipf;     /* of active senders; NULL: they send in turn */
 	size_t body_bytes;
 	bool refuse_no_reply;      /* offer no SMFIP_NR_ */
 	unsigned int tries_more;   /* of a message that got no answer or a tempfail; 0: none */

@@ -1,5 +1,6 @@
 """Measurements for bench.py: rounds of the load generator against several servers in turn, each with the floor taken
 just before it. A result is a dict; a row is the median over the rounds."""
+import contextlib
 import json
 import os
 import statistics
@@ -10,14 +11,16 @@ from servers import BenchError, run
 
 class Load:
     """What the generator sends. Every message must end as EXPECT says, or there is no figure at all. GIVEN: a file of
-    signed messages that are sent instead of made-up ones."""
+    signed messages that are sent instead of made-up ones. ZIPF: active domains send as unequally as Zipf's law has it.
+    TRIES: of a message more that is tempfailed, for servers that others keep waiting."""
 
     def __init__(self, name, algorithm="rsa", body=4096, connections=16, per_connection=1, domains=1, active=1,
-                 canonicalization="relaxed/simple", expect="signed", given=None):
+                 canonicalization="relaxed/simple", expect="signed", given=None,
+                 zipf=False, tries=0):
         self.name, self.algorithm, self.body = name, algorithm, body
         self.connections, self.per_connection = connections, per_connection
         self.domains, self.active, self.canonicalization = domains, active, canonicalization
-        self.expect, self.given = expect, given
+        self.expect, self.given, self.zipf, self.tries = expect, given, zipf, tries
         self.cold = name.endswith("-cold")
 
 
@@ -41,8 +44,9 @@ class Bench:
                    "--connections", str(load.connections), "--messages", str(load.per_connection),
                    "--body", str(load.body), "--domains", str(load.domains),
                    "--active", str(load.active), "--first", str(first)]
-        if load.given:
-            command += ["--given", load.given]
+        command += ["--given", load.given] if load.given else []
+        command += ["--zipf"] if load.zipf else []
+        command += ["--reconnect", str(load.tries)] if load.tries else []
         if self.args.replies:
             command.append("--replies")
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
@@ -67,7 +71,7 @@ class Bench:
 
     def measure(self, server, load, total, number):
         floor = self.floor(load)
-        first = load.active - (number + 1) * total if load.cold else 0
+        first = load.active - (number + 1) * total if load.cold else (number + 1) * total if load.zipf else 0
         result = self.generate(server, load, total, first)
         result["floor_us"] = floor["floor_us"]
         result["sign_us"] = floor["sign_us"]
@@ -75,15 +79,29 @@ class Bench:
         result["p99_p50"] = result["latency_us"]["p99"] / max(1, result["latency_us"]["p50"])
         return result
 
+    @contextlib.contextmanager
+    def rounds_of(self, number):
+        """So many rounds while it is held."""
+        self.args.rounds, before = number, self.args.rounds
+        try:
+            yield
+        finally:
+            self.args.rounds = before
+
     def alternate(self, servers, load):
         """A B C A B C ...; answers one row per server."""
-        totals = {server.label: self.calibrate(server, load) for server in servers}
-        rounds = {server.label: [] for server in servers}
+        rows = self.alternate_pairs([(server, load) for server in servers])
+        return {server.label: row for server, row in zip(servers, rows)}
+
+    def alternate_pairs(self, pairs):
+        """The same for pairs of a server and a load; answers one row per pair."""
+        totals = [self.calibrate(*pair) for pair in pairs]
+        rounds = [[] for _ in pairs]
         for number in range(self.args.rounds):
-            for server in servers:
-                rounds[server.label].append(self.measure(server, load, totals[server.label], number))
-        rows = {server.label: summary(load, server.label, rounds[server.label]) for server in servers}
-        for row in rows.values():
+            for (server, load), total, results in zip(pairs, totals, rounds):
+                results.append(self.measure(server, load, total, number))
+        rows = [summary(load, server.label, results) for (server, load), results in zip(pairs, rounds)]
+        for row in rows:
             self.rows.append(row)
             print(format_row(row), flush=True)
         return rows
@@ -111,12 +129,12 @@ def summary(load, label, rounds):
             "messages": sum(r["done"] for r in rounds)}
 
 
-HEAD = (f"{'scenario':<22} {'server':<11} {'msg/s':>7} {'CPU us':>7} {'floor':>7} {'x floor':>8} {'(min-max)':>15} "
+HEAD = (f"{'scenario':<22} {'server':<14} {'msg/s':>7} {'CPU us':>7} {'floor':>7} {'x floor':>8} {'(min-max)':>15} "
         f"{'p50 ms':>7} {'p99 ms':>7} {'max ms':>7} {'PSS MB':>7} {'n':>7}")
 
 
 def format_row(row):
     spread = f"({row['x_floor_min']:.2f}-{row['x_floor_max']:.2f})"
-    return (f"{row['scenario']:<22} {row['server']:<11} {row['messages_per_s']:>7.0f} {row['cpu_us']:>7.1f} "
+    return (f"{row['scenario']:<22} {row['server']:<14} {row['messages_per_s']:>7.0f} {row['cpu_us']:>7.1f} "
             f"{row['floor_us']:>7.1f} {row['x_floor']:>8.2f} {spread:>15} {row['p50_us'] / 1e3:>7.2f} "
             f"{row['p99_us'] / 1e3:>7.2f} {row['max_us'] / 1e3:>7.1f} {row['pss_mb']:>7.1f} {row['messages']:>7}")

@@ -15,8 +15,10 @@
 
 #include "tests/bench/address.h"
 #include "tests/bench/client.h"
-#include "tests/bench/procs.h"
+#include "tests/bench/report.h"
 
+#define DOMAINS_MAX 1000000U
+#define FIRST_MAX 1000000000U
 #define SETTLE_MS 50 /* for the server to end closed connections before its clock is read */
 
 static const char usage[] =
@@ -29,6 +31,9 @@ static const char usage[] =
     "  -d, --domains N       senders are alice@dNNNNNN.example, NNNNNN below N (1)\n"
     "  -a, --active N        only so many of them send, evenly spread (all)\n"
     "  -f, --first N         begin with the Nth sender that sends (0)\n"
+    "  -z, --zipf            the Nth most frequent sends 1/N as often as the first; --first N "
+    "then\n"
+    "                        begins with the Nth message of an endless row\n"
     "  -g, --given FILE      send these messages as a client outside; -b -d -a mean nothing then\n"
     "                        (each is a line with its octets in decimal, then the message)\n"
     "  -p, --pid PID         measure the CPU time and memory of this process and its children\n"
@@ -46,6 +51,8 @@ struct options {
 	uint64_t total;
 	uint64_t warmup;
 	pid_t pid;
+	bool unequal;      /* senders */
+	struct zipf *zipf; /* owned */
 	bool json;
 };
 
@@ -86,6 +93,36 @@ load_given(struct options *options, const char *path)
 	options->plan.given = &options->given;
 }
 
+/* Options about what is sent. */
+static void
+parse_mail(struct options *options, int c, const char *value)
+{
+	struct client_plan *plan = &options->plan;
+
+	switch (c) {
+	case 'b':
+		plan->body_bytes = (size_t)number(value, 0, SCRIPT_BODY_MAX);
+		break;
+	case 'd':
+		plan->domains = (unsigned int)number(value, 1, DOMAINS_MAX);
+		break;
+	case 'a':
+		plan->active = (unsigned int)number(value, 1, DOMAINS_MAX);
+		break;
+	case 'f':
+		plan->first = number(value, 0, FIRST_MAX);
+		break;
+	case 'z':
+		options->unequal = true;
+		break;
+	case 'g':
+		load_given(options, value);
+		break;
+	default:
+		die(usage, NULL);
+	}
+}
+
 static void
 parse_option(struct options *options, int c, const char *value)
 {
@@ -106,21 +143,6 @@ parse_option(struct options *options, int c, const char *value)
 		break;
 	case 'w':
 		options->warmup = number(value, 0, 10000000);
-		break;
-	case 'b':
-		plan->body_bytes = (size_t)number(value, 0, SCRIPT_BODY_MAX);
-		break;
-	case 'd':
-		plan->domains = (unsigned int)number(value, 1, 999999);
-		break;
-	case 'a':
-		plan->active = (unsigned int)number(value, 1, 999999);
-		break;
-	case 'f':
-		plan->first = number(value, 0, 999999);
-		break;
-	case 'g':
-		load_given(options, value);
 		break;
 	case 'p':
 		options->pid = (pid_t)number(value, 1, 1U << 22);
@@ -144,7 +166,7 @@ parse_option(struct options *options, int c, const char *value)
 		options->json = true;
 		break;
 	default:
-		die(usage, NULL);
+		parse_mail(options, c, value);
 	}
 }
 
@@ -156,20 +178,24 @@ parse_options(struct options *options, int argc, char **argv)
 	    {"messages", required_argument, NULL, 'm'}, {"total", required_argument, NULL, 'n'},
 	    {"warmup", required_argument, NULL, 'w'}, {"body", required_argument, NULL, 'b'},
 	    {"domains", required_argument, NULL, 'd'}, {"active", required_argument, NULL, 'a'},
-	    {"first", required_argument, NULL, 'f'}, {"given", required_argument, NULL, 'g'},
-	    {"pid", required_argument, NULL, 'p'}, {"replies", no_argument, NULL, 'r'},
-	    {"reconnect", required_argument, NULL, 'R'}, {"timeout", required_argument, NULL, 't'},
-	    {"save", required_argument, NULL, 's'}, {"save-every", required_argument, NULL, 'e'},
-	    {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
+	    {"first", required_argument, NULL, 'f'}, {"zipf", no_argument, NULL, 'z'},
+	    {"given", required_argument, NULL, 'g'}, {"pid", required_argument, NULL, 'p'},
+	    {"replies", no_argument, NULL, 'r'}, {"reconnect", required_argument, NULL, 'R'},
+	    {"timeout", required_argument, NULL, 't'}, {"save", required_argument, NULL, 's'},
+	    {"save-every", required_argument, NULL, 'e'}, {"json", no_argument, NULL, 'j'},
+	    {NULL, 0, NULL, 0}};
 	struct client_plan *plan = &options->plan;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "S:c:m:n:w:b:d:a:f:g:p:rR:t:s:e:j", longs, NULL)) != -1)
+	while (
+	    (c = getopt_long(argc, argv, "S:c:m:n:w:b:d:a:f:zg:p:rR:t:s:e:j", longs, NULL)) != -1)
 		parse_option(options, c, optarg);
 	if (plan->address_bytes == 0 || optind != argc || plan->body_bytes == 1)
 		die(usage, NULL);
 	if (plan->active == 0 || plan->active > plan->domains)
 		plan->active = plan->domains;
+	if (options->unequal)
+		plan->zipf = options->zipf = zipf_new(plan->active);
 }
 
 static int
@@ -179,96 +205,6 @@ compare_u32(const void *a, const void *b)
 	uint32_t y = *(const uint32_t *)b;
 
 	return (x > y) - (x < y);
-}
-
-/* values are sorted; share 0 to 1. */
-static uint32_t
-percentile(const uint32_t *values, size_t n, double share)
-{
-	size_t at = (size_t)(share * (double)n);
-
-	return n == 0 ? 0 : values[at < n ? at : n - 1];
-}
-
-struct report {
-	const struct client_result *result;
-	struct procs_usage before;
-	struct procs_usage after;
-	bool measured;
-	double rate;
-	double cpu_us; /* per message */
-};
-
-static void
-print_json(const struct report *report)
-{
-	const struct client_result *r = report->result;
-
-	printf("{\"done\": %llu, \"signed\": %llu, \"signatures\": %llu, \"verified\": %llu, "
-	       "\"unsigned\": %llu, "
-	       "\"tempfail\": %llu, \"reject\": %llu, \"errors\": %llu, \"lost\": %llu, "
-	       "\"retried\": %llu, \"gap_us\": %llu, "
-	       "\"connections\": %llu, \"wall_s\": %.6f, \"messages_per_s\": %.1f, ",
-	    (unsigned long long)r->done, (unsigned long long)r->signed_messages,
-	    (unsigned long long)r->signatures, (unsigned long long)r->verified,
-	    (unsigned long long)r->unsigned_messages, (unsigned long long)r->tempfailed,
-	    (unsigned long long)r->rejected, (unsigned long long)r->errors,
-	    (unsigned long long)r->lost, (unsigned long long)r->retried,
-	    (unsigned long long)r->gap_us, (unsigned long long)r->connections,
-	    (double)r->wall_ns / 1e9, report->rate);
-	printf("\"latency_us\": {\"p50\": %u, \"p90\": %u, \"p99\": %u, \"max\": %u}, "
-	       "\"setup_us\": {\"p50\": %u, \"p99\": %u, \"max\": %u}, "
-	       "\"version\": %u, \"actions\": %u, \"protocol\": %u",
-	    percentile(r->latency_us, r->latencies, 0.5),
-	    percentile(r->latency_us, r->latencies, 0.9),
-	    percentile(r->latency_us, r->latencies, 0.99),
-	    percentile(r->latency_us, r->latencies, 1.0), percentile(r->setup_us, r->setups, 0.5),
-	    percentile(r->setup_us, r->setups, 0.99), percentile(r->setup_us, r->setups, 1.0),
-	    r->version, r->actions, r->protocol);
-	if (report->measured)
-		printf(", \"cpu_us\": %.2f, \"processes\": %u, \"rss_before\": %llu, "
-		       "\"rss_after\": %llu, \"pss_before\": %llu, \"pss_after\": %llu",
-		    report->cpu_us, report->after.processes,
-		    (unsigned long long)report->before.rss_bytes,
-		    (unsigned long long)report->after.rss_bytes,
-		    (unsigned long long)report->before.pss_bytes,
-		    (unsigned long long)report->after.pss_bytes);
-	printf("}\n");
-}
-
-static void
-print_text(const struct report *report)
-{
-	const struct client_result *r = report->result;
-
-	printf("messages   %llu done: %llu signed (%llu signatures), %llu verified, %llu unsigned, "
-	       "%llu tempfailed, "
-	       "%llu rejected, %llu errors, %llu lost\n",
-	    (unsigned long long)r->done, (unsigned long long)r->signed_messages,
-	    (unsigned long long)r->signatures, (unsigned long long)r->verified,
-	    (unsigned long long)r->unsigned_messages, (unsigned long long)r->tempfailed,
-	    (unsigned long long)r->rejected, (unsigned long long)r->errors,
-	    (unsigned long long)r->lost);
-	printf("tried again %llu times; longest time without a signed message %.1f ms\n",
-	    (unsigned long long)r->retried, (double)r->gap_us / 1e3);
-	printf("rate       %.1f messages/s in %.3f s over %llu connections\n", report->rate,
-	    (double)r->wall_ns / 1e9, (unsigned long long)r->connections);
-	printf("latency    p50 %u  p90 %u  p99 %u  max %u us\n",
-	    percentile(r->latency_us, r->latencies, 0.5),
-	    percentile(r->latency_us, r->latencies, 0.9),
-	    percentile(r->latency_us, r->latencies, 0.99),
-	    percentile(r->latency_us, r->latencies, 1.0));
-	printf("setup      p50 %u  p99 %u  max %u us (connect and option negotiation)\n",
-	    percentile(r->setup_us, r->setups, 0.5), percentile(r->setup_us, r->setups, 0.99),
-	    percentile(r->setup_us, r->setups, 1.0));
-	printf("agreed     version %u, actions 0x%x, protocol 0x%x\n", r->version, r->actions,
-	    r->protocol);
-	if (report->measured)
-		printf("server     %.1f us CPU a message, %u processes, RSS %.1f -> %.1f MB, PSS "
-		       "%.1f -> %.1f MB\n",
-		    report->cpu_us, report->after.processes, (double)report->before.rss_bytes / 1e6,
-		    (double)report->after.rss_bytes / 1e6, (double)report->before.pss_bytes / 1e6,
-		    (double)report->after.pss_bytes / 1e6);
 }
 
 static void
@@ -326,9 +262,10 @@ main(int argc, char **argv)
 					 : (double)(report.after.cpu_ns - report.before.cpu_ns) /
 					       1e3 / (double)result.done;
 	if (options.json)
-		print_json(&report);
+		report_print_json(&report);
 	else
-		print_text(&report);
+		report_print_text(&report);
 	client_result_free(&result);
+	zipf_free(options.zipf);
 	return whole && result.errors + result.lost == 0 ? 0 : 1;
 }

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 START_SECONDS = 300  # opendkim may need long to read many domains
@@ -67,6 +68,18 @@ def memory_kb(pid, file, key):
     return 0
 
 
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def new_folder(stack):
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="signpost-bench-"))
+    os.chmod(folder, 0o711)
+    return folder
+
+
 class Server:
     """A milter that reads an OpenDKIM configuration: PATH -f -x CONF. FOLDER holds the tables."""
 
@@ -81,8 +94,9 @@ class Server:
 
     def command(self):
         given = {line.split()[0].lower() for line in self.lines}
-        # With tables a server that only verifies asks them whether a message is ours.
-        tables = [] if "Mode v" in self.lines else [f"KeyTable file:{self.folder}/KeyTable",
+        # With tables a server that only verifies asks them whether a message is ours; beside a key store they would
+        # hide what it does not know.
+        tables = [] if "Mode v" in self.lines or "keystore" in given else [f"KeyTable file:{self.folder}/KeyTable",
                                                     f"SigningTable refile:{self.folder}/SigningTable"]
         lines = [f"Socket {self.address}", *tables, "InternalHosts 127.0.0.1", "Mode s",
                  "Canonicalization relaxed/simple", "OversignHeaders From", "Background no", "Syslog no",
@@ -132,6 +146,14 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+
+def start(bench, stack, label, path, folder, algorithm, conf=(), kind=None, inet=None):
+    """A server on the tables of a folder. Those whose label begins with signpostd get the lines of --conf."""
+    more = bench.args.conf if label.startswith("signpostd") else []
+    server = (kind or Server)(label, path, folder, algorithm, bench.args.inet if inet is None else inet, [*conf, *more])
+    stack.callback(server.stop)
+    return server
 
 
 class Bare(Server):

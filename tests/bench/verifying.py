@@ -12,10 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 
 from measure import Load
-from servers import KEY_POOL, BenchError, Server, make_tables, run
+from servers import KEY_POOL, BenchError, Server, cpu_seconds, make_tables, new_folder, run
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 from lib import dnsservers  # noqa: E402  pylint: disable=wrong-import-position
@@ -88,18 +87,6 @@ def verifiers(bench, stack, folder, port):
             server.wait(bench.program("miltergen"), "unsigned")
             found.append(server)
     return found
-
-
-def new_folder(stack):
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="signpost-bench-"))
-    os.chmod(folder, 0o711)
-    return folder
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resolver_cost(bench, servers, load, unbound):

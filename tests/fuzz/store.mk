@@ -41,3 +41,7 @@ tests_fuzz_fuzz_keystore_url_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_keystore_ldap_SOURCES = tests/fuzz/fuzz_keystore_ldap.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_keystore_ldap_LDADD = $(STORE_TEST_LDADD)
 tests_fuzz_fuzz_keystore_ldap_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += tests/fuzz/fuzz_store_line
+tests_fuzz_fuzz_store_line_SOURCES = tests/fuzz/fuzz_store_line.c tools/store_line.c tools/store_binding.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_store_line_LDADD = $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_store_line_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

@@ -408,7 +408,7 @@ def test_known_rows_outlive_the_server(program, folder, server, postfixadmin):
                     time.sleep(0.2)
             finally:
                 server.start()
-            send_until(daemon, DOMAINS[4], True, patience.seconds(60))
+            send_until(daemon, DOMAINS[4], True)
         load.report("MariaDB dead for 6 s, rows cached")
         assert load.counts["signed"] > 50
         assert not any(load.counts[what] for what in ("tempfailed", "lost", "broken", "timed out")), dict(load.counts)
@@ -421,5 +421,5 @@ def test_a_changed_row_is_in_force(program, folder, server, postfixadmin):
         assert not milter.one_shot(daemon.address, message("late.test"))[0].signed
         server.run(f"DELETE FROM dkim_signing WHERE author = '{DOMAINS[0]}'; "
                    "INSERT INTO dkim_signing(author, dkim_id) VALUES ('late.test', 2)", "mail")
-        send_until(daemon, DOMAINS[0], False, patience.seconds(60))
-        send_until(daemon, "late.test", True, patience.seconds(60))
+        send_until(daemon, DOMAINS[0], False)
+        send_until(daemon, "late.test", True)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from common import SIGNPOST, Skip, answers, main, make_key, read, tool, write
+from common import SIGNPOST, Skip, answers, joined, main, make_key, read, tool, write
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 try:
@@ -541,9 +541,10 @@ def test_killed_in_the_middle(d):
 
 def most_memory(command):
     """Most resident kilobytes of a command that must answer 0."""
-    script = ("import resource, subprocess, sys; "
+    script = ("import os, resource, subprocess, sys; "
               "code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, "
-              "stderr=subprocess.DEVNULL).returncode; "
+              "stderr=subprocess.DEVNULL, "
+              "env={**os.environ, 'ASAN_OPTIONS': 'quarantine_size_mb=1'}).returncode; "
               "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
     result = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, text=True,
                             timeout=600, check=True)
@@ -561,6 +562,43 @@ def test_memory_does_not_grow_with_the_list(d):
         sizes.append(most_memory([SIGNPOST, "store", "load", "-x", store.conf, path]))
         sizes.append(most_memory([SIGNPOST, "store", "load", "-x", store.conf, path]))
     assert max(sizes[2:]) - max(sizes[:2]) < 20000, sizes
+
+
+def test_records(d):
+    """What DNS has to say: what genkey said of the key, in strings of at most 255 octets."""
+    store = Store(d)
+    key, record = make_key(d, "f")
+    store.load(LIST + f"domain acme other.example\nkey acme other.example s9 {key} active=now\n")
+    lines = store.run(0, "records", "Example.com").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["s1._domainkey.example.com.", "s2._domainkey.example.com."], lines
+    assert lines[0].endswith("; ACTIVE") and lines[1].endswith("; PREPARED") and "k=ed25519" in lines[1]
+    records = [json.loads(line) for line in store.run(0, "records", "--json").stdout.splitlines()]
+    assert [r["name"] for r in records] == [f"{n}._domainkey.{o}" for n, o in
+                                            (("s1", "example.com"), ("s2", "example.com"), ("s9", "other.example"))]
+    assert joined(store.run(0, "records", "other.example").stdout) == records[2]["value"]
+    assert records[2]["value"].split("p=")[1] == record.split("p=")[1] and "k=rsa" in records[2]["value"]
+    store.sql("UPDATE keys SET revoked = 1 WHERE selector = 's1'")
+    store.sql("UPDATE keys SET revoked = 1, removed = 1 WHERE selector = 's2'")
+    assert '"v=DKIM1; p="' in store.run(0, "records", "example.com").stdout
+    assert len(store.run(0, "records", "example.com").stdout.splitlines()) == 1
+    assert "no key" in store.run(65, "records", "example.net").stderr
+    assert "no domain" in store.run(65, "records", "ex ample").stderr
+
+
+def test_a_store_that_does_not_answer(d):
+    store = Store(d)
+    store.load(LIST)
+    with contextlib.closing(sqlite3.connect(store.db, isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        result = store.run(69, "load", "-", stdin=LIST + "tenant more\n")
+        assert "run the same command again" in result.stderr, result.stderr
+        db.execute("ROLLBACK")
+    assert store.counts(LIST + "tenant more\n") == (1, 0, 0, 9, 0)
+    with open(store.db, "r+b") as f:
+        f.write(b"this is no database file any more")
+    for word in (["check"], ["reseal"], ["status"], ["load", write(f"{d}/list", LIST)]):
+        result = tool("store", word[0], "-x", store.conf, *word[1:])
+        assert result.returncode in (69, 70, 78) and result.stderr, (word, result)
 
 
 def test_names_of_others_do_nothing_to_a_terminal(d):

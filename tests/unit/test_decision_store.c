@@ -54,7 +54,8 @@ begin(struct world *w, const char *text)
 	memset(w, 0, sizeof(*w));
 	scratch_begin(&w->scratch);
 	scratch_log_begin(&w->scratch);
-	scratch_write(&w->scratch, "keys", "spare %:sp:/keys/spare\nk1 t.test:k1:/keys/k1\n");
+	scratch_write(&w->scratch, "keys",
+	    "spare %:sp:/keys/spare\nacme/own %:ow:/keys/own\nk1 t.test:k1:/keys/k1\n");
 	scratch_write(&w->scratch, "signing", "t.test k1\nbad.test nobody\n");
 	buf_init(&whole, 4096);
 	buf_add_str(&whole, "LogWhy yes\n");
@@ -251,11 +252,19 @@ test_policy_of_a_tenant(void **state)
 	struct store_tenant *tenant;
 
 	(void)state;
-	begin(&w, "Mode s\nFailurePolicy no-key=reject\n");
+	begin(&w, "Mode s\nKeyTable file:@DIR@/keys\nFailurePolicy no-key=reject\n");
 	tenant = &memstore_of(w.rules->store)->all->tenants[0];
 	tenant->failure = SPAN_LIT("no-key=unsigned");
 	ask(&w, NULL, NULL, NULL, "x@empty.test");
 	assert_int_equal(w.decision.verdict, VERDICT_PASS);
+	/* of its own keys only */
+	tenant->failure = SPAN_LIT("no-key=fallback:spare");
+	ask(&w, NULL, NULL, NULL, "x@empty.test");
+	assert_int_equal(w.decision.verdict, VERDICT_TEMPFAIL);
+	tenant->failure = SPAN_LIT("no-key=fallback:own");
+	ask(&w, NULL, NULL, NULL, "x@empty.test");
+	assert_int_equal(w.decision.verdict, VERDICT_SIGN);
+	assert_text(w.decision.keys[0].selector, "ow");
 	tenant->failure = SPAN_LIT("lease=unsigned");
 	ask(&w, NULL, NULL, NULL, "x@empty.test");
 	assert_int_equal(w.decision.verdict, VERDICT_REJECT);

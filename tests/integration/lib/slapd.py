@@ -57,7 +57,7 @@ def domain_entry(domain, selector, key, identity=None, public=None, kind="DKIM")
 class Slapd:
     """start() and stop() any number of times; the ports and the data stay."""
 
-    def __init__(self, folder, zimbra=True, tls=None, name="slapd", anonymous=True):
+    def __init__(self, folder, zimbra=True, tls=None, name="slapd", anonymous=True, maxsize_bytes=1 << 29):
         """TLS: (ca, certificate, key) paths. Without ANONYMOUS only BIND_DN may read keys."""
         self.folder = Path(folder) / name
         (self.folder / "db").mkdir(parents=True)
@@ -77,7 +77,7 @@ class Slapd:
             "modulepath /usr/lib/ldap\nmoduleload back_mdb\nsizelimit unlimited\n"
             f"sockbuf_max_incoming_auth 16777216\n{certificates}"
             "authz-regexp gidNumber=.*,cn=peercred,cn=external,cn=auth " + BIND_DN + "\n"
-            "database mdb\nsuffix \"\"\nmaxsize 536870912\nenvflags nosync nometasync\n"
+            f"database mdb\nsuffix \"\"\nmaxsize {maxsize_bytes}\nenvflags nosync nometasync\n"
             f"rootdn {ROOT_DN}\nrootpw {ROOT_PASSWORD}\ndirectory {self.folder}/db\n"
             "index objectClass eq\nindex DKIMIdentity,DKIMSelector eq\n"
             f"access to attrs=userPassword by anonymous auth by * none\n"
@@ -105,9 +105,11 @@ class Slapd:
                 + ldif("cn=appaccts,cn=zimbra", role + [("cn", "appaccts")]) + ldif(BIND_DN, reader))
 
     def load(self, entries):
-        """Only while it does not run."""
+        """ENTRIES: text, or pieces of it that need not fit in memory. Only while it does not run."""
         text = self.folder / "load.ldif"
-        text.write_text(self.accounts() + entries)
+        with open(text, "w") as out:
+            out.write(self.accounts())
+            out.writelines([entries] if isinstance(entries, str) else entries)
         done = subprocess.run([program(), "-T", "add", "-q", "-f", self.folder / "slapd.conf", "-l", text],
                               capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
