@@ -14,7 +14,6 @@
 #define PAGE 500U
 #define NAMES_MAX 10000000U /* and 16 octets for each besides the name */
 #define NAMES_KEPT_MS 60000
-#define NAMED_AT_ONCE 50U /* rows of one search */
 
 /* What sorts a row, and finds it again: "domain", "domain selector", "tenant id", ... */
 struct ldapstore_names {
@@ -29,21 +28,10 @@ struct ldapstore_names {
 	struct ldapstore *store;
 };
 
-static const struct {
-	const char *filter, *first, *second;
-} kinds[] = {
-    [STORE_TENANT] = {"(objectClass=signpostTenant)", "signpostTenantName", NULL},
-    [STORE_POLICY] = {"(objectClass=signpostPolicy)", "signpostOwner", "signpostPolicyName"},
-    [STORE_DOMAIN] = {"(objectClass=signpostDomain)", "signpostDomainName", NULL},
-    [STORE_RULE] = {"(objectClass=signpostRule)", "signpostOwner", "signpostRuleId"},
-    [STORE_KEY] = {"(objectClass=signpostKey)", "signpostKeyDomain", "signpostSelector"},
-    [STORE_BINDING] = {"(objectClass=signpostBinding)", "signpostBindingSubject", NULL},
-};
-
 static bool
 can_list(enum store_what what)
 {
-	return (size_t)what < sizeof(kinds) / sizeof(kinds[0]) && kinds[what].filter != NULL;
+	return (size_t)what <= STORE_BINDING;
 }
 
 void
@@ -66,7 +54,8 @@ take_name(void *context, const struct ldapentry *entry, struct err *err)
 {
 	struct ldapstore_names *names = context;
 
-	for (size_t i = 0; i < 2 && (i == 0 || kinds[names->what].second != NULL); i++) {
+	for (size_t i = 0; i < 2 && (i == 0 || ldapstore_listings[names->what].second != NULL);
+	     i++) {
 		if (entry->values[i].count != 1) {
 			err_set(err, "%.*s has no name of its own",
 			    entry->dn.n > 200 ? 200 : (int)entry->dn.n, entry->dn.p);
@@ -115,9 +104,10 @@ do_names(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapl
     struct err *err)
 {
 	struct ldapstore_names *names = context;
-	const char *attributes[3] = {kinds[names->what].first, kinds[names->what].second, NULL};
+	const char *attributes[3] = {
+	    ldapstore_listings[names->what].first, ldapstore_listings[names->what].second, NULL};
 	const struct ldaplink_search search = {.base = names->store->base,
-	    .filter = kinds[names->what].filter,
+	    .filter = ldapstore_listings[names->what].filter,
 	    .scope = LDAPURL_SUB,
 	    .attributes = attributes,
 	    .entries_max = NAMES_MAX,
@@ -204,231 +194,6 @@ first_behind(const struct ldapstore_names *names, struct span after)
 	return low;
 }
 
-/* ---- their rows ---- */
-
-struct page {
-	struct ldapstore *store;
-	enum store_what what;
-	const struct span *names;
-	size_t count;
-	struct keystore_rows *rows, *found;
-};
-
-static enum status
-take_row(void *context, const struct ldapentry *entry, struct err *err)
-{
-	struct page *page = context;
-	union {
-		struct store_tenant tenant;
-		struct store_policy policy;
-		struct store_domain domain;
-		struct store_rule rule;
-		struct store_key key;
-		struct store_binding binding;
-	} row;
-	enum status status = ST_OK;
-
-	if (page->what == STORE_TENANT &&
-	    (status = ldapstore_tenant(entry, &row.tenant, err)) == ST_OK)
-		keystore_rows_add_tenant(page->rows, &row.tenant);
-	if (page->what == STORE_POLICY &&
-	    (status = ldapstore_policy(entry, &row.policy, err)) == ST_OK)
-		keystore_rows_add_policy(page->rows, &row.policy);
-	if (page->what == STORE_DOMAIN &&
-	    (status = ldapstore_domain(entry, &row.domain, err)) == ST_OK)
-		keystore_rows_add_domain(page->found, &row.domain);
-	if (page->what == STORE_RULE && (status = ldapstore_rule(entry, &row.rule, err)) == ST_OK)
-		keystore_rows_add_rule(page->rows, &row.rule);
-	if (page->what == STORE_KEY && (status = ldapstore_key(entry, &row.key, err)) == ST_OK)
-		status = keystore_rows_add_key(page->rows, &row.key, err);
-	if (page->what == STORE_BINDING &&
-	    (status = ldapstore_binding(entry, &row.binding, err)) == ST_OK)
-		keystore_rows_add_binding(page->rows, &row.binding);
-	return status;
-}
-
-static void
-add_term(struct buf *out, const char *attribute, struct span value)
-{
-	buf_add_char(out, '(');
-	buf_add_str(out, attribute);
-	buf_add_char(out, '=');
-	ldapurl_escape_filter(out, value);
-	buf_add_char(out, ')');
-}
-
-static void
-add_filter(const struct page *page, struct buf *out)
-{
-	buf_add_str(out, "(|");
-	for (size_t i = 0; i < page->count; i++) {
-		struct span second = page->names[i], first = second;
-
-		if (kinds[page->what].second == NULL) {
-			add_term(out, kinds[page->what].first, first);
-			continue;
-		}
-		span_cut(&second, ' ', &first);
-		buf_add_str(out, "(&");
-		add_term(out, kinds[page->what].first, first);
-		add_term(out, kinds[page->what].second, second);
-		buf_add_char(out, ')');
-	}
-	buf_add_char(out, ')');
-}
-
-static void
-begin_page(struct page *page)
-{
-	keystore_rows_release(page->rows);
-	keystore_rows_release(page->found);
-	page->rows = keystore_rows_new();
-	page->found = keystore_rows_new();
-}
-
-static enum status
-do_page(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
-    struct err *err)
-{
-	struct page *page = context;
-	struct ldapstore_stage stage = {.visit = take_row, .context = page};
-	struct ldapstore_policies policies = {NULL, 0, NULL};
-	struct buf filter;
-	enum status status;
-
-	begin_page(page);
-	buf_init(&filter, LDAPSTORE_TEXT_MAX * 2);
-	add_filter(page, &filter);
-	stage.search = (struct ldaplink_search){.base = page->store->base,
-	    .filter = buf_text(&filter),
-	    .scope = LDAPURL_SUB,
-	    .attributes = ldapstore_row_attributes,
-	    .entries_max = page->count,
-	    .secret = true};
-	status = ldapstore_ask(page->store, link, &stage, 1, deadline_ms, end, err);
-	if (status == ST_OK && page->found->domain_count > 0)
-		status = ldapstore_ask_owners(page->store, link, page->found, NULL, SPAN_EMPTY,
-		    &policies, deadline_ms, end, err);
-	if (status == ST_OK)
-		ldapstore_add_domains(page->found, &policies, page->rows);
-	ldapstore_policies_free(&policies);
-	buf_free(&filter);
-	return status;
-}
-
-static struct span
-name_parts(const struct keystore_rows *rows, enum store_what what, size_t i, struct span *second)
-{
-	*second = SPAN_EMPTY;
-	switch (what) {
-	case STORE_TENANT:
-		return rows->tenants[i].name;
-	case STORE_POLICY:
-		*second = rows->policies[i].name;
-		return rows->policies[i].tenant;
-	case STORE_DOMAIN:
-		return rows->domains[i].name;
-	case STORE_RULE:
-		*second = rows->rules[i].id;
-		return rows->rules[i].tenant;
-	case STORE_KEY:
-		*second = rows->keys[i].selector;
-		return rows->keys[i].domain;
-	default:
-		return rows->bindings[i].subject;
-	}
-}
-
-/* Is the row the one of this name? */
-static bool
-is_named(const struct keystore_rows *rows, enum store_what what, size_t i, struct span name)
-{
-	struct span second, first = name_parts(rows, what, i, &second);
-
-	if (second.n == 0)
-		return span_eq(first, name);
-	return name.n == first.n + 1 + second.n && span_starts(name, first) &&
-	       name.p[first.n] == ' ' && span_ends(name, second);
-}
-
-static size_t
-row_count(const struct keystore_rows *rows, enum store_what what)
-{
-	switch (what) {
-	case STORE_TENANT:
-		return rows->tenant_count;
-	case STORE_POLICY:
-		return rows->policy_count;
-	case STORE_DOMAIN:
-		return rows->domain_count;
-	case STORE_RULE:
-		return rows->rule_count;
-	case STORE_KEY:
-		return rows->key_count;
-	default:
-		return rows->binding_count;
-	}
-}
-
-static enum status
-add_row(struct keystore_rows *out, const struct keystore_rows *rows, enum store_what what, size_t i,
-    struct err *err)
-{
-	switch (what) {
-	case STORE_TENANT:
-		keystore_rows_add_tenant(out, &rows->tenants[i]);
-		return ST_OK;
-	case STORE_POLICY:
-		keystore_rows_add_policy(out, &rows->policies[i]);
-		return ST_OK;
-	case STORE_DOMAIN:
-		keystore_rows_add_domain(out, &rows->domains[i]);
-		return ST_OK;
-	case STORE_RULE:
-		keystore_rows_add_rule(out, &rows->rules[i]);
-		return ST_OK;
-	case STORE_KEY:
-		return keystore_rows_add_key(out, &rows->keys[i], err);
-	default:
-		keystore_rows_add_binding(out, &rows->bindings[i]);
-		return ST_OK;
-	}
-}
-
-/* In the order of the names; what is gone by now is left out. */
-static enum status
-add_in_order(const struct page *page, struct keystore_rows *out, struct err *err)
-{
-	enum status status = ST_OK;
-
-	for (size_t n = 0; n < page->count; n++)
-		for (size_t i = 0; i < row_count(page->rows, page->what) && status == ST_OK; i++)
-			if (is_named(page->rows, page->what, i, page->names[n])) {
-				status = add_row(out, page->rows, page->what, i, err);
-				break;
-			}
-	return status;
-}
-
-static enum status
-read_page(struct ldapstore *own, enum store_what what, const struct span *names, size_t count,
-    struct keystore_rows *out, struct err *err)
-{
-	struct page page = {.store = own, .what = what};
-	enum status status = ST_OK;
-
-	for (size_t at = 0; at < count && status == ST_OK; at += page.count) {
-		page.names = names + at;
-		page.count = count - at < NAMED_AT_ONCE ? count - at : NAMED_AT_ONCE;
-		status = ldappool_run(&own->pool, do_page, &page, err);
-		if (status == ST_OK)
-			status = add_in_order(&page, out, err);
-	}
-	keystore_rows_release(page.rows);
-	keystore_rows_release(page.found);
-	return status;
-}
-
 /* Reads on while all that was named is gone: an empty page is the end. */
 static enum status
 read_some(struct ldapstore *own, const struct ldapstore_names *names, struct span after, size_t max,
@@ -437,10 +202,10 @@ read_some(struct ldapstore *own, const struct ldapstore_names *names, struct spa
 	size_t at = first_behind(names, after);
 	enum status status = ST_OK;
 
-	while (at < names->count && status == ST_OK && row_count(out, names->what) == 0) {
+	while (at < names->count && status == ST_OK && ldapstore_row_count(out, names->what) == 0) {
 		size_t n = names->count - at < max ? names->count - at : max;
 
-		status = read_page(own, names->what, names->sorted + at, n, out, err);
+		status = ldapstore_read_rows(own, names->what, names->sorted + at, n, out, err);
 		at += n;
 	}
 	return status;
@@ -453,7 +218,8 @@ remember_last(struct ldapstore_names *names, const struct keystore_rows *rows)
 	struct span second, first;
 	struct buf text;
 
-	first = name_parts(rows, names->what, row_count(rows, names->what) - 1, &second);
+	first = ldapstore_row_name(
+	    rows, names->what, ldapstore_row_count(rows, names->what) - 1, &second);
 	buf_init(&text, KEYSTORE_TEXT_MAX);
 	buf_add(&text, first);
 	buf_add_str(&text, second.n > 0 ? " " : "");
@@ -485,7 +251,7 @@ ldapstore_list(struct keystore *store, enum store_what what, struct span after, 
 	}
 	if (status == ST_OK)
 		status = read_some(own, names, after, max, rows, err);
-	if (status == ST_OK && row_count(rows, what) == max)
+	if (status == ST_OK && ldapstore_row_count(rows, what) == max)
 		remember_last(names, rows);
 	if (status == ST_OK && names->last != NULL)
 		ldapstore_keep_names(own, names);

@@ -27,6 +27,26 @@ struct ldapstore {
 	struct ldapstore_names *names; /* of the listing that goes on */
 };
 
+/* A question, and what came. */
+struct ldapstore_question {
+	struct ldapstore *store;
+	const char *filter, *probe; /* probe: is there at least one? Or NULL */
+	size_t entries_max;
+	const struct span *names; /* that were asked for */
+	size_t name_count;
+	struct span tenant; /* wanted besides those of the rows, or empty */
+	enum store_rule_kind kind;
+	/* The answer. found: domains that wait for what their policies say. */
+	struct keystore_rows *rows, *found;
+	uint64_t epoch;
+	bool has_store, store_first;
+	size_t entries;
+};
+
+/* Asks, and puts the rows in order. */
+enum status ldapstore_answer(
+    struct ldapstore_question *q, struct keystore_rows **out, struct err *err) MUST_USE;
+
 /* The first status that is not ST_OK wins; end collects what became of the connection. */
 struct ldapstore_stage {
 	struct ldaplink_search search;
@@ -101,11 +121,74 @@ struct ldapstore_plan {
 	size_t subject_count;
 };
 
+/* The questions of a check go over one connection. */
+struct ldapstore_check {
+	struct ldapstore_plan *plan;
+	struct ldaplink *link;
+	int64_t deadline_ms;
+	struct ldaplink_end *end;
+	struct err *err;
+};
+
+/* ---- what is there (keystore_ldap_known.c) ---- */
+
+/* Sets "DN: why"; status. */
+enum status ldapstore_refuse(
+    struct ldapstore_check *c, enum status status, const char *dn, const char *why);
+/* Has somebody out there perhaps seen the key? */
+bool ldapstore_was_published(const struct key_times *times);
+/* That there are more than entries_max is no error. */
+enum status ldapstore_check_search(struct ldapstore_check *c, const char *base,
+    enum ldapurl_scope scope, const char *filter, size_t entries_max, ldapentry_visit *visit,
+    void *context) MUST_USE;
+/* The entry as it will be when the writes before this one are done; *out stays the plan's. */
+enum status ldapstore_know(
+    struct ldapstore_check *c, const char *dn, struct ldapstore_known **out) MUST_USE;
+/* ST_DENIED: an entry has this value of the attribute (owner: and this owner, if not empty), and
+ * none of the earlier writes removes it. */
+enum status ldapstore_none_hangs(struct ldapstore_check *c, const char *dn, const char *attribute,
+    struct span value, struct span owner) MUST_USE;
+/* ST_DENIED: an earlier write adds a row of this owner. */
+enum status ldapstore_none_added(
+    struct ldapstore_check *c, const char *dn, struct span owner) MUST_USE;
+
+/* ---- what will be (keystore_ldap_plan.c) ---- */
+
+/* What caches are told of a write; old_subject: of a rule that is changed, or NULL. */
+void ldapstore_plan_subjects(
+    struct ldapstore_plan *plan, const struct keystore_write *w, const char *old_subject);
+/* Whether the write changes what the domain of its key shows to Zimbra. name: room. ST_INVALID: the
+ * PEM is missing. */
+enum status ldapstore_plan_mirror(
+    struct ldapstore_check *c, struct ldapstore_step *step, struct buf *name) MUST_USE;
+int ldapstore_plan_phase(const struct keystore_write *w, int64_t now_utc);
+/* Puts the steps in the order in which they are to be written. */
+void ldapstore_plan_order(struct ldapstore_plan *plan);
+
 /* Looks up all that the writes need and fills the steps; nothing is written. What failed is
  * plan->at. */
 enum status ldapstore_check(struct ldapstore_plan *plan, struct ldaplink *link, int64_t deadline_ms,
     struct ldaplink_end *end, struct err *err) MUST_USE;
 void ldapstore_plan_free(struct ldapstore_plan *plan);
+
+/* A batch on its way. */
+struct ldapstore_writer {
+	struct ldapstore_plan plan;
+	struct ldapstore *own;
+	struct ldaplink *link;
+	struct buf store_dn;
+	char *pending; /* one text of room for each subject */
+	struct span *pending_values;
+	bool begun;
+	struct err *err;
+};
+
+/* The end of the time that one write has. */
+int64_t ldapstore_step_deadline(const struct ldapstore_writer *w);
+/* Writes what is going to be changed. ST_ABSENT: there is no cn=store. */
+enum status ldapstore_say_pending(struct ldapstore_writer *w, struct ldaplink_end *end) MUST_USE;
+/* Raises the epoch, lists what was changed, takes back what was pending. ST_UNAVAILABLE. */
+enum status ldapstore_raise_epoch(struct ldapstore_writer *w, struct ldaplink_end *end) MUST_USE;
 
 /* The attributes of a row, for adding or for changing its entry. */
 struct ldapstore_entry {
@@ -122,6 +205,23 @@ void ldapstore_entry(const struct ldapstore_step *step, struct ldapstore_entry *
 /* What the domain of a key shows to Zimbra. record: initialized; holds a value. */
 void ldapstore_entry_mirror(
     const struct ldapstore_step *step, struct buf *record, struct ldapstore_entry *out);
+
+/* ---- listing ---- */
+
+/* How rows of a kind are found, and the attributes that name one; second: NULL if one does. */
+struct ldapstore_listing {
+	const char *filter, *first, *second;
+};
+extern const struct ldapstore_listing ldapstore_listings[STORE_BINDING + 1];
+
+/* Rows of one kind of an answer. */
+size_t ldapstore_row_count(const struct keystore_rows *rows, enum store_what what);
+/* Its name, or the first part of it; the second, or empty. */
+struct span ldapstore_row_name(
+    const struct keystore_rows *rows, enum store_what what, size_t i, struct span *second);
+/* Adds the rows of these names ("first second") to out, in this order; what is gone is left out. */
+enum status ldapstore_read_rows(struct ldapstore *own, enum store_what what,
+    const struct span *names, size_t count, struct keystore_rows *out, struct err *err) MUST_USE;
 
 /* ops of keystore.h */
 enum status ldapstore_changes(struct keystore *store, uint64_t since, size_t max,

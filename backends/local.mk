@@ -26,9 +26,20 @@ backends_libbackends_a_SOURCES = \
 	backends/sql_text.h
 nodist_backends_libbackends_a_SOURCES = backends/sql_text.c
 LDAP_FILES = \
-	backends/keystore_ldap.c backends/keystore_ldap_changes.c backends/keystore_ldap_list.c \
-	backends/keystore_ldap_owners.c backends/keystore_ldap_check.c backends/keystore_ldap_entries.c backends/keystore_ldap_write.c \
+	backends/keystore_ldap.c \
+	backends/keystore_ldap_changes.c \
+	backends/keystore_ldap_check.c \
+	backends/keystore_ldap_entries.c \
+	backends/keystore_ldap_epoch.c \
+	backends/keystore_ldap_known.c \
+	backends/keystore_ldap_list.c \
+	backends/keystore_ldap_owners.c \
+	backends/keystore_ldap_page.c \
+	backends/keystore_ldap_plan.c \
 	backends/keystore_ldap_private.h \
+	backends/keystore_ldap_question.c \
+	backends/keystore_ldap_tree.c \
+	backends/keystore_ldap_write.c \
 	backends/ldap.c \
 	backends/ldap_ask.c \
 	backends/ldap_change.c \
