@@ -149,8 +149,7 @@ void ldapstore_filter_bindings(struct buf *out, const struct span *subjects, siz
 
 /* A name that is too long for that of an entry, or not ASCII, has its SHA-256 instead
  * (signpostDigest). false: it is not needed; text is empty. */
-#define LDAPSTORE_DIGEST_BYTES 65U
-bool ldapstore_digest(struct span name, char text[LDAPSTORE_DIGEST_BYTES]);
+bool ldapstore_digest(struct span name, char text[KEYSTORE_DIGEST_BYTES]);
 /* The name of an entry below base; base is as it was configured. */
 void ldapstore_dn_store(struct buf *out, const char *base);
 void ldapstore_dn_tenant(struct buf *out, const char *base, struct span tenant);

@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "backends/keystore_ldap_private.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
-#include "lib/crypto/digest.h"
 
 #define CHANGES_KEPT 1000U
 #define EPOCH_TRIES 50U
@@ -36,7 +36,9 @@ ldapstore_say_pending(struct ldapstore_writer *w, struct ldaplink_end *end)
 	uint64_t nonce = 0;
 
 	ldapstore_write_time(w->plan.now_utc, when);
-	random_bytes(&nonce, sizeof(nonce));
+	/* It only keeps what two writers say apart. */
+	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
+		nonce = (uint64_t)clock_mono_us();
 	w->pending = mem_zalloc(count + 1, PENDING_BYTES);
 	w->pending_values = mem_zalloc(count + 1, sizeof(w->pending_values[0]));
 	for (size_t i = 0; i < count; i++) {

@@ -4,11 +4,8 @@
  * It must never put a text from outside into a filter or a name but through ldapurl_escape_*(),
  * nor make a filter that no index serves (ldif/README).
  */
-#include <stdio.h>
-
 #include "backends/keystore_ldap.h"
 #include "backends/ldap_url.h"
-#include "lib/crypto/digest.h"
 
 /* OpenLDAP's mdb takes no name of an entry that has more than about 220 octets. */
 #define NAME_PLAIN_MAX 180U
@@ -96,31 +93,22 @@ ldapstore_filter_bindings(struct buf *out, const struct span *subjects, size_t c
 }
 
 bool
-ldapstore_digest(struct span name, char text[LDAPSTORE_DIGEST_BYTES])
+ldapstore_digest(struct span name, char text[KEYSTORE_DIGEST_BYTES])
 {
-	uint8_t octets[SHA256_BYTES];
-	struct digest *digest;
 	bool plain = name.n <= NAME_PLAIN_MAX;
 
 	for (size_t i = 0; i < name.n && plain; i++)
 		plain = (unsigned char)name.p[i] < 0x80;
 	text[0] = '\0';
-	if (plain)
-		return false;
-	digest = digest_new();
-	digest_start(digest);
-	digest_add(digest, name);
-	digest_finish(digest, octets);
-	digest_free(digest);
-	for (size_t i = 0; i < sizeof(octets); i++)
-		(void)snprintf(text + i * 2, 3, "%02x", octets[i]);
-	return true;
+	if (!plain)
+		keystore_digest(name, text);
+	return !plain;
 }
 
 static void
 add_rdn(struct buf *out, const char *attribute, struct span value)
 {
-	char digest[LDAPSTORE_DIGEST_BYTES];
+	char digest[KEYSTORE_DIGEST_BYTES];
 
 	if (ldapstore_digest(value, digest)) {
 		attribute = "signpostDigest";

@@ -196,7 +196,7 @@ struct ldapstore_entry {
 	size_t count;
 	struct span values[LDAPLINK_CHANGES_MAX];
 	char texts[LDAPLINK_CHANGES_MAX][24]; /* numbers and times */
-	char digest[LDAPSTORE_DIGEST_BYTES];
+	char digest[KEYSTORE_DIGEST_BYTES];
 	struct span classes[2];
 };
 

@@ -261,6 +261,10 @@ enum status keystore_changes(struct keystore *store, uint64_t since, size_t max,
 bool keystore_tenant_is_valid(struct span name);
 bool keystore_domain_is_valid(struct span name); /* selectors too */
 
+/* SHA-256 of a name in hexadecimal, for stores that cannot have names as long as ours may be. */
+#define KEYSTORE_DIGEST_BYTES 65U
+void keystore_digest(struct span name, char text[KEYSTORE_DIGEST_BYTES]);
+
 /* Is the row one that a store may hold (lengths, letters, names)? ST_INVALID names the field. Every
  * backend asks before it writes; route.c and the tools ask about what they read. */
 enum status keystore_write_check(const struct keystore_write *write, struct err *err) MUST_USE;

@@ -335,7 +335,7 @@ questions_of_senders(void **state)
 static void
 long_names_have_a_digest(void **state)
 {
-	char name[253], digest[LDAPSTORE_DIGEST_BYTES];
+	char name[253], digest[KEYSTORE_DIGEST_BYTES];
 	struct buf text;
 
 	(void)state;
