@@ -4,8 +4,10 @@
  * It must never hold its lock while a server is asked, let more than one thread wait for a server
  * that is known to be silent, or do a thing twice that was to be done once.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "backends/ldap_pool.h"
 #include "lib/base/clock.h"
@@ -13,6 +15,41 @@
 
 /* An older connection may have been forgotten by a firewall; a new one costs less than to wait. */
 #define IDLE_MOST_MS 60000
+
+/* libldap writes to a connection that the server has closed as if nobody had ever sent SIGPIPE; a
+ * program that does not ignore it would end there. Held off for this thread while servers are
+ * written to. */
+struct quiet {
+	sigset_t before;
+	bool held; /* it was not blocked, and is now */
+};
+
+static void
+quiet_begin(struct quiet *quiet)
+{
+	sigset_t pipe;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	quiet->held = pthread_sigmask(SIG_BLOCK, &pipe, &quiet->before) == 0 &&
+		      sigismember(&quiet->before, SIGPIPE) == 0;
+}
+
+/* What came meanwhile is taken away first. */
+static void
+quiet_end(const struct quiet *quiet)
+{
+	const struct timespec at_once = {0, 0};
+	sigset_t pipe;
+
+	if (!quiet->held)
+		return;
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	while (sigtimedwait(&pipe, NULL, &at_once) > 0)
+		;
+	pthread_sigmask(SIG_SETMASK, &quiet->before, NULL);
+}
 
 static void
 close_links(struct ldaplink *link)
@@ -240,12 +277,24 @@ run(struct ldappool *pool, const struct work *work, int64_t limit_ms, struct err
 	return status;
 }
 
+static enum status
+run_quietly(struct ldappool *pool, const struct work *work, int64_t limit_ms, struct err *err)
+{
+	struct quiet quiet;
+	enum status status;
+
+	quiet_begin(&quiet);
+	status = run(pool, work, limit_ms, err);
+	quiet_end(&quiet);
+	return status;
+}
+
 enum status
 ldappool_run(struct ldappool *pool, ldappool_job *job, void *context, struct err *err)
 {
 	const struct work work = {job, context, false};
 
-	return run(pool, &work, pool->config.timeout_ms, err);
+	return run_quietly(pool, &work, pool->config.timeout_ms, err);
 }
 
 enum status
@@ -254,7 +303,7 @@ ldappool_run_once(
 {
 	const struct work work = {job, context, true};
 
-	return run(pool, &work, limit_ms, err);
+	return run_quietly(pool, &work, limit_ms, err);
 }
 
 /* A part of the data is elsewhere: that is to be mended, not each message to be blamed. */
@@ -290,6 +339,7 @@ enum status
 ldappool_open(struct ldappool *pool, struct ldapurl *url, const struct table_settings *settings,
     const char *parameter, const char *where, struct err *err)
 {
+	struct quiet quiet;
 	enum status status;
 
 	memset(pool, 0, sizeof(*pool));
@@ -303,14 +353,20 @@ ldappool_open(struct ldappool *pool, struct ldapurl *url, const struct table_set
 	pool->parameter = parameter;
 	pool->where = where;
 	pthread_mutex_init(&pool->lock, NULL);
+	quiet_begin(&quiet);
 	try_at_start(pool);
+	quiet_end(&quiet);
 	return ST_OK;
 }
 
 void
 ldappool_close(struct ldappool *pool)
 {
+	struct quiet quiet;
+
+	quiet_begin(&quiet);
 	close_links(pool->idle);
+	quiet_end(&quiet);
 	ldapurl_free(&pool->url);
 	ldaplink_config_free(&pool->config);
 	pthread_mutex_destroy(&pool->lock);

@@ -687,3 +687,14 @@ def test_the_longest_names(own):
         assert admin.apply(("remove", "domain", {"name": long, "tenant": "acme"})).status == "denied"
         assert admin.apply(("change", "key", {**row, "row_revision": 3, "bits": 2048})).ok
         assert admin.ask("keys", long).of("key")[0]["bits"] == "2048"
+
+
+def test_a_lost_connection_ends_no_program(own):
+    """libldap writes to a socket whose other end is gone; a program that does not ignore SIGPIPE goes on too."""
+    with own.gateway() as gateway:
+        for _ in range(12):
+            gateway.send("threads 4 30 a.test")
+            own.kill()
+            assert gateway.take().ok
+            own.start()
+            procs.wait_until(lambda: gateway.ask("keys", "a.test").ok, 6)
