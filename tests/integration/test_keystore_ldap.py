@@ -378,6 +378,34 @@ def test_every_way_in(shared, authority):
             assert names(one.ask("keys", "a.test"), "key", "selector") == ["s2", "s1"]
 
 
+def test_a_gateway_of_the_group(shared):
+    with shared.gateway(user=f"cn=gw2,{ldapstore.TOP}") as one:
+        assert names(one.ask("keys", "a.test"), "key", "selector") == ["s2", "s1"]
+
+
+def test_the_sample(folder):
+    """As it is, added by the administrator below an entry that is there."""
+    one = Directory(folder)
+    one.load(ldapstore.top())
+    one.start()
+    try:
+        text = (LDIF / "sample.ldif").read_text()
+        text = text.replace("dn: ou=signpost,dc=example,dc=com\nobjectClass: organizationalUnit\nou: signpost\n\n", "")
+        done = subprocess.run(["ldapadd", "-x", "-H", one.url, "-D", ADMIN, "-w", ADMIN_PASSWORD], input=text, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        with one.gateway() as gateway, one.admin() as admin:
+            assert names(gateway.ask("senders", "x.acme.example", "acme.example"), "domain") == ["acme.example"]
+            assert gateway.ask("senders", "acme.test").of("domain")[0]["signs_as"] == "acme.example"
+            assert names(gateway.ask("address", "news@list.example"), "rule", "id") == ["newsletter"]
+            assert "address_rules" in gateway.ask("senders", "list.example").last
+            assert gateway.ask("keys", "acme.example").of("key") == [] and len(admin.ask("list", "key", "", 9).of("key")) == 1
+            assert gateway.ask("bindings", "login:@acme.example").of("binding")[0]["tenant"] == "acme"
+            assert admin.ask("init").last == "ok from=1 to=1"
+            assert admin.apply(("change", "domain", {"name": "acme.test", "tenant": "acme", "signs_as": "acme.example", "revision": 1})).ok
+    finally:
+        one.stop()
+
+
 def refused(one, *says):
     with one:
         for question in ("senders", "keys", "address", "patterns", "bindings"):

@@ -125,6 +125,9 @@ def account(dn, cn, password):
 def top():
     return (slapd.ldif(TOP, [("objectClass", "dcObject"), ("objectClass", "organization"), ("dc", "example"), ("o", "x")])
             + account(ADMIN, "signpost-admin", ADMIN_PASSWORD) + account(GATEWAY, "signpost-gateway", GATEWAY_PASSWORD)
+            + account(f"cn=gw2,{TOP}", "gw2", GATEWAY_PASSWORD)
+            + slapd.ldif(f"cn=signpost-gateways,{TOP}", [("objectClass", "groupOfNames"), ("cn", "signpost-gateways"),
+                                                         ("member", f"cn=gw2,{TOP}")])
             + slapd.ldif(BASE, [("objectClass", "organizationalUnit"), ("ou", "signpost")]))
 
 
@@ -202,9 +205,7 @@ class Directory:
         if self.rights:
             self.rights = False
             for name in ("indexes.ldif", "acl.ldif"):
-                # the group of gateways does not exist here, and slapd wants none that does not
-                text = "".join(line for line in (LDIF / name).read_text().splitlines(True) if "group.exact" not in line)
-                self.modify(text, "cn=config")
+                self.modify((LDIF / name).read_text(), "cn=config")
         return self
 
     def stop(self):
