@@ -45,3 +45,7 @@ FUZZ_TARGETS += tests/fuzz/fuzz_store_line
 tests_fuzz_fuzz_store_line_SOURCES = tests/fuzz/fuzz_store_line.c tools/store_line.c tools/store_binding.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_store_line_LDADD = $(STORE_TEST_LDADD)
 tests_fuzz_fuzz_store_line_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += tests/fuzz/fuzz_private_key
+tests_fuzz_fuzz_private_key_SOURCES = tests/fuzz/fuzz_private_key.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_private_key_LDADD = $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_private_key_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

@@ -33,6 +33,7 @@ EXTRA_DIST += \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_dns.py \
+	tests/integration/test_every_store.py \
 	tests/integration/test_faults.py \
 	tests/integration/test_memory_of_keys.py \
 	tests/integration/test_metrics.py \
