@@ -213,7 +213,20 @@ check_new_id(struct ldapstore_check *c, const struct keystore_write *w, const ch
 				   : status;
 }
 
-/* A name that cannot be is not there. */
+static bool
+is_id(struct span id)
+{
+	for (size_t i = 0; i < id.n; i++) {
+		char c = ascii_lower(id.p[i]);
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_')
+			return false;
+	}
+	return id.n > 0 && id.n <= KEYSTORE_ID_MAX;
+}
+
+/* A name that cannot be is not there; the directory might hold it for that of another row, as it
+ * overlooks blanks. */
 static bool
 may_be_there(const struct keystore_write *w)
 {
@@ -226,14 +239,12 @@ may_be_there(const struct keystore_write *w)
 	case STORE_DOMAIN:
 		return keystore_domain_is_valid(w->row.domain.name);
 	case STORE_RULE:
-		return keystore_tenant_is_valid(w->row.rule.tenant) && w->row.rule.id.n > 0 &&
-		       span_is_text(w->row.rule.id);
+		return keystore_tenant_is_valid(w->row.rule.tenant) && is_id(w->row.rule.id);
 	case STORE_KEY:
 		return keystore_domain_is_valid(w->row.key.domain) &&
 		       keystore_domain_is_valid(w->row.key.selector);
 	case STORE_BINDING:
-		return w->row.binding.subject.n > 0 && span_is_text(w->row.binding.subject) &&
-		       w->row.binding.subject.n <= KEYSTORE_SUBJECT_MAX;
+		return keystore_write_check(w, NULL) == ST_OK;
 	}
 	return false;
 }

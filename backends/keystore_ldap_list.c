@@ -234,10 +234,15 @@ ldapstore_list(struct keystore *store, enum store_what what, struct span after, 
 {
 	struct ldapstore *own = store->state;
 	struct ldapstore_names *names;
-	struct keystore_rows *rows = keystore_rows_new();
+	struct keystore_rows *rows;
 	enum status status = ST_OK;
 
 	*out = NULL;
+	if (!span_is_text(after)) {
+		err_set(err, "%s: no row has a name like that", store->where);
+		return ST_INVALID;
+	}
+	rows = keystore_rows_new();
 	if (!can_list(what) || max == 0) {
 		*out = rows;
 		return ST_OK;

@@ -211,6 +211,11 @@ REFUSED = [
     ("add", "tenant", {"name": "acme"}, "denied"), ("change", "tenant", {"name": "none"}, "absent"),
     ("change", "tenant", {"name": "acme", "revision": 7}, "denied"), ("remove", "tenant", {"name": "acme"}, "denied"),
     ("remove", "tenant", {"name": "none"}, "absent"), ("remove", "tenant", {"name": "No,ne=\\"}, "absent"),
+    # the directory overlooks blanks and case in the names of entries
+    ("remove", "tenant", {"name": "ACME"}, "absent"), ("remove", "binding", {"subject": "* ", "tenant": "bolt"}, "absent"),
+    ("remove", "binding", {"subject": " *", "tenant": "bolt"}, "absent"), ("remove", "rule", {"id": "r1 ", "tenant": "acme"}, "absent"),
+    ("remove", "rule", {"id": " r1", "tenant": "acme"}, "absent"), ("remove", "key", key("a.test ", "s3"), "absent"),
+    ("remove", "key", key("a.test", "S3"), "absent"), ("remove", "domain", {"name": "B.TEST", "tenant": "bolt"}, "absent"),
     ("add", "tenant", {"name": "Upper"}, "invalid"), ("add", "domain", {"name": "n.test", "tenant": "none"}, "absent"),
     ("add", "domain", {"name": "a.test", "tenant": "bolt"}, "denied"), ("put", "domain", {"name": "a.test", "tenant": "bolt"}, "denied"),
     ("put", "domain", {"name": "n.test", "tenant": "bolt", "signs_as": "a.test"}, "absent"),
