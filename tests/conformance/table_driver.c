@@ -10,6 +10,9 @@
  * "= STATUS: sentence".
  *
  *   lookup KEY   all KEY [MAX]   many KEY...   refresh
+ *   compare MAX KEY...     without "= ": what table_lookup_many() gives, "INDEX=VALUE ..." or the
+ *                          name of a status, and, if lookups one after the other give something
+ *                          else, that behind " instead of "
  *   threads N COUNT KEY    = ok answered=...; N threads ask COUNT times each, all at once
  */
 #include <pthread.h>
@@ -21,9 +24,11 @@
 #include <unistd.h>
 
 #include "backends/registry.h"
+#include "lib/base/buf.h"
 #include "lib/base/mem.h"
 
-#define WORDS_MAX (TABLE_KEYS_MAX + 1)
+#define WORDS_MAX (TABLE_KEYS_MAX + 2)
+#define ANSWER_MAX 65536U
 #define VALUES_MAX 64U
 #define THREADS_MAX 64
 
@@ -149,6 +154,78 @@ refresh(struct table *table, const struct words *words)
 	end(table_refresh(table, &err), &err);
 }
 
+/* ---- together as alone ---- */
+
+static void
+describe(enum status status, const struct table_value *values, const size_t *at, size_t count,
+    struct buf *out)
+{
+	if (status != ST_OK)
+		buf_add_str(out, status_name(status));
+	for (size_t i = 0; i < count; i++) {
+		buf_add_fmt(out, "%s%zu=", i == 0 ? "" : " ", at[i]);
+		buf_add(out, values[i].text);
+	}
+}
+
+static void
+ask_together(
+    struct table *table, const struct span *keys, size_t count, size_t max, struct buf *out)
+{
+	struct table_value values[TABLE_KEYS_MAX];
+	size_t at[TABLE_KEYS_MAX], n = 0;
+	struct err err = ERR_NONE;
+	enum status status = table_lookup_many(table, keys, count, max, values, at, &n, &err);
+
+	describe(status, values, at, n, out);
+	for (size_t i = 0; i < n; i++)
+		table_value_release(&values[i]);
+}
+
+static void
+ask_alone(struct table *table, const struct span *keys, size_t count, size_t max, struct buf *out)
+{
+	struct table_value values[TABLE_KEYS_MAX];
+	size_t at[TABLE_KEYS_MAX], n = 0;
+	struct err err = ERR_NONE;
+	enum status status = ST_ABSENT;
+
+	for (size_t i = 0; i < count && n < max; i++) {
+		status = table_lookup(table, keys[i], &values[n], &err);
+		if (status == ST_OK)
+			at[n++] = i;
+		else if (status != ST_ABSENT)
+			break;
+	}
+	if (status == ST_OK || status == ST_ABSENT)
+		status = n > 0 ? ST_OK : ST_ABSENT;
+	describe(status, values, at, status == ST_OK ? n : 0, out);
+	for (size_t i = 0; i < n; i++)
+		table_value_release(&values[i]);
+}
+
+static void
+compare(struct table *table, const struct words *words)
+{
+	size_t most = number(words, 1, 1), max = most < TABLE_KEYS_MAX ? most : TABLE_KEYS_MAX;
+	const struct span *keys = &words->word[2];
+	size_t count = words->count - 2;
+	struct buf together, alone;
+
+	buf_init(&together, ANSWER_MAX);
+	buf_init(&alone, ANSWER_MAX);
+	ask_together(table, keys, count, max, &together);
+	ask_alone(table, keys, count, max, &alone);
+	printf("%s", buf_text(&together));
+	if (!span_eq(buf_span(&together), buf_span(&alone)))
+		printf(" instead of %s", buf_text(&alone));
+	printf("\n");
+	buf_free(&together);
+	buf_free(&alone);
+}
+
+/* ---- concurrent use ---- */
+
 struct crowd {
 	struct table *table;
 	struct span key;
@@ -203,6 +280,7 @@ static const struct {
     {"lookup", 2, lookup},
     {"all", 2, all},
     {"many", 2, many},
+    {"compare", 3, compare},
     {"refresh", 1, refresh},
     {"threads", 4, threads},
 };
