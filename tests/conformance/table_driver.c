@@ -172,8 +172,8 @@ static void
 ask_together(
     struct table *table, const struct span *keys, size_t count, size_t max, struct buf *out)
 {
-	struct table_value values[TABLE_KEYS_MAX];
-	size_t at[TABLE_KEYS_MAX], n = 0;
+	struct table_value values[TABLE_KEYS_MAX] = {TABLE_VALUE_NONE};
+	size_t at[TABLE_KEYS_MAX] = {0}, n = 0;
 	struct err err = ERR_NONE;
 	enum status status = table_lookup_many(table, keys, count, max, values, at, &n, &err);
 
@@ -185,8 +185,8 @@ ask_together(
 static void
 ask_alone(struct table *table, const struct span *keys, size_t count, size_t max, struct buf *out)
 {
-	struct table_value values[TABLE_KEYS_MAX];
-	size_t at[TABLE_KEYS_MAX], n = 0;
+	struct table_value values[TABLE_KEYS_MAX] = {TABLE_VALUE_NONE};
+	size_t at[TABLE_KEYS_MAX] = {0}, n = 0;
 	struct err err = ERR_NONE;
 	enum status status = ST_ABSENT;
 

@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
-from . import keystores, mariadb, procs, slapd
+from . import keystores, ldapstore, mariadb, procs, slapd
 
 BUILD = Path(os.environ.get("SIGNPOST_BUILD") or os.environ.get("BUILDDIR") or ".")
 TABLE_DRIVER = BUILD / "tests/conformance/table_driver"
@@ -420,8 +420,66 @@ class MysqlKeys(OnMariaDB, Keys, Source):
         return self.open(database="empty")
 
 
+class LdapKeys(Keys, Source):
+    limit_s, impatient = Ldap.limit_s, Ldap.impatient
+
+    @staticmethod
+    def missing():
+        return ldapstore.missing() or Ldap.missing()
+
+    @property
+    def server(self):
+        return self.world.directory
+
+    @property
+    def place(self):
+        return self.server.tls_url
+
+    def make(self):
+        """The World makes its entry."""
+
+    def arguments(self, user, password, timeout=60, base=ldapstore.BASE):
+        options = {"user": user, "password": password, "timeout": timeout, "ca": self.world.authority.path}
+        return [*(word for name, value in options.items() for word in ("-o", f"{name}={value}")), f"{self.place}/{base}"]
+
+    def open(self, password=ldapstore.GATEWAY_PASSWORD, **how):
+        return Client([keystores.program(), *self.arguments(ldapstore.GATEWAY, password, **how)], True)
+
+    def write(self):
+        return keystores.Store([str(word) for word in self.arguments(ldapstore.ADMIN, ldapstore.ADMIN_PASSWORD)], write=True)
+
+    def open_without_schema(self):
+        return self.open(base=f"ou=none,{ldapstore.TOP}")
+
+    silent = Ldap.silent
+
+    @contextlib.contextmanager
+    def read_only(self):
+        """As a replica is, without one."""
+        self.set_read_only("TRUE")
+        try:
+            yield
+        finally:
+            self.set_read_only("FALSE")
+
+    def set_read_only(self, value):
+        self.server.modify(f"dn: olcDatabase={{1}}mdb,cn=config\nchangetype: modify\nreplace: olcReadOnly\nolcReadOnly: {value}\n",
+                           "cn=config")
+
+    @contextlib.contextmanager
+    def expired(self):
+        usual, tls = self.world.directory, (self.world.authority.path, *self.world.certificates["expired"])
+        self.world.directory = ldapstore.Directory(self.world.folder, name="expired-store", tls=tls, rights=False).start()
+        try:
+            yield
+        finally:
+            self.world.directory.stop()
+            self.world.directory = usual
+
+
 KINDS = {"csl": Csl, "file": File, "refile": Refile, "dsn:sqlite3": Sqlite, "dsn:mysql": Mysql, "ldap": Ldap,
-         "ldap, StartTLS": Starttls, "ldaps": Ldaps, "ldapi": Ldapi, "KeyStore sqlite": SqliteKeys, "KeyStore mysql": MysqlKeys}
+         "ldap, StartTLS": Starttls, "ldaps": Ldaps, "ldapi": Ldapi, "KeyStore sqlite": SqliteKeys, "KeyStore mysql": MysqlKeys,
+         "KeyStore ldap": LdapKeys}
 
 
 class World:
@@ -465,6 +523,13 @@ class World:
         one.load(slapd.ldif("dc=rows", [("objectClass", "dcObject"), ("objectClass", "organization"), ("o", "rows"), ("dc", "rows")]))
         self.started.append(one.start())
         self.rows = 0
+        return one
+
+    @functools.cached_property
+    def directory(self):
+        one = ldapstore.Directory(self.folder, tls=(self.authority.path, *self.certificates["good"]))
+        one.load(ldapstore.top())
+        self.started.append(one.start())
         return one
 
     def replace(self, rows):
