@@ -15,16 +15,23 @@
 
 #define PASSWORD_BYTES_MAX 1024U /* of a file with a password */
 
-/* How we log in. Others would give the password, or let the server ask for anything. */
-static const char methods[] =
-    "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519";
+/* How we log in. Others would give the password, or let the server ask for anything;
+ * sha256_password gives it, without TLS under any key that the server sends. */
+static const char methods[] = "mysql_native_password,client_ed25519,caching_sha2_password";
+static const char methods_without_sha2[] = "mysql_native_password,client_ed25519";
+static const char methods_by_tls[] =
+    "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password";
 
-static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+static struct {
+	pthread_once_t once;
+	bool has_sha2;
+} library = {.once = PTHREAD_ONCE_INIT};
 
 static void
 library_start(void)
 {
 	(void)!mysql_library_init(0, NULL, NULL);
+	library.has_sha2 = mysql_sha2_register();
 }
 
 static bool
@@ -38,8 +45,12 @@ set_tls(MYSQL *mysql, const struct sql_source *source)
 {
 	my_bool yes = 1, verify = source->tls_verify;
 
-	if (!source->tls || by_socket(&source->dsn))
+	if (!source->tls || by_socket(&source->dsn)) {
+		mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH,
+		    library.has_sha2 ? methods : methods_without_sha2);
 		return;
+	}
+	mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, methods_by_tls);
 	mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
 	mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
 	if (verify)
@@ -84,7 +95,6 @@ set_options(MYSQL *mysql, const struct sql_source *source)
 	mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &answer_s);
 	mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
 	mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, methods);
 	set_session(mysql, source->use);
 	set_tls(mysql, source);
 }
@@ -118,13 +128,17 @@ advice_of_library(unsigned code, const char *text)
 {
 	if (code == CR_SSL_CONNECTION_ERROR && is_about_certificates(text))
 		return "check SQLTLSCAFile, and the name and the dates of the server's certificate";
-	if (code == CR_AUTH_PLUGIN_CANNOT_LOAD)
-		return "check the way this user logs in: libmariadb has no plugin for it, or it is "
-		       "one that would give the password away (see SQLTLS in signpostd.conf(5))";
+	if (code == CR_AUTH_PLUGIN_CANNOT_LOAD || code == CR_PLUGIN_NOT_ALLOWED)
+		return "check the way this user logs in: it is none of those that "
+		       "signpostd.conf(5) "
+		       "names at SQLTLS, or SQLTLS yes is needed for it";
+	if (code == CR_AUTH_PLUGIN_ERR)
+		return "use SQLTLS yes with SQLTLSCAFile, so that the server is known to whom the "
+		       "password is given, or a user that logs in by mysql_native_password";
 	return "is the server running, does it answer in time, and can it be reached?";
 }
 
-/* What a server says whatever is asked. */
+/* What a server says, whatever is asked. */
 static const struct {
 	unsigned code;
 	const char *text;
@@ -176,6 +190,9 @@ advice(const struct sql_advice *advices, unsigned code, const char *text)
 void
 mysql_say(const struct sql_source *source, unsigned code, const char *text, struct err *err)
 {
+	/* The library's own sentence shows what is left in a buffer of the log-in. */
+	if (code == CR_PLUGIN_NOT_ALLOWED)
+		text = "the server asks for a way to log in that is not used here";
 	err_set(err, "%s: %.300s (%u); %s", source->where, text, code,
 	    advice(source->advice, code, text));
 }
@@ -247,7 +264,7 @@ mysql_log_in(const struct sql_source *source, MYSQL **out, struct err *err)
 	char *password;
 	MYSQL *mysql;
 
-	pthread_once(&library_once, library_start);
+	pthread_once(&library.once, library_start);
 	*out = mysql = mysql_init(NULL);
 	if (mysql == NULL) {
 		err_set(err, "%s: no memory", source->where);

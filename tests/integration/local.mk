@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	tests/integration/lib/corpus.py \
 	tests/integration/lib/daemon.py \
 	tests/integration/lib/dnsservers.py \
+	tests/integration/lib/fakemysql.py \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/ldapstore.py \
 	tests/integration/lib/keystores.py \
@@ -41,6 +42,7 @@ EXTRA_DIST += \
 	tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
 	tests/integration/test_mta_faults.py \
+	tests/integration/test_mysql8.py \
 	tests/integration/test_keystore.py \
 	tests/integration/test_keystore_ldap.py \
 	tests/integration/test_keystore_ldap_conformance.py \
