@@ -133,8 +133,9 @@ advice_of_library(unsigned code, const char *text)
 		       "signpostd.conf(5) "
 		       "names at SQLTLS, or SQLTLS yes is needed for it";
 	if (code == CR_AUTH_PLUGIN_ERR)
-		return "use SQLTLS yes with SQLTLSCAFile, so that the server is known to whom the "
-		       "password is given, or a user that logs in by mysql_native_password";
+		return "use SQLTLS yes with SQLTLSCAFile, the server's socket, or a user that logs "
+		       "in "
+		       "by mysql_native_password";
 	return "is the server running, does it answer in time, and can it be reached?";
 }
 
