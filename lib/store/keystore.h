@@ -163,6 +163,10 @@ struct keystore_write {
 		struct store_key key;
 		struct store_binding binding;
 	} row;
+	/* STORE_KEY in a directory whose domain asks for it (signpostMirrorZimbra): the private key
+	 * as plain PEM, in secret memory; it becomes DKIMKey. Empty: unknown. Nobody else reads it.
+	 */
+	struct span mirror_pem;
 };
 
 struct keystore;
@@ -256,6 +260,10 @@ enum status keystore_changes(struct keystore *store, uint64_t since, size_t max,
 /* Names that a row may have: see the limits above. Lower case only. */
 bool keystore_tenant_is_valid(struct span name);
 bool keystore_domain_is_valid(struct span name); /* selectors too */
+
+/* SHA-256 of a name in hexadecimal, for stores that cannot have names as long as ours may be. */
+#define KEYSTORE_DIGEST_BYTES 65U
+void keystore_digest(struct span name, char text[KEYSTORE_DIGEST_BYTES]);
 
 /* Is the row one that a store may hold (lengths, letters, names)? ST_INVALID names the field. Every
  * backend asks before it writes; route.c and the tools ask about what they read. */
