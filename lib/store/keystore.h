@@ -202,7 +202,7 @@ struct keystore_ops {
 	 * since (a backup was put back): take everything for changed. *epoch_out is set. */
 	enum status (*changes)(struct keystore *store, uint64_t since, size_t max,
 	    struct store_change *out, size_t *count_out, uint64_t *epoch_out, struct err *err);
-	/* The store's clock. */
+	/* The store's clock; of a directory that was opened for reading, this machine's. */
 	enum status (*now)(struct keystore *store, int64_t *utc_s_out, struct err *err);
 
 	/* For administrators; NULL where the backend cannot. */
@@ -212,7 +212,11 @@ struct keystore_ops {
 	 * ST_OK; ST_ABSENT (it, or what it hangs on, is not there), ST_DENIED (there already,
 	 * another revision, another tenant's, something hangs on it, a key that was published),
 	 * ST_INVALID (a value that cannot be), ST_TOO_BIG (more than KEYSTORE_BATCH_MAX),
-	 * ST_UNAVAILABLE. */
+	 * ST_UNAVAILABLE.
+	 * A directory has no transactions: there all is looked at before anything is written, but
+	 * after ST_UNAVAILABLE, or ST_DENIED because another writer was faster, a part may be
+	 * written, in an order that leaves nothing unsigned or wrong. The same batch with
+	 * WRITE_PUT ends it. */
 	enum status (*apply)(struct keystore *store, const struct keystore_write *writes,
 	    size_t count, size_t *at_out, struct err *err);
 	/* The next rows of a kind in the order of their names, behind after (empty: from the

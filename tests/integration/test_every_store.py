@@ -44,7 +44,8 @@ def ldap_settings(one, authority, kind, folder):
 
 def zimbra_settings(folder, domain, key, stack):
     one = slapd.Slapd(folder)
-    one.load(slapd.domain_entry(domain, "zs", key.path.read_text()))
+    above = slapd.ldif("dc=test", [("objectClass", "dcObject"), ("objectClass", "organization"), ("dc", "test"), ("o", "test")])
+    one.load(above + slapd.domain_entry(domain, "zs", key.path.read_text(), public=key.record))
     stack.callback(one.stop)
     one.start()
     url = f"ldap://127.0.0.1:{one.port}/?"
