@@ -46,14 +46,10 @@ class Client(keystores.Store):
 
     def begin(self, name):
         """Asks and does not wait; the driver has taken the question when this is over."""
-        assert procs.wait_until(lambda: self.syscall() != "running")
-        idle = self.syscall()
-        self.send(("keys " if self.store else "lookup ") + keystores.coded(name))
-        assert procs.wait_until(lambda: self.syscall() not in ("running", idle)), "it does not wait for a server"
+        procs.until_it_waits(self.process.pid, lambda: self.send(self.question(name)))
 
-    def syscall(self):
-        """Which call of the system it is in, and on what."""
-        return " ".join(Path(f"/proc/{self.process.pid}/syscall").read_text().split()[:2])
+    def question(self, name):
+        return ("keys " if self.store else "lookup ") + keystores.coded(name)
 
     def finish(self):
         answer = self.receive()
@@ -66,7 +62,7 @@ class Client(keystores.Store):
         return answer
 
     def look(self, name):
-        self.send(("keys " if self.store else "lookup ") + keystores.coded(name))
+        self.send(self.question(name))
         return self.finish()
 
     def crowd(self, threads, count, name):
