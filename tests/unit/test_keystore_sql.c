@@ -624,6 +624,32 @@ schemas_of_other_versions(void **state)
 	keystore_close(store);
 }
 
+/* Somebody has removed the row of the epoch: no rows are no answer then, to any question. */
+static void
+no_epoch_is_no_answer(void **state)
+{
+	struct keystore *store = two_tenants("noepoch.db");
+	struct store_change changes[4];
+	const struct span name = S("a.test"), subject = S("*");
+	struct keystore_rows *rows = NULL;
+	struct err err = ERR_NONE;
+	uint64_t epoch;
+	size_t count;
+
+	(void)state;
+	run_sql("noepoch.db", "DELETE FROM epoch");
+	assert_int_equal(keystore_senders(store, &name, 1, &rows, &err), ST_UNAVAILABLE);
+	assert_non_null(strstr(err.text, "epoch"));
+	assert_int_equal(keystore_address(store, S("x@a.test"), &rows, &err), ST_UNAVAILABLE);
+	assert_int_equal(keystore_patterns(store, S("acme"), &rows, &err), ST_UNAVAILABLE);
+	assert_int_equal(keystore_keys(store, name, &rows, &err), ST_UNAVAILABLE);
+	assert_int_equal(keystore_bindings(store, &subject, 1, &rows, &err), ST_UNAVAILABLE);
+	assert_null(rows);
+	assert_int_equal(
+	    keystore_changes(store, 0, 4, changes, &count, &epoch, &err), ST_UNAVAILABLE);
+	keystore_close(store);
+}
+
 static void
 readers_only_read(void **state)
 {
@@ -886,6 +912,7 @@ main(void)
 	    cmocka_unit_test(files_that_are_none),
 	    cmocka_unit_test(foreign_tables_are_not_taken),
 	    cmocka_unit_test(schemas_of_other_versions),
+	    cmocka_unit_test(no_epoch_is_no_answer),
 	    cmocka_unit_test(readers_only_read),
 	    cmocka_unit_test(replaced_while_it_is_read),
 	    cmocka_unit_test(readers_and_writers),
