@@ -564,7 +564,7 @@ files_that_are_none(void **state)
 	unavailable("empty.db", "signpost store init");
 	help_write("text.db", "this is no database, whatever its name says, and it is long enough "
 			      "to have a header of a hundred octets and more than that");
-	unavailable("text.db", "not a database");
+	unavailable("text.db", "put a backup back");
 	run_sql("foreign.db", "CREATE TABLE t(a); CREATE TABLE domains(id)");
 	unavailable("foreign.db", "signpost store init");
 	store = two_tenants("torn.db");
@@ -573,7 +573,7 @@ files_that_are_none(void **state)
 	assert_int_equal(stat(help_path("torn.db"), &file), 0);
 	assert_int_equal(file.st_mode & 07777, 0640);
 	assert_int_equal(truncate(help_path("torn.db"), 8192), 0);
-	unavailable("torn.db", "");
+	unavailable("torn.db", "put a backup back");
 }
 
 static void
