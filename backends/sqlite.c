@@ -42,6 +42,9 @@ remedy(int code)
 		       "-wal and -shm beside it";
 	case SQLITE_FULL:
 		return "; make room";
+	case SQLITE_READONLY:
+		return "; the files -wal and -shm beside it are missing, or this user may not use "
+		       "them: run 'signpost store status' as its owner, who makes them";
 	default:
 		return "";
 	}
