@@ -9,11 +9,11 @@
 #include "backends/sql_text.h"
 #include "lib/store/keystore.h"
 
-#define KEYSTORE_SQL_GROUP 16U /* rows that are added by one statement */
+#define KEYSTORE_SQL_GROUP 32U /* rows that are added by one statement */
 #define KEYSTORE_SQL_FEW 4U    /* names of the statement for a usual question */
 #define KEYSTORE_SQL_COLUMNS_MAX SQL_COLUMNS_MAX
 #define KEYSTORE_SQL_ROW_MAX 32U     /* bound values of one row */
-#define KEYSTORE_SQL_VALUES_MAX 512U /* bound values of any statement */
+#define KEYSTORE_SQL_VALUES_MAX 832U /* bound values of any statement; SQLite may take 999 */
 
 /* The same statements with other numbers of slots are other statements. */
 enum keystore_question {

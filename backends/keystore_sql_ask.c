@@ -300,6 +300,10 @@ sql_store_list(struct keystore *store, enum store_what what, struct span after, 
 		err_set(err, "%s: a page has at most %u rows", store->where, KEYSTORE_BATCH_MAX);
 		return ST_TOO_BIG;
 	}
+	if (!span_is_text(after)) {
+		err_set(err, "%s: a page begins behind a name, and that is none", store->where);
+		return ST_INVALID;
+	}
 	sql_reading_begin(&reading, store->state, err);
 	reading.what = what;
 	if (pages[what].of != Q_COUNT && span_cut(&second, ' ', &first)) {

@@ -229,16 +229,35 @@ try_often(struct sql_writer *w)
 	return status;
 }
 
+/* What cannot be there is not there. A server would take a name with a blank behind it for the same
+ * name without. */
+static enum status
+check_removal(const struct keystore_write *write, struct err *err)
+{
+	struct sql_value values[KEYSTORE_SQL_ROW_MAX];
+	size_t count = sql_store_values(W_REMOVE, write, 0, values);
+
+	for (size_t i = 0; i < count; i++) {
+		struct span name = values[i].text;
+
+		if (values[i].kind != SQL_TEXT ||
+		    (span_is_text(name) && !span_ends(name, SPAN_LIT(" "))))
+			continue;
+		err_set(err, "there is none: no row can have that name");
+		return ST_ABSENT;
+	}
+	return ST_OK;
+}
+
 static enum status
 check_all(const struct keystore_write *writes, size_t count, size_t *at_out, struct err *err)
 {
 	for (*at_out = 0; *at_out < count; ++*at_out) {
-		enum status status;
+		const struct keystore_write *write = &writes[*at_out];
+		bool removes = write->how == WRITE_REMOVE && (unsigned)write->what <= STORE_BINDING;
+		enum status status =
+		    removes ? check_removal(write, err) : keystore_write_check(write, err);
 
-		/* What is not there cannot be removed, whatever it looks like. */
-		if (writes[*at_out].how == WRITE_REMOVE)
-			continue;
-		status = keystore_write_check(&writes[*at_out], err);
 		if (status != ST_OK)
 			return status;
 	}

@@ -1,274 +1,104 @@
 /*
- * ldap.c - tables in a directory (ldap:, ldaps:, ldapi:): one search for each query.
- * Looked up by the keeper's workers, each with a connection of its own; idle ones wait in a list.
- * It must never hold its lock while a server is asked, let more than one thread wait for a server
- * that is known to be silent, or tell "could not ask" as "there is none".
+ * ldap.c - tables in a directory (ldap:, ldaps:, ldapi:): one search for each query, or for
+ * several. Looked up by the keeper's workers; ldap_pool.h has the connections. It must never tell
+ * "could not ask" as "there is none", nor give a query the entry of another one.
  */
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "backends/breaker.h"
-#include "backends/ldap_link.h"
+#include "backends/ldap_many.h"
+#include "backends/ldap_pool.h"
 #include "backends/registry.h"
-#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 
-/* An older connection may have been forgotten by a firewall; a new one costs less than to wait. */
-#define IDLE_MOST_MS 60000
+/* Two entries are enough to know that there is more than one. */
+#define ENTRIES_MAX 2
 
 struct directory {
-	struct ldapurl url;
-	struct ldaplink_config config;
+	struct ldappool pool;
 	const struct table *table;
 	bool secret;
-	atomic_bool said_many, said_referred;
-	/* Of all below; held for a few instructions. */
-	pthread_mutex_t lock;
-	struct ldaplink *idle; /* the last one used comes first */
-	size_t current;        /* the server that answered last */
-	size_t silent;         /* servers that were left one after the other */
-	struct breaker breaker;
-	char reason[ERR_TEXT_MAX]; /* why the breaker is open */
+	/* Several queries in one search: the attribute that tells whose an entry is, as one more
+	 * behind the fields; NULL: that cannot be told. */
+	char *telling;
+	const char *attributes[LDAPURL_FIELDS_MAX + 2]; /* borrowed from the URL, and telling */
+	atomic_bool untold; /* the server does not show that attribute under its name */
 };
 
-static void
-close_links(struct ldaplink *link)
-{
-	while (link != NULL) {
-		struct ldaplink *next = link->next;
+/* ---- one query ---- */
 
-		ldaplink_close(link);
-		link = next;
-	}
-}
-
-static void
-close_idle(struct directory *directory)
-{
-	struct ldaplink *idle;
-
-	pthread_mutex_lock(&directory->lock);
-	idle = directory->idle;
-	directory->idle = NULL;
-	pthread_mutex_unlock(&directory->lock);
-	close_links(idle);
-}
-
-/* NULL: there is none that is fresh enough. */
-static struct ldaplink *
-take_idle(struct directory *directory, int64_t now_ms)
-{
-	struct ldaplink *link;
-
-	pthread_mutex_lock(&directory->lock);
-	link = directory->idle;
-	if (link != NULL)
-		directory->idle = link->next;
-	pthread_mutex_unlock(&directory->lock);
-	if (link == NULL || now_ms - link->used_ms < IDLE_MOST_MS)
-		return link;
-	/* The others are older still. */
-	ldaplink_close(link);
-	close_idle(directory);
-	return NULL;
-}
-
-static void
-put_idle(struct directory *directory, struct ldaplink *link)
-{
-	pthread_mutex_lock(&directory->lock);
-	link->next = directory->idle;
-	directory->idle = link;
-	pthread_mutex_unlock(&directory->lock);
-}
-
-static void
-set_current(struct directory *directory, size_t at)
-{
-	size_t before;
-
-	pthread_mutex_lock(&directory->lock);
-	before = directory->current;
-	directory->current = at;
-	pthread_mutex_unlock(&directory->lock);
-	if (before != at)
-		log_line(LOG_LEVEL_NOTICE, "%s: %s is asked from now on",
-		    directory->table->parameter, directory->url.servers[at].uri);
-}
-
-/* The servers in turn, first the one that answered last; each has its share of what time is left,
- * so that a silent one does not take all. */
-static enum status
-open_any(struct directory *directory, int64_t deadline_ms, struct ldaplink **out, struct err *err)
-{
-	size_t count = directory->url.server_count, first;
-	char before[ERR_TEXT_MAX] = "";
-
-	pthread_mutex_lock(&directory->lock);
-	first = directory->current;
-	pthread_mutex_unlock(&directory->lock);
-	for (size_t i = 0; i < count; i++) {
-		size_t at = (first + i) % count;
-		int64_t now_ms = clock_mono_ms();
-		int64_t share_ms = (deadline_ms - now_ms) / (int64_t)(count - i);
-		struct err each = ERR_NONE;
-
-		if (ldaplink_open(&directory->config, &directory->url.servers[at],
-			now_ms + share_ms, out, &each) == ST_OK) {
-			set_current(directory, at);
-			return ST_OK;
-		}
-		err_set(err, "%s%s%s", before, i == 0 ? "" : "; ", each.text);
-		snprintf(before, sizeof(before), "%s", err == NULL ? "" : err->text);
-	}
-	return ST_UNAVAILABLE;
-}
-
-/* What a question says about the servers. */
-enum outcome {
-	SERVER_THERE,
-	SERVER_MOVED, /* one is silent; the next of them is asked from now on */
-	SERVERS_AWAY
+struct question {
+	const struct directory *directory;
+	struct ldaplink_search search;
+	struct table_value value;
+	size_t entries;
+	bool limited, referred;
 };
 
-/* The server at uri is silent. SERVERS_AWAY when all of them have been, one after the other. */
-static enum outcome
-leave_server(struct directory *directory, const char *uri)
+static enum status
+take_entry(void *context, const struct ldapentry *entry, struct err *err)
 {
-	size_t count = directory->url.server_count;
-	enum outcome outcome = SERVER_MOVED;
+	struct question *q = context;
+	const struct ldapurl *url = &q->directory->pool.url;
 
-	pthread_mutex_lock(&directory->lock);
-	if (directory->url.servers[directory->current].uri == uri) {
-		directory->current = (directory->current + 1) % count;
-		if (++directory->silent >= count)
-			outcome = SERVERS_AWAY;
-	}
-	pthread_mutex_unlock(&directory->lock);
-	close_idle(directory);
-	return outcome;
+	if (q->entries++ > 0)
+		return ST_OK;
+	return ldaplink_record(entry, q->directory->attributes, url->attribute_count,
+	    q->directory->secret, &q->value, err);
 }
 
-/* An idle connection that turns out to be lost gets one retry, on a fresh one. */
 static enum status
-ask_directory(struct directory *directory, struct ldaplink *link,
-    const struct ldaplink_question *question, int64_t deadline_ms, struct ldaplink_answer *answer,
-    enum outcome *outcome_out, struct err *err)
+ask(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
+    struct err *err)
 {
-	bool fresh = link == NULL;
+	struct question *q = context;
 	enum status status;
 
-	*outcome_out = SERVERS_AWAY;
-	for (;;) {
-		if (link == NULL && open_any(directory, deadline_ms, &link, err) != ST_OK)
-			return ST_UNAVAILABLE;
-		status = ldaplink_ask(link, question, deadline_ms, answer, err);
-		if (!answer->lost && !answer->silent) {
-			*outcome_out = SERVER_THERE;
-			put_idle(directory, link);
-			return status;
-		}
-		if (answer->silent)
-			*outcome_out = leave_server(directory, link->uri);
-		ldaplink_close(link);
-		link = NULL;
-		if (fresh || answer->silent)
-			return ST_UNAVAILABLE;
-		close_idle(directory);
-		fresh = true;
-	}
-}
-
-static void
-note_away(struct directory *directory, enum breaker_turn turn, int64_t began_ms, const char *why)
-{
-	bool news;
-
-	pthread_mutex_lock(&directory->lock);
-	news = breaker_bad(&directory->breaker, turn, began_ms, clock_mono_ms());
-	snprintf(directory->reason, sizeof(directory->reason), "%s", why);
-	pthread_mutex_unlock(&directory->lock);
-	close_idle(directory);
-	if (news)
-		log_line(LOG_LEVEL_WARNING,
-		    "%s %s cannot be asked, and mail that needs it is tempfailed until it can: "
-		    "%s",
-		    directory->table->parameter, directory->table->where, why);
-}
-
-static void
-note_there(struct directory *directory)
-{
-	bool news;
-
-	pthread_mutex_lock(&directory->lock);
-	news = breaker_good(&directory->breaker);
-	directory->silent = 0;
-	pthread_mutex_unlock(&directory->lock);
-	if (news)
-		log_line(LOG_LEVEL_NOTICE, "%s %s answers again", directory->table->parameter,
-		    directory->table->where);
+	table_value_release(&q->value);
+	q->value = TABLE_VALUE_NONE;
+	q->entries = 0;
+	status = ldaplink_search(link, &q->search, deadline_ms, take_entry, q, end, err);
+	q->limited = end->limited;
+	q->referred = end->referred;
+	return status;
 }
 
 /* Once for each table: the data is to be mended, not each message to be blamed. */
 static void
-note_oddities(struct directory *directory, const struct ldaplink_answer *answer, const char *filter)
+note_oddities(struct directory *directory, const struct question *q)
 {
-	if (answer->many && !atomic_exchange(&directory->said_many, true))
+	if ((q->entries > 1 || q->limited) && !atomic_exchange(&directory->pool.said_many, true))
 		log_line(LOG_LEVEL_WARNING,
 		    "%s %s: more than one entry for %.200s; the first one counts (said once)",
-		    directory->table->parameter, directory->table->where, filter);
-	if (answer->referred && !atomic_exchange(&directory->said_referred, true))
-		log_line(LOG_LEVEL_WARNING,
-		    "%s %s refers to another server for a part of the answer, which is not "
-		    "followed; name that server in the URL (said once)",
-		    directory->table->parameter, directory->table->where);
-}
-
-/* Whether to ask, and with what; on BREAKER_REFUSE the sentence is set. */
-static enum breaker_turn
-begin(struct directory *directory, int64_t now_ms, struct err *err)
-{
-	enum breaker_turn turn;
-
-	pthread_mutex_lock(&directory->lock);
-	turn = breaker_turn(&directory->breaker, now_ms);
-	if (turn == BREAKER_REFUSE)
-		err_set(err, "%s", directory->reason);
-	pthread_mutex_unlock(&directory->lock);
-	return turn;
+		    directory->table->parameter, directory->table->where, q->search.filter);
+	if (q->referred)
+		ldappool_note_referred(&directory->pool);
 }
 
 static enum status
-look_up(struct directory *directory, const struct ldaplink_question *question,
-    struct table_value *out, struct err *err)
+look_up(struct directory *directory, const char *base, const char *filter, struct table_value *out,
+    struct err *err)
 {
-	int64_t now_ms = clock_mono_ms(), limit_ms = directory->config.timeout_ms;
-	enum breaker_turn turn = begin(directory, now_ms, err);
-	struct ldaplink *link = NULL;
-	struct ldaplink_answer answer = {.value = TABLE_VALUE_NONE};
-	struct err why = ERR_NONE;
+	const struct ldapurl *url = &directory->pool.url;
+	struct question q = {.directory = directory, .value = TABLE_VALUE_NONE};
 	enum status status;
-	enum outcome outcome;
 
-	if (turn == BREAKER_REFUSE)
-		return ST_UNAVAILABLE;
-	if (turn == BREAKER_TRY && limit_ms > BREAKER_MOST_MS)
-		limit_ms = BREAKER_MOST_MS;
-	if (turn == BREAKER_ASK)
-		link = take_idle(directory, now_ms);
-	status =
-	    ask_directory(directory, link, question, now_ms + limit_ms, &answer, &outcome, &why);
-	if (outcome == SERVERS_AWAY || (outcome == SERVER_MOVED && turn == BREAKER_TRY))
-		note_away(directory, turn, now_ms, why.text);
-	else if (outcome == SERVER_THERE)
-		note_there(directory);
-	note_oddities(directory, &answer, question->filter);
-	*out = answer.value;
-	if (status != ST_OK && status != ST_ABSENT)
-		err_set(err, "%s", why.text);
+	q.search = (struct ldaplink_search){.base = base,
+	    .filter = filter,
+	    .scope = url->scope,
+	    .attributes = (const char *const *)url->attributes,
+	    .entries_max = ENTRIES_MAX,
+	    .base_varies = url->base_varies,
+	    .secret = directory->secret};
+	status = ldappool_run(&directory->pool, ask, &q, err);
+	note_oddities(directory, &q);
+	if (status == ST_OK && q.entries == 0)
+		status = ST_ABSENT;
+	if (status == ST_OK)
+		*out = q.value;
+	else
+		table_value_release(&q.value);
 	return status;
 }
 
@@ -276,20 +106,18 @@ static enum status
 ldap_table_lookup(struct table *table, struct span key, struct table_value *out, struct err *err)
 {
 	struct directory *directory = table->state;
-	struct ldaplink_question question = {.url = &directory->url, .secret = directory->secret};
+	const struct ldapurl *url = &directory->pool.url;
 	struct buf base, filter;
 	enum status status;
 
 	*out = TABLE_VALUE_NONE;
 	buf_init(&base, LDAPURL_TEXT_MAX);
 	buf_init(&filter, LDAPURL_TEXT_MAX);
-	status = ldapurl_base(&directory->url, key, &base);
+	status = ldapurl_base(url, key, &base);
 	if (status == ST_OK)
-		status = ldapurl_filter(&directory->url, key, &filter);
+		status = ldapurl_filter(url, key, &filter);
 	if (status == ST_OK) {
-		question.base = base.p;
-		question.filter = filter.p;
-		status = look_up(directory, &question, out, err);
+		status = look_up(directory, base.p, filter.p, out, err);
 		if (status != ST_OK && status != ST_ABSENT)
 			err_prefix(err, "%s", table->parameter);
 	} else if (status != ST_ABSENT) {
@@ -299,6 +127,190 @@ ldap_table_lookup(struct table *table, struct span key, struct table_value *out,
 	buf_free(&filter);
 	return status;
 }
+
+/* ---- several queries ---- */
+
+/* What came for one of them. */
+struct answer {
+	struct table_value value;
+	enum status status; /* ST_ABSENT: nothing */
+	struct err err;
+};
+
+struct questions {
+	struct directory *directory;
+	const struct span *keys;
+	size_t count;
+	struct ldaplink_search search;
+	struct answer answers[TABLE_KEYS_MAX];
+	bool untellable, untold, referred;
+};
+
+static void
+forget_answers(struct questions *q)
+{
+	for (size_t i = 0; i < q->count; i++) {
+		table_value_release(&q->answers[i].value);
+		q->answers[i].value = TABLE_VALUE_NONE;
+		q->answers[i].status = ST_ABSENT;
+	}
+	q->untellable = q->untold = false;
+}
+
+static enum status
+take_entry_of_many(void *context, const struct ldapentry *entry, struct err *err)
+{
+	struct questions *q = context;
+	const struct ldapurl *url = &q->directory->pool.url;
+	const struct ldapentry_values *told = &entry->values[url->attribute_count];
+	uint32_t owners = ldapmany_owners(told->items, told->count, q->keys, q->count);
+
+	(void)err;
+	q->untold = q->untold || told->count == 0;
+	q->untellable = q->untellable || owners == 0;
+	for (size_t i = 0; i < q->count; i++) {
+		struct answer *answer = &q->answers[i];
+
+		if ((owners >> i & 1) == 0 || answer->status != ST_ABSENT)
+			continue;
+		answer->status = ldaplink_record(entry, q->directory->attributes,
+		    url->attribute_count, q->directory->secret, &answer->value, &answer->err);
+	}
+	return ST_OK;
+}
+
+static enum status
+ask_many(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
+    struct err *err)
+{
+	struct questions *q = context;
+	enum status status;
+
+	forget_answers(q);
+	status = ldaplink_search(link, &q->search, deadline_ms, take_entry_of_many, q, end, err);
+	q->untellable = q->untellable || end->limited;
+	q->referred = end->referred;
+	return status;
+}
+
+/* (|(...)(...)); the text has a NUL at its end. ST_TOO_BIG. */
+static enum status
+join_filters(const struct ldapurl *url, const struct span *keys, size_t count, struct buf *out)
+{
+	struct buf one;
+	enum status status = ST_OK;
+
+	buf_init(&one, LDAPURL_TEXT_MAX);
+	buf_add_str(out, "(|");
+	for (size_t i = 0; i < count && status == ST_OK; i++) {
+		status = ldapurl_filter(url, keys[i], &one);
+		buf_add(out, span_trim(buf_span(&one)));
+	}
+	buf_add_str(out, ")");
+	buf_add_char(out, '\0');
+	buf_free(&one);
+	return status == ST_OK ? buf_status(out) : status;
+}
+
+static enum status
+look_up_each(struct table *table, const struct span *keys, size_t count, size_t max,
+    struct table_value *out, size_t *at_out, size_t *count_out, struct err *err)
+{
+	for (size_t i = 0; i < count && *count_out < max; i++) {
+		enum status status = ldap_table_lookup(table, keys[i], &out[*count_out], err);
+
+		if (status == ST_OK) {
+			at_out[(*count_out)++] = i;
+		} else if (status != ST_ABSENT) {
+			while (*count_out > 0)
+				table_value_release(&out[--*count_out]);
+			return status;
+		}
+	}
+	return *count_out > 0 ? ST_OK : ST_ABSENT;
+}
+
+/* As if one had been asked for after the other: what is wrong behind the last one that is wanted
+ * is not seen. */
+static enum status
+hand_out(struct questions *q, size_t max, struct table_value *out, size_t *at_out,
+    size_t *count_out, struct err *err)
+{
+	enum status status = ST_OK;
+
+	for (size_t i = 0; i < q->count && *count_out < max && status == ST_OK; i++) {
+		struct answer *answer = &q->answers[i];
+
+		if (answer->status == ST_OK) {
+			at_out[*count_out] = i;
+			out[(*count_out)++] = answer->value;
+			answer->value = TABLE_VALUE_NONE;
+		} else if (answer->status != ST_ABSENT) {
+			status = answer->status;
+			err_set(err, "%s: %s", q->directory->table->parameter, answer->err.text);
+		}
+	}
+	while (status != ST_OK && *count_out > 0)
+		table_value_release(&out[--*count_out]);
+	return status == ST_OK && *count_out == 0 ? ST_ABSENT : status;
+}
+
+/* ST_TOO_BIG: the queries are to be asked one by one. */
+static enum status
+look_up_together(struct questions *q, struct err *err)
+{
+	struct directory *directory = q->directory;
+	const struct ldapurl *url = &directory->pool.url;
+	struct buf filter;
+	enum status status;
+
+	buf_init(&filter, LDAPURL_TEXT_MAX);
+	status = join_filters(url, q->keys, q->count, &filter);
+	q->search = (struct ldaplink_search){.base = url->base,
+	    .filter = filter.p,
+	    .scope = url->scope,
+	    .attributes = directory->attributes,
+	    .entries_max = q->count * ENTRIES_MAX,
+	    .secret = directory->secret};
+	if (status == ST_OK)
+		status = ldappool_run(&directory->pool, ask_many, q, err);
+	else
+		status = ST_TOO_BIG;
+	buf_free(&filter);
+	if (status == ST_OK && q->untold && !atomic_exchange(&directory->untold, true))
+		log_line(LOG_LEVEL_NOTICE,
+		    "%s %s: entries come without %s, so queries are asked one by one",
+		    directory->table->parameter, directory->table->where, directory->telling);
+	if (status == ST_OK && q->referred)
+		ldappool_note_referred(&directory->pool);
+	return status == ST_OK && q->untellable ? ST_TOO_BIG : status;
+}
+
+static enum status
+ldap_table_lookup_many(struct table *table, const struct span *keys, size_t count, size_t max,
+    struct table_value *out, size_t *at_out, size_t *count_out, struct err *err)
+{
+	struct directory *directory = table->state;
+	struct questions q = {.directory = directory, .keys = keys, .count = count};
+	enum status status = ST_TOO_BIG;
+
+	*count_out = 0;
+	for (size_t i = 0; i < count; i++)
+		q.answers[i] = (struct answer){.status = ST_ABSENT};
+	if (count > 1 && directory->telling != NULL && !atomic_load(&directory->untold) &&
+	    ldapmany_distinct(keys, count))
+		status = look_up_together(&q, err);
+	if (status == ST_OK)
+		status = hand_out(&q, max, out, at_out, count_out, err);
+	else if (status == ST_TOO_BIG)
+		status = look_up_each(table, keys, count, max, out, at_out, count_out, err);
+	else
+		err_prefix(err, "%s", table->parameter);
+	forget_answers(&q);
+	return status;
+}
+
+/* ---- opening ---- */
 
 /* "ldap://host (DKIMDomain,DKIMSelector,DKIMKey)": what the sentences name. */
 static char *
@@ -320,67 +332,63 @@ describe(const struct ldapurl *url)
 }
 
 static void
+find_telling(struct directory *directory)
+{
+	const struct ldapurl *url = &directory->pool.url;
+	struct span attribute;
+
+	for (size_t i = 0; i < url->attribute_count; i++)
+		directory->attributes[i] = url->attributes[i];
+	if (url->base_varies || !ldapmany_attribute(span_str(url->filter), &attribute))
+		return;
+	directory->telling = span_dup(attribute);
+	directory->attributes[url->attribute_count] = directory->telling;
+}
+
+static void
 ldap_table_close(struct table *table)
 {
 	struct directory *directory = table->state;
 
-	close_links(directory->idle);
-	ldapurl_free(&directory->url);
-	ldaplink_config_free(&directory->config);
-	pthread_mutex_destroy(&directory->lock);
+	ldappool_close(&directory->pool);
+	mem_free(directory->telling);
 	mem_free(directory);
-}
-
-/* A server that is not there yet is no reason not to start: lookups say so until it is. */
-static void
-try_at_start(struct directory *directory)
-{
-	int64_t now_ms = clock_mono_ms(), limit_ms = directory->config.timeout_ms;
-	struct ldaplink *link = NULL;
-	struct err err = ERR_NONE;
-
-	if (limit_ms > BREAKER_MOST_MS)
-		limit_ms = BREAKER_MOST_MS;
-	if (open_any(directory, now_ms + limit_ms, &link, &err) == ST_OK) {
-		link->used_ms = now_ms;
-		put_idle(directory, link);
-	} else {
-		note_away(directory, BREAKER_ASK, now_ms, err.text);
-	}
 }
 
 static enum status
 ldap_table_open(struct table *table, struct span value, struct err *err)
 {
 	struct directory *directory = mem_zalloc(1, sizeof(*directory));
-	enum status status;
+	struct ldapurl url;
+	enum status status = ldapurl_parse(table->ops->type, value, &url, err);
 
-	status = ldapurl_parse(table->ops->type, value, &directory->url, err);
-	if (status == ST_OK)
-		status = ldaplink_config_read(table->settings, &directory->config, err);
+	if (status == ST_OK) {
+		table->where = describe(&url);
+		status = ldappool_open(
+		    &directory->pool, &url, table->settings, table->parameter, table->where, err);
+	}
 	if (status != ST_OK) {
-		ldapurl_free(&directory->url);
-		ldaplink_config_free(&directory->config);
+		ldapurl_free(&url);
+		mem_free(table->where);
+		table->where = NULL;
 		mem_free(directory);
 		return status;
 	}
 	directory->table = table;
 	directory->secret = (table->flags & TABLE_SECRET) != 0;
-	pthread_mutex_init(&directory->lock, NULL);
+	find_telling(directory);
 	table->state = directory;
-	table->where = describe(&directory->url);
-	if (!directory->url.asks)
+	if (!directory->pool.url.asks)
 		log_line(LOG_LEVEL_WARNING,
 		    "%s %s: neither base nor filter has $d or $D, so all queries have one answer",
 		    table->parameter, table->where);
-	try_at_start(directory);
 	return ST_OK;
 }
 
 #define LDAP_TABLE_OPS(name)                                                                       \
 	{                                                                                          \
 		.type = (name), .open = ldap_table_open, .lookup = ldap_table_lookup,              \
-		.close = ldap_table_close,                                                         \
+		.lookup_many = ldap_table_lookup_many, .close = ldap_table_close,                  \
 		.no_walk = "failed to generate DB array: a directory is asked, not listed; use "   \
 			   "file: or csl:",                                                        \
 		.distant = true,                                                                   \

@@ -44,7 +44,8 @@ ldaplink_config_read(
 	if (settings == NULL)
 		settings = &defaults;
 	memset(out, 0, sizeof(*out));
-	out->mechanism = mem_strdup(settings->ldap_mechanism);
+	out->mechanism =
+	    mem_strdup(settings->ldap_mechanism == NULL ? "simple" : settings->ldap_mechanism);
 	out->bind_dn = copy_of(settings->ldap_bind_user);
 	out->auth_name = copy_of(settings->ldap_auth_name);
 	out->auth_realm = copy_of(settings->ldap_auth_realm);

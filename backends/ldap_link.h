@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "backends/ldap_entry.h"
 #include "backends/ldap_url.h"
 #include "lib/store/table.h"
 
@@ -42,23 +43,65 @@ enum status ldaplink_open(const struct ldaplink_config *config, const struct lda
     int64_t deadline_ms, struct ldaplink **out, struct err *err) MUST_USE;
 void ldaplink_close(struct ldaplink *link); /* NULL is fine */
 
-struct ldaplink_question {
-	const struct ldapurl *url; /* attributes, scope */
+/* One search. */
+struct ldaplink_search {
 	const char *base, *filter;
-	bool secret; /* values go to secret memory, and are wiped where they came from */
+	enum ldapurl_scope scope;
+	const char *const *attributes; /* at most LDAPENTRY_ATTRIBUTES_MAX, then NULL */
+	size_t entries_max;            /* what the server may send; at least 1 */
+	bool base_varies;              /* that the base does not exist is an answer: ST_ABSENT */
+	bool secret;                   /* values are wiped where they came from */
+	size_t page;                   /* > 0: in pages of so many entries (RFC 2696) */
 };
 
-struct ldaplink_answer {
-	struct table_value value; /* on ST_OK; to be released */
-	bool lost;                /* the connection is gone; a fresh one may answer */
-	bool silent;              /* nothing came before the deadline; close the connection */
-	bool many;                /* more than one entry; the first one is the value */
-	bool referred;            /* some of the answer is on another server, which is not asked */
+/* How a question ended. */
+struct ldaplink_end {
+	bool lost;      /* the connection is gone; a fresh one may answer */
+	bool silent;    /* nothing came before the deadline; close the connection */
+	bool limited;   /* there are more than entries_max, or than the server gives */
+	bool referred;  /* some of the answer is on another server, which is not asked */
+	size_t entries; /* that were visited */
 };
 
-/* ST_OK, ST_ABSENT, ST_UNAVAILABLE, ST_INVALID (the filter; a value that is too long or has a
- * NUL). Ends before deadline_ms, whatever the server does. */
-enum status ldaplink_ask(struct ldaplink *link, const struct ldaplink_question *question,
-    int64_t deadline_ms, struct ldaplink_answer *out, struct err *err) MUST_USE;
+/* Sends a search; several may be on their way, each is to be taken. ST_UNAVAILABLE (end->lost),
+ * ST_INVALID (the filter). */
+enum status ldaplink_send(struct ldaplink *link, const struct ldaplink_search *search,
+    int64_t deadline_ms, int *id_out, struct ldaplink_end *end, struct err *err) MUST_USE;
+/* Takes its answer, entry by entry. ST_OK, also when there are no entries; ST_ABSENT;
+ * ST_UNAVAILABLE; what visit said. Ends before deadline_ms, whatever the server does. *end is
+ * written. */
+enum status ldaplink_take(struct ldaplink *link, const struct ldaplink_search *search, int id,
+    int64_t deadline_ms, ldapentry_visit *visit, void *context, struct ldaplink_end *end,
+    struct err *err) MUST_USE;
+/* Both; with search->page > 0 page after page until the end. */
+enum status ldaplink_search(struct ldaplink *link, const struct ldaplink_search *search,
+    int64_t deadline_ms, ldapentry_visit *visit, void *context, struct ldaplink_end *end,
+    struct err *err) MUST_USE;
+
+/* What is done to one attribute. */
+struct ldaplink_change {
+	enum { LDAPLINK_ADD, LDAPLINK_DELETE, LDAPLINK_REPLACE } how;
+	const char *attribute;
+	const struct span *values; /* LDAPLINK_DELETE and LDAPLINK_REPLACE without any: all */
+	size_t count;
+};
+
+#define LDAPLINK_CHANGES_MAX 64U
+
+enum ldaplink_write { LDAPLINK_ADD_ENTRY, LDAPLINK_MODIFY_ENTRY, LDAPLINK_DELETE_ENTRY };
+
+/* One write of one entry; all its changes or none. ST_OK; ST_ABSENT: no such entry; ST_DENIED: it
+ * is there already, a value to be deleted is not there, something hangs below it; ST_INVALID: the
+ * schema does not allow it; ST_UNAVAILABLE: also a server that takes no writes. After end->lost or
+ * end->silent nobody knows whether it was done. */
+enum status ldaplink_change(struct ldaplink *link, enum ldaplink_write what, const char *dn,
+    const struct ldaplink_change *changes, size_t count, int64_t deadline_ms,
+    struct ldaplink_end *end, struct err *err) MUST_USE;
+
+/* The record of a table from an entry whose attributes are the table's fields. secret: in secret
+ * memory. ST_INVALID: a value that is too long or has a NUL. Released with table_value_release().
+ */
+enum status ldaplink_record(const struct ldapentry *entry, const char *const *attributes,
+    size_t count, bool secret, struct table_value *out, struct err *err) MUST_USE;
 
 #endif

@@ -231,9 +231,30 @@ read_first(struct ldapurl *out, struct span rest, struct err *err)
 	return status == ST_OK ? refuse_critical(rest, err) : status;
 }
 
+/* base, and nothing else */
+static enum status
+read_base(struct ldapurl *out, struct span rest, struct err *err)
+{
+	if (span_find(rest, '?') != SIZE_MAX) {
+		err_set(err, "behind the base of a key store nothing may follow: %s",
+		    "write ldap://host/ou=signpost,dc=example,dc=com");
+		return ST_INVALID;
+	}
+	out->base = decode(rest);
+	if (out->base != NULL && strchr(out->base, '=') != NULL)
+		return ST_OK;
+	err_set(err,
+	    "the URL of a key store needs the name of its entry, each '%%' written as %%25: "
+	    "ldap://host/ou=signpost,dc=example,dc=com");
+	return ST_INVALID;
+}
+
+typedef enum status read_rest(struct ldapurl *out, struct span rest, struct err *err);
+
 /* scheme: NULL when none was found. after: what follows it. */
 static enum status
-read_url(struct ldapurl *out, const char *scheme, struct span after, struct err *err)
+read_url(
+    struct ldapurl *out, const char *scheme, struct span after, read_rest *first, struct err *err)
 {
 	struct span place;
 	size_t end = 0;
@@ -255,11 +276,12 @@ read_url(struct ldapurl *out, const char *scheme, struct span after, struct err 
 	if (after.n > 0 && after.p[0] == '/')
 		after = span_from(after, 1);
 	status = add_server(out, scheme, place, err);
-	return status == ST_OK && out->server_count == 1 ? read_first(out, after, err) : status;
+	return status == ST_OK && out->server_count == 1 ? first(out, after, err) : status;
 }
 
 static enum status
-read_all(struct ldapurl *out, const char *type, struct span value, struct err *err)
+read_all(
+    struct ldapurl *out, const char *type, struct span value, read_rest *first, struct err *err)
 {
 	struct span word;
 	enum status status;
@@ -269,14 +291,15 @@ read_all(struct ldapurl *out, const char *type, struct span value, struct err *e
 		return ST_INVALID;
 	}
 	if (!span_word(&value, &word) || !span_starts(word, SPAN_LIT("//"))) {
-		err_set(err, "an LDAP URL is needed: %s://host/base?attributes?scope?filter", type);
+		err_set(err, "an LDAP URL is needed: %s://host/base%s", type,
+		    first == read_base ? "" : "?attributes?scope?filter");
 		return ST_INVALID;
 	}
-	status = read_url(out, type, span_from(word, 2), err);
+	status = read_url(out, type, span_from(word, 2), first, err);
 	while (status == ST_OK && span_word(&value, &word)) {
 		const char *scheme = cut_scheme(&word);
 
-		status = read_url(out, scheme, word, err);
+		status = read_url(out, scheme, word, first, err);
 	}
 	return status;
 }
@@ -287,7 +310,19 @@ ldapurl_parse(const char *type, struct span value, struct ldapurl *out, struct e
 	enum status status;
 
 	memset(out, 0, sizeof(*out));
-	status = read_all(out, type, value, err);
+	status = read_all(out, type, value, read_first, err);
+	if (status != ST_OK)
+		ldapurl_free(out);
+	return status;
+}
+
+enum status
+ldapurl_parse_store(const char *type, struct span value, struct ldapurl *out, struct err *err)
+{
+	enum status status;
+
+	memset(out, 0, sizeof(*out));
+	status = read_all(out, type, value, read_base, err);
 	if (status != ST_OK)
 		ldapurl_free(out);
 	return status;

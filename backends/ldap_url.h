@@ -40,6 +40,10 @@ struct ldapurl {
  * part, and nothing is to be freed. */
 enum status ldapurl_parse(
     const char *type, struct span value, struct ldapurl *out, struct err *err) MUST_USE;
+/* The same for a key store: the first URL has a base and nothing behind it; attributes, scope and
+ * filter are the store's own. */
+enum status ldapurl_parse_store(
+    const char *type, struct span value, struct ldapurl *out, struct err *err) MUST_USE;
 void ldapurl_free(struct ldapurl *url); /* may be called twice */
 
 /* What is asked for query: $d is the query, $D its labels as dc=a,dc=b, both escaped. ST_ABSENT:

@@ -4,6 +4,10 @@ backends_libbackends_a_SOURCES = \
 	backends/csl.c \
 	backends/dsn.c backends/dsn.h backends/dsn_preset.c \
 	backends/file.c \
+	backends/keystore_ldap.h backends/keystore_ldap_filters.c backends/keystore_ldap_rows.c \
+	backends/keystore_ldap_values.c \
+	backends/ldap_entry.h \
+	backends/ldap_many.c backends/ldap_many.h \
 	backends/keystore_mysql.c backends/keystore_url.c backends/keystore_url.h \
 	backends/keystore_sql.c backends/keystore_sql.h \
 	backends/keystore_sql_ask.c \
@@ -22,14 +26,31 @@ backends_libbackends_a_SOURCES = \
 	backends/sql_text.h
 nodist_backends_libbackends_a_SOURCES = backends/sql_text.c
 LDAP_FILES = \
+	backends/keystore_ldap.c \
+	backends/keystore_ldap_changes.c \
+	backends/keystore_ldap_check.c \
+	backends/keystore_ldap_entries.c \
+	backends/keystore_ldap_epoch.c \
+	backends/keystore_ldap_known.c \
+	backends/keystore_ldap_list.c \
+	backends/keystore_ldap_owners.c \
+	backends/keystore_ldap_page.c \
+	backends/keystore_ldap_plan.c \
+	backends/keystore_ldap_private.h \
+	backends/keystore_ldap_question.c \
+	backends/keystore_ldap_tree.c \
+	backends/keystore_ldap_write.c \
 	backends/ldap.c \
 	backends/ldap_ask.c \
+	backends/ldap_change.c \
 	backends/ldap_config.c \
-	backends/ldap_link.c backends/ldap_link.h
+	backends/ldap_link.c backends/ldap_link.h \
+	backends/ldap_pool.c backends/ldap_pool.h \
+	backends/ldap_record.c
 if LDAP
 backends_libbackends_a_SOURCES += $(LDAP_FILES)
 else
-backends_libbackends_a_SOURCES += backends/ldap_none.c
+backends_libbackends_a_SOURCES += backends/ldap_none.c backends/keystore_ldap_none.c
 endif
 MYSQL_FILES = backends/mysql.c backends/mysql_session.c backends/mysql_session.h
 if MYSQL
@@ -42,7 +63,7 @@ backends_libbackends_a_SOURCES += backends/sqlite.c
 else
 backends_libbackends_a_SOURCES += backends/sqlite_none.c
 endif
-EXTRA_DIST += $(LDAP_FILES) backends/ldap_none.c \
+EXTRA_DIST += $(LDAP_FILES) backends/ldap_none.c backends/keystore_ldap_none.c \
 	$(MYSQL_FILES) backends/mysql_none.c backends/sqlite.c backends/sqlite_none.c
 backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(SQLITE_CFLAGS)
 # The statements and scripts of sql/ are built into the program.

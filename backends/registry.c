@@ -19,6 +19,9 @@ static const struct table_ops *const built_in[] = {
 static const struct keystore_ops *const keystores_built_in[] = {
     &sqlite_keystore_ops,
     &mysql_keystore_ops,
+    &ldap_keystore_ops,
+    &ldaps_keystore_ops,
+    &ldapi_keystore_ops,
 };
 
 static const struct table_registry registry = {

@@ -18,6 +18,9 @@ extern const struct table_ops dsn_table_ops;
 
 extern const struct keystore_ops sqlite_keystore_ops;
 extern const struct keystore_ops mysql_keystore_ops;
+extern const struct keystore_ops ldap_keystore_ops;
+extern const struct keystore_ops ldaps_keystore_ops;
+extern const struct keystore_ops ldapi_keystore_ops;
 
 /* Static; give it to table_open(). */
 const struct table_registry *backend_registry(void);

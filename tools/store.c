@@ -73,7 +73,7 @@ open_store(struct store_tool *tool)
 				       "(-x FILE), or give --store=SPEC");
 		return false;
 	}
-	if (keystore_open(backend_keystores_for(tool->conf, &tool->settings), spec, true,
+	if (keystore_open(backend_keystores_for(tool->conf, &tool->settings), spec, tool->write,
 		&tool->store, &err) == ST_OK)
 		return true;
 	cli_say(tool->program, "%s", err.text);
@@ -153,7 +153,7 @@ store_init_run(const char *program, int argc, char **argv)
 	static const struct cli_usage usage = {"",
 	    "Makes the tables of a key store, or brings them up to date.", plain_options,
 	    sizeof(plain_options) / sizeof(plain_options[0])};
-	struct store_tool tool = {.program = program};
+	struct store_tool tool = {.program = program, .write = true};
 	enum cli_answer answer = cli_options(program, &usage, argc, argv, &tool);
 	struct err err = ERR_NONE;
 	int exit_code, from = 0, to = 0;

@@ -16,6 +16,7 @@ struct store_tool {
 	/* options */
 	const char *conf_path, *spec, *site_key_path;
 	bool json, dry_run, strict, plain, seal_plain;
+	bool write; /* this word changes the store */
 	/* while it is open */
 	struct conf *conf;
 	struct backend_settings settings;

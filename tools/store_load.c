@@ -392,7 +392,7 @@ store_load_run(const char *program, int argc, char **argv)
 	static const struct cli_usage usage = {"FILE|-",
 	    "Makes a key store say what the lines of FILE say.", options,
 	    sizeof(options) / sizeof(options[0])};
-	struct load load = {.tool.program = program};
+	struct load load = {.tool.program = program, .tool.write = true};
 	enum cli_answer answer = cli_options(program, &usage, argc, argv, &load.tool);
 
 	if (answer != CLI_GO_ON)

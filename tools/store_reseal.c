@@ -220,7 +220,7 @@ store_reseal_run(const char *program, int argc, char **argv)
 	static const struct cli_usage usage = {"",
 	    "Seals every key of a key store with the current version of the site key.", options,
 	    sizeof(options) / sizeof(options[0])};
-	struct reseal reseal = {.tool.program = program};
+	struct reseal reseal = {.tool.program = program, .tool.write = true};
 	enum cli_answer answer = cli_options(program, &usage, argc, argv, &reseal.tool);
 	int exit_code;
 

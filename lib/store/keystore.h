@@ -163,6 +163,10 @@ struct keystore_write {
 		struct store_key key;
 		struct store_binding binding;
 	} row;
+	/* STORE_KEY in a directory whose domain asks for it (signpostMirrorZimbra): the private key
+	 * as plain PEM, in secret memory; it becomes DKIMKey. Empty: unknown. Nobody else reads it.
+	 */
+	struct span mirror_pem;
 };
 
 struct keystore;
@@ -198,7 +202,7 @@ struct keystore_ops {
 	 * since (a backup was put back): take everything for changed. *epoch_out is set. */
 	enum status (*changes)(struct keystore *store, uint64_t since, size_t max,
 	    struct store_change *out, size_t *count_out, uint64_t *epoch_out, struct err *err);
-	/* The store's clock. */
+	/* The store's clock; of a directory that was opened for reading, this machine's. */
 	enum status (*now)(struct keystore *store, int64_t *utc_s_out, struct err *err);
 
 	/* For administrators; NULL where the backend cannot. */
@@ -208,7 +212,11 @@ struct keystore_ops {
 	 * ST_OK; ST_ABSENT (it, or what it hangs on, is not there), ST_DENIED (there already,
 	 * another revision, another tenant's, something hangs on it, a key that was published),
 	 * ST_INVALID (a value that cannot be), ST_TOO_BIG (more than KEYSTORE_BATCH_MAX),
-	 * ST_UNAVAILABLE. */
+	 * ST_UNAVAILABLE.
+	 * A directory has no transactions: there all is looked at before anything is written, but
+	 * after ST_UNAVAILABLE, or ST_DENIED because another writer was faster, a part may be
+	 * written, in an order that leaves nothing unsigned or wrong. The same batch with
+	 * WRITE_PUT ends it. */
 	enum status (*apply)(struct keystore *store, const struct keystore_write *writes,
 	    size_t count, size_t *at_out, struct err *err);
 	/* The next rows of a kind in the order of their names, behind after (empty: from the
@@ -256,6 +264,10 @@ enum status keystore_changes(struct keystore *store, uint64_t since, size_t max,
 /* Names that a row may have: see the limits above. Lower case only. */
 bool keystore_tenant_is_valid(struct span name);
 bool keystore_domain_is_valid(struct span name); /* selectors too */
+
+/* SHA-256 of a name in hexadecimal, for stores that cannot have names as long as ours may be. */
+#define KEYSTORE_DIGEST_BYTES 65U
+void keystore_digest(struct span name, char text[KEYSTORE_DIGEST_BYTES]);
 
 /* Is the row one that a store may hold (lengths, letters, names)? ST_INVALID names the field. Every
  * backend asks before it writes; route.c and the tools ask about what they read. */

@@ -13,7 +13,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keyfile.c lib/store/keyfile.h \
 	lib/store/keysafe.c \
 	lib/store/keyindex.c lib/store/keyindex.h \
-	lib/store/keystore.c lib/store/keystore.h lib/store/keystore_check.c lib/store/keystore_rows.c \
+	lib/store/keystore.c lib/store/keystore.h lib/store/keystore_check.c \
+	lib/store/keystore_digest.c lib/store/keystore_rows.c \
 	lib/store/keytable.c lib/store/keytable.h \
 	lib/store/list.c lib/store/list.h \
 	lib/store/pattern.c lib/store/pattern.h \

@@ -15,6 +15,7 @@ from servers import KEY_POOL, BenchError
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 from lib import mariadb, slapd  # noqa: E402  pylint: disable=wrong-import-position
 
+SQLITE_PAGES_MB = 2.1  # of a connection, SQLite's default; each thread of the keeper has one for each of the two tables
 USER, PASSWORD, DATABASE = "bench", "bench", "mail"
 COLUMNS = "id, domain_name, selector, private_key"
 CREATE = """CREATE TABLE {table} (id INTEGER PRIMARY KEY, domain_name VARCHAR(255) NOT NULL, selector VARCHAR(63) NOT NULL,
@@ -49,6 +50,7 @@ def tables_conf(signing, keys):
 class Sql:
     """A MariaDB. add() makes a table of so many domains; conf() is what a milter says to use it."""
     name = "mariadb"
+    pages_mb = 0
     for_opendkim = True
 
     def __init__(self, stack, folder):
@@ -92,6 +94,7 @@ class Sql:
 class Sqlite:
     """The same in one file per table."""
     name = "sqlite"
+    pages_mb = SQLITE_PAGES_MB * 2 * os.cpu_count()
     for_opendkim = False  # it could, but SQLite is not what is compared
     pid = None
 
@@ -126,6 +129,7 @@ class Sqlite:
 class Directory:
     """One slapd per table. A selector is the name of a key, so each domain has one of its own."""
     name = "slapd"
+    pages_mb = 0
     for_opendkim = True
 
     def __init__(self, stack, folder):

@@ -1,17 +1,18 @@
 /*
  * keystore_driver.c - one key store, driven by lines on stdin; the same for every backend.
  *
- *   keystore_driver [-w] [-c CA.PEM] SPEC
+ *   keystore_driver [-w] [-c CA.PEM] [-o NAME=VALUE]... SPEC
  *
- * -w: for writing. -c: TLS, verified by this authority. Words are separated by blanks, %XX is an
- * octet, and "-" is the empty word. Each command is answered by its rows, one a line ("domain
- * name=a.test tenant=t ..."; only what is neither empty nor 0), and a last line "= ok ..." or
+ * -w: for writing. -c: TLS, verified by this authority. -o: a setting of directories (user,
+ * password, mechanism, ca, tls, verify, timeout). Words are separated by blanks, %XX is an octet,
+ * and "-" is the empty word. Each command is answered by its rows, one a line ("domain name=a.test
+ * tenant=t ..."; only what is neither empty nor 0), and a last line "= ok ..." or
  * "= STATUS: sentence".
  *
  *   init                                           = ok from=0 to=1
  *   senders NAME...   address A   patterns T   keys D   bindings S...
  *   changes SINCE [MAX]   now   list KIND AFTER MAX
- *   add|change|put|remove KIND FIELD=VALUE...      queued, no answer
+ *   add|change|put|remove KIND FIELD=VALUE...      queued, no answer; of keys also mirror_pem=
  *   apply                                          = ok, or = denied at=0: ...
  *   load domains TENANT COUNT PREFIX               = ok rows_per_s=...
  *   time KEYS|SENDERS COUNT NAME...                = ok us=... (of one question)
@@ -297,8 +298,14 @@ queue(struct driver *driver, struct words *words)
 		write->row.rule.enabled = true;
 	else if (write->what == STORE_POLICY)
 		write->row.policy.signature_ttl_s = -1;
-	for (size_t i = 2; i < words->count; i++)
-		set_field(write->what, &write->row, (char *)(uintptr_t)words->word[i].p);
+	for (size_t i = 2; i < words->count; i++) {
+		char *word = (char *)(uintptr_t)words->word[i].p;
+
+		if (strncmp(word, "mirror_pem=", 11) == 0)
+			write->mirror_pem = decoded(word + 11);
+		else
+			set_field(write->what, &write->row, word);
+	}
 	driver->lines[driver->queued++] = words->line;
 	words->line = NULL;
 }
@@ -529,10 +536,34 @@ obey(struct driver *driver, struct words *words)
 	}
 }
 
+static void
+set_option(struct table_settings *out, char *word)
+{
+	char *value = strchr(word, '=');
+	const struct {
+		const char *name;
+		const char **text;
+	} texts[] = {{"user", &out->ldap_bind_user}, {"password", &out->ldap_bind_password},
+	    {"mechanism", &out->ldap_mechanism}, {"ca", &out->ldap_tls_ca_file}};
+
+	if (value == NULL)
+		exit(2);
+	*value++ = '\0';
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (strcmp(texts[i].name, word) == 0)
+			*texts[i].text = value;
+	if (strcmp(word, "tls") == 0)
+		out->ldap_start_tls = value[0] == '1';
+	else if (strcmp(word, "verify") == 0)
+		out->ldap_tls_verify = value[0] == '1';
+	else if (strcmp(word, "timeout") == 0)
+		out->ldap_timeout_s = strtol(value, NULL, 10);
+}
+
 int
 main(int argc, char **argv)
 {
-	struct table_settings settings = {.sql_tls = false};
+	struct table_settings settings = {.ldap_mechanism = "simple", .ldap_tls_verify = true};
 	struct keystore_registry registry = *backend_keystores();
 	static struct driver driver;
 	struct words words = {.line = NULL};
@@ -547,6 +578,8 @@ main(int argc, char **argv)
 			settings.sql_tls = settings.sql_tls_verify = true;
 			settings.sql_tls_ca_file = argv[++at];
 		}
+		if (argv[at][1] == 'o')
+			set_option(&settings, argv[++at]);
 	}
 	registry.settings = &settings;
 	if (at >= argc || keystore_open(&registry, argv[at], write, &driver.store, &err) != ST_OK) {

@@ -41,6 +41,23 @@ compare(const struct ldapurl *url, struct span query)
 	buf_free(&name);
 }
 
+/* The same text as the place of a key store. */
+static void
+compare_store(const char *type, struct span urls)
+{
+	struct err err = ERR_NONE;
+	struct ldapurl url;
+
+	if (ldapurl_parse_store(type, urls, &url, &err) != ST_OK) {
+		if (err.text[0] == '\0' || url.server_count != 0)
+			abort();
+		return;
+	}
+	if (url.server_count == 0 || url.attribute_count != 0 || strchr(url.base, '=') == NULL)
+		abort();
+	ldapurl_free(&url);
+}
+
 /* The query, a newline, the URLs. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -53,6 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	span_cut(&urls, '\n', &query);
 	if (query.n > TABLE_KEY_MAX || memchr(data, '\0', size) != NULL)
 		return 0;
+	compare_store(types[size % 3], urls);
 	if (ldapurl_parse(types[size % 3], urls, &url, &err) != ST_OK) {
 		if (err.text[0] == '\0' || url.server_count != 0)
 			abort();

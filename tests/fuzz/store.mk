@@ -1,5 +1,5 @@
 # Fuzz targets of lib/store and the flat backends.
-FUZZ_TARGETS += tests/fuzz/fuzz_ldap_url
+FUZZ_TARGETS += tests/fuzz/fuzz_ldap_url tests/fuzz/fuzz_keystore_ldap
 FUZZ_TARGETS += tests/fuzz/fuzz_refile tests/fuzz/fuzz_file tests/fuzz/fuzz_csl \
 	tests/fuzz/fuzz_hostlist tests/fuzz/fuzz_keytable tests/fuzz/fuzz_dsn
 EXTRA_DIST += tests/fuzz/store_fuzz.h
@@ -38,7 +38,14 @@ FUZZ_TARGETS += tests/fuzz/fuzz_keystore_url
 tests_fuzz_fuzz_keystore_url_SOURCES = tests/fuzz/fuzz_keystore_url.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_keystore_url_LDADD = $(STORE_TEST_LDADD)
 tests_fuzz_fuzz_keystore_url_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_keystore_ldap_SOURCES = tests/fuzz/fuzz_keystore_ldap.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_keystore_ldap_LDADD = $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_keystore_ldap_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 FUZZ_TARGETS += tests/fuzz/fuzz_store_line
 tests_fuzz_fuzz_store_line_SOURCES = tests/fuzz/fuzz_store_line.c tools/store_line.c tools/store_binding.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_store_line_LDADD = $(STORE_TEST_LDADD)
 tests_fuzz_fuzz_store_line_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += tests/fuzz/fuzz_private_key
+tests_fuzz_fuzz_private_key_SOURCES = tests/fuzz/fuzz_private_key.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_private_key_LDADD = $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_private_key_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

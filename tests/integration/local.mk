@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	tests/integration/lib/daemon.py \
 	tests/integration/lib/dnsservers.py \
 	tests/integration/lib/keys.py \
+	tests/integration/lib/ldapstore.py \
 	tests/integration/lib/keystores.py \
 	tests/integration/lib/load.py \
 	tests/integration/lib/manymail.py \
@@ -32,6 +33,7 @@ EXTRA_DIST += \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_dns.py \
+	tests/integration/test_every_store.py \
 	tests/integration/test_faults.py \
 	tests/integration/test_memory_of_keys.py \
 	tests/integration/test_metrics.py \
@@ -40,8 +42,11 @@ EXTRA_DIST += \
 	tests/integration/test_keystore.py \
 	tests/integration/test_keystore_hostile.py \
 	tests/integration/test_keystore_operator.py \
+	tests/integration/test_keystore_ldap.py \
+	tests/integration/test_keystore_ldap_conformance.py \
 	tests/integration/test_keystore_sql.py \
 	tests/integration/test_ldap.py \
+	tests/integration/test_ldap_many.py \
 	tests/integration/test_many_connections.py \
 	tests/integration/test_presets.py \
 	tests/integration/test_postfix.py \
@@ -60,5 +65,5 @@ EXTRA_DIST += \
 PYTEST = /usr/bin/python3 -m pytest
 
 .PHONY: check-integration
-check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT)
+check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT)
 	cd $(srcdir)/tests/integration && SIGNPOST_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -p no:cacheprovider -rs -s

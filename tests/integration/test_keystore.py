@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from lib import mariadb, milter, patience, postfix, procs, smtpc, stores, verify
+from lib import ldapstore, mariadb, milter, patience, postfix, procs, slapd, smtpc, stores, verify
 from lib.daemon import Daemon
 from lib.load import Load
 
@@ -46,12 +46,27 @@ def server(module_folder):
     one.stop()
 
 
-@pytest.fixture(params=["sqlite", "mysql"])
+@pytest.fixture(scope="module")
+def directory(module_folder):
+    if slapd.program() is None:
+        pytest.skip("slapd is not installed")
+    one = ldapstore.Directory(module_folder)
+    one.load(ldapstore.top())
+    one.start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture(params=["sqlite", "mysql", "ldap"])
 def store(request, folder, shared_keys):
     if stores.missing():
         pytest.skip(stores.missing())
-    one = (stores.sqlite_store(folder) if request.param == "sqlite"
-           else stores.mysql_store(request.getfixturevalue("server"), folder))
+    if request.param == "sqlite":
+        one = stores.sqlite_store(folder)
+    elif request.param == "mysql":
+        one = stores.mysql_store(request.getfixturevalue("server"), folder)
+    else:
+        one = stores.ldap_store(request.getfixturevalue("directory"), folder)
     one.load(world(shared_keys))
     return one
 

@@ -220,6 +220,9 @@ def test_hostile_names(writer, reader):
     assert len(writer.ask("list", "binding", "", 100).of("binding")) == len(HOSTILE) + 2
     for subject in ["a.test ", "x" * 513, b"\xff", b"a\0b"]:
         assert writer.apply(("add", "binding", {"subject": subject, "tenant": "acme"})).status == "invalid", subject
+        answer = writer.apply(("remove", "binding", {"subject": subject, "tenant": "acme"}))
+        assert answer.status == "absent", (subject, answer)
+    assert writer.ask("list", "binding", b"\xff", 10).status == "invalid"
 
 
 def test_pages(writer):

@@ -8,7 +8,7 @@ LIBMEMSTORE = tests/lib/libmemstore.a
 if CMOCKA
 STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/unit/test_store_signing \
 	tests/unit/test_store_hostlist tests/unit/test_store_keyfile tests/unit/test_store_watch \
-	tests/unit/test_store_ldap tests/unit/test_store_dsn tests/unit/test_sealedkey tests/unit/test_sitekey \
+	tests/unit/test_store_ldap tests/unit/test_keystore_ldap tests/unit/test_store_dsn tests/unit/test_sealedkey tests/unit/test_sitekey \
 	tests/unit/test_failure tests/unit/test_keystate \
 	tests/unit/test_cache tests/unit/test_cache_threads tests/unit/test_cached_table tests/unit/test_cached_keystore
 check_PROGRAMS += $(STORE_TESTS)
@@ -25,6 +25,8 @@ tests_unit_test_store_keyfile_SOURCES = tests/unit/test_store_keyfile.c
 tests_unit_test_store_keyfile_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_ldap_SOURCES = tests/unit/test_store_ldap.c
 tests_unit_test_store_ldap_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_keystore_ldap_SOURCES = tests/unit/test_keystore_ldap.c
+tests_unit_test_keystore_ldap_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_dsn_SOURCES = tests/unit/test_store_dsn.c
 tests_unit_test_store_dsn_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_cache_SOURCES = tests/unit/test_cache.c

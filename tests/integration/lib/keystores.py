@@ -55,7 +55,8 @@ class Answer:
 
 class Store:
     def __init__(self, spec, write=False, ca=None):
-        arguments = [program()] + (["-w"] if write else []) + (["-c", ca] if ca else []) + [spec]
+        arguments = [program()] + (["-w"] if write else []) + (["-c", ca] if ca else [])
+        arguments += spec if isinstance(spec, list) else [spec]
         self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def __enter__(self):

@@ -3,7 +3,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from . import mariadb
+from . import ldapstore, mariadb
 
 BUILD = os.environ.get("SIGNPOST_BUILD") or os.environ.get("BUILDDIR") or "."
 SIGNPOST = next((p for p in (Path(BUILD) / "tools/signpost", Path(BUILD) / "bin/signpost") if p.exists()), None)
@@ -67,4 +67,16 @@ def mysql_store(server, folder, database="signpost", conf=None):
     return Store(folder, f"mysql://sp_reader:reader-secret@{at}", conf, writer=f"mysql://sp_admin:admin-secret@{at}").init()
 
 
-__all__ = ["Store", "mariadb", "missing", "mysql_store", "signpost", "sqlite_store"]
+def ldap_store(directory, folder):
+    """In a slapd of ours, written by its administrator, read by a gateway, each with the rights of ldif/acl.ldif."""
+    directory.clear()
+    spec = f"{directory.url}/{ldapstore.BASE}"
+
+    def who(dn, password):
+        return {"LDAPBindUser": dn, "LDAPBindPassword": password}
+
+    return Store(folder, spec, who(ldapstore.GATEWAY, ldapstore.GATEWAY_PASSWORD),
+                 writer_conf=who(ldapstore.ADMIN, ldapstore.ADMIN_PASSWORD)).init()
+
+
+__all__ = ["Store", "ldap_store", "mariadb", "missing", "mysql_store", "signpost", "sqlite_store"]

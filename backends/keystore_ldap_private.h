@@ -1,0 +1,240 @@
+/*
+ * keystore_ldap_private.h - a key store in a directory, shared by the files keystore_ldap*.c that
+ * ask servers.
+ */
+#ifndef SIGNPOST_BACKENDS_KEYSTORE_LDAP_PRIVATE_H
+#define SIGNPOST_BACKENDS_KEYSTORE_LDAP_PRIVATE_H
+
+#include "backends/keystore_ldap.h"
+#include "backends/ldap_pool.h"
+
+/* A change is told again for so long: a replica may show the epoch before it shows the entries. */
+#define LDAPSTORE_SETTLE_MS 10000
+/* What a writer left behind longer ago than this, nobody finishes any more. */
+#define LDAPSTORE_PENDING_S 600
+
+struct ldapstore_names; /* keystore_ldap_list.c */
+
+struct ldapstore {
+	struct ldappool pool;
+	const char *base, *where; /* of the URL; of the store */
+	bool write;
+	/* Of all below. */
+	pthread_mutex_t lock;
+	bool asked_changes;
+	uint64_t seen, settled; /* the epoch seen last; the last one seen for long enough */
+	int64_t seen_ms;
+	struct ldapstore_names *names; /* of the listing that goes on */
+};
+
+/* A question, and what came. */
+struct ldapstore_question {
+	struct ldapstore *store;
+	const char *filter, *probe; /* probe: is there at least one? Or NULL */
+	size_t entries_max;
+	const struct span *names; /* that were asked for */
+	size_t name_count;
+	struct span tenant; /* wanted besides those of the rows, or empty */
+	enum store_rule_kind kind;
+	/* The answer. found: domains that wait for what their policies say. */
+	struct keystore_rows *rows, *found;
+	uint64_t epoch;
+	bool has_store, store_first;
+	size_t entries;
+};
+
+/* Asks, and puts the rows in order. */
+enum status ldapstore_answer(
+    struct ldapstore_question *q, struct keystore_rows **out, struct err *err) MUST_USE;
+
+/* The first status that is not ST_OK wins; end collects what became of the connection. */
+struct ldapstore_stage {
+	struct ldaplink_search search;
+	ldapentry_visit *visit;
+	void *context;
+	bool any_number; /* that there are more than entries_max is no error */
+	int id;
+	bool sent;
+};
+
+/* Sends all of the searches, then takes all answers. ST_TOO_BIG: more entries than may be.
+ * ST_UNAVAILABLE also when a part of an answer is on another server. */
+enum status ldapstore_ask(struct ldapstore *store, struct ldaplink *link,
+    struct ldapstore_stage *stages, size_t count, int64_t deadline_ms, struct ldaplink_end *end,
+    struct err *err) MUST_USE;
+
+/* The answer had no entry of class signpostStore. */
+enum status ldapstore_no_store(const struct ldapstore *store, struct err *err);
+
+/* What the policy of a domain says, put into rows that are answered or listed. */
+struct ldapstore_policies {
+	struct store_policy *items;
+	size_t count;
+	struct keystore_rows *texts; /* hold them */
+};
+
+/* Asks for the policies that the domains of found name, and, if out is not NULL, for the tenants of
+ * all domains and rules of found and those in rows; the tenants are added to out. */
+enum status ldapstore_ask_owners(struct ldapstore *store, struct ldaplink *link,
+    const struct keystore_rows *found, struct keystore_rows *out, struct span tenant,
+    struct ldapstore_policies *policies, int64_t deadline_ms, struct ldaplink_end *end,
+    struct err *err) MUST_USE;
+/* Adds the domains of found to out, with what their policies say. */
+void ldapstore_add_domains(const struct keystore_rows *found,
+    const struct ldapstore_policies *policies, struct keystore_rows *out);
+void ldapstore_policies_free(struct ldapstore_policies *policies);
+
+/* ---- writing ---- */
+
+/* What is known of an entry: as it is in the directory, or as it will be when the writes that stand
+ * before have been done. */
+struct ldapstore_known {
+	char *dn;
+	bool there, published, mirror, mirrored;
+	uint64_t revision, key_revision;
+	char *owner, *id, *subject, *mirror_selector; /* owned; NULL: none */
+};
+
+/* One write on its way. */
+struct ldapstore_step {
+	const struct keystore_write *write;
+	size_t at;    /* its place in the batch */
+	char *dn;     /* owned */
+	bool add;     /* the entry is not there yet */
+	uint64_t old; /* its revision otherwise; 0: it has none */
+	uint64_t new; /* its revision then */
+	int phase;
+	/* The domain of a key shows this key to Zimbra from now on; or shows none any more. */
+	bool mirror, unmirror, mirror_class;
+};
+
+struct ldapstore_plan {
+	struct ldapstore *store;
+	const struct keystore_write *writes;
+	size_t count, at; /* at: the one that is looked at */
+	int64_t now_utc;
+	uint64_t epoch; /* when all was looked at */
+	struct ldapstore_step *steps;
+	struct ldapstore_known *known;
+	size_t known_count;
+	char (*subjects)[KEYSTORE_DOMAIN_MAX + 3]; /* what caches are told */
+	size_t subject_count;
+};
+
+/* The questions of a check go over one connection. */
+struct ldapstore_check {
+	struct ldapstore_plan *plan;
+	struct ldaplink *link;
+	int64_t deadline_ms;
+	struct ldaplink_end *end;
+	struct err *err;
+};
+
+/* ---- what is there (keystore_ldap_known.c) ---- */
+
+/* Sets "DN: why"; status. */
+enum status ldapstore_refuse(
+    struct ldapstore_check *c, enum status status, const char *dn, const char *why);
+/* Has somebody out there perhaps seen the key? */
+bool ldapstore_was_published(const struct key_times *times);
+/* That there are more than entries_max is no error. */
+enum status ldapstore_check_search(struct ldapstore_check *c, const char *base,
+    enum ldapurl_scope scope, const char *filter, size_t entries_max, ldapentry_visit *visit,
+    void *context) MUST_USE;
+/* The entry as it will be when the writes before this one are done; *out stays the plan's. */
+enum status ldapstore_know(
+    struct ldapstore_check *c, const char *dn, struct ldapstore_known **out) MUST_USE;
+/* ST_DENIED: an entry has this value of the attribute (owner: and this owner, if not empty), and
+ * none of the earlier writes removes it. */
+enum status ldapstore_none_hangs(struct ldapstore_check *c, const char *dn, const char *attribute,
+    struct span value, struct span owner) MUST_USE;
+/* ST_DENIED: an earlier write adds a row of this owner. */
+enum status ldapstore_none_added(
+    struct ldapstore_check *c, const char *dn, struct span owner) MUST_USE;
+
+/* ---- what will be (keystore_ldap_plan.c) ---- */
+
+/* What caches are told of a write; old_subject: of a rule that is changed, or NULL. */
+void ldapstore_plan_subjects(
+    struct ldapstore_plan *plan, const struct keystore_write *w, const char *old_subject);
+/* Whether the write changes what the domain of its key shows to Zimbra. name: room. ST_INVALID: the
+ * PEM is missing. */
+enum status ldapstore_plan_mirror(
+    struct ldapstore_check *c, struct ldapstore_step *step, struct buf *name) MUST_USE;
+int ldapstore_plan_phase(const struct keystore_write *w, int64_t now_utc);
+/* Puts the steps in the order in which they are to be written. */
+void ldapstore_plan_order(struct ldapstore_plan *plan);
+
+/* Looks up all that the writes need and fills the steps; nothing is written. What failed is
+ * plan->at. */
+enum status ldapstore_check(struct ldapstore_plan *plan, struct ldaplink *link, int64_t deadline_ms,
+    struct ldaplink_end *end, struct err *err) MUST_USE;
+void ldapstore_plan_free(struct ldapstore_plan *plan);
+
+/* A batch on its way. */
+struct ldapstore_writer {
+	struct ldapstore_plan plan;
+	struct ldapstore *own;
+	struct ldaplink *link;
+	struct buf store_dn;
+	char *pending; /* one text of room for each subject */
+	struct span *pending_values;
+	bool begun;
+	struct err *err;
+};
+
+/* The end of the time that one write has. */
+int64_t ldapstore_step_deadline(const struct ldapstore_writer *w);
+/* Writes what is going to be changed. ST_ABSENT: there is no cn=store. */
+enum status ldapstore_say_pending(struct ldapstore_writer *w, struct ldaplink_end *end) MUST_USE;
+/* Raises the epoch, lists what was changed, takes back what was pending. ST_UNAVAILABLE. */
+enum status ldapstore_raise_epoch(struct ldapstore_writer *w, struct ldaplink_end *end) MUST_USE;
+
+/* The attributes of a row, for adding or for changing its entry. */
+struct ldapstore_entry {
+	struct ldaplink_change changes[LDAPLINK_CHANGES_MAX];
+	size_t count;
+	struct span values[LDAPLINK_CHANGES_MAX];
+	char texts[LDAPLINK_CHANGES_MAX][24]; /* numbers and times */
+	char digest[KEYSTORE_DIGEST_BYTES];
+	struct span classes[2];
+};
+
+/* Spans point into the step's write and into *out. */
+void ldapstore_entry(const struct ldapstore_step *step, struct ldapstore_entry *out);
+/* What the domain of a key shows to Zimbra. record: initialized; holds a value. */
+void ldapstore_entry_mirror(
+    const struct ldapstore_step *step, struct buf *record, struct ldapstore_entry *out);
+
+/* ---- listing ---- */
+
+/* How rows of a kind are found, and the attributes that name one; second: NULL if one does. */
+struct ldapstore_listing {
+	const char *filter, *first, *second;
+};
+extern const struct ldapstore_listing ldapstore_listings[STORE_BINDING + 1];
+
+/* Rows of one kind of an answer. */
+size_t ldapstore_row_count(const struct keystore_rows *rows, enum store_what what);
+/* Its name, or the first part of it; the second, or empty. */
+struct span ldapstore_row_name(
+    const struct keystore_rows *rows, enum store_what what, size_t i, struct span *second);
+/* Adds the rows of these names ("first second") to out, in this order; what is gone is left out. */
+enum status ldapstore_read_rows(struct ldapstore *own, enum store_what what,
+    const struct span *names, size_t count, struct keystore_rows *out, struct err *err) MUST_USE;
+
+/* ops of keystore.h */
+enum status ldapstore_changes(struct keystore *store, uint64_t since, size_t max,
+    struct store_change *out, size_t *count_out, uint64_t *epoch_out, struct err *err) MUST_USE;
+enum status ldapstore_now(struct keystore *store, int64_t *utc_s_out, struct err *err) MUST_USE;
+enum status ldapstore_list(struct keystore *store, enum store_what what, struct span after,
+    size_t max, struct keystore_rows **out, struct err *err) MUST_USE;
+void ldapstore_names_free(struct ldapstore_names *names);
+/* names, or NULL, are the listing that goes on. */
+void ldapstore_keep_names(struct ldapstore *own, struct ldapstore_names *names);
+enum status ldapstore_migrate(
+    struct keystore *store, int *from_out, int *to_out, struct err *err) MUST_USE;
+enum status ldapstore_apply(struct keystore *store, const struct keystore_write *writes,
+    size_t count, size_t *at_out, struct err *err) MUST_USE;
+
+#endif

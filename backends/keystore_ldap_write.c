@@ -1,0 +1,157 @@
+/*
+ * keystore_ldap_write.c - changes of a key store in a directory.
+ * Called by administrators' programs through keystore_ops.apply and .migrate.
+ * It must never begin before all was looked at, stop telling caches about what was written, or
+ * leave a domain without a key that may sign in the middle.
+ *
+ * A directory has no transactions. So: first everything is looked at, and most of what can be wrong
+ * is found while nothing has been written; then cn=store is told what will be changed; then the
+ * entries are written, each at once or not at all, those that let sign before those that end it,
+ * what is named before what names it; last the epoch is raised. Who reads in between sees old and
+ * new entries side by side: an old and a new key of a domain, both published, or a domain whose
+ * rule is still to come. Each entry says itself whose it is, so it is never another tenant's.
+ */
+#include "backends/keystore_ldap_private.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+
+static enum status
+write_mirror(
+    struct ldapstore_writer *w, const struct ldapstore_step *step, struct ldaplink_end *end)
+{
+	struct ldapstore_entry *entry = mem_alloc(sizeof(*entry));
+	struct buf name, record;
+	enum status status;
+
+	buf_init(&name, LDAPSTORE_TEXT_MAX);
+	buf_init(&record, LDAPSTORE_TEXT_MAX * 2);
+	ldapstore_dn_domain(&name, w->own->base, step->write->row.key.domain);
+	ldapstore_entry_mirror(step, &record, entry);
+	status = ldaplink_change(w->link, LDAPLINK_MODIFY_ENTRY, buf_text(&name), entry->changes,
+	    entry->count, ldapstore_step_deadline(w), end, w->err);
+	buf_free(&name);
+	buf_free(&record);
+	mem_free(entry);
+	return status;
+}
+
+static enum status
+write_step(struct ldapstore_writer *w, const struct ldapstore_step *step, struct ldaplink_end *end)
+{
+	struct ldapstore_entry *entry;
+	enum status status;
+
+	/* The key goes last, what shows it goes first. */
+	if (step->unmirror) {
+		status = write_mirror(w, step, end);
+		if (status != ST_OK)
+			return status;
+	}
+	if (step->write->how == WRITE_REMOVE)
+		return ldaplink_change(w->link, LDAPLINK_DELETE_ENTRY, step->dn, NULL, 0,
+		    ldapstore_step_deadline(w), end, w->err);
+	entry = mem_alloc(sizeof(*entry));
+	ldapstore_entry(step, entry);
+	status = ldaplink_change(w->link, step->add ? LDAPLINK_ADD_ENTRY : LDAPLINK_MODIFY_ENTRY,
+	    step->dn, entry->changes, entry->count, ldapstore_step_deadline(w), end, w->err);
+	mem_free(entry);
+	return status == ST_OK && step->mirror ? write_mirror(w, step, end) : status;
+}
+
+/* What was written stays written, so caches are told in any case. */
+static enum status
+write_all(struct ldapstore_writer *w, struct ldaplink_end *end)
+{
+	enum status status = ldapstore_say_pending(w, end), last;
+	struct err ignored = ERR_NONE, *err = w->err;
+	size_t done = 0;
+
+	if (status == ST_ABSENT)
+		return ldapstore_no_store(w->own, w->err);
+	w->plan.at = w->plan.count;
+	while (done < w->plan.count && status == ST_OK) {
+		status = write_step(w, &w->plan.steps[done], end);
+		if (status != ST_OK)
+			w->plan.at = w->plan.steps[done].at;
+		done++;
+	}
+	if (end->lost || end->silent)
+		return ST_UNAVAILABLE;
+	if (status != ST_OK && done == 0)
+		return status;
+	if (status != ST_OK)
+		w->err = &ignored;
+	if (status != ST_OK && done > 1)
+		err_prefix(err, "%zu of %zu rows were written before", done - 1, w->plan.count);
+	last = ldapstore_raise_epoch(w, end);
+	w->err = err;
+	return status == ST_OK ? last : status;
+}
+
+static enum status
+do_writes(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
+    struct err *err)
+{
+	struct ldapstore_writer *w = context;
+	enum status status;
+
+	w->link = link;
+	w->err = err;
+	w->plan.now_utc = clock_utc_s();
+	buf_init(&w->store_dn, LDAPSTORE_TEXT_MAX);
+	ldapstore_dn_store(&w->store_dn, w->own->base);
+	status = ldapstore_check(&w->plan, link, deadline_ms, end, err);
+	if (status == ST_OK)
+		status = write_all(w, end);
+	buf_free(&w->store_dn);
+	mem_free(w->pending);
+	mem_free(w->pending_values);
+	return status;
+}
+
+static enum status
+check_rows(const struct keystore_write *writes, size_t count, size_t *at_out, struct err *err)
+{
+	for (*at_out = 0; *at_out < count; ++*at_out) {
+		enum status status;
+
+		/* What is not there cannot be removed, whatever it looks like. */
+		if (writes[*at_out].how == WRITE_REMOVE)
+			continue;
+		status = keystore_write_check(&writes[*at_out], err);
+		if (status != ST_OK)
+			return status;
+	}
+	return ST_OK;
+}
+
+enum status
+ldapstore_apply(struct keystore *store, const struct keystore_write *writes, size_t count,
+    size_t *at_out, struct err *err)
+{
+	struct ldapstore *own = store->state;
+	struct ldapstore_writer w = {
+	    .own = own, .plan = {.store = own, .writes = writes, .count = count}};
+	enum status status;
+
+	*at_out = count;
+	if (count > KEYSTORE_BATCH_MAX || !own->write) {
+		err_set(err, "%s: %s", store->where,
+		    count > KEYSTORE_BATCH_MAX ? "too many changes at once" : "opened for reading");
+		return count > KEYSTORE_BATCH_MAX ? ST_TOO_BIG : ST_DENIED;
+	}
+	status = check_rows(writes, count, at_out, err);
+	if (status != ST_OK || count == 0)
+		return status;
+	w.plan.at = count;
+	ldapstore_keep_names(own, NULL);
+	/* Each write has its own time; the checks have one for all. */
+	status = ldappool_run_once(&own->pool, do_writes, &w,
+	    own->pool.config.timeout_ms * (int64_t)(2 + count / 10), err);
+	*at_out =
+	    status == ST_ABSENT || status == ST_DENIED || status == ST_INVALID ? w.plan.at : count;
+	if (status != ST_OK)
+		err_prefix(err, "%s", store->where);
+	ldapstore_plan_free(&w.plan);
+	return status;
+}
