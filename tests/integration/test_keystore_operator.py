@@ -196,3 +196,19 @@ def test_site_key_replaced_half_way(program, folder, store):
         assert procs.wait_until(lambda: sent(daemon, "new.test") == "signed", patience.seconds(20)), daemon.log()[-800:]
         for line in whole.decode().splitlines():
             assert all(word not in daemon.log() for word in line.split() if len(word) > 20)
+
+
+@pytest.mark.parametrize("action, verdict", [("tempfail", "later"), ("reject", "refused"), ("unsigned", "unsigned")])
+def test_what_was_known_is_not_wanted(program, folder, store, action, verdict):
+    """A policy other than store=stale: what is known of a sender, that nothing is said about it too, counts no more."""
+    store.load("domain acme nokey.test\ntenant bolt\ndomain bolt bolt.test\n")
+    with Daemon(program, folder, store.settings(FailurePolicy=f"store={action} no-key=unsigned")) as daemon:
+        known = {"acme.test": "signed", "other.test": "unsigned", "nokey.test": "unsigned", "bolt.test": "unsigned"}
+        assert {domain: sent(daemon, domain) for domain in known} == known
+        remove(store)
+        assert says(daemon, "cannot be asked for changes")
+        for domain in known:
+            result, _ = milter.one_shot(daemon.address, message(domain))
+            got = "later" if result.text[:1] == "4" else "refused" if result.text[:1] == "5" else "unsigned"
+            assert got == verdict and not result.signed, (domain, result, daemon.log()[-500:])
+        assert daemon.log().count("its policy is not to use what was known") == len(known)
