@@ -110,6 +110,13 @@ def children(pid):
     return found
 
 
+def stopped(pid):
+    """Waits until all threads of PID, which was sent SIGSTOP, have stopped: it takes a moment."""
+    def states():
+        return {Path(f"/proc/{pid}/task/{task}/stat").read_text().rsplit(") ", 1)[1][0] for task in os.listdir(f"/proc/{pid}/task")}
+    assert wait_until(lambda: states() == {"T"}), states()
+
+
 def comm(pid):
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
