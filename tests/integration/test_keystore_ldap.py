@@ -165,6 +165,26 @@ def test_list(shared):
         assert admin.ask("list", "domain", "", 1).of("domain")[0]["failure"] == "no-key=reject"
 
 
+def test_find(shared):
+    with shared.admin() as admin:
+        for kind, fields, known in (
+                ("tenant", ["name"], ["bolt", "acme"]), ("domain", ["name"], ["b.test", "a.test", "alias.test"]),
+                ("policy", ["tenant", "name"], ["acme std"]), ("rule", ["tenant", "id"], ["acme r5", "acme r1"]),
+                ("key", ["domain", "selector"], ["a.test s3", "a.test s0", "a.test s1"]), ("binding", ["subject"], ["*", "login:@a.test"])):
+            def find(*wanted):
+                answer = admin.ask("find", kind, *wanted)
+                assert answer.ok, answer
+                return [" ".join(row[f] for f in fields) for _, row in answer.rows]
+            assert find(*known) == known and find(known[0], known[0] + "x") == known[:1], kind
+            assert find(*[f"n{n} s" for n in range(70)], *known, *[f"n{n} s" for n in range(70)]) == known, "more than one search"
+            # the directory overlooks case and blanks
+            for name in (known[0].upper(), " " + known[0], known[0] + " ", known[0].replace(" ", "  "), "*)(objectClass=*", "x"):
+                assert find(name) == ([name] if name in known else []), (kind, name)
+        assert admin.ask("find", "domain", "a.test").of("domain")[0]["failure"] == "no-key=reject", "with its policy"
+        for name in ("", "\udcff", "a.test\0"):
+            assert admin.ask("find", "domain", name.encode("utf-8", "surrogateescape")).status == "invalid", name
+
+
 NASTY = ["*", "a*", "*)(signpostDomainName=*", "(", ")", "\\", "\\2a", "a.test)(objectClass=*", "'", '"', "é.test",
          "\udcff\udcfe", "x" * 1000, "a.test\\00", "a.test\0", "&", "|", "!", "a.test,dc=test", "a.test,ou=domains", "A.TEST",
          "ａ.test", "a.test ", " a.test", "#", "+", ";", "<", ">", "=", "cn=store"]
