@@ -31,7 +31,7 @@ EXTRA_DIST += tests/bench/bench.py tests/bench/goals.py tests/bench/keystoredata
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 .PHONY: bench
-bench: $(BENCH_TOOLS) $(sbin_PROGRAMS)
+bench: $(BENCH_TOOLS) $(sbin_PROGRAMS) tools/signpost
 	server=; test ! -x $(BENCH_SERVER) || server="--server $(BENCH_SERVER)"; \
 	$(PYTHON3) $(srcdir)/tests/bench/bench.py --programs tests/bench $$server $(BENCH_FLAGS)
 

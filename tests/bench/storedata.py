@@ -15,7 +15,7 @@ from servers import KEY_POOL, BenchError
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 from lib import mariadb, slapd  # noqa: E402  pylint: disable=wrong-import-position
 
-SQLITE_PAGES_MB = 2.1  # of a connection, SQLite's default; each thread of the keeper has one
+SQLITE_PAGES_MB = 2.1  # of a connection, SQLite's default; each thread of the keeper has one for each of the two tables
 USER, PASSWORD, DATABASE = "bench", "bench", "mail"
 COLUMNS = "id, domain_name, selector, private_key"
 CREATE = """CREATE TABLE {table} (id INTEGER PRIMARY KEY, domain_name VARCHAR(255) NOT NULL, selector VARCHAR(63) NOT NULL,
@@ -94,7 +94,7 @@ class Sql:
 class Sqlite:
     """The same in one file per table."""
     name = "sqlite"
-    pages_mb = SQLITE_PAGES_MB * os.cpu_count()
+    pages_mb = SQLITE_PAGES_MB * 2 * os.cpu_count()
     for_opendkim = False  # it could, but SQLite is not what is compared
     pid = None
 
