@@ -44,6 +44,8 @@ EXTRA_DIST += \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_mysql8.py \
 	tests/integration/test_keystore.py \
+	tests/integration/test_keystore_hostile.py \
+	tests/integration/test_keystore_operator.py \
 	tests/integration/test_keystore_ldap.py \
 	tests/integration/test_keystore_ldap_conformance.py \
 	tests/integration/test_keystore_sql.py \
