@@ -4,7 +4,9 @@
  * It must never leave a table without a usable snapshot, nor hold its lock while it reads.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/mem.h"
 #include "lib/store/flat.h"
@@ -15,6 +17,20 @@ struct flat {
 	flat_index *index;
 };
 
+static void
+add_advice(const char *path, enum status status, struct err *err)
+{
+	struct err what;
+
+	if (err == NULL)
+		return;
+	what = *err;
+	if (status == ST_ABSENT)
+		err_set(err, "%s; is it there, and is its name correct?", what.text);
+	else if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0 && errno == EACCES)
+		err_set(err, "%s; may UserID read it, and enter the folders above it?", what.text);
+}
+
 static enum status
 load(const struct table *table, flat_index *index, struct rows **out, struct err *err)
 {
@@ -22,8 +38,10 @@ load(const struct table *table, flat_index *index, struct rows **out, struct err
 	enum status status = slurp_file(
 	    table->path, TABLE_FILE_MAX, (table->flags & TABLE_SECRET) != 0, &source, err);
 
-	if (status != ST_OK)
+	if (status != ST_OK) {
+		add_advice(table->path, status, err);
 		return status;
+	}
 	if (table->settled != NULL && !keyfile_stamp_equal(&source.stamp, table->settled)) {
 		err_set(err, "%s: is being written; it is read again later", table->path);
 		slurp_free(&source);
