@@ -707,6 +707,13 @@ def test_what_is_shown_to_zimbra_stays(folder):
                 writes = [("change", "key", row(old, began[old], retiring=NOW - 1_000_000_000)),
                           ("change", "key", row(new, began[new], revision=revision))]
                 assert admin.apply(*writes[::order]).ok and shown() == [new], (new, old)
+            # one who died left another key of this selector
+            one.modify(f"dn: {dn}\nchangetype: modify\nreplace: DKIMPublicKey\nDKIMPublicKey: another\n-\n"
+                       "replace: DKIMKey\nDKIMKey: another\n")
+            m4 = row("m4", 1_700_000_400, revision=2)
+            assert admin.apply(("change", "key", {**m4, "mirror_pem": ""})).ok and one.entry(dn)["DKIMKey"] == ["another"]
+            assert admin.apply(("change", "key", m4)).ok and shown() == ["m4"] and one.entry(dn)["DKIMKey"] == ["PEM of m4"]
+            assert one.entry(dn)["DKIMPublicKey"][0].startswith("m4._domainkey")
             answer = admin.apply(("change", "domain", {"name": "b.test", "tenant": "bolt"}),
                                  ("add", "key", {**row("m9", 1_700_000_900), "mirror_pem": ""}))
             assert answer.status == "invalid" and "at=1" in answer.last and shown() == ["m4"], answer
