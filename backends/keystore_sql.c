@@ -143,7 +143,7 @@ static const struct sql_advice advice = {
     .database = "check the database of KeyStore, or make it and run 'signpost store init'",
     .rights = "give the user of KeyStore the rights of sql/mysql/grants.sql",
     .schema = "the schema is missing or another one; run 'signpost store init'",
-    .file = "run 'signpost store init', and let UserID read it",
+    .file = "run 'signpost store init' for a new one, or put a backup back, and let UserID read it",
 };
 
 void

@@ -111,6 +111,7 @@ struct sql_reading {
 	struct keystore_rows *rows;
 	enum status trouble; /* the first one; rows behind it are not looked at */
 	struct err *err;
+	bool headed; /* the row with the epoch was there: without it, no rows are no answer */
 	/* Names or subjects that were asked about: a server that ignores blanks may give more. */
 	const struct span *asked;
 	size_t asked_count;
@@ -123,6 +124,11 @@ void sql_reading_again(void *reading);
 /* status ST_OK and no trouble: *out, else the rows are released. */
 enum status sql_reading_end(
     struct sql_reading *reading, enum status status, struct keystore_rows **out);
+/* The same for an answer that has the epoch in it. */
+enum status sql_reading_end_headed(
+    struct sql_reading *reading, enum status status, struct keystore_rows **out);
+/* Was the row of the epoch there? false: trouble says that it was not. */
+bool sql_reading_headed(struct sql_reading *reading);
 /* A whole number, or 0 and trouble. */
 int64_t sql_reading_number(struct sql_reading *reading, struct span column);
 /* Is the answer's schema ours? */

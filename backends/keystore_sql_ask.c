@@ -23,7 +23,7 @@ ask_rows(struct sql_reading *reading, enum keystore_question statement,
 	enum status status =
 	    sql_store_ask(reading->store, &question, sql_reading_again, reading->err);
 
-	return sql_reading_end(reading, status, out);
+	return sql_reading_end_headed(reading, status, out);
 }
 
 /* The last name again and again in the places that are left; "" is the name of nothing. */
@@ -162,6 +162,7 @@ changes_again(void *context)
 	changes->count = 0;
 	changes->too_many = false;
 	changes->reading.trouble = ST_OK;
+	changes->reading.headed = false;
 }
 
 /* columns: epoch, version, trimmed, or in other rows NULL; then of a change its epoch and subject.
@@ -177,6 +178,7 @@ row_changes(void *context, const struct span *columns, size_t count)
 		return;
 	if (columns[0].p != NULL) {
 		(void)sql_reading_version(reading, columns[1]);
+		reading->headed = true;
 		changes->epoch = (uint64_t)sql_reading_number(reading, columns[0]);
 		changes->trimmed = (uint64_t)sql_reading_number(reading, columns[2]);
 		return;
@@ -207,7 +209,7 @@ sql_store_changes(struct keystore *store, uint64_t since, size_t max, struct sto
 	    .context = &changes};
 	enum status status = sql_store_ask(store->state, &question, changes_again, err);
 
-	if (status == ST_OK)
+	if (status == ST_OK && !sql_reading_headed(&changes.reading))
 		status = changes.reading.trouble;
 	if (status != ST_OK)
 		return status;

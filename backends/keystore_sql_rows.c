@@ -27,6 +27,7 @@ sql_reading_again(void *context)
 	keystore_rows_release(reading->rows);
 	reading->rows = keystore_rows_new();
 	reading->trouble = ST_OK;
+	reading->headed = false;
 }
 
 enum status
@@ -40,6 +41,27 @@ sql_reading_end(struct sql_reading *reading, enum status status, struct keystore
 		keystore_rows_release(reading->rows);
 	reading->rows = NULL;
 	return status;
+}
+
+bool
+sql_reading_headed(struct sql_reading *reading)
+{
+	if (reading->trouble != ST_OK || reading->headed)
+		return reading->trouble == ST_OK;
+	err_set(reading->err,
+	    "%s: the row of the table epoch is not there, and nothing is believed without it; put "
+	    "a backup of the store back",
+	    reading->store->where);
+	reading->trouble = ST_UNAVAILABLE;
+	return false;
+}
+
+enum status
+sql_reading_end_headed(struct sql_reading *reading, enum status status, struct keystore_rows **out)
+{
+	if (status == ST_OK)
+		(void)sql_reading_headed(reading);
+	return sql_reading_end(reading, status, out);
 }
 
 static bool
@@ -121,6 +143,7 @@ take_head(struct sql_reading *reading, const struct span *columns)
 {
 	if (!sql_reading_version(reading, columns[1]))
 		return false;
+	reading->headed = true;
 	reading->rows->epoch = (uint64_t)sql_reading_number(reading, columns[0]);
 	return reading->trouble == ST_OK;
 }

@@ -98,8 +98,7 @@ follow(struct deciding *d, const struct route *route, const char *tenant)
 {
 	switch (route->answer) {
 	case ROUTE_SIGN:
-		if (stale_is_fine(d))
-			add_keys(d, route);
+		add_keys(d, route);
 		return true;
 	case ROUTE_TENANT:
 		other_tenant(d, tenant, route->why);
@@ -141,7 +140,7 @@ decision_by_store(struct deciding *d)
 		fail_with(d, FAILURE_STORE, "error reading KeyStore", &err);
 		return true;
 	}
-	return follow(d, &decision->route, tenant);
+	return !stale_is_fine(d) || follow(d, &decision->route, tenant);
 }
 
 bool

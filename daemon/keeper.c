@@ -217,9 +217,11 @@ keeper_open(struct keeper *keeper, const struct conf *conf, struct err *err)
 		status = resolving_check(conf, err);
 	if (status == ST_OK)
 		status = rules_open(conf, &keeper->rules, err);
-	if (status == ST_OK)
-		keeper_open_keys(keeper, conf);
-	return status;
+	if (status != ST_OK)
+		return status;
+	keeper->rules->fixed_time_utc = keeper->fixed_time_utc;
+	keeper_open_keys(keeper, conf);
+	return ST_OK;
 }
 
 /* The single key is read at the start, as opendkim does: a mistake shows at once. */

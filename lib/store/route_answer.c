@@ -110,12 +110,24 @@ route_foreign(struct route_finding *f)
 	return answer(f, ROUTE_TENANT);
 }
 
+/* For a key whose time has not come: or else the clock of this machine is wrong. */
+static void
+name_start(const struct route_finding *f, char text[80])
+{
+	int64_t active = f->keys.nearly->times.active;
+
+	text[0] = '\0';
+	if (active > f->question->now_utc)
+		snprintf(text, 80, ", and its active time comes in %lld s by our clock",
+		    (long long)(active - f->question->now_utc));
+}
+
 static enum status
 no_key(struct route_finding *f)
 {
 	const struct route_keys *keys = &f->keys;
 	struct span domain = f->out->domain;
-	char what[200];
+	char what[200], start[80];
 
 	name_choice(f, what);
 	switch (keys->target) {
@@ -134,12 +146,15 @@ no_key(struct route_finding *f)
 			say(f->out, "%s: %.*s has no key that was ever active%s", what,
 			    SPAN_ARG(domain),
 			    keys->row->signs_as.n > 0 ? "; it is signed as another itself" : "");
-		else
-			say(f->out, "%s: no key of %.*s may sign; %.*s (%.*s) is %s", what,
+		else {
+			name_start(f, start);
+			say(f->out, "%s: no key of %.*s may sign; %.*s (%.*s) is %s%s", what,
 			    SPAN_ARG(domain), SPAN_ARG(keys->nearly->selector),
 			    SPAN_ARG(span_sub(keys->nearly->algorithm, 0, 20)),
 			    key_state_name(
-				key_state_at(&keys->nearly->times, f->question->now_utc)));
+				key_state_at(&keys->nearly->times, f->question->now_utc)),
+			    start);
+		}
 	}
 	return answer(f, ROUTE_NO_KEY);
 }

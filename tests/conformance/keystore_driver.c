@@ -20,6 +20,7 @@
  */
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -604,6 +605,7 @@ main(int argc, char **argv)
 		printf("= %s\n", err.text);
 		return 1;
 	}
+	(void)signal(SIGPIPE, SIG_IGN); /* as the daemons do */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	while (getline(&words.line, &room, stdin) > 0) {
 		split(&words);

@@ -564,7 +564,7 @@ files_that_are_none(void **state)
 	unavailable("empty.db", "signpost store init");
 	help_write("text.db", "this is no database, whatever its name says, and it is long enough "
 			      "to have a header of a hundred octets and more than that");
-	unavailable("text.db", "not a database");
+	unavailable("text.db", "put a backup back");
 	run_sql("foreign.db", "CREATE TABLE t(a); CREATE TABLE domains(id)");
 	unavailable("foreign.db", "signpost store init");
 	store = two_tenants("torn.db");
@@ -573,7 +573,7 @@ files_that_are_none(void **state)
 	assert_int_equal(stat(help_path("torn.db"), &file), 0);
 	assert_int_equal(file.st_mode & 07777, 0640);
 	assert_int_equal(truncate(help_path("torn.db"), 8192), 0);
-	unavailable("torn.db", "");
+	unavailable("torn.db", "put a backup back");
 }
 
 static void
@@ -621,6 +621,32 @@ schemas_of_other_versions(void **state)
 	assert_int_equal(store->ops->migrate(store, &from, &to, &err), ST_INVALID);
 	assert_non_null(strstr(err.text, "another script"));
 	keystore_close(reader);
+	keystore_close(store);
+}
+
+/* Somebody has removed the row of the epoch: no rows are no answer then, to any question. */
+static void
+no_epoch_is_no_answer(void **state)
+{
+	struct keystore *store = two_tenants("noepoch.db");
+	struct store_change changes[4];
+	const struct span name = S("a.test"), subject = S("*");
+	struct keystore_rows *rows = NULL;
+	struct err err = ERR_NONE;
+	uint64_t epoch;
+	size_t count;
+
+	(void)state;
+	run_sql("noepoch.db", "DELETE FROM epoch");
+	assert_int_equal(keystore_senders(store, &name, 1, &rows, &err), ST_UNAVAILABLE);
+	assert_non_null(strstr(err.text, "epoch"));
+	assert_int_equal(keystore_address(store, S("x@a.test"), &rows, &err), ST_UNAVAILABLE);
+	assert_int_equal(keystore_patterns(store, S("acme"), &rows, &err), ST_UNAVAILABLE);
+	assert_int_equal(keystore_keys(store, name, &rows, &err), ST_UNAVAILABLE);
+	assert_int_equal(keystore_bindings(store, &subject, 1, &rows, &err), ST_UNAVAILABLE);
+	assert_null(rows);
+	assert_int_equal(
+	    keystore_changes(store, 0, 4, changes, &count, &epoch, &err), ST_UNAVAILABLE);
 	keystore_close(store);
 }
 
@@ -886,6 +912,7 @@ main(void)
 	    cmocka_unit_test(files_that_are_none),
 	    cmocka_unit_test(foreign_tables_are_not_taken),
 	    cmocka_unit_test(schemas_of_other_versions),
+	    cmocka_unit_test(no_epoch_is_no_answer),
 	    cmocka_unit_test(readers_only_read),
 	    cmocka_unit_test(replaced_while_it_is_read),
 	    cmocka_unit_test(readers_and_writers),

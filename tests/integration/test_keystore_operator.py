@@ -1,0 +1,214 @@
+"""KeyStore in the hands of an operator at 3 a.m.: files gone, torn, put back, two at once, killed in the middle, clocks."""
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+from lib import milter, patience, procs, stores
+from lib.daemon import Daemon
+from lib.load import Load
+
+pytestmark = pytest.mark.signpost("a KeyStore is ours")
+
+DATE = "Date: Tue, 01 Sep 2026 10:00:00 +0000\r\n"
+
+
+def message(domain):
+    return f"From: x@{domain}\r\nTo: t@sink.test\r\nSubject: x\r\n{DATE}\r\nHello.\r\n".encode()
+
+
+@pytest.fixture
+def store(folder, shared_keys):
+    if stores.missing():
+        pytest.skip(stores.missing())
+    one = stores.sqlite_store(folder)
+    one.load(f"tenant acme\ndomain acme acme.test\nkey acme acme.test r1 {shared_keys['rsa2048'].path} active=now\nbinding * acme\n")
+    return one
+
+
+def sent(daemon, domain="acme.test"):
+    """"signed", "later" or "unsigned"."""
+    result, _ = milter.one_shot(daemon.address, message(domain))
+    return "signed" if result.signed else "later" if result.verdict == "tempfail" or result.text[:1] == "4" else "unsigned"
+
+
+def copy_of(store, name="copy.db"):
+    path = store.folder / name
+    source, copy = sqlite3.connect(store.folder / "store.db"), sqlite3.connect(path)
+    source.backup(copy)
+    source.close()
+    copy.close()
+    return path
+
+
+def remove(store):
+    for suffix in ("", "-wal", "-shm"):
+        (store.folder / f"store.db{suffix}").unlink(missing_ok=True)
+
+
+def says(daemon, words):
+    return procs.wait_until(lambda: words in daemon.log(), patience.seconds(20))
+
+
+def test_deleted_made_anew_and_put_back(program, folder, store):
+    """An empty store in place of a full one is not believed, and never lets known mail out unsigned."""
+    with Daemon(program, folder, store.settings()) as daemon:
+        assert sent(daemon) == "signed"
+        copy = copy_of(store)
+        remove(store)
+        assert says(daemon, "put a backup back") and sent(daemon) == "signed" and sent(daemon, "other.test") == "later"
+        assert store.run("load", "-", text="tenant x\n", good=False).returncode == 69
+        store.run("init")
+        assert says(daemon, "is at epoch 1, and 2 was seen before") and sent(daemon) == "signed" and sent(daemon, "other.test") == "later"
+        remove(store)
+        shutil.copyfile(copy, folder / "store.db")
+        store.run("status")
+        assert procs.wait_until(lambda: sent(daemon, "other.test") == "unsigned", patience.seconds(20)), daemon.log()[-800:]
+        assert sent(daemon) == "signed"
+
+
+@pytest.mark.parametrize("octets", [0, 100, 4096, 20000])
+def test_truncated(program, folder, store, octets):
+    with Daemon(program, folder, store.settings()) as daemon:
+        assert sent(daemon) == "signed"
+        db = sqlite3.connect(folder / "store.db")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()
+        os.truncate(folder / "store.db", octets)
+        assert says(daemon, "cannot be asked for changes")
+        assert sent(daemon) == "signed" and sent(daemon, "other.test") == "later", daemon.log()[-800:]
+        for words in (["check"], ["status"], ["load", "-"]):
+            done = store.run(*words, text="tenant x\n", good=False)
+            assert done.returncode == 69 and "store.db: " in done.stderr, (words, done)
+            assert octets == 0 or "put a backup back" in done.stderr
+
+
+def test_copy_that_only_others_can_open(program, folder, store):
+    """A copy put back by root has no log yet, and the daemon may not make one."""
+    if os.geteuid() != 0:
+        pytest.skip("not root")
+    copy = copy_of(store)
+    for path, mode in ((folder, 0o755), (copy, 0o644)):
+        path.chmod(mode)
+    os.chown(store.site_key, 65534, 65534)
+    with Daemon(program, folder, store.settings(KeyStore=f"sqlite:{copy}", UserID="nobody")) as daemon:
+        assert sent(daemon) == "later" and "signpost store status" in daemon.log()
+        stores.signpost("store", "status", "-s", f"sqlite:{copy}")
+        assert procs.wait_until(lambda: sent(daemon) == "signed", patience.seconds(20)), daemon.log()[-800:]
+
+
+def test_clock_set_back(program, folder, store):
+    with Daemon(program, folder, store.settings(), extra=["-F", str(int(time.time()) - 86400)]) as daemon:
+        assert sent(daemon) == "later" and " s by our clock" in daemon.log(), daemon.log()[-500:]
+
+
+def test_full_disk(folder, shared_keys):
+    small = folder / "small"
+    small.mkdir()
+    if stores.missing() or os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", small], capture_output=True).returncode != 0:
+        pytest.skip("no small file system can be mounted")
+    try:
+        store = stores.Store(small, f"sqlite:{small}/store.db").init()
+        text = "".join(f"tenant t{n}\ndomain t{n} d{n}.test\n" for n in range(5000))
+        done = store.run("load", "-", text=text, good=False)
+        assert done.returncode == 69 and "disk is full; make room" in done.stderr and "run the same command again" in done.stderr
+        with open(small / "filler", "wb", buffering=0) as filler, pytest.raises(OSError):
+            while filler.write(b"x" * 4096):
+                pass
+        kept = store.site_key.read_bytes()
+        assert stores.signpost("store", "sitekey", "add", store.site_key, good=False).returncode == 71
+        assert store.site_key.read_bytes() == kept
+        (small / "filler").unlink()
+        subprocess.run(["mount", "-o", "remount,size=20m", small], check=True)
+        store.load(text)
+        assert store.load(text).stdout.startswith("signpost store load: 10000 lines: 0 added, 0 changed, 0 removed, 10000 unchanged")
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def start(store, *words):
+    return subprocess.Popen([stores.SIGNPOST.resolve(), "store", words[0], "-x", store.admin, *words[1:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def all_well(processes):
+    for one in processes:
+        out, errors = one.communicate(timeout=patience.seconds(120))
+        assert one.returncode == 0, (one.args, out, errors)
+
+
+def test_init_at_once(folder):
+    if stores.missing():
+        pytest.skip(stores.missing())
+    for n in range(5):
+        (folder / str(n)).mkdir()
+        store = stores.Store(folder / str(n), f"sqlite:{folder}/{n}/store.db")
+        all_well([start(store, "init") for _ in range(4)])
+        store.load("tenant acme\n")
+
+
+def test_load_killed_and_run_again(folder, store):
+    lines = folder / "lines"
+    lines.write_text("".join(f"tenant t{n}\ndomain t{n} d{n}.test\nrule t{n} r domain x{n}.test d{n}.test\nbinding login:@d{n}.test t{n}\n" for n in range(5000)))
+    for _ in range(6):
+        one = start(store, "load", lines)
+        time.sleep(random.random() * 0.3)
+        one.kill()
+        one.communicate()
+    store.run("load", lines)
+    assert "0 added, 0 changed, 0 removed, 20000 unchanged, 0 failed" in store.run("load", lines).stdout
+    assert "5001 tenants, 0 policies, 5001 domains, 5000 rules, 5001 bindings, 1 keys" in store.run("check", good=False).stdout
+
+
+def test_all_at_once_while_it_signs(program, folder, store):
+    """Loads of the same lines, reseals with a new site key, and a gateway that signs with those keys."""
+    store.load("".join(f"domain acme q{n}.test\nkey acme q{n}.test s generate:ed25519 active=now\n" for n in range(300)))
+    lines = folder / "lines"
+    lines.write_text("".join(f"tenant t{n}\ndomain t{n} d{n}.test\nkey t{n} d{n}.test s generate:ed25519 active=now\n" for n in range(300)))
+    with Daemon(program, folder, store.settings()) as daemon:
+        with Load(daemon.address, [message(f"q{n}.test") for n in range(300)]) as load:
+            for _ in range(3):
+                for word in ("add", "activate"):
+                    stores.signpost("store", "sitekey", word, store.site_key)
+                all_well([start(store, "load", lines), start(store, "load", lines), start(store, "reseal"), start(store, "reseal")])
+            load.wait(300)
+        assert load.counts["signed"] and not load.lost and not load.counts["tempfailed"], (dict(load.counts), daemon.log()[-800:])
+    store.run("reseal")
+    assert "version 4 of the site key: 601 keys (it seals now)" in store.run("check").stdout
+
+
+def test_site_key_replaced_half_way(program, folder, store):
+    """What was read goes on; a key that needs the new version waits until the file is whole."""
+    with Daemon(program, folder, store.settings()) as daemon:
+        assert sent(daemon) == "signed"
+        for word in ("add", "activate"):
+            stores.signpost("store", "sitekey", word, store.site_key)
+        whole = store.site_key.read_bytes()
+        store.load("domain acme new.test\nkey acme new.test s generate:ed25519 active=now\n")
+        for octets in (0, 20, len(whole) // 2, len(whole) - 1):
+            store.site_key.write_bytes(whole[:octets])
+            time.sleep(1.1)     # it is looked at once in a second
+            assert sent(daemon, "new.test") != "signed" and sent(daemon) == "signed", octets
+        store.site_key.write_bytes(whole)
+        assert procs.wait_until(lambda: sent(daemon, "new.test") == "signed", patience.seconds(20)), daemon.log()[-800:]
+        for line in whole.decode().splitlines():
+            assert all(word not in daemon.log() for word in line.split() if len(word) > 20)
+
+
+@pytest.mark.parametrize("action, verdict", [("tempfail", "later"), ("reject", "refused"), ("unsigned", "unsigned")])
+def test_what_was_known_is_not_wanted(program, folder, store, action, verdict):
+    """A policy other than store=stale: what is known of a sender, that nothing is said about it too, counts no more."""
+    store.load("domain acme nokey.test\ntenant bolt\ndomain bolt bolt.test\n")
+    with Daemon(program, folder, store.settings(FailurePolicy=f"store={action} no-key=unsigned")) as daemon:
+        known = {"acme.test": "signed", "other.test": "unsigned", "nokey.test": "unsigned", "bolt.test": "unsigned"}
+        assert {domain: sent(daemon, domain) for domain in known} == known
+        remove(store)
+        assert says(daemon, "cannot be asked for changes")
+        for domain in known:
+            result, _ = milter.one_shot(daemon.address, message(domain))
+            got = "later" if result.text[:1] == "4" else "refused" if result.text[:1] == "5" else "unsigned"
+            assert got == verdict and not result.signed, (domain, result, daemon.log()[-500:])
+        assert daemon.log().count("its policy is not to use what was known") == len(known)
