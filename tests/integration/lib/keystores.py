@@ -83,7 +83,7 @@ class Store:
         lines = []
         while not lines or not lines[-1].startswith("= "):
             line = self.process.stdout.readline()
-            assert line, "keystore_driver ended: " + self.process.stderr.read()
+            assert line, f"the driver ended with {self.process.wait(30)}: {self.process.stderr.read()}"
             lines.append(line.rstrip("\n"))
         return Answer(lines)
 

@@ -135,6 +135,19 @@ def stopped(pid):
     assert wait_until(lambda: states() == {"T"}), states()
 
 
+def syscall(pid):
+    """Which call of the system the first thread of PID is in, and on what; "running" when in none."""
+    return " ".join(Path(f"/proc/{pid}/syscall").read_text().split()[:2])
+
+
+def until_it_waits(pid, ask):
+    """ASK gives a question to PID, which waits for one; over when it waits for something else, an answer."""
+    assert wait_until(lambda: syscall(pid) != "running")
+    idle = syscall(pid)
+    ask()
+    assert wait_until(lambda: syscall(pid) not in ("running", idle)), "it does not wait for a server"
+
+
 def comm(pid):
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
