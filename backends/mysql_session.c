@@ -111,6 +111,16 @@ advice(const struct sql_advice *advices, unsigned code)
 	case 1290: /* ER_OPTION_PREVENTS_STATEMENT: --read-only */
 	case 1836: /* ER_READ_ONLY_MODE */
 		return "this server is a replica that only reads; write to the one it follows";
+	case 1205: /* ER_LOCK_WAIT_TIMEOUT */
+	case 1213: /* ER_LOCK_DEADLOCK */
+		return "somebody else is writing there (SHOW PROCESSLIST says who); try again";
+	case 1040: /* ER_CON_COUNT_ERROR */
+	case 1203: /* ER_TOO_MANY_USER_CONNECTIONS */
+	case 1226: /* ER_USER_LIMIT_REACHED */
+		return "raise max_connections of the server, or the limits of this user";
+	case 1021: /* ER_DISK_FULL */
+	case 1114: /* ER_RECORD_FILE_FULL */
+		return "make room on the server";
 	case CR_SSL_CONNECTION_ERROR:
 		return "check SQLTLSCAFile, and the name and the dates of the server's certificate";
 	default:

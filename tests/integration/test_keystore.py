@@ -217,6 +217,7 @@ def test_store_away_under_load(program, folder, server, shared_keys, how):
                 server.kill()
             else:
                 server.signal(signal.SIGSTOP)
+                assert procs.wait_until(lambda: procs.stopped(server.process.pid))
             try:
                 end = time.monotonic() + 10
                 while time.monotonic() < end:

@@ -117,6 +117,12 @@ def comm(pid):
         return ""
 
 
+def stopped(pid):
+    """Did SIGSTOP reach all its threads? A process that was sent one may still answer."""
+    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return bool(states) and all(state == "T" for state in states)
+
+
 def cpu_seconds(pids):
     """Of the processor, by all of PIDS until now: what something costs, whoever else is busy meanwhile."""
     total = 0
