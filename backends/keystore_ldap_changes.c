@@ -287,6 +287,11 @@ ldapstore_now(struct keystore *store, int64_t *utc_s_out, struct err *err)
 
 	if (a.store->write)
 		status = ldappool_run(&a.store->pool, do_now, &a, err);
+	if (a.store->write && status == ST_OK) {
+		pthread_mutex_lock(&a.store->lock);
+		a.store->ahead_s = a.modified - clock_utc_s();
+		pthread_mutex_unlock(&a.store->lock);
+	}
 	*utc_s_out = a.store->write ? a.modified : clock_utc_s();
 	if (status != ST_OK)
 		err_prefix(err, "%s", store->where);

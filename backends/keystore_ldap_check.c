@@ -274,6 +274,7 @@ suppose(struct ldapstore_known *known, const struct keystore_write *w, uint64_t 
 		return;
 	known->published = known->published || ldapstore_was_published(&w->row.key.times);
 	known->key_revision = w->row.key.revision;
+	known->times = w->row.key.times;
 	replace_text(&known->id, w->row.key.id);
 }
 
@@ -353,7 +354,7 @@ ldapstore_check(struct ldapstore_plan *plan, struct ldaplink *link, int64_t dead
 	enum status status = ST_OK;
 	struct buf name;
 
-	/* Of one write at most: itself, tenant, domain, policy, and the domain again. */
+	/* Of one write at most: itself, tenant, domain, policy, and the key that is shown. */
 	plan->steps = mem_zalloc(plan->count, sizeof(plan->steps[0]));
 	plan->known = mem_zalloc(plan->count * 5, sizeof(plan->known[0]));
 	plan->subjects = mem_zalloc(plan->count * 3 + 1, sizeof(plan->subjects[0]));
@@ -366,6 +367,8 @@ ldapstore_check(struct ldapstore_plan *plan, struct ldaplink *link, int64_t dead
 		plan->at += status == ST_OK;
 	}
 	buf_free(&name);
+	if (status == ST_OK)
+		status = ldapstore_plan_mirrors(&c);
 	if (status != ST_OK)
 		return status;
 	ldapstore_plan_order(plan);

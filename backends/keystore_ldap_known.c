@@ -54,6 +54,7 @@ know_key(struct ldapstore_known *known, const struct ldapentry *entry, struct er
 	if (status != ST_OK)
 		return status;
 	known->key_revision = row.revision;
+	known->times = row.times;
 	known->published = ldapstore_was_published(&row.times);
 	known->id = span_dup(row.id);
 	return ST_OK;

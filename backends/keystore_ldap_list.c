@@ -270,3 +270,39 @@ ldapstore_list(struct keystore *store, enum store_what what, struct span after, 
 	err_prefix(err, "%s", store->where);
 	return status;
 }
+
+/* ---- rows by name ---- */
+
+static bool
+are_names(const struct span *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (names[i].n == 0 || !span_is_text(names[i]))
+			return false;
+	return true;
+}
+
+enum status
+ldapstore_find(struct keystore *store, enum store_what what, const struct span *names, size_t count,
+    struct keystore_rows **out, struct err *err)
+{
+	struct keystore_rows *rows;
+	enum status status;
+
+	*out = NULL;
+	if (count > KEYSTORE_BATCH_MAX || !can_list(what) || !are_names(names, count)) {
+		err_set(err, "%s: %s", store->where,
+		    count > KEYSTORE_BATCH_MAX ? "too many names at once"
+					       : "no row has a name like that");
+		return count > KEYSTORE_BATCH_MAX ? ST_TOO_BIG : ST_INVALID;
+	}
+	rows = keystore_rows_new();
+	status = ldapstore_read_rows(store->state, what, names, count, rows, err);
+	if (status == ST_OK) {
+		*out = rows;
+		return ST_OK;
+	}
+	keystore_rows_release(rows);
+	err_prefix(err, "%s", store->where);
+	return status;
+}

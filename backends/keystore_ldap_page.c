@@ -1,6 +1,6 @@
 /*
  * keystore_ldap_page.c - rows of any kind by their names, for a page of a listing.
- * Called by keystore_ldap_list.c with names that it has sorted.
+ * Called by keystore_ldap_list.c with names that it has sorted, or that somebody asks for.
  * It must never ask for more at once than an index serves.
  */
 #include "backends/keystore_ldap_private.h"

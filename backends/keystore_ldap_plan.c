@@ -70,13 +70,13 @@ ldapstore_plan_subjects(
 
 /* ---- Zimbra ---- */
 
-/* The one key that a domain may show there is of RSA, signs now, and its PEM is known. */
+/* The one key that a domain may show there is of RSA and signs now. */
 enum status
 ldapstore_plan_mirror(struct ldapstore_check *c, struct ldapstore_step *step, struct buf *name)
 {
 	const struct store_key *row = &step->write->row.key;
-	struct ldapstore_known *domain;
-	bool signs, shown;
+	struct ldapstore_known *domain, *shown = NULL;
+	bool signs, is_shown;
 	enum status status;
 
 	if (step->write->what != STORE_KEY)
@@ -87,38 +87,71 @@ ldapstore_plan_mirror(struct ldapstore_check *c, struct ldapstore_step *step, st
 		return status;
 	signs = step->write->how != WRITE_REMOVE && span_eq_str(row->algorithm, "rsa-sha256") &&
 		key_may_sign(&row->times, c->plan->now_utc);
-	shown =
+	is_shown =
 	    domain->mirror_selector != NULL && span_eq_str(row->selector, domain->mirror_selector);
+	step->domain = domain;
 	step->mirror_class = domain->mirrored;
-	step->mirror = signs && !shown;
-	step->unmirror = !signs && shown;
-	if (step->mirror && step->write->mirror_pem.n == 0)
-		return ldapstore_refuse(c, ST_INVALID, domain->dn,
-		    "signpostMirrorZimbra is TRUE, so the key that becomes active is needed as PEM "
-		    "too (mirror_pem), for DKIMKey");
-	return ST_OK;
+	step->mirror = signs && !is_shown;
+	step->unmirror = !signs && is_shown;
+	if (!step->mirror || domain->mirror_selector == NULL)
+		return ST_OK;
+	ldapstore_dn_key(
+	    name, c->plan->store->base, row->domain, span_str(domain->mirror_selector));
+	status = ldapstore_know(c, buf_text(name), &shown);
+	step->shown = shown;
+	return status;
+}
+
+/* What is shown stays so while it signs and nothing newer begins to: a key that is only sealed anew
+ * takes no other one's place. */
+static bool
+stays_shown(const struct ldapstore_plan *plan, const struct ldapstore_step *step)
+{
+	const struct ldapstore_known *shown = step->shown;
+
+	return shown != NULL && shown->there && key_may_sign(&shown->times, plan->now_utc) &&
+	       shown->times.active >= step->write->row.key.times.active;
 }
 
 /* Of several keys of a domain that begin to sign the newest is shown; and what ends is not taken
  * away when another one comes in its place. */
 static void
-settle_mirrors(struct ldapstore_plan *plan)
+settle_mirror(struct ldapstore_plan *plan, struct ldapstore_step *step)
 {
-	for (size_t i = 0; i < plan->count; i++) {
-		struct ldapstore_step *step = &plan->steps[i];
-		const struct store_key *row = &step->write->row.key;
+	const struct store_key *row = &step->write->row.key;
 
-		for (size_t k = 0; k < plan->count && (step->mirror || step->unmirror); k++) {
-			const struct ldapstore_step *other = &plan->steps[k];
+	for (size_t k = 0; k < plan->count && (step->mirror || step->unmirror); k++) {
+		const struct ldapstore_step *other = &plan->steps[k];
 
-			if (k == i || !other->mirror ||
-			    !span_eq(other->write->row.key.domain, row->domain))
-				continue;
-			if (step->unmirror ||
-			    other->write->row.key.times.active >= row->times.active)
-				step->mirror = step->unmirror = false;
-		}
+		if (other == step || !other->mirror ||
+		    !span_eq(other->write->row.key.domain, row->domain))
+			continue;
+		if (step->unmirror || other->write->row.key.times.active >= row->times.active)
+			step->mirror = step->unmirror = false;
 	}
+}
+
+enum status
+ldapstore_plan_mirrors(struct ldapstore_check *c)
+{
+	struct ldapstore_plan *plan = c->plan;
+
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->steps[i].mirror && stays_shown(plan, &plan->steps[i]))
+			plan->steps[i].mirror = false;
+	for (size_t i = 0; i < plan->count; i++)
+		settle_mirror(plan, &plan->steps[i]);
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct ldapstore_step *step = &plan->steps[i];
+
+		if (!step->mirror || step->write->mirror_pem.n > 0)
+			continue;
+		plan->at = step->at;
+		return ldapstore_refuse(c, ST_INVALID, step->domain->dn,
+		    "signpostMirrorZimbra is TRUE, so the key that becomes active is needed as PEM "
+		    "too (mirror_pem), for DKIMKey; can the site key open it?");
+	}
+	return ST_OK;
 }
 
 /* ---- the order ---- */
@@ -190,7 +223,6 @@ by_phase(const void *left, const void *right)
 void
 ldapstore_plan_order(struct ldapstore_plan *plan)
 {
-	settle_mirrors(plan);
 	keep_order_of_twins(plan);
 	qsort(plan->steps, plan->count, sizeof(plan->steps[0]), by_phase);
 }

@@ -24,6 +24,7 @@ struct ldapstore {
 	bool asked_changes;
 	uint64_t seen, settled; /* the epoch seen last; the last one seen for long enough */
 	int64_t seen_ms;
+	int64_t ahead_s;               /* the server's clock before ours, when now() asked last */
 	struct ldapstore_names *names; /* of the listing that goes on */
 };
 
@@ -92,6 +93,7 @@ struct ldapstore_known {
 	char *dn;
 	bool there, published, mirror, mirrored;
 	uint64_t revision, key_revision;
+	struct key_times times;                       /* of a key */
 	char *owner, *id, *subject, *mirror_selector; /* owned; NULL: none */
 };
 
@@ -106,6 +108,9 @@ struct ldapstore_step {
 	int phase;
 	/* The domain of a key shows this key to Zimbra from now on; or shows none any more. */
 	bool mirror, unmirror, mirror_class;
+	/* That domain, if it is to show a key; and the key that it shows now, if it is another one.
+	 */
+	const struct ldapstore_known *domain, *shown;
 };
 
 struct ldapstore_plan {
@@ -157,10 +162,12 @@ enum status ldapstore_none_added(
 /* What caches are told of a write; old_subject: of a rule that is changed, or NULL. */
 void ldapstore_plan_subjects(
     struct ldapstore_plan *plan, const struct keystore_write *w, const char *old_subject);
-/* Whether the write changes what the domain of its key shows to Zimbra. name: room. ST_INVALID: the
- * PEM is missing. */
+/* Whether the write may change what the domain of its key shows to Zimbra. name: room. */
 enum status ldapstore_plan_mirror(
     struct ldapstore_check *c, struct ldapstore_step *step, struct buf *name) MUST_USE;
+/* Which writes do, when all of them are known. ST_INVALID: the PEM of that of plan->at is missing.
+ */
+enum status ldapstore_plan_mirrors(struct ldapstore_check *c) MUST_USE;
 int ldapstore_plan_phase(const struct keystore_write *w, int64_t now_utc);
 /* Puts the steps in the order in which they are to be written. */
 void ldapstore_plan_order(struct ldapstore_plan *plan);
@@ -229,6 +236,8 @@ enum status ldapstore_changes(struct keystore *store, uint64_t since, size_t max
 enum status ldapstore_now(struct keystore *store, int64_t *utc_s_out, struct err *err) MUST_USE;
 enum status ldapstore_list(struct keystore *store, enum store_what what, struct span after,
     size_t max, struct keystore_rows **out, struct err *err) MUST_USE;
+enum status ldapstore_find(struct keystore *store, enum store_what what, const struct span *names,
+    size_t count, struct keystore_rows **out, struct err *err) MUST_USE;
 void ldapstore_names_free(struct ldapstore_names *names);
 /* names, or NULL, are the listing that goes on. */
 void ldapstore_keep_names(struct ldapstore *own, struct ldapstore_names *names);

@@ -97,7 +97,10 @@ do_writes(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldap
 
 	w->link = link;
 	w->err = err;
-	w->plan.now_utc = clock_utc_s();
+	/* By the clock of which now() told: a key that is active now by the server's signs. */
+	pthread_mutex_lock(&w->own->lock);
+	w->plan.now_utc = clock_utc_s() + w->own->ahead_s;
+	pthread_mutex_unlock(&w->own->lock);
 	buf_init(&w->store_dn, LDAPSTORE_TEXT_MAX);
 	ldapstore_dn_store(&w->store_dn, w->own->base);
 	status = ldapstore_check(&w->plan, link, deadline_ms, end, err);

@@ -192,7 +192,8 @@ cannot_ask(struct ldaplink *link, const struct ldaplink_search *search, int code
 		return ST_INVALID;
 	}
 	end->lost = true;
-	err_set(err, "%s: the connection was lost: %s", link->uri, ldap_err2string(code));
+	err_set(
+	    err, "%s: the connection was lost: %s; does it run?", link->uri, ldap_err2string(code));
 	return ST_UNAVAILABLE;
 }
 
@@ -261,9 +262,12 @@ wait_for(struct ldaplink *link, int id, int64_t deadline_ms, LDAPMessage **messa
 	end->silent = kind == 0 || code == LDAP_TIMEOUT;
 	end->lost = !end->silent;
 	if (end->silent)
-		err_set(err, "%s did not answer in time (LDAPTimeout)", link->uri);
+		err_set(err,
+		    "%s did not answer in time (LDAPTimeout); is it overloaded or stopped?",
+		    link->uri);
 	else
-		err_set(err, "%s: the connection was lost: %s", link->uri, ldap_err2string(code));
+		err_set(err, "%s: the connection was lost: %s; does it run?", link->uri,
+		    ldap_err2string(code));
 	return 0;
 }
 

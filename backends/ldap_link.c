@@ -118,8 +118,8 @@ advice(int code, bool tls)
 	case LDAP_TIMEOUT:
 		return "it does not answer";
 	default:
-		return tls ? "does it run, and do its certificate, its name in the URL and "
-			     "LDAPTLSCAFile fit?"
+		return tls ? "does it run, and do the dates of its certificate, its name (that of "
+			     "the URL) and its issuer (LDAPTLSCAFile) fit?"
 			   : "does it run, and is the URL right?";
 	}
 }
@@ -132,7 +132,8 @@ refuse(struct ldaplink *link, const char *what, int code, bool tls, struct err *
 	bool said;
 
 	ldap_get_option(link->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &words);
-	said = words != NULL && words[0] != '\0';
+	/* What libldap says of GnuTLS' reasons. */
+	said = words != NULL && words[0] != '\0' && strcmp(words, "(unknown error code)") != 0;
 	err_set(err, "%s %s: %s%s%.120s%s; %s", link->uri, what, ldap_err2string(code),
 	    said ? " (" : "", said ? words : "", said ? ")" : "", advice(code, tls));
 	ldap_memfree(words);

@@ -421,6 +421,17 @@ add_components(struct buf *out, struct span query, escape_text *escaped)
 	return named;
 }
 
+/* A directory leaves control characters out when it compares (RFC 4518 section 2.2), so that
+ * "a.test" and a NUL would be "a.test". */
+static bool
+has_controls(struct span query)
+{
+	for (size_t i = 0; i < query.n; i++)
+		if ((unsigned char)query.p[i] < ' ' || query.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
 static enum status
 substitute(const char *text, struct span query, escape_text *escaped, struct buf *out)
 {
@@ -428,6 +439,8 @@ substitute(const char *text, struct span query, escape_text *escaped, struct buf
 
 	buf_reset(out);
 	for (; *text != '\0'; text++) {
+		if (text[0] == '$' && (text[1] == 'd' || text[1] == 'D') && has_controls(query))
+			return ST_ABSENT;
 		if (text[0] == '$' && text[1] == 'd') {
 			escaped(out, query);
 			text++;

@@ -47,8 +47,8 @@ enum status ldapurl_parse_store(
 void ldapurl_free(struct ldapurl *url); /* may be called twice */
 
 /* What is asked for query: $d is the query, $D its labels as dc=a,dc=b, both escaped. ST_ABSENT:
- * no entry can have such a name ($D with an empty label). ST_TOO_BIG. out: initialized with
- * LDAPURL_TEXT_MAX; has a NUL at its end that is not counted. */
+ * no entry can have such a name (a control character; $D with an empty label). ST_TOO_BIG. out:
+ * initialized with LDAPURL_TEXT_MAX; has a NUL at its end that is not counted. */
 enum status ldapurl_base(const struct ldapurl *url, struct span query, struct buf *out) MUST_USE;
 enum status ldapurl_filter(const struct ldapurl *url, struct span query, struct buf *out) MUST_USE;
 

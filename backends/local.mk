@@ -52,7 +52,7 @@ backends_libbackends_a_SOURCES += $(LDAP_FILES)
 else
 backends_libbackends_a_SOURCES += backends/ldap_none.c backends/keystore_ldap_none.c
 endif
-MYSQL_FILES = backends/mysql.c backends/mysql_session.c backends/mysql_session.h
+MYSQL_FILES = backends/mysql.c backends/mysql_session.c backends/mysql_session.h backends/mysql_sha2.c
 if MYSQL
 backends_libbackends_a_SOURCES += $(MYSQL_FILES)
 else

@@ -15,16 +15,23 @@
 
 #define PASSWORD_BYTES_MAX 1024U /* of a file with a password */
 
-/* How we log in. Others would give the password, or let the server ask for anything. */
-static const char methods[] =
-    "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519";
+/* How we log in. Others would give the password, or let the server ask for anything;
+ * sha256_password gives it, without TLS under any key that the server sends. */
+static const char methods[] = "mysql_native_password,client_ed25519,caching_sha2_password";
+static const char methods_without_sha2[] = "mysql_native_password,client_ed25519";
+static const char methods_by_tls[] =
+    "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password";
 
-static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+static struct {
+	pthread_once_t once;
+	bool has_sha2;
+} library = {.once = PTHREAD_ONCE_INIT};
 
 static void
 library_start(void)
 {
 	(void)!mysql_library_init(0, NULL, NULL);
+	library.has_sha2 = mysql_sha2_register();
 }
 
 static bool
@@ -38,8 +45,12 @@ set_tls(MYSQL *mysql, const struct sql_source *source)
 {
 	my_bool yes = 1, verify = source->tls_verify;
 
-	if (!source->tls || by_socket(&source->dsn))
+	if (!source->tls || by_socket(&source->dsn)) {
+		mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH,
+		    library.has_sha2 ? methods : methods_without_sha2);
 		return;
+	}
+	mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, methods_by_tls);
 	mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
 	mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
 	if (verify)
@@ -84,13 +95,74 @@ set_options(MYSQL *mysql, const struct sql_source *source)
 	mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &answer_s);
 	mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
 	mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, methods);
 	set_session(mysql, source->use);
 	set_tls(mysql, source);
 }
 
+/* The server will not answer on this connection again. */
+static bool
+is_lost(unsigned code)
+{
+	return (code >= CR_MIN_ERROR && code <= CR_MAX_ERROR) || code >= CER_MIN_ERROR ||
+	       code == 1053 ||                 /* ER_SERVER_SHUTDOWN */
+	       code == 1317 || code == 1927 || /* killed */
+	       code == 1615 ||                 /* ER_NEED_REPREPARE, and the server could not */
+	       code == 1243 || /* the statement is unknown: a proxy changed servers */
+	       code == 4031;   /* closed because it was idle */
+}
+
+/* Whatever happens to a connection with TLS is an error of TLS to the library. */
+static bool
+is_about_certificates(const char *text)
+{
+	static const char *const others[] = {"timed out", "eof", "EOF", "reset", "Broken pipe"};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strstr(text, others[i]) != NULL)
+			return false;
+	return true;
+}
+
 static const char *
-advice(const struct sql_advice *advices, unsigned code)
+advice_of_library(unsigned code, const char *text)
+{
+	if (code == CR_SSL_CONNECTION_ERROR && is_about_certificates(text))
+		return "check SQLTLSCAFile, and the name and the dates of the server's certificate";
+	if (code == CR_AUTH_PLUGIN_CANNOT_LOAD || code == CR_PLUGIN_NOT_ALLOWED)
+		return "check the way this user logs in: it is none of those that "
+		       "signpostd.conf(5) "
+		       "names at SQLTLS, or SQLTLS yes is needed for it";
+	if (code == CR_AUTH_PLUGIN_ERR)
+		return "use SQLTLS yes with SQLTLSCAFile, the server's socket, or a user that logs "
+		       "in "
+		       "by mysql_native_password";
+	return "is the server running, does it answer in time, and can it be reached?";
+}
+
+/* What a server says, whatever is asked. */
+static const struct {
+	unsigned code;
+	const char *text;
+} advices_of_servers[] = {
+    {1021, "check the disk of the server: it is full"},
+    {1040, "give the server more connections (max_connections)"},
+    {1129, "run FLUSH HOSTS there, and correct what made so many log-ins fail"},
+    {1130, "give a user of this name the right to come from this host"},
+    {1203, "give this user more connections (max_user_connections)"},
+    {1205, "check SHOW PROCESSLIST: another session holds what is needed"},
+    {1213, "check SHOW PROCESSLIST: another session holds what is needed"},
+    {1226, "give this user more connections, or questions in an hour"},
+    {1290, "this server is a replica that only reads; write to the one it follows"},
+    {1820, "give the user a new password: the old one has expired"},
+    {1836, "this server is a replica that only reads; write to the one it follows"},
+    {1862, "give the user a new password: the old one has expired"},
+    {3118, "check the user: the server has locked it"},
+    {3159, "use SQLTLS yes: the server wants it"},
+    {4151, "check the user: the server has locked it"},
+};
+
+static const char *
+advice(const struct sql_advice *advices, unsigned code, const char *text)
 {
 	switch (code) {
 	case 1044: /* ER_DBACCESS_DENIED_ERROR */
@@ -108,43 +180,22 @@ advice(const struct sql_advice *advices, unsigned code)
 	case 1146: /* ER_NO_SUCH_TABLE */
 	case 1176: /* ER_KEY_DOES_NOT_EXITS: a table of somebody else */
 		return advices->schema;
-	case 1290: /* ER_OPTION_PREVENTS_STATEMENT: --read-only */
-	case 1836: /* ER_READ_ONLY_MODE */
-		return "this server is a replica that only reads; write to the one it follows";
-	case 1205: /* ER_LOCK_WAIT_TIMEOUT */
-	case 1213: /* ER_LOCK_DEADLOCK */
-		return "somebody else is writing there (SHOW PROCESSLIST says who); try again";
-	case 1040: /* ER_CON_COUNT_ERROR */
-	case 1203: /* ER_TOO_MANY_USER_CONNECTIONS */
-	case 1226: /* ER_USER_LIMIT_REACHED */
-		return "raise max_connections of the server, or the limits of this user";
-	case 1021: /* ER_DISK_FULL */
-	case 1114: /* ER_RECORD_FILE_FULL */
-		return "make room on the server";
-	case CR_SSL_CONNECTION_ERROR:
-		return "check SQLTLSCAFile, and the name and the dates of the server's certificate";
-	default:
-		return "is the server running, and can it be reached?";
 	}
+	for (size_t i = 0; i < sizeof(advices_of_servers) / sizeof(advices_of_servers[0]); i++)
+		if (advices_of_servers[i].code == code)
+			return advices_of_servers[i].text;
+	return code == 0 || is_lost(code) ? advice_of_library(code, text)
+					  : "see the log of the server for more";
 }
 
 void
 mysql_say(const struct sql_source *source, unsigned code, const char *text, struct err *err)
 {
-	err_set(
-	    err, "%s: %.300s (%u); %s", source->where, text, code, advice(source->advice, code));
-}
-
-/* The server will not answer on this connection again. */
-static bool
-is_lost(unsigned code)
-{
-	return (code >= CR_MIN_ERROR && code <= CR_MAX_ERROR) || code >= CER_MIN_ERROR ||
-	       code == 1053 ||                 /* ER_SERVER_SHUTDOWN */
-	       code == 1317 || code == 1927 || /* killed */
-	       code == 1615 ||                 /* ER_NEED_REPREPARE, and the server could not */
-	       code == 1243 || /* the statement is unknown: a proxy changed servers */
-	       code == 4031;   /* closed because it was idle */
+	/* The library's own sentence shows what is left in a buffer of the log-in. */
+	if (code == CR_PLUGIN_NOT_ALLOWED)
+		text = "the server asks for a way to log in that is not used here";
+	err_set(err, "%s: %.300s (%u); %s", source->where, text, code,
+	    advice(source->advice, code, text));
 }
 
 enum sql_answer
@@ -214,7 +265,7 @@ mysql_log_in(const struct sql_source *source, MYSQL **out, struct err *err)
 	char *password;
 	MYSQL *mysql;
 
-	pthread_once(&library_once, library_start);
+	pthread_once(&library.once, library_start);
 	*out = mysql = mysql_init(NULL);
 	if (mysql == NULL) {
 		err_set(err, "%s: no memory", source->where);

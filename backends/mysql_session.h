@@ -18,4 +18,8 @@ void mysql_say(const struct sql_source *source, unsigned code, const char *text,
 /* What an error of the server or the library means for whoever asked. 0: the answer was unfit. */
 enum sql_answer mysql_answer(unsigned code);
 
+/* Once, before the first log-in, by one thread: caching_sha2_password is ours from now on. false:
+ * the library does not take it. */
+bool mysql_sha2_register(void) MUST_USE;
+
 #endif

@@ -36,15 +36,25 @@ static const char *
 remedy(int code)
 {
 	switch (code & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return "; another process has locked it for too long: end that one (see fuser), "
+		       "or give the file journal_mode=WAL, where readers do not wait";
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return "; put a backup back while nobody has the file open, and remove the files "
 		       "-wal and -shm beside it";
 	case SQLITE_FULL:
 		return "; make room";
+	case SQLITE_IOERR:
+		return "; check the disk: is it full or broken?";
 	case SQLITE_READONLY:
 		return "; the files -wal and -shm beside it are missing, or this user may not use "
 		       "them: run 'signpost store status' as its owner, who makes them";
+	case SQLITE_PERM:
+	case SQLITE_CANTOPEN:
+		return "; check the rights of the file, of its folder, and of the -wal and -shm "
+		       "beside it";
 	default:
 		return "";
 	}

@@ -128,15 +128,15 @@ generation_next_start_ms(const struct generation *generation)
 	return next;
 }
 
-/* The parameter, or one for so many cores. */
+/* The parameter, or so many halves for each core. */
 static unsigned int
 count_or_cores(
-    const struct conf *conf, enum conf_parameter parameter, long cores_each, unsigned int most)
+    const struct conf *conf, enum conf_parameter parameter, long halves, unsigned int most)
 {
 	int64_t wanted = conf_int(conf, parameter);
 
 	if (wanted <= 0)
-		wanted = (sysconf(_SC_NPROCESSORS_ONLN) + cores_each - 1) / cores_each;
+		wanted = (sysconf(_SC_NPROCESSORS_ONLN) * halves + 1) / 2;
 	if (wanted < 1)
 		wanted = 1;
 	return wanted > (int64_t)most ? most : (unsigned int)wanted;
@@ -152,8 +152,10 @@ generation_start(struct generations *all, struct conf *conf)
 	generation->control = -1;
 	generation->number = ++all->last_number;
 	/* A front-end takes less than half the time of the cheapest signature. */
-	generation->frontends = count_or_cores(conf, CONF_FRONTENDS, 2, CHANNEL_FRONTENDS_MAX);
-	generation->threads = count_or_cores(conf, CONF_KEEPER_THREADS, 1, 256);
+	generation->frontends = count_or_cores(conf, CONF_FRONTENDS, 1, CHANNEL_FRONTENDS_MAX);
+	/* A thread that waits for a server signs nothing. */
+	generation->threads =
+	    count_or_cores(conf, CONF_KEEPER_THREADS, conf_asks_servers(conf) ? 8 : 2, 256);
 	if (channels_open(&generation->channels, generation->frontends, &err) != ST_OK) {
 		log_line(LOG_LEVEL_ERROR, "%s", err.text);
 		conf_free(conf);

@@ -74,6 +74,11 @@ enum status store_key_open(struct store_tool *tool, const struct store_key *row,
  * secret memory: secret_free(*text_out). */
 enum status store_key_close(struct store_tool *tool, const struct store_key *row, struct key *key,
     char **text_out, size_t *n_out, struct err *err) MUST_USE;
+/* Gives write (of a key) its mirror_pem, for directories that show it to Zimbra. key: the one of
+ * the row, or NULL: it is opened if it can be. *pem_out: NULL where there is none to give (another
+ * algorithm, no site key), else secret_free() it when the write is done. */
+void store_key_mirror(
+    struct store_tool *tool, struct keystore_write *write, const struct key *key, char **pem_out);
 
 /* ---- rows by name (store_find.c) ---- */
 

@@ -1,7 +1,8 @@
 /*
- * store_find.c - the row of a name, in a store that can only list rows behind a name.
- * Called by load for each line. Lines that come in the order of the names find most rows in the
- * page that was read last. It must never answer from a page after something was written.
+ * store_find.c - the row of a name, also in a store that can only list rows behind a name.
+ * Called by load for each line. Where rows are listed, lines that come in the order of the names
+ * find most of them in the page that was read last. It must never answer from a page after
+ * something was written.
  */
 #include <stdio.h>
 #include <string.h>
@@ -157,6 +158,32 @@ find_binding(struct store_finder *finder, struct span subject, size_t *index_out
 	return ST_ABSENT;
 }
 
+/* A store that finds rows by their names is asked for this one. */
+static enum status
+find_named(struct store_finder *finder, enum store_what what, struct span first, struct span second,
+    struct err *err)
+{
+	char room[KEYSTORE_SUBJECT_MAX * 2 + 4];
+	struct span name;
+	enum status status;
+	int n = snprintf(room, sizeof(room), "%.*s%s%.*s", SPAN_ARG(first), second.n > 0 ? " " : "",
+	    SPAN_ARG(second));
+
+	/* The room is that of the longest names; nobody has a longer one. */
+	if (n < 0 || (size_t)n >= sizeof(room))
+		return ST_ABSENT;
+	name = span_of(room, (size_t)n);
+	store_finder_forget(finder);
+	status = finder->store->ops->find(finder->store, what, &name, 1, &finder->page, err);
+	finder->what = what;
+	finder->last = false;
+	finder->first[0] = finder->second[0] = '\0';
+	if (status == ST_OK)
+		return ST_OK;
+	finder->page = NULL;
+	return status == ST_ABSENT ? ST_FAILED : status;
+}
+
 enum status
 store_find(struct store_finder *finder, enum store_what what, struct span first, struct span second,
     struct keystore_rows **rows_out, size_t *index_out, struct err *err)
@@ -166,6 +193,8 @@ store_find(struct store_finder *finder, enum store_what what, struct span first,
 	*rows_out = NULL;
 	if (what == STORE_BINDING)
 		status = find_binding(finder, first, index_out, err);
+	else if (finder->store->ops->find != NULL)
+		status = find_named(finder, what, first, second, err);
 	else if (!covers(finder, what, first, second))
 		status = read_page(finder, what, first, second, err);
 	if (status == ST_OK && what != STORE_BINDING)

@@ -139,6 +139,28 @@ store_key_open(
 	return status;
 }
 
+/* Only those that the directory shows need it, and only it knows which; it says so if one is
+ * missing.
+ */
+void
+store_key_mirror(
+    struct store_tool *tool, struct keystore_write *write, const struct key *key, char **pem_out)
+{
+	const struct store_key *row = &write->row.key;
+	struct key *opened = NULL;
+	struct err ignored = ERR_NONE;
+
+	*pem_out = NULL;
+	write->mirror_pem = SPAN_EMPTY;
+	if (!tool->store->ops->mirrors || !span_eq_str(row->algorithm, "rsa-sha256"))
+		return;
+	if (key == NULL && store_key_open(tool, row, &opened, &ignored) == ST_OK)
+		key = opened;
+	if (key != NULL && key_private_pem(key, pem_out, &ignored) == ST_OK)
+		write->mirror_pem = span_str(*pem_out);
+	key_free(opened);
+}
+
 enum status
 store_key_close(struct store_tool *tool, const struct store_key *row, struct key *key,
     char **text_out, size_t *n_out, struct err *err)

@@ -14,6 +14,7 @@ store_plan_free(struct store_plan *plan)
 {
 	keystore_rows_release(plan->held);
 	secret_free(plan->secret);
+	secret_free(plan->pem);
 	mem_free(plan->texts);
 	memset(plan, 0, sizeof(*plan));
 }

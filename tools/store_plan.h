@@ -14,9 +14,10 @@ struct store_plan {
 	struct keystore_write write; /* unless STORE_NOTHING */
 	/* What write points into besides the line. */
 	struct keystore_rows *held;
-	char *secret;
-	char *texts; /* id and public key of a new key */
-	bool weak;   /* the key is shorter than RFC 8301 advises */
+	char *secret; /* private_key of a new key */
+	char *pem;    /* mirror_pem; in secret memory */
+	char *texts;  /* id and public key of a new key */
+	bool weak;    /* the key is shorter than RFC 8301 advises */
 };
 
 /* Compares with the store. ST_OK: free *out with store_plan_free(). ST_DENIED, ST_INVALID: the line

@@ -133,6 +133,8 @@ store_plan_new_key(struct store_tool *tool, const struct store_line *line, int64
 		status = store_key_close(tool, row, key, &out->secret, &n, err);
 	if (status == ST_OK)
 		row->private_key = span_of(out->secret, n);
+	if (status == ST_OK && !tool->dry_run)
+		store_key_mirror(tool, &out->write, key, &out->pem);
 	key_free(key);
 	return status;
 }
@@ -214,5 +216,7 @@ store_plan_old_key(struct store_tool *tool, const struct store_line *line,
 	out->write.how = WRITE_CHANGE;
 	out->action =
 	    set_times(line, now_utc, &out->write.row.key.times) ? STORE_CHANGE : STORE_NOTHING;
+	if (out->action == STORE_CHANGE && !tool->dry_run)
+		store_key_mirror(tool, &out->write, NULL, &out->pem);
 	return ST_OK;
 }

@@ -21,6 +21,7 @@ struct reseal {
 	struct store_tool tool;
 	struct store_batch batch;
 	char **texts; /* sealed anew, of the batch */
+	char **pems;  /* plain, of the batch, where the store shows them */
 	unsigned long keys, sealed, plain, failed, changed_meanwhile;
 };
 
@@ -97,6 +98,8 @@ take_key(struct reseal *reseal, const struct store_key *row)
 	if (status == ST_OK)
 		status = store_key_close(
 		    &reseal->tool, &write->row.key, key, &reseal->texts[at], &n, &err);
+	if (status == ST_OK && !reseal->tool.dry_run)
+		store_key_mirror(&reseal->tool, write, key, &reseal->pems[at]);
 	key_free(key);
 	if (status != ST_OK) {
 		tell_bad(reseal, row, &err);
@@ -119,8 +122,11 @@ flush(struct reseal *reseal, struct err *err)
 	} else if (count > 0) {
 		status = store_batch_write(&reseal->batch, err);
 	}
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		secret_free(reseal->texts[i]);
+		secret_free(reseal->pems[i]);
+		reseal->pems[i] = NULL;
+	}
 	return status;
 }
 
@@ -177,12 +183,14 @@ reseal_all(struct reseal *reseal)
 	    .done = written,
 	    .context = reseal};
 	reseal->texts = mem_zalloc(STORE_PAGE, sizeof(*reseal->texts));
+	reseal->pems = mem_zalloc(STORE_PAGE, sizeof(*reseal->pems));
 	for (int i = 0; i < TRIES_MAX && again && status == ST_OK; i++) {
 		reseal->keys = reseal->plain = reseal->failed = reseal->changed_meanwhile = 0;
 		status = walk_once(reseal, &err);
 		again = reseal->changed_meanwhile > 0;
 	}
 	mem_free(reseal->texts);
+	mem_free(reseal->pems);
 	mem_free(reseal->batch.writes);
 	tell_sum(reseal);
 	if (status != ST_OK) {

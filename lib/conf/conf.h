@@ -94,4 +94,7 @@ enum conf_class conf_class_of(enum conf_parameter parameter);
 const char *conf_default(enum conf_parameter parameter); /* NULL: none */
 void conf_int_range(enum conf_parameter parameter, int64_t *least_out, int64_t *most_out);
 
+/* A data set or the KeyStore is on a server (mysql, ldap), so that threads wait for it. */
+bool conf_asks_servers(const struct conf *conf);
+
 #endif

@@ -7,6 +7,7 @@ lib_conf_libconf_a_SOURCES = \
 	lib/conf/parse.c \
 	lib/conf/private.h \
 	lib/conf/report.c lib/conf/report.h \
+	lib/conf/servers.c \
 	lib/conf/sockets.c \
 	lib/conf/table.c \
 	lib/conf/traps.c \

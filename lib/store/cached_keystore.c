@@ -246,7 +246,8 @@ set_ops(struct keystore_ops *ops, const struct keystore_ops *inner)
 	    .now = inner->now == NULL ? NULL : cached_now,
 	    .migrate = inner->migrate == NULL ? NULL : cached_migrate,
 	    .apply = inner->apply == NULL ? NULL : cached_apply,
-	    .list = inner->list == NULL ? NULL : cached_list};
+	    .list = inner->list == NULL ? NULL : cached_list,
+	    .mirrors = inner->mirrors};
 }
 
 static void

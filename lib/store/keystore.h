@@ -164,8 +164,8 @@ struct keystore_write {
 		struct store_binding binding;
 	} row;
 	/* STORE_KEY in a directory whose domain asks for it (signpostMirrorZimbra): the private key
-	 * as plain PEM, in secret memory; it becomes DKIMKey. Empty: unknown. Nobody else reads it.
-	 */
+	 * as plain PEM, in secret memory; it becomes DKIMKey. Empty: unknown. Only a backend with
+	 * ops->mirrors reads it. */
 	struct span mirror_pem;
 };
 
@@ -224,6 +224,12 @@ struct keystore_ops {
 	 * name", "tenant id"), keys (all states; after: "domain selector"). No rows: the end. */
 	enum status (*list)(struct keystore *store, enum store_what what, struct span after,
 	    size_t max, struct keystore_rows **out, struct err *err);
+	/* Rows of a kind by their names, as list() has them, in any order; what is not there is
+	 * left out. At most KEYSTORE_BATCH_MAX names: ST_TOO_BIG. NULL where list() behind a name
+	 * costs no more than the rows it answers. */
+	enum status (*find)(struct keystore *store, enum store_what what, const struct span *names,
+	    size_t count, struct keystore_rows **out, struct err *err);
+	bool mirrors; /* may want mirror_pem; others need not be given it */
 };
 
 struct keystore {

@@ -140,7 +140,9 @@ slurp_file(const char *path, size_t max, bool secret, struct slurp *out, struct 
 	out->secret = secret;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0) {
-		err_set(err, "%s: %s", path, strerror(errno));
+		err_set(err, "%s: %s; %s", path, strerror(errno),
+		    errno == EACCES ? "may UserID read it, and enter the folders above it?"
+				    : "is it there, and is its name correct?");
 		return errno == ENOENT || errno == ENOTDIR ? ST_ABSENT : ST_UNAVAILABLE;
 	}
 	status = read_edition(fd, path, max, out, err);

@@ -11,7 +11,7 @@
  *
  *   init                                           = ok from=0 to=1
  *   senders NAME...   address A   patterns T   keys D   bindings S...
- *   changes SINCE [MAX]   now   list KIND AFTER MAX
+ *   changes SINCE [MAX]   now   list KIND AFTER MAX   find KIND NAME...
  *   add|change|put|remove KIND FIELD=VALUE...      queued, no answer; of keys also mirror_pem=
  *   apply                                          = ok, or = denied at=0: ...
  *   load domains TENANT COUNT PREFIX               = ok rows_per_s=...
@@ -20,6 +20,7 @@
  */
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -501,6 +502,22 @@ list(struct driver *driver, const struct words *words)
 }
 
 static void
+find(struct driver *driver, const struct words *words)
+{
+	const struct keystore_ops *ops = driver->store->ops;
+	struct keystore_rows *rows = NULL;
+	struct err err = ERR_NONE;
+	enum status status = ST_ABSENT;
+
+	if (ops->find == NULL)
+		err_set(&err, "the backend finds no rows by their names");
+	else
+		status = ops->find(driver->store, kind_of(words->word[1].p), words->word + 2,
+		    words->count - 2, &rows, &err);
+	answer(status, rows, &err);
+}
+
+static void
 obey(struct driver *driver, struct words *words)
 {
 	const char *command = words->word[0].p;
@@ -520,6 +537,8 @@ obey(struct driver *driver, struct words *words)
 		exit(2);
 	else if (strcmp(command, "list") == 0)
 		list(driver, words);
+	else if (strcmp(command, "find") == 0)
+		find(driver, words);
 	else if (strcmp(command, "load") == 0)
 		load(driver, words);
 	else if (strcmp(command, "time") == 0)
@@ -586,6 +605,7 @@ main(int argc, char **argv)
 		printf("= %s\n", err.text);
 		return 1;
 	}
+	(void)signal(SIGPIPE, SIG_IGN); /* as the daemons do */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	while (getline(&words.line, &room, stdin) > 0) {
 		split(&words);

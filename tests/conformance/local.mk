@@ -18,6 +18,7 @@ tests_bench_bench_cache_LDADD = $(STORE_TEST_LDADD)
 check_PROGRAMS += tests/conformance/keystore_driver
 tests_conformance_keystore_driver_SOURCES = tests/conformance/keystore_driver.c
 tests_conformance_keystore_driver_LDADD = $(STORE_TEST_LDADD)
+# One data set, driven the same way.
 check_PROGRAMS += tests/conformance/table_driver
 tests_conformance_table_driver_SOURCES = tests/conformance/table_driver.c
 tests_conformance_table_driver_LDADD = $(STORE_TEST_LDADD)

@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	tests/integration/lib/corpus.py \
 	tests/integration/lib/daemon.py \
 	tests/integration/lib/dnsservers.py \
+	tests/integration/lib/fakemysql.py \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/ldapstore.py \
 	tests/integration/lib/keystores.py \
@@ -22,6 +23,7 @@ EXTRA_DIST += \
 	tests/integration/lib/sendmail.py \
 	tests/integration/lib/sink.py \
 	tests/integration/lib/slapd.py \
+	tests/integration/lib/sources.py \
 	tests/integration/lib/stores.py \
 	tests/integration/lib/smtpc.py \
 	tests/integration/lib/verify.py \
@@ -32,6 +34,7 @@ EXTRA_DIST += \
 	tests/integration/test_beside_opendkim.py \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
+	tests/integration/test_conformance.py \
 	tests/integration/test_dns.py \
 	tests/integration/test_every_store.py \
 	tests/integration/test_faults.py \
@@ -39,6 +42,7 @@ EXTRA_DIST += \
 	tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
 	tests/integration/test_mta_faults.py \
+	tests/integration/test_mysql8.py \
 	tests/integration/test_keystore.py \
 	tests/integration/test_keystore_hostile.py \
 	tests/integration/test_keystore_operator.py \

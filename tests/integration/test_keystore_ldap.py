@@ -3,6 +3,7 @@ replicas, lack the schema or hide what is in them.
 
 The server is a slapd of our own with ldif/'s schema, rights and indexes; keystore_driver asks it.
 """
+import base64
 import re
 import subprocess
 import threading
@@ -10,7 +11,8 @@ import time
 
 import pytest
 
-from lib import ldapstore, procs, slapd
+from lib import keys, ldapstore, milter, patience, procs, slapd, stores, verify
+from lib.daemon import Daemon
 from lib.ldapstore import ADMIN, ADMIN_PASSWORD, BASE, GATEWAY, LDIF, Directory, Driver
 from test_ldap import BOUND, Authority, Liar
 
@@ -161,6 +163,26 @@ def test_list(shared):
                     after = found[-1]
                 assert found == expected, (kind, size)
         assert admin.ask("list", "domain", "", 1).of("domain")[0]["failure"] == "no-key=reject"
+
+
+def test_find(shared):
+    with shared.admin() as admin:
+        for kind, fields, known in (
+                ("tenant", ["name"], ["bolt", "acme"]), ("domain", ["name"], ["b.test", "a.test", "alias.test"]),
+                ("policy", ["tenant", "name"], ["acme std"]), ("rule", ["tenant", "id"], ["acme r5", "acme r1"]),
+                ("key", ["domain", "selector"], ["a.test s3", "a.test s0", "a.test s1"]), ("binding", ["subject"], ["*", "login:@a.test"])):
+            def find(*wanted):
+                answer = admin.ask("find", kind, *wanted)
+                assert answer.ok, answer
+                return [" ".join(row[f] for f in fields) for _, row in answer.rows]
+            assert find(*known) == known and find(known[0], known[0] + "x") == known[:1], kind
+            assert find(*[f"n{n} s" for n in range(70)], *known, *[f"n{n} s" for n in range(70)]) == known, "more than one search"
+            # the directory overlooks case and blanks
+            for name in (known[0].upper(), " " + known[0], known[0] + " ", known[0].replace(" ", "  "), "*)(objectClass=*", "x"):
+                assert find(name) == ([name] if name in known else []), (kind, name)
+        assert admin.ask("find", "domain", "a.test").of("domain")[0]["failure"] == "no-key=reject", "with its policy"
+        for name in ("", "\udcff", "a.test\0"):
+            assert admin.ask("find", "domain", name.encode("utf-8", "surrogateescape")).status == "invalid", name
 
 
 NASTY = ["*", "a*", "*)(signpostDomainName=*", "(", ")", "\\", "\\2a", "a.test)(objectClass=*", "'", '"', "é.test",
@@ -655,6 +677,138 @@ def test_zimbra_mirror(folder):
             assert admin.apply(("change", "key", key("a.test", "p3", active=1_700_000_500, compromised=NOW - 1_000_000_000))).ok
             entry = one.entry(dn)
             assert not [n for n in entry if n.startswith("DKIM")] and "DKIM" not in entry["objectClass"]
+    finally:
+        one.stop()
+
+
+def test_what_is_shown_to_zimbra_stays(folder):
+    """A key that signs and is only written anew takes no place, nor does an older one; a newer one does."""
+    one = made(folder, zimbra=True)
+    dn = f"signpostDomainName=b.test,ou=domains,{BASE}"
+
+    def row(selector, active, **more):
+        return key("b.test", selector, tenant="bolt", active=active, mirror_pem=f"PEM of {selector}", **more)
+
+    def shown():
+        return one.entry(dn).get("DKIMSelector")
+    try:
+        one.modify(f"dn: {dn}\nchangetype: modify\nadd: signpostMirrorZimbra\nsignpostMirrorZimbra: TRUE\n")
+        with one.admin() as admin:
+            assert admin.apply(("add", "key", row("m5", 1_700_000_500))).ok and shown() == ["m5"]
+            older = row("m4", 1_700_000_400)
+            assert admin.apply(("add", "key", {**older, "mirror_pem": ""})).ok and shown() == ["m5"], "it needs no PEM either"
+            same = row("m3", 1_700_000_500)
+            assert admin.apply(("add", "key", same), ("change", "key", {**older, "revision": 2})).ok and shown() == ["m5"]
+            assert admin.apply(("add", "key", row("m6", 1_700_000_600))).ok and shown() == ["m6"]
+            # what takes its place stands before it in the batch, or behind it, and is older
+            for new, old, order in (("m3", "m6", 1), ("m4", "m3", -1)):
+                began = {"m3": 1_700_000_500, "m4": 1_700_000_400, "m6": 1_700_000_600}
+                revision = 2 if new == "m4" else 1
+                writes = [("change", "key", row(old, began[old], retiring=NOW - 1_000_000_000)),
+                          ("change", "key", row(new, began[new], revision=revision))]
+                assert admin.apply(*writes[::order]).ok and shown() == [new], (new, old)
+            answer = admin.apply(("change", "domain", {"name": "b.test", "tenant": "bolt"}),
+                                 ("add", "key", {**row("m9", 1_700_000_900), "mirror_pem": ""}))
+            assert answer.status == "invalid" and "at=1" in answer.last and shown() == ["m4"], answer
+    finally:
+        one.stop()
+
+
+def zimbra_tables(one):
+    """As Zimbra's opendkim.conf has them, without its empty base."""
+    return {"SigningTable": f"{one.url}/{BASE}?DKIMSelector?sub?(DKIMIdentity=$d)",
+            "KeyTable": f"{one.url}/{BASE}?DKIMDomain,DKIMSelector,DKIMKey,?sub?(DKIMSelector=$d)",
+            "LDAPBindUser": GATEWAY, "LDAPBindPassword": ldapstore.GATEWAY_PASSWORD, "Mode": "s", "CacheTTL": 1}
+
+
+class Shown:
+    """What a domain's entry shows to Zimbra, and what `signpost store records` says of its keys."""
+
+    def __init__(self, one, store, name):
+        self.one, self.store, self.name = one, store, name
+        self.dn = f"signpostDomainName={name},ou=domains,{BASE}"
+
+    def attributes(self):
+        return {n: v for n, v in self.one.entry(self.dn).items() if n.startswith("DKIM")}
+
+    def records(self):
+        found = {}
+        for line in self.store.run("records", self.name).stdout.splitlines():
+            name, _, rest = line.partition("\t")
+            found[name.rstrip(".")] = "".join(re.findall(r'"([^"]*)"', rest)) or rest
+        return found
+
+    def check(self, selector):
+        entry, record = self.attributes(), self.records()[f"{selector}._domainkey.{self.name}"]
+        assert (entry["DKIMSelector"], entry["DKIMDomain"], entry["DKIMIdentity"]) == ([selector], [self.name], [self.name])
+        line = entry["DKIMPublicKey"][0]
+        assert line.startswith(f"{selector}._domainkey\tIN\tTXT\t(")
+        assert "".join(re.findall(r'"([^"]*)"', line)).replace(" ", "") == record.replace(" ", ""), (line, record)
+        path = self.store.folder / "shown.pem"
+        path.write_text(entry["DKIMKey"][0])
+        public = keys.openssl("rsa", "-in", path, "-pubout", "-outform", "DER")
+        assert record.split("p=")[1] == base64.b64encode(public).decode(), "DKIMKey is the private half of it"
+        path.unlink()
+
+
+def test_zimbra_reads_what_load_writes(program, folder):
+    """Rotated by the tool, read by signpostd as by Zimbra's own."""
+    if stores.missing():
+        pytest.skip(stores.missing())
+    one = Directory(folder, zimbra=True)
+    one.load(ldapstore.top())
+    one.start()
+    text = b"From: a@z.test\r\nTo: t@sink.test\r\nSubject: x\r\nDate: Tue, 01 Sep 2026 10:00:00 +0000\r\n\r\nHello.\r\n"
+    try:
+        store = stores.ldap_store(one, folder)
+        shown = Shown(one, store, "z.test")
+        store.load("tenant acme\ndomain acme z.test\nkey acme z.test z0 generate:rsa-2048\n", "--strict")
+        one.modify(f"dn: {shown.dn}\nchangetype: modify\nadd: signpostMirrorZimbra\nsignpostMirrorZimbra: TRUE\n")
+        store.load("domain acme z.test subdomains=yes\nkey acme z.test z0 generate:rsa-2048\n", "--strict")
+        assert shown.attributes() == {}, "z0 is not active"
+        store.load("key acme z.test z1 generate:rsa-2048 active=now\n", "--strict")
+        shown.check("z1")
+        with Daemon(program, folder, zimbra_tables(one)) as daemon:
+            def signs_with(selector):
+                began, delivered = time.monotonic(), b""
+                while f"s={selector};".encode() not in delivered:
+                    assert time.monotonic() - began < patience.seconds(60), daemon.log()[-2000:]
+                    result, delivered = milter.one_shot(daemon.address, text)
+                    assert result.signed, daemon.log()[-2000:]
+                assert verify.VERIFIERS[0].verify({"m": delivered}, shown.records())["m"] == [("z.test", "pass")]
+            signs_with("z1")
+            # the key that is there already is opened; the new one is behind the old one, then in front of it
+            store.load("key acme z.test z1 generate:rsa-2048 retiring=now\nkey acme z.test z0 generate:rsa-2048 active=now\n", "--strict")
+            shown.check("z0")
+            signs_with("z0")
+            store.load("key acme z.test z2 generate:rsa-2048 active=now\nkey acme z.test z0 generate:rsa-2048 retiring=now\n", "--strict")
+            shown.check("z2")
+            signs_with("z2")
+            # an older one beside it, an Ed25519 one, the same lines again, and all sealed anew: nothing of it changes
+            before = shown.attributes()
+            store.load("key acme z.test z3 generate:rsa-2048 active=2026-01-01T00:00:00Z\n"
+                       "key acme z.test e1 generate:ed25519 active=now\nkey acme z.test z2 generate:rsa-2048 active=now\n", "--strict")
+            assert shown.attributes() == before
+            stores.signpost("store", "sitekey", "add", store.site_key)
+            stores.signpost("store", "sitekey", "activate", store.site_key)
+            said = store.run("reseal").stdout
+            assert "5 keys: 5 sealed with version 2, 0 left plain, 0 failed" in said, said
+            assert shown.attributes() == before
+            shown.check("z2")
+            signs_with("z2")
+            # without the site key the key that takes over cannot be opened: all stays as it was
+            kept = store.site_key.read_bytes()
+            store.site_key.unlink()
+            stores.signpost("store", "sitekey", "new", store.site_key)
+            done = store.run("load", "--strict", "-", good=False, text="key acme z.test z2 generate:rsa-2048 retiring=now\n"
+                             "key acme z.test z4 generate:rsa-2048\n")
+            assert done.returncode == 0, done.stderr
+            assert shown.attributes() == {}, "none is shown when the one that was ends"
+            done = store.run("load", "--strict", "-", good=False, text="key acme z.test z3 generate:rsa-2048 active=now retiring=2099-01-01T00:00:00Z\n")
+            assert done.returncode == 65 and "signpostMirrorZimbra" in done.stderr, done
+            store.site_key.write_bytes(kept)
+            store.load("key acme z.test z3 generate:rsa-2048 active=now retiring=2099-01-01T00:00:00Z\n", "--strict")
+            shown.check("z3")
     finally:
         one.stop()
 

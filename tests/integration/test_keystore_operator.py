@@ -296,7 +296,7 @@ def test_refused_for_a_while(program, folder, server, on_server):
                                    "SELECT SLEEP(1000)"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             assert procs.wait_until(lambda: "SLEEP" in server.run(READERS), patience.seconds(20))
-            assert procs.wait_until(lambda: sent(daemon) == "later" and "raise max_connections" in daemon.log(), patience.seconds(20)), daemon.log()[-800:]
+            assert procs.wait_until(lambda: sent(daemon) == "later" and "give this user more connections" in daemon.log(), patience.seconds(20)), daemon.log()[-800:]
         finally:
             holder.kill()
             holder.wait()

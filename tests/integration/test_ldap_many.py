@@ -55,7 +55,7 @@ def test_together_as_alone(directory, text):
         # half of the questions have keys that differ clearly, as those of a ladder do
         some = ["a", "b", "a.b", ".b", "b@a", "*@a", "*", "none", "c"] if rnd.randrange(2) else TEXTS + ["none", "c"]
         keys = [rnd.choice(some) for _ in range(rnd.randrange(1, 17))]
-        lines.append(" ".join([str(rnd.choice([1, 1, 2, 16])), *(coded(k) for k in keys)]))
+        lines.append(" ".join(["compare", str(rnd.choice([1, 1, 2, 16])), *(coded(k) for k in keys)]))
     done = subprocess.run([DRIVER, f"{directory.url}/dc=x?DKIMSelector?sub?{text}"], input="\n".join(lines) + "\n", capture_output=True,
                           text=True, timeout=120)
     answers = done.stdout.splitlines()
@@ -69,7 +69,7 @@ def test_together_as_alone(directory, text):
 def test_away(directory):
     """Unavailable for all of them, not absent."""
     url = f"ldap://127.0.0.1:{procs.free_port()}/dc=x?DKIMSelector?sub?(DKIMIdentity=$d)"
-    done = subprocess.run([DRIVER, url], input="3 a b c\n", capture_output=True, text=True, timeout=30)
+    done = subprocess.run([DRIVER, url], input="compare 3 a b c\n", capture_output=True, text=True, timeout=30)
     assert done.stdout == "unavailable\n", done
 
 
@@ -82,8 +82,8 @@ def test_one_search_for_all(directory):
     procs.wait_connect(("127.0.0.1", directory.port), 20, directory.process)
     for text, expected in (("(DKIMIdentity=$d)", 1), ("(|(ou=$d)(cn=$d))", 5)):
         before = directory.process.output().count(" SRCH base=")
-        done = subprocess.run([DRIVER, f"{directory.url}/dc=x?DKIMSelector?sub?{text}"], input="1 n1 n2 n3 n4 n5\n", capture_output=True,
-                              text=True, timeout=30)
+        done = subprocess.run([DRIVER, f"{directory.url}/dc=x?DKIMSelector?sub?{text}"], input="compare 1 n1 n2 n3 n4 n5\n",
+                              capture_output=True, text=True, timeout=30)
         assert done.stdout == "absent\n"
         assert procs.wait_until(lambda: directory.process.output().count(" SRCH base=") - before >= expected + 5, 5)
         # and five more, one after the other, which the driver asks to compare

@@ -570,6 +570,34 @@ test_rules(void **state)
 }
 
 static void
+test_asks_servers(void **state)
+{
+	static const struct {
+		const char *text;
+		bool asks;
+	} rows[] = {
+	    {"", false},
+	    {"KeyTable /k\nSigningTable refile:/s\n", false},
+	    {"KeyTable dsn:sqlite3:///k/table=t?keycol=k?datacol=d\n", false},
+	    {"KeyStore sqlite:/s\n", false},
+	    {"KeyStore mysql://h/d\n", true},
+	    {"KeyStore LDAPS://h/b\n", true},
+	    {"SigningTable ldapi://x/y?z\n", true},
+	    {"InternalHosts dsn:mysql://h/d/table=t?keycol=k?datacol=d\n", true},
+	    {"PidFile ldap:/x\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf *conf = conf_new();
+
+		assert_int_equal(conf_parse_text(conf, "t", span_str(rows[i].text), NULL), ST_OK);
+		assert_int_equal(conf_asks_servers(conf), rows[i].asks);
+		conf_free(conf);
+	}
+}
+
+static void
 test_serving_needs_a_socket(void **state)
 {
 	struct conf_report report = CONF_REPORT_NONE;
@@ -830,6 +858,7 @@ main(void)
 	    cmocka_unit_test(test_tutorial_of_a_gateway),
 	    cmocka_unit_test(test_mistakes),
 	    cmocka_unit_test(test_rules),
+	    cmocka_unit_test(test_asks_servers),
 	    cmocka_unit_test(test_serving_needs_a_socket),
 	    cmocka_unit_test(test_command_line_wins_before_and_after),
 	    cmocka_unit_test(test_lines),

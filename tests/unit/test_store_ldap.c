@@ -113,8 +113,8 @@ queries_are_escaped(void **state)
 		"u=a@b.example,dc=a@b,dc=example"},
 	    {"*()\\", 4, "(x=\\2a\\28\\29\\5c)(y=dc=\\5c2a\\5c28\\5c29\\5c5c)",
 		"u=\\2a\\28\\29\\5c,dc=\\2a\\28\\29\\5c"},
-	    {"a\0,+\"", 5, "(x=a\\00\\2c\\2b\\22)(y=dc=a\\5c00\\5c2c\\5c2b\\5c22)",
-		"u=a\\00\\2c\\2b\\22,dc=a\\00\\2c\\2b\\22"},
+	    {"a,+\"", 4, "(x=a\\2c\\2b\\22)(y=dc=a\\5c2c\\5c2b\\5c22)",
+		"u=a\\2c\\2b\\22,dc=a\\2c\\2b\\22"},
 	    {"\xc3\xa9", 2, "(x=\\c3\\a9)(y=dc=\\5cc3\\5ca9)", "u=\\c3\\a9,dc=\\c3\\a9"},
 	    {"$d", 2, "(x=\\24d)(y=dc=\\5c24d)", "u=\\24d,dc=\\24d"},
 	};
@@ -135,7 +135,16 @@ queries_are_escaped(void **state)
 	assert_int_equal(ldapurl_base(&url, SPAN_LIT(".example"), &text), ST_ABSENT);
 	assert_int_equal(ldapurl_filter(&url, SPAN_LIT("a..b"), &text), ST_ABSENT);
 	assert_int_equal(ldapurl_base(&url, SPAN_EMPTY, &text), ST_ABSENT);
+	/* A server would leave these characters out. */
+	assert_int_equal(ldapurl_filter(&url, span_of("a.test\0", 7), &text), ST_ABSENT);
+	assert_int_equal(ldapurl_base(&url, span_of("\0a", 2), &text), ST_ABSENT);
+	assert_int_equal(ldapurl_filter(&url, SPAN_LIT("a\x01"), &text), ST_ABSENT);
+	assert_int_equal(ldapurl_filter(&url, SPAN_LIT("a\x7f"), &text), ST_ABSENT);
+	assert_int_equal(ldapurl_filter(&url, SPAN_LIT("a\n"), &text), ST_ABSENT);
 	ldapurl_free(&url);
+	buf_reset(&text);
+	ldapurl_escape_filter(&text, span_of("\0", 1));
+	assert_true(span_eq_str(buf_span(&text), "\\00"));
 	parse("ldap", "//h/c=$x$?a?sub?(x=$$d$", &url);
 	assert_int_equal(ldapurl_filter(&url, SPAN_LIT("q"), &text), ST_OK);
 	assert_string_equal(text.p, "(x=$q$");

@@ -77,6 +77,8 @@ class Daemon:
                                      cwd=self.folder)
         try:
             procs.wait_connect(self.address, proc=self.process)
+            if isinstance(self.address, tuple) and not procs.listens_itself(self.process.pid, self.port):
+                raise RuntimeError(f"another process listens on port {self.port}")
             milter.Session(self.address).quit()     # it listens before it has given up root and opened its tables
         except (RuntimeError, OSError, milter.Closed) as error:
             self.stop()

@@ -216,12 +216,11 @@ class Directory:
         self.process.kill()
 
     def pause(self):
-        os.kill(self.process.pid, signal.SIGSTOP)
-        state = Path(f"/proc/{self.process.pid}/stat")
-        assert procs.wait_until(lambda: state.read_text().rsplit(") ", 1)[1][0] == "T", 5)
+        self.process.signal(signal.SIGSTOP)
+        procs.stopped(self.process.pid)
 
     def go_on(self):
-        os.kill(self.process.pid, signal.SIGCONT)
+        self.process.signal(signal.SIGCONT)
 
     def clear(self):
         """Nothing is left below BASE."""

@@ -15,15 +15,21 @@ from pathlib import Path
 from . import patience
 
 
+GIVEN = set()  # what is chosen now is often listened on much later
+
+
 def free_ports(count=1):
-    """COUNT different ports that the kernel says are free now on 127.0.0.1."""
-    socks = []
-    for _ in range(count):
+    """COUNT different ports that the kernel says are free now on 127.0.0.1, none of them twice in this process."""
+    socks, ports = [], []
+    while len(ports) < count:
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind(("127.0.0.1", 0))
         socks.append(s)
-    ports = [s.getsockname()[1] for s in socks]
+        port = s.getsockname()[1]
+        if port not in GIVEN or len(GIVEN) > 20000:
+            GIVEN.add(port)
+            ports.append(port)
     for s in socks:
         s.close()
     return ports
@@ -82,6 +88,18 @@ def wait_connect(address, timeout=None, proc=None):
     raise RuntimeError(f"nothing listens at {address} after {timeout} s")
 
 
+def listens_itself(pid, port):
+    """Does the process have the socket that listens on this port of IPv4? Another one may have been faster."""
+    wanted = f":{port:04X}"
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table]
+    inodes = {f"socket:[{row[9]}]" for row in rows if row[3] == "0A" and row[1].endswith(wanted)}
+    try:
+        return any(os.readlink(f"/proc/{pid}/fd/{fd}") in inodes for fd in os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return False
+
+
 def wait_until(condition, timeout=None, step=0.03):
     """True as soon as CONDITION() is; False when TIMEOUT seconds have gone: without one, when it will never be."""
     deadline = time.monotonic() + (patience.seconds(60) if timeout is None else timeout)
@@ -110,17 +128,18 @@ def children(pid):
     return found
 
 
+def stopped(pid):
+    """Waits until all threads of PID, which was sent SIGSTOP, have stopped: it takes a moment."""
+    def states():
+        return {Path(f"/proc/{pid}/task/{task}/stat").read_text().rsplit(") ", 1)[1][0] for task in os.listdir(f"/proc/{pid}/task")}
+    assert wait_until(lambda: states() == {"T"}), states()
+
+
 def comm(pid):
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
-
-
-def stopped(pid):
-    """Did SIGSTOP reach all its threads? A process that was sent one may still answer."""
-    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
-    return bool(states) and all(state == "T" for state in states)
 
 
 def cpu_seconds(pids):

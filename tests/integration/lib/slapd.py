@@ -132,10 +132,11 @@ class Slapd:
             self.process.stop()
 
     def pause(self):
-        os.kill(self.process.pid, signal.SIGSTOP)
+        self.process.signal(signal.SIGSTOP)
+        procs.stopped(self.process.pid)
 
     def go_on(self):
-        os.kill(self.process.pid, signal.SIGCONT)
+        self.process.signal(signal.SIGCONT)
 
     def modify(self, text):
         """LDIF of changes, as the root of the directory."""
