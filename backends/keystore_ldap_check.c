@@ -386,6 +386,7 @@ ldapstore_plan_free(struct ldapstore_plan *plan)
 		mem_free(plan->known[i].id);
 		mem_free(plan->known[i].subject);
 		mem_free(plan->known[i].mirror_selector);
+		mem_free(plan->known[i].mirror_public);
 	}
 	mem_free(plan->steps);
 	mem_free(plan->known);

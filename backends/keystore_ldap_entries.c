@@ -253,8 +253,8 @@ ldapstore_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 #define CHUNK 250U /* octets of one string of a TXT record there */
 
 /* As zmdkimkeyutil keeps it: the line for a zone file. */
-static void
-add_record(struct buf *out, const struct store_key *row)
+void
+ldapstore_mirror_record(const struct store_key *row, struct buf *out)
 {
 	buf_add(out, row->selector);
 	buf_add_str(out, "._domainkey\tIN\tTXT\t( \"v=DKIM1; k=rsa; \"\n\t  \"p=");
@@ -279,7 +279,7 @@ ldapstore_entry_mirror(
 	memset(out, 0, sizeof(*out));
 	buf_reset(record);
 	if (shown)
-		add_record(record, row);
+		ldapstore_mirror_record(row, record);
 	if (shown != step->mirror_class)
 		put_change(
 		    out, shown ? LDAPLINK_ADD : LDAPLINK_DELETE, "objectClass", SPAN_LIT("DKIM"));

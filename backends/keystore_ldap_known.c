@@ -77,6 +77,7 @@ know_entry(void *context, const struct ldapentry *entry, struct err *err)
 	known->owner = copy_value(entry, LDAPSTORE_OWNER);
 	known->subject = copy_value(entry, LDAPSTORE_SUBJECT);
 	known->mirror_selector = copy_value(entry, LDAPSTORE_MIRROR_SELECTOR);
+	known->mirror_public = copy_value(entry, LDAPSTORE_MIRROR_PUBLIC);
 	known->mirrored = has_class(entry, "DKIM");
 	known->mirror = entry->values[LDAPSTORE_MIRROR].count > 0 &&
 			span_eq_str(entry->values[LDAPSTORE_MIRROR].items[0], "TRUE");

@@ -70,6 +70,22 @@ ldapstore_plan_subjects(
 
 /* ---- Zimbra ---- */
 
+/* Does the domain show this very key? One who died may have shown another one of this selector. */
+static bool
+shows(const struct ldapstore_known *domain, const struct store_key *row)
+{
+	struct buf record;
+	bool same;
+
+	if (domain->mirror_public == NULL)
+		return false;
+	buf_init(&record, LDAPSTORE_TEXT_MAX * 2);
+	ldapstore_mirror_record(row, &record);
+	same = span_eq_str(buf_span(&record), domain->mirror_public);
+	buf_free(&record);
+	return same;
+}
+
 /* The one key that a domain may show there is of RSA and signs now. */
 enum status
 ldapstore_plan_mirror(struct ldapstore_check *c, struct ldapstore_step *step, struct buf *name)
@@ -91,9 +107,10 @@ ldapstore_plan_mirror(struct ldapstore_check *c, struct ldapstore_step *step, st
 	    domain->mirror_selector != NULL && span_eq_str(row->selector, domain->mirror_selector);
 	step->domain = domain;
 	step->mirror_class = domain->mirrored;
-	step->mirror = signs && !is_shown;
+	step->mirror =
+	    signs && (!is_shown || (step->write->mirror_pem.n > 0 && !shows(domain, row)));
 	step->unmirror = !signs && is_shown;
-	if (!step->mirror || domain->mirror_selector == NULL)
+	if (!step->mirror || is_shown || domain->mirror_selector == NULL)
 		return ST_OK;
 	ldapstore_dn_key(
 	    name, c->plan->store->base, row->domain, span_str(domain->mirror_selector));

@@ -93,8 +93,8 @@ struct ldapstore_known {
 	char *dn;
 	bool there, published, mirror, mirrored;
 	uint64_t revision, key_revision;
-	struct key_times times;                       /* of a key */
-	char *owner, *id, *subject, *mirror_selector; /* owned; NULL: none */
+	struct key_times times;                                       /* of a key */
+	char *owner, *id, *subject, *mirror_selector, *mirror_public; /* owned; NULL: none */
 };
 
 /* One write on its way. */
@@ -209,6 +209,8 @@ struct ldapstore_entry {
 
 /* Spans point into the step's write and into *out. */
 void ldapstore_entry(const struct ldapstore_step *step, struct ldapstore_entry *out);
+/* DKIMPublicKey of a key: a line of a zone file. */
+void ldapstore_mirror_record(const struct store_key *row, struct buf *out);
 /* What the domain of a key shows to Zimbra. record: initialized; holds a value. */
 void ldapstore_entry_mirror(
     const struct ldapstore_step *step, struct buf *record, struct ldapstore_entry *out);

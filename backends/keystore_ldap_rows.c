@@ -17,7 +17,7 @@
 	    "signpostActiveAt", "signpostRetiringAt", "signpostRevokingAt", "signpostRevokedAt",   \
 	    "signpostRemovedAt", "signpostDestroyedAt", "signpostHeldAt", "signpostCompromisedAt", \
 	    "signpostFailedAt", "signpostSignUntil", "signpostEpoch", "signpostMirrorZimbra",      \
-	    "DKIMSelector", "modifyTimestamp", "signpostPending"
+	    "DKIMSelector", "DKIMPublicKey", "modifyTimestamp", "signpostPending"
 
 const char *const ldapstore_attributes[LDAPSTORE_ATTRIBUTES + 1] = {
     ROW_ATTRIBUTES, "signpostChangesFrom", "signpostChange", NULL};

@@ -41,8 +41,9 @@ write_step(struct ldapstore_writer *w, const struct ldapstore_step *step, struct
 	struct ldapstore_entry *entry;
 	enum status status;
 
-	/* The key goes last, what shows it goes first. */
-	if (step->unmirror) {
+	/* The key goes last, what shows it goes first: so who comes after one who died here sees
+	 * that the key is still to be written, and shows it again with it. */
+	if (step->mirror || step->unmirror) {
 		status = write_mirror(w, step, end);
 		if (status != ST_OK)
 			return status;
@@ -55,7 +56,7 @@ write_step(struct ldapstore_writer *w, const struct ldapstore_step *step, struct
 	status = ldaplink_change(w->link, step->add ? LDAPLINK_ADD_ENTRY : LDAPLINK_MODIFY_ENTRY,
 	    step->dn, entry->changes, entry->count, ldapstore_step_deadline(w), end, w->err);
 	mem_free(entry);
-	return status == ST_OK && step->mirror ? write_mirror(w, step, end) : status;
+	return status;
 }
 
 /* What was written stays written, so caches are told in any case. */

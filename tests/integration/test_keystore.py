@@ -216,6 +216,7 @@ class Away:
             self.server.pause()
         else:
             self.server.signal(signal.SIGSTOP)
+            procs.stopped(self.server.process.pid)
 
     def __exit__(self, *_):
         if self.how == "killed":

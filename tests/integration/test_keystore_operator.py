@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lib import milter, patience, procs, stores
+from lib import mariadb, milter, patience, procs, stores
 from lib.daemon import Daemon
 from lib.load import Load
 
@@ -27,6 +27,23 @@ def store(folder, shared_keys):
         pytest.skip(stores.missing())
     one = stores.sqlite_store(folder)
     one.load(f"tenant acme\ndomain acme acme.test\nkey acme acme.test r1 {shared_keys['rsa2048'].path} active=now\nbinding * acme\n")
+    return one
+
+
+@pytest.fixture(scope="module")
+def server(module_folder):
+    if mariadb.missing():
+        pytest.skip(mariadb.missing())
+    one = mariadb.MariaDB(module_folder).start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def on_server(folder, server, shared_keys):
+    one = stores.mysql_store(server, folder)
+    one.load(f"tenant acme\ndomain acme acme.test\nkey acme acme.test r1 {shared_keys['rsa2048'].path} active=now\nbinding * acme\n"
+             + "".join(f"domain acme n{n}.test signs-as=acme.test\n" for n in range(500)))
     return one
 
 
@@ -212,3 +229,77 @@ def test_what_was_known_is_not_wanted(program, folder, store, action, verdict):
             got = "later" if result.text[:1] == "4" else "refused" if result.text[:1] == "5" else "unsigned"
             assert got == verdict and not result.signed, (domain, result, daemon.log()[-500:])
         assert daemon.log().count("its policy is not to use what was known") == len(known)
+
+
+# ---- a server ----
+
+def test_a_thousand_ask_once(program, folder, server, on_server):
+    """1,000 messages of one domain that nobody knows yet, all at their end at once: one question of each kind."""
+    with Daemon(program, folder, on_server.settings(KeyStorePollInterval=3600)) as daemon:
+        assert sent(daemon) == "signed"
+        sessions = []
+        for _ in range(1000):
+            session = milter.Session(daemon.address, timeout=patience.seconds(60))
+            session.hello()
+            session.envelope()
+            headers, body = milter.split_message(message("n1.test"))
+            session.headers(headers)
+            session.body(body)
+            session.macros(b"E", {b"i": b"Q"})
+            sessions.append(session)
+        server.run("SET GLOBAL log_output='TABLE'; TRUNCATE mysql.general_log; SET GLOBAL general_log=1")
+        for session in sessions:
+            session.send(b"E")
+        assert all(session.final(changes=[]).signed for session in sessions)
+        server.run("SET GLOBAL general_log=0")
+        asked = server.run("SELECT COUNT(*) FROM mysql.general_log WHERE command_type='Execute' AND user_host LIKE '%sp_reader%'")
+        assert asked.split() == ["1"], "senders; bindings and keys were known"
+        for session in sessions:
+            session.quit()
+
+
+READERS = "SELECT id, info FROM information_schema.processlist WHERE user='sp_reader' "
+
+
+def kill_readers(server):
+    for line in server.run(READERS).splitlines():
+        server.ask(f"KILL {line.split()[0]}")
+
+
+def test_connections_killed(program, folder, server, on_server):
+    """KILL of each connection, all the time: nobody notices, and no descriptor stays."""
+    with Daemon(program, folder, on_server.settings(CacheSize=0)) as daemon:
+        assert sent(daemon) == "signed"
+        with Load(daemon.address, [message(f"n{n}.test") for n in range(500)]) as load:
+            end = time.monotonic() + 5
+            while time.monotonic() < end:
+                kill_readers(server)
+                time.sleep(0.2)
+        assert load.counts["signed"] > 100 and not load.lost, dict(load.counts)
+        assert load.counts["tempfailed"] * 20 < load.counts["signed"], (dict(load.counts), daemon.log()[-800:])
+        assert sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in daemon.tree()) < 80
+
+
+def test_refused_for_a_while(program, folder, server, on_server):
+    """A lock of somebody else's and too many connections: the sentence says what to do, and it goes on by itself."""
+    with Daemon(program, folder, on_server.settings(CacheSize=0)) as daemon:
+        assert sent(daemon) == "signed"
+        with server.holding("BEGIN; UPDATE epoch SET epoch = epoch", "signpost"):
+            assert sent(daemon) == "signed", "readers do not wait for writers"
+            done = on_server.run("load", "-", text="tenant late\n", good=False)
+            assert done.returncode == 69 and "SHOW PROCESSLIST" in done.stderr, done
+        on_server.load("tenant late\n")
+        # Without a cache nobody asks while there is no mail.
+        server.run("ALTER USER 'sp_reader'@'127.0.0.1' WITH MAX_USER_CONNECTIONS 1")
+        kill_readers(server)
+        holder = subprocess.Popen([mariadb.CLIENT, "--no-defaults", "-h127.0.0.1", f"-P{server.port}", "-usp_reader", "-preader-secret", "-e",
+                                   "SELECT SLEEP(1000)"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            assert procs.wait_until(lambda: "SLEEP" in server.run(READERS), patience.seconds(20))
+            assert procs.wait_until(lambda: sent(daemon) == "later" and "give this user more connections" in daemon.log(), patience.seconds(20)), daemon.log()[-800:]
+        finally:
+            holder.kill()
+            holder.wait()
+            server.run("ALTER USER 'sp_reader'@'127.0.0.1' WITH MAX_USER_CONNECTIONS 0")
+            kill_readers(server)
+        assert procs.wait_until(lambda: sent(daemon) == "signed", patience.seconds(20)), daemon.log()[-800:]
