@@ -128,22 +128,36 @@ class Sendmail:
         # Debian's mailers break lines at 990 octets, after the milter: signatures of longer lines could not survive.
         (self.root / "sendmail.cf").write_text(done.stdout.replace("L=990", "L=100000"))
 
-    def start(self):
+    def start(self, tries=3):
+        """A port may be taken by somebody else before sendmail listens: then others are tried."""
+        self.make_files()
+        while True:
+            try:
+                return self.start_once()
+            except RuntimeError:
+                tries -= 1
+                if tries == 0:
+                    raise
+                self.ports = procs.free_ports(len(self.milters))
+
+    def make_files(self):
         self.root.mkdir()
         self.root.chmod(0o755)
         (self.root / "queue").mkdir(mode=0o700)
         (self.root / "local-host-names").write_text("mta.test\n")
         (self.root / "service.switch").write_text("hosts files\naliases files\npasswd files\n")
-        self.build()
         # A copy without the set-group-id bit: with the bit the loader would not read LD_LIBRARY_PATH.
         program = self.root / "sendmail.bin"
         shutil.copyfile(binary(), program)
         program.chmod(0o755)
+
+    def start_once(self):
+        self.build()
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C", "HOME": "/root"}
         libs = [str(p) for p in tree().glob("usr/lib/*-linux-gnu*")]
         if libs:
             env["LD_LIBRARY_PATH"] = ":".join(libs)
-        argv = [program, "-C", self.root / "sendmail.cf", "-bD"]
+        argv = [self.root / "sendmail.bin", "-C", self.root / "sendmail.cf", "-bD"]
         self.process = procs.Process(with_host_name(argv, self.root), self.root / "log", env=env)
         try:
             for port in self.ports:
