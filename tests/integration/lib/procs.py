@@ -69,8 +69,8 @@ def listens(address):
     try:
         connect(address).close()
         return True
-    except (ConnectionRefusedError, FileNotFoundError):
-        return False
+    except (ConnectionRefusedError, ConnectionResetError, FileNotFoundError):
+        return False       # reset: it was being closed
 
 
 def wait_connect(address, timeout=None, proc=None):
