@@ -212,24 +212,6 @@ join_filters(const struct ldapurl *url, const struct span *keys, size_t count, s
 	return status == ST_OK ? buf_status(out) : status;
 }
 
-static enum status
-look_up_each(struct table *table, const struct span *keys, size_t count, size_t max,
-    struct table_value *out, size_t *at_out, size_t *count_out, struct err *err)
-{
-	for (size_t i = 0; i < count && *count_out < max; i++) {
-		enum status status = ldap_table_lookup(table, keys[i], &out[*count_out], err);
-
-		if (status == ST_OK) {
-			at_out[(*count_out)++] = i;
-		} else if (status != ST_ABSENT) {
-			while (*count_out > 0)
-				table_value_release(&out[--*count_out]);
-			return status;
-		}
-	}
-	return *count_out > 0 ? ST_OK : ST_ABSENT;
-}
-
 /* As if one had been asked for after the other: what is wrong behind the last one that is wanted
  * is not seen. */
 static enum status
@@ -303,7 +285,7 @@ ldap_table_lookup_many(struct table *table, const struct span *keys, size_t coun
 	if (status == ST_OK)
 		status = hand_out(&q, max, out, at_out, count_out, err);
 	else if (status == ST_TOO_BIG)
-		status = look_up_each(table, keys, count, max, out, at_out, count_out, err);
+		status = table_lookup_each(table, keys, count, max, out, at_out, count_out, err);
 	else
 		err_prefix(err, "%s", table->parameter);
 	forget_answers(&q);

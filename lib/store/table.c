@@ -232,9 +232,8 @@ table_lookup_all(struct table *table, struct span key, size_t max, struct table_
 	return status;
 }
 
-/* One after the other. */
-static enum status
-lookup_each(struct table *table, const struct span *keys, size_t count, size_t max,
+enum status
+table_lookup_each(struct table *table, const struct span *keys, size_t count, size_t max,
     struct table_value *out, size_t *at_out, size_t *count_out, struct err *err)
 {
 	for (size_t i = 0; i < count && *count_out < max; i++) {
@@ -263,7 +262,7 @@ table_lookup_many(struct table *table, const struct span *keys, size_t count, si
 	if (max == 0)
 		return ST_ABSENT;
 	if (table->ops->lookup_many == NULL)
-		return lookup_each(table, keys, count, max, out, at_out, count_out, err);
+		return table_lookup_each(table, keys, count, max, out, at_out, count_out, err);
 	for (size_t i = 0; i < count && n < TABLE_KEYS_MAX; i++) {
 		status = check_query(table, keys[i], err);
 		if (status != ST_OK && status != ST_ABSENT)

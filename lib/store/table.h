@@ -180,6 +180,11 @@ enum status table_lookup_all(struct table *table, struct span key, size_t max,
 enum status table_lookup_many(struct table *table, const struct span *keys, size_t count,
     size_t max, struct table_value *out, size_t *at_out, size_t *count_out,
     struct err *err) MUST_USE;
+/* The same, always one after the other. *count_out: 0 before. For backends whose one question would
+ * not do for these keys. */
+enum status table_lookup_each(struct table *table, const struct span *keys, size_t count,
+    size_t max, struct table_value *out, size_t *at_out, size_t *count_out,
+    struct err *err) MUST_USE;
 /* Keys worth giving to one table_lookup_many(): 1 where one question costs nothing. */
 size_t table_keys_at_once(const struct table *table);
 
