@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "backends/sql.h"
+#include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-#define BUSY_TIMEOUT_MS 2000 /* while another process writes */
+#define READER_PATIENCE_MS 2000  /* while another process writes */
+#define WRITER_PATIENCE_MS 30000 /* a tool rather waits than fails; a load may take as long */
 
 struct connection {
 	const struct sql_source *source;
@@ -80,17 +82,41 @@ sqlite_disconnect(void *connection)
 	mem_free(c);
 }
 
+static bool
+writes(const struct connection *c)
+{
+	return c->source->use == SQL_WRITER || c->source->use == SQL_CREATOR;
+}
+
 /* A name that does not exist is an error and no text; a foreign file cannot run code of its own. */
 static bool
 harden(struct connection *c)
 {
 	sqlite3_limit(c->db, SQLITE_LIMIT_LENGTH, 16 * (int)SQL_VALUE_MAX);
 	sqlite3_extended_result_codes(c->db, 1);
-	return sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS) == SQLITE_OK &&
+	return sqlite3_busy_timeout(c->db, writes(c) ? WRITER_PATIENCE_MS : READER_PATIENCE_MS) ==
+		   SQLITE_OK &&
 	       sqlite3_db_config(c->db, SQLITE_DBCONFIG_DQS_DML, 0, (int *)NULL) == SQLITE_OK &&
 	       sqlite3_db_config(c->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL) ==
 		   SQLITE_OK &&
 	       sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL) == SQLITE_OK;
+}
+
+/* Of two that give a new file its log at the same moment SQLite refuses one at once and does not
+ * ask the busy handler, for each holds what the other waits for. */
+static bool
+use_log(struct connection *c)
+{
+	int64_t until_ms = clock_mono_ms() + WRITER_PATIENCE_MS;
+	int code;
+
+	for (;;) {
+		code = sqlite3_exec(c->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
+		if ((code & 0xff) != SQLITE_BUSY || clock_mono_ms() >= until_ms)
+			break;
+		sqlite3_sleep(10);
+	}
+	return code == SQLITE_OK;
 }
 
 /* With a log (WAL) readers do not wait for a writer, nor a writer for them. Its files stay when the
@@ -105,9 +131,10 @@ settle(struct connection *c)
 		return true;
 	if (c->source->use == SQL_READER)
 		return sqlite3_exec(c->db, "PRAGMA query_only=1", NULL, NULL, NULL) == SQLITE_OK;
-	return sqlite3_exec(c->db,
-		   "PRAGMA journal_mode=WAL; PRAGMA journal_size_limit=16777216; "
-		   "PRAGMA synchronous=FULL; PRAGMA foreign_keys=1",
+	return use_log(c) &&
+	       sqlite3_exec(c->db,
+		   "PRAGMA journal_size_limit=16777216; PRAGMA synchronous=FULL; "
+		   "PRAGMA foreign_keys=1",
 		   NULL, NULL, NULL) == SQLITE_OK &&
 	       sqlite3_file_control(c->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep) == SQLITE_OK;
 }
@@ -130,7 +157,7 @@ static enum status
 open_file(struct connection *c, struct err *err)
 {
 	const char *path = c->source->dsn.database;
-	bool write = c->source->use == SQL_WRITER || c->source->use == SQL_CREATOR;
+	bool write = writes(c);
 	int flags = write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
 
 	if (c->source->use == SQL_CREATOR && make_file(c, err) != ST_OK)

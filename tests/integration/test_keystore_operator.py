@@ -160,11 +160,25 @@ def all_well(processes):
 def test_init_at_once(folder):
     if stores.missing():
         pytest.skip(stores.missing())
-    for n in range(5):
+    for n in range(20):
         (folder / str(n)).mkdir()
         store = stores.Store(folder / str(n), f"sqlite:{folder}/{n}/store.db")
-        all_well([start(store, "init") for _ in range(4)])
+        all_well([start(store, "init") for _ in range(8)])
         store.load("tenant acme\n")
+
+
+def test_load_waits_for_another_writer(store):
+    """For longer than a reader would."""
+    other = sqlite3.connect(store.spec.removeprefix("sqlite:"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    (store.folder / "lines").write_text("tenant late\n")
+    one = start(store, "load", store.folder / "lines")
+    two = start(store, "status")
+    assert two.wait(patience.seconds(60)) == 0
+    time.sleep(4)
+    assert one.poll() is None, one.communicate()
+    other.execute("COMMIT")
+    all_well([one])
 
 
 def test_load_killed_and_run_again(folder, store):
