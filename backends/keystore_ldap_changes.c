@@ -224,13 +224,13 @@ ask_changes(struct asking *a, uint64_t since, size_t max, struct store_change *o
 
 enum status
 ldapstore_changes(struct keystore *store, uint64_t since, size_t max, struct store_change *out,
-    size_t *count_out, uint64_t *epoch_out, struct err *err)
+    size_t *count_out, struct store_state *state_out, struct err *err)
 {
 	struct asking a = {.store = store->state};
 	enum status status = ask_changes(&a, since, max, out, count_out, err);
 
 	if (status == ST_OK || status == ST_TOO_BIG)
-		*epoch_out = a.epoch;
+		state_out->epoch = a.epoch;
 	if (status != ST_OK)
 		err_prefix(err, "%s", store->where);
 	forget(&a);

@@ -234,7 +234,8 @@ enum status ldapstore_read_rows(struct ldapstore *own, enum store_what what,
 
 /* ops of keystore.h */
 enum status ldapstore_changes(struct keystore *store, uint64_t since, size_t max,
-    struct store_change *out, size_t *count_out, uint64_t *epoch_out, struct err *err) MUST_USE;
+    struct store_change *out, size_t *count_out, struct store_state *state_out,
+    struct err *err) MUST_USE;
 enum status ldapstore_now(struct keystore *store, int64_t *utc_s_out, struct err *err) MUST_USE;
 enum status ldapstore_list(struct keystore *store, enum store_what what, struct span after,
     size_t max, struct keystore_rows **out, struct err *err) MUST_USE;

@@ -161,7 +161,7 @@ enum status sql_store_keys(
 enum status sql_store_bindings(struct keystore *store, const struct span *subjects, size_t count,
     struct keystore_rows **out, struct err *err);
 enum status sql_store_changes(struct keystore *store, uint64_t since, size_t max,
-    struct store_change *out, size_t *count_out, uint64_t *epoch_out, struct err *err);
+    struct store_change *out, size_t *count_out, struct store_state *state_out, struct err *err);
 enum status sql_store_now(struct keystore *store, int64_t *utc_s_out, struct err *err);
 enum status sql_store_list(struct keystore *store, enum store_what what, struct span after,
     size_t max, struct keystore_rows **out, struct err *err);

@@ -195,7 +195,7 @@ row_changes(void *context, const struct span *columns, size_t count)
 
 enum status
 sql_store_changes(struct keystore *store, uint64_t since, size_t max, struct store_change *out,
-    size_t *count_out, uint64_t *epoch_out, struct err *err)
+    size_t *count_out, struct store_state *state_out, struct err *err)
 {
 	struct changes changes = {.reading = {.store = store->state, .err = err},
 	    .max = max < KEYSTORE_CHANGES_MAX ? max : KEYSTORE_CHANGES_MAX,
@@ -213,7 +213,7 @@ sql_store_changes(struct keystore *store, uint64_t since, size_t max, struct sto
 		status = changes.reading.trouble;
 	if (status != ST_OK)
 		return status;
-	*epoch_out = changes.epoch;
+	state_out->epoch = changes.epoch;
 	if (changes.too_many || changes.trimmed > since || since > changes.epoch) {
 		err_set(err, "%s: more was changed since epoch %llu than can be listed",
 		    store->where, (unsigned long long)since);

@@ -207,18 +207,18 @@ ask_status(const struct store_tool *tool)
 {
 	struct err err = ERR_NONE;
 	struct store_change none;
-	uint64_t epoch = 0;
+	struct store_state state = {.epoch = 0};
 	size_t count = 0;
 	int64_t now = 0;
 	enum status status;
 
 	/* Nothing comes behind the last epoch that can be. */
-	status = keystore_changes(tool->store, INT64_MAX, 1, &none, &count, &epoch, &err);
+	status = keystore_changes(tool->store, INT64_MAX, 1, &none, &count, &state, &err);
 	if (status == ST_OK || status == ST_TOO_BIG)
 		status = tool->store->ops->now(tool->store, &now, &err);
 	if (status != ST_OK)
 		return store_tool_failed(tool, status, &err);
-	print_status(tool, epoch, now - clock_utc_s());
+	print_status(tool, state.epoch, now - clock_utc_s());
 	return EX_OK;
 }
 

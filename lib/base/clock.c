@@ -25,6 +25,15 @@ clock_mono_us(void)
 }
 
 int64_t
+clock_utc_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t
 clock_utc_s(void)
 {
 	return (int64_t)time(NULL);

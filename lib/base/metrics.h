@@ -83,7 +83,14 @@
 #define METRIC_VALUES_CACHE(V) \
 	V(CACHE_RULES, "rules") \
 	V(CACHE_KEYS, "keys") \
-	V(CACHE_TABLE, "table")
+	V(CACHE_TABLE, "table") \
+	V(CACHE_PARSED, "parsed") \
+	V(CACHE_DNS, "dns")
+#define METRIC_VALUES_REFUSED(V) \
+	V(REFUSED_FORM, "form") \
+	V(REFUSED_SEAL, "seal") \
+	V(REFUSED_AGE, "age") \
+	V(REFUSED_EPOCH, "epoch")
 
 /* L(identifier, name of the label) */
 #define METRIC_LABELS(L) \
@@ -95,7 +102,8 @@
 	L(UNSIGNED_REASON, "reason") \
 	L(TEMPFAIL_REASON, "reason") \
 	L(DNS_RESULT, "result") \
-	L(CACHE, "cache")
+	L(CACHE, "cache") \
+	L(REFUSED, "reason")
 
 /* X(identifier, kind, name, help, first label, second label). A metric is added here and in
  * signpostd(8). */
@@ -133,6 +141,26 @@
 	    CACHE, NONE) \
 	X(CACHE_EVICTIONS, COUNTER, "signpost_key_cache_evictions_total", \
 	    "Answers that were forgotten because the cache was full.", CACHE, NONE) \
+	X(SHARED_HITS, COUNTER, "signpost_memcached_hits_total", \
+	    "Answers that were found in memcached and used.", CACHE, NONE) \
+	X(SHARED_MISSES, COUNTER, "signpost_memcached_misses_total", \
+	    "Answers that were not in memcached.", CACHE, NONE) \
+	X(SHARED_REFUSED, COUNTER, "signpost_memcached_refused_total", \
+	    "Answers of memcached that were not believed, by the reason.", CACHE, REFUSED) \
+	X(SHARED_UNAVAILABLE, COUNTER, "signpost_memcached_unavailable_total", \
+	    "Questions that memcached did not answer, or was not asked because it is away.", \
+	    CACHE, NONE) \
+	X(SHARED_STALE, COUNTER, "signpost_memcached_stale_served_total", \
+	    "Answers of memcached older than they should be, used because their source was away.", \
+	    CACHE, NONE) \
+	X(SHARED_STORED, COUNTER, "signpost_memcached_stored_total", \
+	    "Answers that were given to memcached.", CACHE, NONE) \
+	X(SHARED_DROPPED, COUNTER, "signpost_memcached_dropped_total", \
+	    "Answers that were not given to memcached because too many waited.", NONE, NONE) \
+	X(SHARED_SECONDS, HISTOGRAM, "signpost_memcached_seconds", \
+	    "Time of one question to memcached.", NONE, NONE) \
+	X(SHARED_AWAY, GAUGE, "signpost_memcached_away", \
+	    "Servers of Memcached that do not answer now.", NONE, NONE) \
 	X(CONNECTIONS, GAUGE, "signpost_connections", \
 	    "Connections of MTAs that are open now.", NONE, NONE)
 
@@ -160,6 +188,7 @@ enum metric_unsigned_reason { METRIC_VALUES_UNSIGNED_REASON(METRIC_VALUE_ENUM) }
 enum metric_tempfail_reason { METRIC_VALUES_TEMPFAIL_REASON(METRIC_VALUE_ENUM) };
 enum metric_dns_result { METRIC_VALUES_DNS_RESULT(METRIC_VALUE_ENUM) };
 enum metric_cache { METRIC_VALUES_CACHE(METRIC_VALUE_ENUM) };
+enum metric_refused { METRIC_VALUES_REFUSED(METRIC_VALUE_ENUM) };
 enum metric_no_label { METRIC_VALUES_NONE(METRIC_VALUE_ENUM) };
 #undef METRIC_VALUE_ENUM
 

@@ -64,9 +64,10 @@
 	X(KEEPER_THREADS, "KeeperThreads", INT, "0", NOW) \
 	X(KEEP_AUTH_RESULTS, "KeepAuthResults", BOOL, "no", NOW) \
 	X(KEEP_TEMPORARY_FILES, "KeepTemporaryFiles", BOOL, "no", LATER) \
+	X(KEY_CACHE_SIZE, "KeyCacheSize", INT, "62914560", NOW) \
 	X(KEY_FILE, "KeyFile", STRING, NULL, NOW) \
 	X(KEY_STORE, "KeyStore", STRING, NULL, NOW) \
-	X(KEY_STORE_POLL_INTERVAL, "KeyStorePollInterval", INT, "5", NOW) \
+	X(KEY_STORE_POLL_INTERVAL, "KeyStorePollInterval", INT, "2", NOW) \
 	X(KEY_TABLE, "KeyTable", DATASET, NULL, NOW) \
 	X(LDAP_AUTH_MECHANISM, "LDAPAuthMechanism", STRING, "simple", NOW) \
 	X(LDAP_AUTH_NAME, "LDAPAuthName", STRING, NULL, NOW) \
@@ -91,6 +92,8 @@
 	X(MAXIMUM_HEADERS, "MaximumHeaders", INT, "65536", NOW) \
 	X(MAXIMUM_SIGNATURES_TO_VERIFY, "MaximumSignaturesToVerify", INT, "3", NOW) \
 	X(MAXIMUM_SIGNED_BYTES, "MaximumSignedBytes", INT, "-1", NOW) \
+	X(MEMCACHED, "Memcached", STRING, NULL, NOW) \
+	X(MEMCACHED_PREFIX, "MemcachedPrefix", STRING, NULL, NOW) \
 	X(METRICS_FILE, "MetricsFile", STRING, NULL, NOW) \
 	X(METRICS_INTERVAL, "MetricsInterval", INT, "15", NOW) \
 	X(MILTER_DEBUG, "MilterDebug", INT, "0", LATER) \
@@ -119,7 +122,7 @@
 	X(PID_FILE, "PidFile", STRING, NULL, NOW) \
 	X(POPDB_FILE, "POPDBFile", DATASET, NULL, OBSOLETE) \
 	X(QUARANTINE, "Quarantine", BOOL, "no", OBSOLETE) \
-	X(QUERY_CACHE, "QueryCache", BOOL, "no", LATER) \
+	X(QUERY_CACHE, "QueryCache", BOOL, "no", NOW) \
 	X(RATE_LIMITS, "RateLimits", DATASET, NULL, OBSOLETE) \
 	X(REDIRECT_FAILURES_TO, "RedirectFailuresTo", STRING, NULL, OBSOLETE) \
 	X(REMOVE_AR_ALL, "RemoveARAll", BOOL, "no", NOW) \

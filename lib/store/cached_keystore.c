@@ -182,9 +182,9 @@ inner_of(const struct keystore *store)
 
 static enum status
 cached_changes(struct keystore *store, uint64_t since, size_t max, struct store_change *out,
-    size_t *count_out, uint64_t *epoch_out, struct err *err)
+    size_t *count_out, struct store_state *state_out, struct err *err)
 {
-	return keystore_changes(inner_of(store), since, max, out, count_out, epoch_out, err);
+	return keystore_changes(inner_of(store), since, max, out, count_out, state_out, err);
 }
 
 static enum status

@@ -23,14 +23,20 @@
 
 #include "lib/store/cache.h"
 #include "lib/store/keystore.h"
+#include "lib/store/sharedcache.h"
 
 struct cached_keystore_config {
 	size_t bytes_max;  /* a half for keys, a half for all else */
 	int64_t poll_ms;   /* between two questions for changes; a change is in force after it */
 	int64_t absent_ms; /* life of "no rows" if the store has no epochs; of rows: poll_ms */
 	int64_t stale_ms;  /* how long answers are given out while the store is away */
-	int64_t (*now_ms)(void); /* monotonic; NULL: clock_mono_ms() */
-	bool no_thread;          /* only cached_keystore_poll() asks for changes; for tests */
+	/* What other gateways have read is taken from here, if nothing about it changed since; and
+	 * what is read is left there. Borrowed; NULL: none. A store without an identity or without
+	 * epochs is not shared. */
+	struct sharedcache *shared;
+	struct span shared_prefix; /* of the scope, before the store's identity; copied */
+	int64_t (*now_ms)(void);   /* monotonic; NULL: clock_mono_ms() */
+	bool no_thread;            /* only cached_keystore_poll() asks for changes; for tests */
 };
 
 /* Takes over inner (closed with the result, or on failure). Its questions are inner's. ST_FAILED:

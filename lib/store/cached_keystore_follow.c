@@ -263,8 +263,9 @@ take_changes(struct cached_keystore *cached, enum status status, size_t count, u
 void
 follow_poll(struct cached_keystore *cached)
 {
-	uint64_t since, epoch = 0;
+	struct store_state now = {.epoch = 0};
 	struct err err = ERR_NONE;
+	uint64_t since;
 	enum status status;
 	int64_t asked_ms;
 	size_t count = 0;
@@ -273,13 +274,13 @@ follow_poll(struct cached_keystore *cached)
 	asked_ms = cached->config.now_ms();
 	since = atomic_load(&cached->seen_epoch);
 	status = keystore_changes(
-	    cached->inner, since, KEYSTORE_CHANGES_MAX, cached->changes, &count, &epoch, &err);
+	    cached->inner, since, KEYSTORE_CHANGES_MAX, cached->changes, &count, &now, &err);
 	if (status != ST_OK && status != ST_TOO_BIG)
 		note_failure(cached, status, &err);
-	else if (epoch < since)
-		note_fall(cached, epoch, since);
+	else if (now.epoch < since)
+		note_fall(cached, now.epoch, since);
 	else
-		take_changes(cached, status, count, epoch, since, asked_ms);
+		take_changes(cached, status, count, now.epoch, since, asked_ms);
 	pthread_mutex_unlock(&cached->poll_lock);
 }
 

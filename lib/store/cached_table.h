@@ -13,6 +13,7 @@
 #define SIGNPOST_STORE_CACHED_TABLE_H
 
 #include "lib/store/cache.h"
+#include "lib/store/sharedcache.h"
 #include "lib/store/table.h"
 
 #define CACHED_TABLE_BYTES_MAX (16U << 20) /* suggestions for a configuration */
@@ -23,8 +24,12 @@ struct cached_table_config {
 	size_t bytes_max; /* 0: no cache, the result is inner */
 	int64_t fresh_ms; /* of a row */
 	int64_t absent_ms;
-	int64_t stale_ms;        /* from the question on, while the server is away; 0: never */
-	int64_t (*now_ms)(void); /* monotonic; NULL: clock_mono_ms() */
+	int64_t stale_ms; /* from the question on, while the server is away; 0: never */
+	/* Rows that another gateway has read within fresh_ms are taken from here, older ones while
+	 * the server is away; and what is read is left there. Borrowed; NULL: none. */
+	struct sharedcache *shared;
+	struct span shared_scope; /* whose rows they are; copied */
+	int64_t (*now_ms)(void);  /* monotonic; NULL: clock_mono_ms() */
 };
 
 /* Takes over inner (closed with the result). Tables that cost no way (ops->distant) are answered as

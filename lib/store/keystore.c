@@ -155,9 +155,9 @@ keystore_bindings(struct keystore *store, const struct span *subjects, size_t co
 
 enum status
 keystore_changes(struct keystore *store, uint64_t since, size_t max, struct store_change *out,
-    size_t *count_out, uint64_t *epoch_out, struct err *err)
+    size_t *count_out, struct store_state *state_out, struct err *err)
 {
 	*count_out = 0;
-	*epoch_out = 0;
-	return store->ops->changes(store, since, max, out, count_out, epoch_out, err);
+	*state_out = (struct store_state){.epoch = 0};
+	return store->ops->changes(store, since, max, out, count_out, state_out, err);
 }

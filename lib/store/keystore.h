@@ -129,6 +129,15 @@ enum status keystore_rows_add_key(
 void keystore_rows_add_binding(struct keystore_rows *rows, const struct store_binding *row);
 void keystore_rows_add_policy(struct keystore_rows *rows, const struct store_policy *row);
 
+/* What a store is now. identity: made at random with the store, and again by "signpost store renew"
+ * when a backup was put back: the same epoch of another identity is of another history.
+ * Hexadecimal; empty: a store whose schema has none. */
+#define KEYSTORE_IDENTITY_BYTES 33U /* with its NUL */
+struct store_state {
+	uint64_t epoch;
+	char identity[KEYSTORE_IDENTITY_BYTES];
+};
+
 /* What a change did, for whoever caches. */
 struct store_change {
 	uint64_t epoch;
@@ -197,11 +206,12 @@ struct keystore_ops {
 	/* Bindings of these subjects, in any order. */
 	enum status (*bindings)(struct keystore *store, const struct span *subjects, size_t count,
 	    struct keystore_rows **out, struct err *err);
-	/* Changes after the epoch since, oldest first, at most max. *epoch_out: of the store now.
+	/* Changes after the epoch since, oldest first, at most max. *state_out: of the store now.
 	 * ST_TOO_BIG: there are more, the list does not go back so far, or the store is older than
-	 * since (a backup was put back): take everything for changed. *epoch_out is set. */
+	 * since (a backup was put back): take everything for changed. *state_out is set. */
 	enum status (*changes)(struct keystore *store, uint64_t since, size_t max,
-	    struct store_change *out, size_t *count_out, uint64_t *epoch_out, struct err *err);
+	    struct store_change *out, size_t *count_out, struct store_state *state_out,
+	    struct err *err);
 	/* The store's clock; of a directory that was opened for reading, this machine's. */
 	enum status (*now)(struct keystore *store, int64_t *utc_s_out, struct err *err);
 
@@ -265,7 +275,8 @@ enum status keystore_keys(struct keystore *store, struct span domain, struct key
 enum status keystore_bindings(struct keystore *store, const struct span *subjects, size_t count,
     struct keystore_rows **out, struct err *err) MUST_USE;
 enum status keystore_changes(struct keystore *store, uint64_t since, size_t max,
-    struct store_change *out, size_t *count_out, uint64_t *epoch_out, struct err *err) MUST_USE;
+    struct store_change *out, size_t *count_out, struct store_state *state_out,
+    struct err *err) MUST_USE;
 
 /* Names that a row may have: see the limits above. Lower case only. */
 bool keystore_tenant_is_valid(struct span name);

@@ -280,7 +280,7 @@ rsa_keys(struct keystore *store, struct span domain, struct keystore_rows **out,
 
 static enum status
 rsa_changes(struct keystore *store, uint64_t since, size_t max, struct store_change *out,
-    size_t *count_out, uint64_t *epoch_out, struct err *err)
+    size_t *count_out, struct store_state *state_out, struct err *err)
 {
 	(void)store;
 	(void)since;
@@ -288,7 +288,7 @@ rsa_changes(struct keystore *store, uint64_t since, size_t max, struct store_cha
 	(void)out;
 	(void)err;
 	*count_out = 0;
-	*epoch_out = 1;
+	state_out->epoch = 1;
 	return ST_OK;
 }
 

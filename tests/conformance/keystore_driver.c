@@ -451,15 +451,15 @@ changes(struct driver *driver, const struct words *words)
 {
 	static struct store_change list[KEYSTORE_CHANGES_MAX];
 	struct err err = ERR_NONE;
-	uint64_t epoch = 0;
+	struct store_state state = {.epoch = 0};
 	size_t count = 0;
 	enum status status = keystore_changes(driver->store, (uint64_t)number(words, 1, 0),
-	    (size_t)number(words, 2, KEYSTORE_CHANGES_MAX), list, &count, &epoch, &err);
+	    (size_t)number(words, 2, KEYSTORE_CHANGES_MAX), list, &count, &state, &err);
 
 	for (size_t i = 0; i < count; i++)
 		printf("change epoch=%" PRIu64 " subject=%s\n", list[i].epoch, list[i].subject);
 	if (status == ST_OK || status == ST_TOO_BIG)
-		printf("= %s epoch=%" PRIu64 "\n", status_name(status), epoch);
+		printf("= %s epoch=%" PRIu64 "\n", status_name(status), state.epoch);
 	else
 		end(status, &err);
 }

@@ -433,7 +433,7 @@ memstore_bindings(struct keystore *store, const struct span *subjects, size_t co
 
 static enum status
 memstore_changes(struct keystore *store, uint64_t since, size_t max, struct store_change *out,
-    size_t *count_out, uint64_t *epoch_out, struct err *err)
+    size_t *count_out, struct store_state *state_out, struct err *err)
 {
 	struct answer a;
 	enum status status = begin(store, MEMSTORE_CHANGES, &a, err);
@@ -442,7 +442,7 @@ memstore_changes(struct keystore *store, uint64_t since, size_t max, struct stor
 		return status;
 	keystore_rows_release(a.rows);
 	*count_out = 0;
-	*epoch_out = a.m->epoch;
+	state_out->epoch = a.m->epoch;
 	for (size_t i = 0; i < a.m->change_count; i++) {
 		if (a.m->changes[i].epoch <= since)
 			continue;

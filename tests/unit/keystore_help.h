@@ -139,13 +139,13 @@ epoch_of(struct keystore *store)
 {
 	static struct store_change list[KEYSTORE_CHANGES_MAX];
 	struct err err = ERR_NONE;
-	uint64_t epoch = 0;
+	struct store_state now = {.epoch = 0};
 	size_t count;
 	enum status status =
-	    keystore_changes(store, 0, KEYSTORE_CHANGES_MAX, list, &count, &epoch, &err);
+	    keystore_changes(store, 0, KEYSTORE_CHANGES_MAX, list, &count, &now, &err);
 
 	assert_true(status == ST_OK || status == ST_TOO_BIG);
-	return epoch;
+	return now.epoch;
 }
 
 /* The subjects of all changes after since, with blanks between them. */
@@ -155,14 +155,14 @@ changed_since(struct keystore *store, uint64_t since)
 	static char text[4096];
 	struct store_change list[50];
 	struct err err = ERR_NONE;
-	uint64_t epoch;
+	struct store_state now;
 	size_t count, n = 0;
 
 	text[0] = '\0';
-	if (keystore_changes(store, since, 50, list, &count, &epoch, &err) != ST_OK)
+	if (keystore_changes(store, since, 50, list, &count, &now, &err) != ST_OK)
 		fail_msg("%s", err.text);
 	for (size_t i = 0; i < count; i++) {
-		assert_true(list[i].epoch > since && list[i].epoch <= epoch);
+		assert_true(list[i].epoch > since && list[i].epoch <= now.epoch);
 		n += (size_t)snprintf(
 		    text + n, sizeof(text) - n, "%s%s", n == 0 ? "" : " ", list[i].subject);
 	}

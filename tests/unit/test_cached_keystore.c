@@ -471,7 +471,7 @@ test_what_goes_through(void **state)
 	struct keystore *inner = world_new(), *store = cache_of(inner, &config);
 	struct store_change changes[4];
 	size_t count;
-	uint64_t epoch;
+	struct store_state at;
 	int64_t now;
 
 	(void)state;
@@ -481,7 +481,7 @@ test_what_goes_through(void **state)
 	assert_int_equal(store->ops->now(store, &now, NULL), ST_OK);
 	assert_int_equal(now, 77);
 	memstore_changed(inner, "b:");
-	assert_int_equal(keystore_changes(store, 1, 4, changes, &count, &epoch, NULL), ST_OK);
+	assert_int_equal(keystore_changes(store, 1, 4, changes, &count, &at, NULL), ST_OK);
 	assert_int_equal(count, 1);
 	assert_null(store->ops->apply);
 	assert_null(store->ops->list);
@@ -529,7 +529,7 @@ script_keys(struct keystore *store, struct span domain, struct keystore_rows **o
 
 static enum status
 script_changes(struct keystore *store, uint64_t since, size_t max, struct store_change *out,
-    size_t *count_out, uint64_t *epoch_out, struct err *err)
+    size_t *count_out, struct store_state *state_out, struct err *err)
 {
 	struct script *script = store->state;
 	size_t n = 0;
@@ -541,7 +541,7 @@ script_changes(struct keystore *store, uint64_t since, size_t max, struct store_
 		    (script->again && i + 1 == script->change_count))
 			out[n++] = script->changes[i];
 	*count_out = n;
-	*epoch_out = script->epoch;
+	state_out->epoch = script->epoch;
 	pthread_mutex_unlock(&script->lock);
 	return ST_OK;
 }

@@ -206,8 +206,11 @@ static const struct {
     {"CacheStaleTTL", 'i', "86400"},
     {"CacheTTL", 'i', "5"},
     {"FailurePolicy", 's', NULL},
+    {"KeyCacheSize", 'i', "62914560"},
     {"KeyStore", 's', NULL},
-    {"KeyStorePollInterval", 'i', "5"},
+    {"Memcached", 's', NULL},
+    {"MemcachedPrefix", 's', NULL},
+    {"KeyStorePollInterval", 'i', "2"},
     {"RequireSenderMatch", 's', "no"},
     {"RequireTenant", 'b', "1"},
     {"SiteKeyFile", 's', NULL},
@@ -814,7 +817,7 @@ test_classes(void **state)
 	    {"IgnoreMalformedMail yes", CONF_CLASS_NOW, 0},
 	    {"DNSTimeout 3", CONF_CLASS_NOW, 0},
 	    {"DNSConnect yes", CONF_CLASS_NOW, 0},
-	    {"QueryCache yes", CONF_CLASS_LATER, 0},
+	    {"QueryCache yes", CONF_CLASS_NOW, 0},
 	    {"SendReports yes", CONF_CLASS_OBSOLETE, 1},
 	};
 

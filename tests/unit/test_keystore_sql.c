@@ -404,7 +404,7 @@ epochs(void **state)
 	uint64_t epoch = epoch_of(store);
 	struct store_change list[2];
 	struct err err = ERR_NONE;
-	uint64_t now;
+	struct store_state at;
 	size_t count;
 
 	(void)state;
@@ -421,12 +421,12 @@ epochs(void **state)
 	must(store, a_tenant(WRITE_CHANGE, "acme"));
 	assert_string_equal(changed_since(store, epoch + 4), "b: t:acme");
 	assert_string_equal(changed_since(store, epoch + 6), "");
-	assert_int_equal(keystore_changes(store, epoch, 2, list, &count, &now, &err), ST_TOO_BIG);
-	assert_int_equal(now, epoch + 6);
+	assert_int_equal(keystore_changes(store, epoch, 2, list, &count, &at, &err), ST_TOO_BIG);
+	assert_int_equal(at.epoch, epoch + 6);
 	/* A backup was put back: what is known is newer than the store. */
 	assert_int_equal(
-	    keystore_changes(store, epoch + 7, 2, list, &count, &now, &err), ST_TOO_BIG);
-	assert_int_equal(now, epoch + 6);
+	    keystore_changes(store, epoch + 7, 2, list, &count, &at, &err), ST_TOO_BIG);
+	assert_int_equal(at.epoch, epoch + 6);
 	/* A refused change leaves no epoch. */
 	must_not(store, a_tenant(WRITE_ADD, "acme"), ST_DENIED, "");
 	assert_int_equal(epoch_of(store), epoch + 6);
@@ -442,7 +442,8 @@ changes_are_trimmed(void **state)
 	struct keystore *store = two_tenants("trim.db");
 	struct store_change list[10];
 	struct err err = ERR_NONE;
-	uint64_t epoch, start = epoch_of(store);
+	struct store_state now;
+	uint64_t start = epoch_of(store);
 	sqlite3_stmt *statement;
 	sqlite3 *db;
 	size_t at, count;
@@ -464,9 +465,8 @@ changes_are_trimmed(void **state)
 	assert_in_range(sqlite3_column_int(statement, 1), start + 2, start + 5);
 	sqlite3_finalize(statement);
 	sqlite3_close(db);
-	assert_int_equal(
-	    keystore_changes(store, start, 10, list, &count, &epoch, &err), ST_TOO_BIG);
-	assert_int_equal(epoch, start + 104);
+	assert_int_equal(keystore_changes(store, start, 10, list, &count, &now, &err), ST_TOO_BIG);
+	assert_int_equal(now.epoch, start + 104);
 	must(store, a_tenant(WRITE_CHANGE, "acme"));
 	assert_string_equal(changed_since(store, start + 104), "t:acme");
 	keystore_close(store);
@@ -633,7 +633,7 @@ no_epoch_is_no_answer(void **state)
 	const struct span name = S("a.test"), subject = S("*");
 	struct keystore_rows *rows = NULL;
 	struct err err = ERR_NONE;
-	uint64_t epoch;
+	struct store_state at;
 	size_t count;
 
 	(void)state;
@@ -645,8 +645,7 @@ no_epoch_is_no_answer(void **state)
 	assert_int_equal(keystore_keys(store, name, &rows, &err), ST_UNAVAILABLE);
 	assert_int_equal(keystore_bindings(store, &subject, 1, &rows, &err), ST_UNAVAILABLE);
 	assert_null(rows);
-	assert_int_equal(
-	    keystore_changes(store, 0, 4, changes, &count, &epoch, &err), ST_UNAVAILABLE);
+	assert_int_equal(keystore_changes(store, 0, 4, changes, &count, &at, &err), ST_UNAVAILABLE);
 	keystore_close(store);
 }
 
