@@ -129,14 +129,15 @@ mcpool_place(const struct mcpool *pool, struct span name)
 }
 
 bool
-mcpool_is_away(struct mcpool *pool, size_t place)
+mcpool_is_there(struct mcpool *pool, size_t place, uint64_t *connection_out)
 {
-	bool away;
+	bool there;
 
 	pthread_mutex_lock(&pool->lock);
-	away = pool->askers[place].away;
+	there = !pool->askers[place].away;
+	*connection_out = pool->askers[place].connection;
 	pthread_mutex_unlock(&pool->lock);
-	return away;
+	return there;
 }
 
 /* What the threads used may not go while one of them still runs: the last one does this. */
