@@ -77,6 +77,7 @@ refused(void **state)
 	    {"[::1]x", "\"[::1]x\""},
 	    {"[127.0.0.1]", "IPv6"},
 	    {"[]", "IPv6"},
+	    {"unix", "unix:/path"},
 	    {"unix:", "\"unix:\""},
 	    {"unix:relative", "\"unix:relative\""},
 	    {"ho$t", "\"ho$t\""},
