@@ -66,6 +66,7 @@ else
 backends_libbackends_a_SOURCES += backends/sqlite_none.c
 endif
 MEMCACHED_FILES = \
+	backends/memcache_table.c \
 	backends/memcached.c \
 	backends/memcached_asker.c \
 	backends/memcached_link.c backends/memcached_link.h \

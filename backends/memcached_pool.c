@@ -128,6 +128,12 @@ mcpool_place(const struct mcpool *pool, struct span name)
 	return mcring_place(pool->ring, name);
 }
 
+const char *
+mcpool_server(const struct mcpool *pool, size_t place)
+{
+	return pool->askers[place].where.text;
+}
+
 bool
 mcpool_is_there(struct mcpool *pool, size_t place, uint64_t *connection_out)
 {

@@ -8,7 +8,8 @@
 static bool
 names_server(const char *text)
 {
-	static const char *const prefixes[] = {"dsn:mysql:", "ldap:", "ldaps:", "ldapi:", "mysql:"};
+	static const char *const prefixes[] = {
+	    "dsn:mysql:", "ldap:", "ldaps:", "ldapi:", "memcache:", "mysql:"};
 
 	for (size_t i = 0; text != NULL && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (span_istarts(span_trim(span_str(text)), span_str(prefixes[i])))

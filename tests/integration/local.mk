@@ -41,6 +41,7 @@ EXTRA_DIST += \
 	tests/integration/test_every_store.py \
 	tests/integration/test_faults.py \
 	tests/integration/test_memory_of_keys.py \
+	tests/integration/test_memcache_table.py \
 	tests/integration/test_memcached_backend.py \
 	tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
