@@ -67,6 +67,95 @@ ask_meanwhile(void *context)
 	nested->answer = ask(nested->cache, nested->name, nested->now_ms, &nested->inner);
 }
 
+/* What another cache has is as old as it is there. */
+static void
+test_known_before(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1, .known_ms = T - 3000, .said = CACHE_SOURCE_SPARED};
+
+	(void)state;
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	atomic_store(&source.version, 2);
+	source.known_ms = 0;
+	assert_int_equal(ask(cache, "a", T + 999, &source), 1);
+	assert_int_equal(ask(cache, "a", T + 1000, &source), 2); /* its last fifth */
+	source.known_ms = T - 1000;
+	atomic_store(&source.status, ST_ABSENT);
+	assert_int_equal(ask(cache, "none", T, &source), ABSENT);
+	atomic_store(&source.status, ST_OK);
+	assert_int_equal(ask(cache, "none", T + 599, &source), ABSENT);
+	assert_int_equal(ask(cache, "none", T + 600, &source), 2);
+	/* A clock that is ahead makes nothing younger than the question. */
+	source.known_ms = T + 100000;
+	assert_int_equal(ask(cache, "ahead", T, &source), 2);
+	atomic_store(&source.version, 3);
+	assert_int_equal(ask(cache, "ahead", T + FRESH_MS, &source), 3);
+	/* Old ones are stale until they are too old, and the source is asked in between. */
+	source.known_ms = T + 10000;
+	source.said = CACHE_SOURCE_AWAY;
+	atomic_store(&source.loads, 0);
+	assert_int_equal(ask(cache, "old", T + 15000, &source), 3 + STALE);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(ask(cache, "old", T + 15000 + i * 99, &source), 3 + STALE);
+	assert_int_equal(atomic_load(&source.loads), 1);
+	assert_int_equal(ask(cache, "old", T + 16000, &source), 3 + STALE);
+	assert_int_equal(atomic_load(&source.loads), 2);
+	atomic_store(&source.status, ST_UNAVAILABLE);
+	assert_int_equal(ask(cache, "old", T + 10000 + STALE_MS - 1, &source), 3 + STALE);
+	assert_int_equal(ask(cache, "old", T + 10000 + STALE_MS, &source), UNAVAILABLE);
+	cache_free(cache);
+}
+
+/* The store's word on all of them counts for what came from elsewhere, too. */
+static void
+test_known_before_and_confirmed(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1, .epoch = 10, .known_ms = T - 20000};
+
+	(void)state;
+	cache_confirm(cache, 10, T);
+	source.said = CACHE_SOURCE_SPARED;
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	assert_int_equal(ask(cache, "a", T + FRESH_MS - 1, &source), 1);
+	assert_int_equal(atomic_load(&source.loads), 1);
+	atomic_store(&source.epoch, 9);
+	assert_int_equal(ask(cache, "b", T, &source), 1 + STALE);
+	assert_int_equal(ask(cache, "b", T, &source), 1 + STALE);
+	assert_int_equal(atomic_load(&source.loads), 2);
+	cache_free(cache);
+}
+
+/* An answer from elsewhere says nothing about a source that was not asked, and one that stands in
+ * for a silent source says that it is silent. */
+static void
+test_a_silent_source_behind_another_cache(void **state)
+{
+	struct cache *cache = cache_new(&plain);
+	struct source source = {.version = 1};
+
+	(void)state;
+	assert_int_equal(ask(cache, "a", T, &source), 1);
+	assert_int_equal(ask(cache, "b", T, &source), 1);
+	source.said = CACHE_SOURCE_AWAY;
+	source.known_ms = T;
+	source.ended_ms = T + 10000 + CACHE_SLOW_MS;
+	assert_int_equal(ask(cache, "a", T + 10000, &source), 1 + STALE);
+	source.said = CACHE_SOURCE_SPARED;
+	source.known_ms = T + 10000;
+	assert_int_equal(ask(cache, "new", T + 10000, &source), 1);
+	assert_int_equal(atomic_load(&source.loads), 4);
+	assert_int_equal(ask(cache, "b", T + 10200, &source), 1 + STALE);
+	assert_int_equal(atomic_load(&source.loads), 4);
+	source.said = CACHE_SOURCE_SAID;
+	source.known_ms = 0;
+	assert_int_equal(ask(cache, "new 2", T + 10200, &source), 1);
+	assert_int_equal(ask(cache, "b", T + 10200, &source), 1);
+	assert_int_equal(atomic_load(&source.loads), 6);
+	cache_free(cache);
+}
+
 static void
 test_one_caller_refreshes(void **state)
 {
@@ -539,7 +628,25 @@ struct many {
 	enum status status;
 	unsigned version;
 	struct buf asked;
+	int64_t
+	    known_ms; /* of names that end with 's'; those with 'u' have no answer; 0: neither */
 };
+
+static void
+many_load_known(const struct many *many, struct span name, struct cache_load *out)
+{
+	char last = name.p[name.n - 1];
+
+	if (many->known_ms == 0 || (last != 's' && last != 'u'))
+		return;
+	out->source = CACHE_SOURCE_AWAY;
+	if (last == 's') {
+		out->known_ms = many->known_ms;
+	} else if (out->object != NULL) {
+		thing_release(out->object);
+		out->object = NULL;
+	}
+}
 
 static enum status
 many_load(
@@ -552,8 +659,9 @@ many_load(
 		buf_add_char(&many->asked, ' ');
 		if (many->status == ST_OK && names[i].p[0] == 'f')
 			out[i].object = thing_new(0, many->version);
+		many_load_known(many, names[i], &out[i]);
 	}
-	if (many->status != ST_OK)
+	if (many->status != ST_OK || many->known_ms != 0)
 		err_set(err, "no");
 	return many->status;
 }
@@ -614,6 +722,12 @@ test_many_names_in_one_question(void **state)
 	/* The same name twice. */
 	assert_string_equal(ask_many_names(cache, "f5 f5 x x", 9, T, &many), "2 2 - - ");
 	assert_string_equal(buf_text(&many.asked), "f5 x ");
+	/* Each has an age, or no answer, of its own. */
+	many.known_ms = T - FRESH_MS;
+	assert_string_equal(ask_many_names(cache, "f6 f7s xs yu fu", 9, T, &many), "2 2~ -~ ? ? ");
+	assert_string_equal(ask_many_names(cache, "f7s xs yu f6", 9, T, &many), "2~ -~ ? 2 ");
+	assert_string_equal(buf_text(&many.asked), "yu ");
+	many.known_ms = 0;
 	many.status = ST_UNAVAILABLE;
 	assert_string_equal(ask_many_names(cache, "a f1 new", 9, T + FRESH_MS, &many), "-~ 1~ ? ");
 	assert_string_equal(ask_many_names(cache, "a f1", 9, T + FRESH_MS, &many), "-~ 1~ ");
@@ -788,7 +902,7 @@ model_get(struct model *m, unsigned name, int64_t now, const struct source *s)
 {
 	struct model_entry *e = &m->entries[name];
 	int life = model_life(m, e, now), status = atomic_load(&s->status), answer;
-	bool pausing = false;
+	bool pausing = false, stale;
 
 	e->used = ++m->clock;
 	if (life == DUE || life == OLD) {
@@ -801,8 +915,10 @@ model_get(struct model *m, unsigned name, int64_t now, const struct source *s)
 	if (life == GOOD || ((life == DUE || life == OLD) && (now < e->retry || pausing)))
 		return (e->negative ? ABSENT : (int)e->version) + (life == OLD ? STALE : 0);
 	m->loads++;
-	if (status != ST_UNAVAILABLE)
+	if (s->said == CACHE_SOURCE_SAID && status != ST_UNAVAILABLE)
 		m->pause = 0;
+	if (s->said == CACHE_SOURCE_AWAY && s->ended_ms - now >= CACHE_SLOW_MS)
+		m->pause = s->ended_ms + CACHE_PAUSE_MS;
 	if (status != ST_OK && status != ST_ABSENT) {
 		answer = model_fails(m, e, s, now);
 		model_make_room(m, now);
@@ -813,18 +929,18 @@ model_get(struct model *m, unsigned name, int64_t now, const struct source *s)
 	    .version = atomic_load(&s->version),
 	    .epoch = atomic_load(&s->epoch) != 0 ? atomic_load(&s->epoch) : m->least,
 	    .confirmable = atomic_load(&s->epoch) != 0,
-	    .known = now,
-	    .fresh_until = now + (status == ST_OK ? FRESH_MS : ABSENT_MS),
+	    .known = s->known_ms != 0 ? s->known_ms : now,
 	    .not_after = s->not_after_ms,
 	    .used = m->clock};
-	e->due = e->fresh_until - (e->fresh_until - now) / 5;
+	e->fresh_until = e->known + (status == ST_OK ? FRESH_MS : ABSENT_MS);
+	e->due = e->fresh_until - (e->fresh_until - e->known) / 5;
 	answer = e->negative ? ABSENT : (int)e->version;
-	if (e->epoch < m->least) {
+	life = model_life(m, e, now);
+	stale = e->epoch < m->least || (s->known_ms != 0 && (life == OLD || life == OVER));
+	if (stale || s->said == CACHE_SOURCE_AWAY)
 		e->retry = (s->ended_ms > now ? s->ended_ms : now) + CACHE_PAUSE_MS;
-		answer += STALE;
-	}
 	model_make_room(m, now);
-	return answer;
+	return answer + (stale ? STALE : 0);
 }
 
 static void
@@ -914,6 +1030,13 @@ test_like_the_model(void **state)
 				now += STALE_MS;
 			source.not_after_ms = r % 10 == 0 ? now + 3000 : 0;
 			source.ended_ms = r % 3 == 0 ? now + 2000 : 0;
+			source.known_ms = 0;
+			source.said = CACHE_SOURCE_SAID;
+			if (seed % 2 == 0 && r % 7 < 3 &&
+			    atomic_load(&source.status) <= ST_ABSENT) {
+				source.known_ms = now - (int64_t)(world_random(&random) % 20000);
+				source.said = r % 7 == 0 ? CACHE_SOURCE_AWAY : CACHE_SOURCE_SPARED;
+			}
 			atomic_fetch_add(&source.version, 1);
 			if (atomic_load(&source.version) > 900)
 				atomic_store(&source.version, 1);
@@ -941,6 +1064,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    CASE(test_lives),
+	    CASE(test_known_before),
+	    CASE(test_known_before_and_confirmed),
+	    CASE(test_a_silent_source_behind_another_cache),
 	    CASE(test_one_caller_refreshes),
 	    CASE(test_stale_while_unavailable),
 	    CASE(test_never_stale_when_told_so),
