@@ -25,14 +25,13 @@
 #include "lib/base/metrics.h"
 #include "lib/base/secret.h"
 
-/* Parsed keys kept: at about 6 KiB each, 60 MiB. */
-#define KEYS_MAX 10000U
 /* Of a worker thread; what it needs is a tenth of it, a directory service's library may need more.
  */
 #define STACK_BYTES ((size_t)1 << 20)
 
-/* How often it is asked whether all keys are in locked memory. */
-#define LOCK_CHECK_S 60
+/* How often it is asked whether all keys are in locked memory, and which of them nobody needs. */
+#define LOOK_AFTER_S 60
+
 struct keeper {
 	struct settings *settings;
 	struct rules *rules;
@@ -199,7 +198,8 @@ keeper_open_keys(struct keeper *keeper, const struct conf *conf)
 	if (keeper->rules->store != NULL)
 		keeper->unsealer =
 		    unsealer_new(conf_string(conf, CONF_SITE_KEY_FILE), require_safe);
-	keeper->cache = keycache_new(KEYS_MAX, require_safe, keeper->unsealer);
+	keeper->cache = keycache_new(
+	    (size_t)conf_int(conf, CONF_KEY_CACHE_SIZE), require_safe, keeper->unsealer);
 }
 
 static enum status
@@ -303,7 +303,7 @@ keeper_run(const struct child_args *args)
 {
 	struct keeper keeper = {.channels = args->channels, .fixed_time_utc = args->fixed_time_utc};
 	struct err err = ERR_NONE;
-	const struct timespec pause = {.tv_sec = LOCK_CHECK_S};
+	const struct timespec pause = {.tv_sec = LOOK_AFTER_S};
 	bool warned = false;
 	sigset_t stop;
 
@@ -323,9 +323,10 @@ keeper_run(const struct child_args *args)
 	tell_parent(args->control, KEEPER_READY, "");
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
-	do
+	do {
 		warn_if_unlocked(&warned);
-	while (sigtimedwait(&stop, NULL, &pause) != SIGTERM);
+		keycache_sweep(keeper.cache, clock_mono_ms());
+	} while (sigtimedwait(&stop, NULL, &pause) != SIGTERM);
 	_exit(0);
 }
 
