@@ -4,6 +4,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/cache.c lib/store/cache.h lib/store/cache_private.h \
 	lib/store/cache_flight.c \
 	lib/store/cache_shard.c \
+	lib/store/cache_sweep.c \
 	lib/store/cached_keystore.c lib/store/cached_keystore.h lib/store/cached_keystore_private.h \
 	lib/store/cached_keystore_follow.c \
 	lib/store/cached_table.c lib/store/cached_table.h \
