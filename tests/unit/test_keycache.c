@@ -601,6 +601,8 @@ ask_torn(void *arg)
 			if (f == NULL || fputs("torn", f) < 0 || fclose(f) != 0)
 				asker->wrong++;
 		}
+		/* Nobody looks before it is torn: of a millisecond one look does for all. */
+		pthread_barrier_wait(&crowd->start);
 		if (keycache_get(crowd->w->cache,
 			&(struct keycache_name){.text = span_str(crowd->paths[k])}, digest, NOW,
 			&cached, NULL) != ST_OK ||
