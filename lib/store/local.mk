@@ -14,7 +14,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keysafe.c \
 	lib/store/keyindex.c lib/store/keyindex.h \
 	lib/store/keystore.c lib/store/keystore.h lib/store/keystore_check.c \
-	lib/store/keystore_digest.c lib/store/keystore_rows.c \
+	lib/store/keystore_digest.c lib/store/keystore_identity.c lib/store/keystore_rows.c \
 	lib/store/keytable.c lib/store/keytable.h \
 	lib/store/list.c lib/store/list.h \
 	lib/store/pattern.c lib/store/pattern.h \
