@@ -252,6 +252,7 @@ struct keystore {
 	const struct keystore_ops *ops;
 	char *where;                           /* for messages: neither user nor password; owned */
 	void *state;                           /* the backend's */
+	atomic_bool said_nameless;             /* that it has no identity; said once */
 	const struct table_settings *settings; /* valid during open(); NULL: the defaults */
 };
 
