@@ -16,7 +16,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keyindex.c lib/store/keyindex.h \
 	lib/store/keystore.c lib/store/keystore.h lib/store/keystore_check.c \
 	lib/store/keystore_digest.c lib/store/keystore_octets.c lib/store/keystore_octets.h \
-	lib/store/keystore_rows.c \
+	lib/store/keystore_identity.c lib/store/keystore_rows.c \
 	lib/store/keytable.c lib/store/keytable.h \
 	lib/store/list.c lib/store/list.h \
 	lib/store/pattern.c lib/store/pattern.h \

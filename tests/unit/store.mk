@@ -61,6 +61,11 @@ TESTS += tests/unit/test_keystore_sql
 tests_unit_test_keystore_sql_SOURCES = tests/unit/test_keystore_sql.c
 tests_unit_test_keystore_sql_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_keystore_sql_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_keystore_schema
+TESTS += tests/unit/test_keystore_schema
+tests_unit_test_keystore_schema_SOURCES = tests/unit/test_keystore_schema.c
+tests_unit_test_keystore_schema_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_keystore_schema_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 endif
 check_PROGRAMS += tests/unit/test_keystore_url
 TESTS += tests/unit/test_keystore_url
