@@ -7,7 +7,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/cache_sweep.c \
 	lib/store/cached_keystore.c lib/store/cached_keystore.h lib/store/cached_keystore_private.h \
 	lib/store/cached_keystore_follow.c \
-	lib/store/cached_table.c lib/store/cached_table.h \
+	lib/store/cached_table.c lib/store/cached_table.h lib/store/cached_table_private.h \
+	lib/store/cached_table_shared.c \
 	lib/store/flat.c lib/store/flat.h \
 	lib/store/hostindex.c lib/store/hostindex.h \
 	lib/store/hostlist.c lib/store/hostlist.h \
@@ -33,6 +34,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/sitekey_tenants.c lib/store/sitekey_text.c \
 	lib/store/slurp.c lib/store/slurp.h \
 	lib/store/table.c lib/store/table.h \
+	lib/store/table_octets.c lib/store/table_octets.h \
 	lib/store/tenant.c lib/store/tenant.h \
 	lib/store/watch.c lib/store/watch.h
 LIBSTORE = lib/store/libstore.a
