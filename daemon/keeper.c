@@ -19,6 +19,7 @@
 #include "daemon/process.h"
 #include "daemon/resolving.h"
 #include "daemon/settings.h"
+#include "daemon/sharing.h"
 #include "daemon/signer.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -38,9 +39,9 @@ struct keeper {
 	struct settings *settings;
 	struct rules *rules;
 	struct keycache *cache;
-	struct unsealer *unsealer;  /* with a KeyStore */
-	struct sharedcache *shared; /* with Memcached */
-	struct dnsshare_site dns;
+	struct unsealer *unsealer;
+	struct sharedcache *shared; /* Memcached, or NULL */
+	struct dnsshare_site dns;   /* whose answers of DNS are shared */
 	const struct channels *channels;
 	int64_t fixed_time_utc;
 };
@@ -225,15 +226,15 @@ worker_start(struct keeper *keeper)
 	}
 }
 
-static void
-keeper_open_keys(struct keeper *keeper, const struct conf *conf)
+/* The site key opens keys of a KeyStore, and what gateways share. */
+static enum status
+keeper_open_sharing(
+    struct keeper *keeper, const struct conf *conf, const uint8_t *cache_key, struct err *err)
 {
-	bool require_safe = keeper->rules->require_safe;
-
-	if (keeper->rules->store != NULL)
-		keeper->unsealer =
-		    unsealer_new(conf_string(conf, CONF_SITE_KEY_FILE), require_safe);
-	keeper->cache = keycache_new(KEYS_MAX, require_safe, keeper->unsealer);
+	if (conf_is_set(conf, CONF_KEY_STORE) || conf_is_set(conf, CONF_MEMCACHED))
+		keeper->unsealer = unsealer_new(
+		    conf_string(conf, CONF_SITE_KEY_FILE), conf_bool(conf, CONF_REQUIRE_SAFE_KEYS));
+	return sharing_open(conf, keeper->unsealer, cache_key, &keeper->shared, err);
 }
 
 /* Without it each gateway asks for itself. */
@@ -247,7 +248,8 @@ keeper_open_dns(struct keeper *keeper, const struct conf *conf, bool validates)
 }
 
 static enum status
-keeper_open(struct keeper *keeper, const struct conf *conf, struct err *err)
+keeper_open(
+    struct keeper *keeper, const struct conf *conf, const uint8_t *cache_key, struct err *err)
 {
 	enum status status = key_memory_secure();
 	bool validates = false;
@@ -261,12 +263,14 @@ keeper_open(struct keeper *keeper, const struct conf *conf, struct err *err)
 	if (status == ST_OK && keeper->settings->verify)
 		status = resolving_check(conf, &validates, err);
 	if (status == ST_OK)
-		status = rules_open(conf, &keeper->rules, err);
+		status = keeper_open_sharing(keeper, conf, cache_key, err);
+	if (status == ST_OK)
+		status = rules_open(conf, keeper->shared, &keeper->rules, err);
 	if (status != ST_OK)
 		return status;
 	keeper->rules->fixed_time_utc = keeper->fixed_time_utc;
-	keeper_open_keys(keeper, conf);
-	if (keeper->settings->verify && conf_is_set(conf, CONF_MEMCACHED))
+	keeper->cache = keycache_new(KEYS_MAX, keeper->rules->require_safe, keeper->unsealer);
+	if (keeper->settings->verify && keeper->shared != NULL)
 		keeper_open_dns(keeper, conf, validates);
 	return ST_OK;
 }
@@ -357,7 +361,7 @@ keeper_run(const struct child_args *args)
 	process_begin("sp-keeper", args->parent, true, false);
 	channels_keep_keeper(args->channels);
 	listeners_close(args->listeners);
-	if (keeper_open(&keeper, args->conf, &err) != ST_OK ||
+	if (keeper_open(&keeper, args->conf, args->cache_key, &err) != ST_OK ||
 	    try_key_on_locked_stack(&keeper, &err) != ST_OK ||
 	    rules_watch(keeper.rules, &err) != ST_OK) {
 		tell_parent(args->control, KEEPER_CANNOT, err.text);
@@ -383,13 +387,15 @@ keeper_check_only(const struct conf *conf)
 	struct err err = ERR_NONE;
 	size_t faults = 1;
 
-	if (keeper_open(&keeper, conf, &err) != ST_OK || keeper_try_key(&keeper, &err) != ST_OK)
+	if (keeper_open(&keeper, conf, NULL, &err) != ST_OK ||
+	    keeper_try_key(&keeper, &err) != ST_OK)
 		log_line(LOG_LEVEL_ERROR, "%s", err.text);
 	else
 		faults = rules_check(keeper.rules, true);
 	keycache_free(keeper.cache);
-	unsealer_free(keeper.unsealer);
 	rules_close(keeper.rules);
+	sharedcache_close(keeper.shared);
+	unsealer_free(keeper.unsealer);
 	settings_free(keeper.settings);
 	return faults == 0 ? 0 : EX_CONFIG;
 }

@@ -6,6 +6,7 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/client.c \
 	daemon/conclusion.c \
 	daemon/connection.c \
+	daemon/sharing.c daemon/sharing.h \
 	daemon/unsealer.c daemon/unsealer.h \
 	daemon/decision.c daemon/decision_private.h daemon/decision_failure.c daemon/decision_store.c daemon/decision.h \
 	daemon/dnsshare_frontend.c daemon/dnsshare_keeper.c daemon/dnsshare.h \

@@ -14,7 +14,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keysafe.c \
 	lib/store/keyindex.c lib/store/keyindex.h \
 	lib/store/keystore.c lib/store/keystore.h lib/store/keystore_check.c \
-	lib/store/keystore_digest.c lib/store/keystore_rows.c \
+	lib/store/keystore_digest.c lib/store/keystore_octets.c lib/store/keystore_octets.h \
+	lib/store/keystore_rows.c \
 	lib/store/keytable.c lib/store/keytable.h \
 	lib/store/list.c lib/store/list.h \
 	lib/store/pattern.c lib/store/pattern.h \
@@ -24,6 +25,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/marks.c lib/store/marks.h \
 	lib/store/rows.c lib/store/rows.h \
 	lib/store/sealedkey.c lib/store/sealedkey.h \
+	lib/store/sharedcache.c lib/store/sharedcache.h lib/store/sharedcache_private.h \
+	lib/store/sharedcache_value.c lib/store/shared.h \
 	lib/store/signing.c lib/store/signing.h \
 	lib/store/sitekey.c lib/store/sitekey.h lib/store/sitekey_private.h \
 	lib/store/sitekey_tenants.c lib/store/sitekey_text.c \

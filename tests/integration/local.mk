@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	tests/integration/lib/load.py \
 	tests/integration/lib/manymail.py \
 	tests/integration/lib/mariadb.py \
+	tests/integration/lib/memcached.py \
 	tests/integration/lib/milter.py \
 	tests/integration/lib/mtaload.py \
 	tests/integration/lib/patience.py \
