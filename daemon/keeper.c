@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/decision.h"
+#include "daemon/dnsshare.h"
 #include "daemon/frame.h"
 #include "daemon/keycache.h"
 #include "daemon/process.h"
@@ -39,6 +40,7 @@ struct keeper {
 	struct keycache *cache;
 	struct unsealer *unsealer;
 	struct sharedcache *shared; /* Memcached, or NULL */
+	struct dnsshare_site dns;   /* whose answers of DNS are shared */
 	const struct channels *channels;
 	int64_t fixed_time_utc;
 };
@@ -48,6 +50,7 @@ struct worker {
 	struct signer signer;
 	struct decision decision;
 	struct reply reply;
+	struct sharedcache_answer shared; /* of DNS_GET, until it is sent */
 	struct buf out;
 	char *room; /* one request */
 };
@@ -102,6 +105,11 @@ answer(struct worker *worker, const struct request *request)
 		    decision_peer(worker->keeper->rules, request) ? VERDICT_PEER : VERDICT_PASS;
 		return;
 	}
+	if (request->type == REQUEST_DNS_GET) {
+		dnsshare_get(worker->keeper->shared, &worker->keeper->dns, request, clock_mono_ms(),
+		    &worker->shared, reply);
+		return;
+	}
 	decision_make(worker->keeper->rules, request, &worker->decision);
 	reply->verdict = worker->decision.verdict;
 	reply->trusted = worker->decision.trusted;
@@ -110,18 +118,21 @@ answer(struct worker *worker, const struct request *request)
 	decision_release(&worker->decision);
 }
 
+/* Has no answer. */
 static void
-handle(struct worker *worker, struct span frame)
+take_dns(struct keeper *keeper, const struct request *request)
+{
+	if (!dnsshare_put(keeper->shared, &keeper->dns, request, clock_mono_ms()))
+		log_line(LOG_LEVEL_ERROR,
+		    "front-end %u wants to share what is no answer of DNS about a key; ignored",
+		    request->frontend);
+}
+
+static void
+send_answer(struct worker *worker, const struct request *request)
 {
 	const struct channels *channels = worker->keeper->channels;
-	struct request request;
 
-	if (request_decode(frame, &request) != ST_OK || request.frontend >= channels->frontends) {
-		log_line(LOG_LEVEL_ERROR,
-		    "a malformed request of %zu octets from a front-end is ignored", frame.n);
-		return;
-	}
-	answer(worker, &request);
 	buf_reset(&worker->out);
 	if (reply_encode(&worker->reply, &worker->out) != ST_OK) {
 		metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_INTERNAL, METRIC_NONE);
@@ -131,11 +142,33 @@ handle(struct worker *worker, struct span frame)
 		if (reply_encode(&worker->reply, &worker->out) != ST_OK)
 			return;
 		log_line(LOG_LEVEL_ERROR, "%.*s: the signatures are too long; message tempfailed",
-		    SPAN_ARG(request.job_id));
+		    SPAN_ARG(request->job_id));
 	}
-	if (channel_send(channels->reply_write[request.frontend], buf_span(&worker->out)) != ST_OK)
+	if (channel_send(channels->reply_write[request->frontend], buf_span(&worker->out)) != ST_OK)
 		log_line(LOG_LEVEL_ERROR, "%.*s: front-end %u does not take its answer: %s",
-		    SPAN_ARG(request.job_id), request.frontend, strerror(errno));
+		    SPAN_ARG(request->job_id), request->frontend, strerror(errno));
+}
+
+static void
+handle(struct worker *worker, struct span frame)
+{
+	struct keeper *keeper = worker->keeper;
+	struct request request;
+
+	if (request_decode(frame, &request) != ST_OK ||
+	    request.frontend >= keeper->channels->frontends) {
+		log_line(LOG_LEVEL_ERROR,
+		    "a malformed request of %zu octets from a front-end is ignored", frame.n);
+		return;
+	}
+	if (request.type == REQUEST_DNS_PUT) {
+		take_dns(keeper, &request);
+		return;
+	}
+	answer(worker, &request);
+	send_answer(worker, &request);
+	if (request.type == REQUEST_DNS_GET)
+		sharedcache_answer_release(&worker->shared);
 }
 
 static void *
@@ -203,11 +236,22 @@ keeper_open_sharing(
 	return sharing_open(conf, keeper->unsealer, cache_key, &keeper->shared, err);
 }
 
+/* Without it each gateway asks for itself. */
+static void
+keeper_open_dns(struct keeper *keeper, const struct conf *conf, bool validates)
+{
+	struct err err = ERR_NONE;
+
+	if (dnsshare_site_read(conf, validates, &keeper->dns, &err) != ST_OK)
+		log_line(LOG_LEVEL_WARNING, "answers of DNS are not shared: %s", err.text);
+}
+
 static enum status
 keeper_open(
     struct keeper *keeper, const struct conf *conf, const uint8_t *cache_key, struct err *err)
 {
 	enum status status = key_memory_secure();
+	bool validates = false;
 
 	if (status != ST_OK) {
 		err_set(err, "the crypto library was used before its memory was secured");
@@ -216,7 +260,7 @@ keeper_open(
 	status = settings_new(conf, &keeper->settings, err);
 	/* The front-ends will open one each; a mistake has to be known before they exist. */
 	if (status == ST_OK && keeper->settings->verify)
-		status = resolving_check(conf, err);
+		status = resolving_check(conf, &validates, err);
 	if (status == ST_OK)
 		status = keeper_open_sharing(keeper, conf, cache_key, err);
 	if (status == ST_OK)
@@ -226,6 +270,8 @@ keeper_open(
 	keeper->rules->fixed_time_utc = keeper->fixed_time_utc;
 	keeper->cache = keycache_new((size_t)conf_int(conf, CONF_KEY_CACHE_SIZE),
 	    keeper->rules->require_safe, keeper->unsealer);
+	if (keeper->settings->verify && keeper->shared != NULL)
+		keeper_open_dns(keeper, conf, validates);
 	return ST_OK;
 }
 

@@ -10,6 +10,7 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/sharing.c daemon/sharing.h \
 	daemon/unsealer.c daemon/unsealer.h \
 	daemon/decision.c daemon/decision_private.h daemon/decision_failure.c daemon/decision_store.c daemon/decision.h \
+	daemon/dnsshare_frontend.c daemon/dnsshare_keeper.c daemon/dnsshare.h \
 	daemon/frame.c daemon/frame.h \
 	daemon/frontend.c daemon/frontend.h \
 	daemon/generation.c daemon/generation.h \
