@@ -635,9 +635,11 @@ test_torn_together(void **state)
 	crowd_end(crowd, askers);
 	for (size_t i = 0; i < THREADS; i++)
 		assert_int_equal(askers[i].wrong, 0);
-	for (size_t k = 0; k < KEYS; k++)
+	for (size_t k = 0; k < KEYS; k++) {
+		assert_gives(&w, crowd->paths[k], NOW + 1, k);
 		assert_int_equal(
-		    get(&w, crowd->paths[k], NOW + KEYCACHE_SETTLE_MS, &cached), ST_INVALID);
+		    get(&w, crowd->paths[k], NOW + 1 + KEYCACHE_SETTLE_MS, &cached), ST_INVALID);
+	}
 	end(&w);
 	mem_free(crowd);
 }
