@@ -9,7 +9,7 @@ static bool
 names_server(const char *text)
 {
 	static const char *const prefixes[] = {
-	    "dsn:mysql:", "ldap:", "ldaps:", "ldapi:", "memcache:", "mysql:"};
+	    "dsn:mysql:", "ldap:", "ldaps:", "ldapi:", "mysql:", "memcache:"};
 
 	for (size_t i = 0; text != NULL && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (span_istarts(span_trim(span_str(text)), span_str(prefixes[i])))
@@ -20,6 +20,8 @@ names_server(const char *text)
 bool
 conf_asks_servers(const struct conf *conf)
 {
+	if (conf_is_set(conf, CONF_MEMCACHED))
+		return true;
 	for (size_t i = 0; i < CONF_COUNT; i++) {
 		enum conf_parameter parameter = (enum conf_parameter)i;
 
