@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	tests/integration/lib/load.py \
 	tests/integration/lib/manymail.py \
 	tests/integration/lib/mariadb.py \
+	tests/integration/lib/memcached.py \
 	tests/integration/lib/milter.py \
 	tests/integration/lib/mtaload.py \
 	tests/integration/lib/patience.py \
@@ -60,6 +61,7 @@ EXTRA_DIST += \
 	tests/integration/test_sendmail_verify.py \
 	tests/integration/test_sql.py \
 	tests/integration/test_start.py \
+	tests/integration/test_store_single_flight.py \
 	tests/integration/test_tutorial_configs.py \
 	tests/integration/test_verifiers.py \
 	tests/integration/test_verify_faults.py \
