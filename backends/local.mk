@@ -31,6 +31,7 @@ LDAP_FILES = \
 	backends/keystore_ldap.c \
 	backends/keystore_ldap_changes.c \
 	backends/keystore_ldap_check.c \
+	backends/keystore_ldap_crowd.c \
 	backends/keystore_ldap_entries.c \
 	backends/keystore_ldap_epoch.c \
 	backends/keystore_ldap_identity.c \
