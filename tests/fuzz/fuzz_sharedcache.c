@@ -19,8 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The seed "sealed", without its 'r', in base64: of this question. */
 #define SEALED                                                                                     \
-	"c2MxAQAAAAEAAAAAAAAABwAAAaMYXEwYAAAAAAAAAAAEYWNtZQABAgMEBQYHCAkKCyZF5rc4O5xCBnX31yKH9q9D" \
-	"ohjh7Q=="
+	"c2MxAQAAAAEAAAAAAAAABwAAAaMYXEwYAAAAAAAAAAAAAQIDBAUGBwgJCgt1Hn35MkjvvEUZlOYNE1GY6gX7ahPP" \
+	"3mfU3g=="
 
 static const struct sharedcache_question question = {
     .purpose = SHAREDCACHE_RULES, .scope = {"scope", 5}, .secret = true};
@@ -38,34 +38,35 @@ the_sitekey(void *context)
 	return context;
 }
 
-/* head, and behind it what is to be sealed: the value, or the octets as they are. */
+/* octets: a head, and behind it what is to be sealed; else as they are. */
 static void
 make_value(struct sitekey *sitekey, struct span octets, struct buf *out)
 {
-	struct sharedcache_head head;
+	struct span head = span_sub(octets, 0, SHAREDCACHE_HEAD_BYTES);
+	struct seal *site, *seal;
 	struct err err = ERR_NONE;
-	struct seal *seal;
+	struct hmac *hmac;
 	struct buf text;
-	size_t head_n;
-	char *room = buf_reserve(out, octets.n + SEAL_OVERHEAD);
 
-	memset(room, 0, octets.n + SEAL_OVERHEAD);
-	if (octets.n > 0)
-		memcpy(room, octets.p, octets.n);
-	head_n = sharedcache_head_read(span_of(room, octets.n + SEAL_OVERHEAD), &head);
-	if (head_n == 0 || head_n > octets.n || head.version != 1) {
+	if (head.n < SHAREDCACHE_HEAD_BYTES) {
 		buf_add(out, octets);
 		return;
 	}
-	if (sitekey_tenant(sitekey, 1, "cache", head.tenant, &seal, &err) != ST_OK)
-		abort();
 	buf_init(&text, 4096);
-	sharedcache_context(question.scope, name, span_sub(octets, 0, head_n), &text);
-	buf_add(out, span_sub(octets, 0, head_n));
-	if (seal_close(seal, buf_span(&text), span_from(octets, head_n), out, &err) != ST_OK)
+	sharedcache_name_text(question.purpose, question.scope, name, &text);
+	if (sitekey_tenant(sitekey, 1, "cache", SPAN_EMPTY, &site, &err) != ST_OK ||
+	    hmac_new(&hmac, &err) != ST_OK ||
+	    seal_make(site, hmac, buf_span(&text), &seal) != ST_OK)
+		abort();
+	buf_reset(&text);
+	sharedcache_context(question.scope, name, head, &text);
+	buf_add(out, head);
+	if (seal_close(seal, buf_span(&text), span_from(octets, head.n), out, &err) != ST_OK)
 		abort();
 	buf_free(&text);
-	sitekey_release(sitekey, seal);
+	hmac_free(hmac);
+	seal_free(seal);
+	sitekey_release(sitekey, site);
 }
 
 static void
@@ -107,7 +108,8 @@ check_answer(const struct sharedcache_answer *answer, bool raw, struct span octe
 		abort();
 	if (raw && !is_sealed(octets))
 		abort();
-	if (!raw && !span_ends(octets, span_of(answer->plain, answer->n)))
+	if (!raw && !span_starts(span_from(octets, SHAREDCACHE_HEAD_BYTES),
+			span_of(answer->plain, answer->n)))
 		abort();
 	read_plain(answer);
 }

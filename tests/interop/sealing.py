@@ -50,18 +50,21 @@ def unseal(text, owner, sealed):
     return AESGCM(key).decrypt(octets[:12], octets[12:], context(*owner))
 
 
-def shared_key(site, purpose, tenant=""):
-    """(version, key); site: the text of a site key file, or the octets of a gateway's own key."""
-    if isinstance(site, bytes):
-        return 0, tenant_key(site, tenant, purpose)
-    keys, current = site_keys(site)
-    return current, tenant_key(keys[current], tenant, purpose)
+def shared_keys(site, purpose, scope, name):
+    """(version, HMAC for the name at the server, key of the value); site: the text of a site key file,
+    or the octets of a gateway's own key; scope and name: octets."""
+    version, secret = 0, site
+    if isinstance(site, str):
+        keys, version = site_keys(site)
+        secret = keys[version]
+    text = field(bytes([purpose])) + field(scope) + field(name)
+    return version, *(hmac.digest(tenant_key(secret, "", what), text, hashlib.sha256)
+                      for what in ("cache name", "cache"))
 
 
 def shared_name(site, purpose, scope, name):
-    """The name at the server; scope and name: octets."""
-    text = field(bytes([purpose])) + field(scope) + field(name)
-    digest = hmac.digest(shared_key(site, "cache name")[1], text, hashlib.sha256)
+    """The name at the server."""
+    digest = shared_keys(site, purpose, scope, name)[1]
     return "sc1:" + base64.urlsafe_b64encode(digest[:24]).decode()
 
 
@@ -74,9 +77,9 @@ def share(site, question, answer, nonce=None):
     the server. With a nonce given only for fixed examples."""
     purpose, scope, name = question
     tenant, epoch, asked, not_after, plain = answer
-    version, key = shared_key(site, "cache", tenant)
-    head = (b"sc1" + struct.pack(">BIQQQB", purpose, version, epoch, asked, not_after, len(tenant))
-            + tenant.encode())
+    version, _, key = shared_keys(site, *question)
+    head = b"sc1" + struct.pack(">BIQQQ", purpose, version, epoch, asked, not_after)
+    plain += tenant.encode() + bytes([len(tenant)])
     nonce = nonce or os.urandom(12)
     return head + nonce + AESGCM(key).encrypt(nonce, plain, shared_context(scope, name, head))
 
@@ -84,10 +87,10 @@ def share(site, question, answer, nonce=None):
 def unshare(site, question, value):
     """The answer, as share() takes it."""
     _, scope, name = question
-    magic, purpose, version, epoch, asked, not_after, n = struct.unpack(">3sBIQQQB", value[:33])
-    tenant = value[33:33 + n].decode()
-    current, key = shared_key(site, "cache", tenant)
-    assert (magic, purpose, version) == (b"sc1", question[0], current), value[:33]
-    head, nonce, sealed = value[:33 + n], value[33 + n:45 + n], value[45 + n:]
+    current, _, key = shared_keys(site, *question)
+    head, nonce, sealed = value[:32], value[32:44], value[44:]
+    magic, purpose, version, epoch, asked, not_after = struct.unpack(">3sBIQQQ", head)
+    assert (magic, purpose, version) == (b"sc1", question[0], current), head
     plain = AESGCM(key).decrypt(nonce, sealed, shared_context(scope, name, head))
-    return tenant, epoch, asked, not_after, plain
+    end = len(plain) - 1 - plain[-1]
+    return plain[end:-1].decode(), epoch, asked, not_after, plain[:end]
