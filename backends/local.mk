@@ -33,6 +33,7 @@ LDAP_FILES = \
 	backends/keystore_ldap_check.c \
 	backends/keystore_ldap_entries.c \
 	backends/keystore_ldap_epoch.c \
+	backends/keystore_ldap_identity.c \
 	backends/keystore_ldap_known.c \
 	backends/keystore_ldap_list.c \
 	backends/keystore_ldap_owners.c \
@@ -84,7 +85,8 @@ EXTRA_DIST += $(LDAP_FILES) backends/ldap_none.c backends/keystore_ldap_none.c \
 backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(SQLITE_CFLAGS) \
 	$(MEMCACHED_CFLAGS)
 # The statements and scripts of sql/ are built into the program.
-SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/mysql/001.sql
+SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/sqlite/002.sql \
+	sql/mysql/001.sql sql/mysql/002.sql
 EXTRA_DIST += sql/embed.awk
 CLEANFILES += backends/sql_text.c
 backends/sql_text.c: sql/embed.awk $(SQL_FILES)
@@ -94,8 +96,8 @@ sqldir = $(pkgdatadir)/sql
 sqlitesqldir = $(sqldir)/sqlite
 mysqlsqldir = $(sqldir)/mysql
 dist_sql_DATA = sql/README sql/STATEMENTS
-dist_sqlitesql_DATA = sql/sqlite/001.sql
-dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/grants.sql
+dist_sqlitesql_DATA = sql/sqlite/001.sql sql/sqlite/002.sql
+dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/002.sql sql/mysql/grants.sql
 LIBBACKENDS = backends/libbackends.a
 # What programs that link it need besides.
 BACKENDS_LIBS = $(PCRE2_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(SQLITE_LIBS) $(MEMCACHED_LIBS)

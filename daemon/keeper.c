@@ -27,14 +27,13 @@
 #include "lib/base/metrics.h"
 #include "lib/base/secret.h"
 
-/* Parsed keys kept: at about 6 KiB each, 60 MiB. */
-#define KEYS_MAX 10000U
 /* Of a worker thread; what it needs is a tenth of it, a directory service's library may need more.
  */
 #define STACK_BYTES ((size_t)1 << 20)
 
-/* How often it is asked whether all keys are in locked memory. */
-#define LOCK_CHECK_S 60
+/* How often it is asked whether all keys are in locked memory, and which of them nobody needs. */
+#define LOOK_AFTER_S 60
+
 struct keeper {
 	struct settings *settings;
 	struct rules *rules;
@@ -269,7 +268,8 @@ keeper_open(
 	if (status != ST_OK)
 		return status;
 	keeper->rules->fixed_time_utc = keeper->fixed_time_utc;
-	keeper->cache = keycache_new(KEYS_MAX, keeper->rules->require_safe, keeper->unsealer);
+	keeper->cache = keycache_new((size_t)conf_int(conf, CONF_KEY_CACHE_SIZE),
+	    keeper->rules->require_safe, keeper->unsealer);
 	if (keeper->settings->verify && keeper->shared != NULL)
 		keeper_open_dns(keeper, conf, validates);
 	return ST_OK;
@@ -354,7 +354,7 @@ keeper_run(const struct child_args *args)
 {
 	struct keeper keeper = {.channels = args->channels, .fixed_time_utc = args->fixed_time_utc};
 	struct err err = ERR_NONE;
-	const struct timespec pause = {.tv_sec = LOCK_CHECK_S};
+	const struct timespec pause = {.tv_sec = LOOK_AFTER_S};
 	bool warned = false;
 	sigset_t stop;
 
@@ -374,9 +374,10 @@ keeper_run(const struct child_args *args)
 	tell_parent(args->control, KEEPER_READY, "");
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
-	do
+	do {
 		warn_if_unlocked(&warned);
-	while (sigtimedwait(&stop, NULL, &pause) != SIGTERM);
+		keycache_sweep(keeper.cache, clock_mono_ms());
+	} while (sigtimedwait(&stop, NULL, &pause) != SIGTERM);
 	_exit(0);
 }
 

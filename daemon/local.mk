@@ -2,6 +2,7 @@
 include daemon/milter/local.mk
 noinst_LIBRARIES += daemon/libdaemon.a
 daemon_libdaemon_a_SOURCES = \
+	daemon/cachedkey.c daemon/cachedkey.h \
 	daemon/channel.c daemon/channel.h \
 	daemon/client.c \
 	daemon/conclusion.c \
@@ -15,6 +16,7 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/generation.c daemon/generation.h \
 	daemon/keeper.c \
 	daemon/keycache.c daemon/keycache.h \
+	daemon/keyload.c daemon/keyload.h \
 	daemon/listener.c \
 	daemon/message.c daemon/message.h daemon/message_fields.c daemon/message_request.c \
 	daemon/options.c daemon/options.h \

@@ -395,7 +395,7 @@ rules_check(struct rules *rules, bool deep)
 	struct table *signing = rules->signing;
 
 	if (deep) {
-		check.cache = keycache_new(1, rules->require_safe, NULL);
+		check.cache = keycache_new(KEYCACHE_BYTES_MIN, rules->require_safe, NULL);
 		check.digest = digest_new();
 		check.faults = bad_lines(rules->signing) + bad_lines(rules->keys);
 	}

@@ -134,6 +134,18 @@ void cache_recheck(struct cache *cache);
  * did: entries whose epoch is at least this one are fresh for fresh_ms from now_ms, without being
  * touched. One thread at a time; the epoch never falls. 0 ends that. */
 void cache_confirm(struct cache *cache, uint64_t epoch, int64_t now_ms);
+/* Is an object to be forgotten? Called under the lock of a shard: it asks nobody and does not call
+ * the cache. */
+typedef bool cache_unwanted(void *context, const void *object);
+/* Goes through all entries and forgets those whose life is over, and whose object is unwanted
+ * (NULL: none is). Else what is over goes when its name is asked for, or when it is the oldest. */
+void cache_sweep(struct cache *cache, int64_t now_ms, cache_unwanted *unwanted, void *context);
+/* As cache_expire_name(), if what is kept for name is still this object and nobody asks for
+ * another: of several callers who find at once that an object is outdated one asks again. */
+void cache_expire_object(struct cache *cache, struct span name, const void *object);
+/* What is kept for name, fresh or not, held; NULL: nothing. Nothing is counted. For a loader whose
+ * question failed: it may give it out again. */
+void *cache_known(struct cache *cache, struct span name);
 /* Everything is forgotten. */
 void cache_clear(struct cache *cache);
 void cache_stats(struct cache *cache, struct cache_stats *out);
