@@ -38,6 +38,7 @@ EXTRA_DIST += \
 	tests/integration/test_cli.py \
 	tests/integration/test_conformance.py \
 	tests/integration/test_dns.py \
+	tests/integration/test_dns_shared.py \
 	tests/integration/test_every_store.py \
 	tests/integration/test_faults.py \
 	tests/integration/test_memory_of_keys.py \
