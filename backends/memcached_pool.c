@@ -166,7 +166,7 @@ mcpool_is_there(struct mcpool *pool, size_t place, uint64_t *connection_out)
 	bool there;
 
 	pthread_mutex_lock(&pool->lock);
-	there = !pool->askers[place].away;
+	there = !pool->askers[place].said;
 	*connection_out = pool->askers[place].connection;
 	pthread_mutex_unlock(&pool->lock);
 	return there;

@@ -53,8 +53,9 @@ void mcpool_get(
 size_t mcpool_place(const struct mcpool *pool, struct span name);
 /* That server as it was written; valid while the pool is open. */
 const char *mcpool_server(const struct mcpool *pool, size_t place);
-/* Is that server there? connection_out: the number of its connection; another one than before
- * means that the server may be another one, or was started anew. */
+/* false: that server has been away for as long as the log tells. connection_out: the number of its
+ * connection; another one than before means that the server may be another one, or was started
+ * anew. */
 bool mcpool_is_there(struct mcpool *pool, size_t place, uint64_t *connection_out);
 
 #endif
