@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.signpost("a KeyStore is ours"),
 
 DOMAINS = 60                        # of acme, each with a key of its own name
 OTHERS = 8                          # of bolt
-ALIASES = 400                       # of acme: names that nobody has asked for yet
+ALIASES = 1200                      # of acme: names that nobody has asked for yet
 BOLT = "127.0.0.2"                  # speaks for bolt
 NOBODYS = [f"nobody{n}.example.com" for n in range(4)]
 KINDS = ("rsa2048", "ed25519", "rsa1024")
@@ -149,7 +149,10 @@ def test_what_one_has_read_all_know(program, folder, mysql, servers, log, shared
             assert told.of("memcached_hits_total", cache="rules") >= count and told.of("memcached_hits_total", cache="keys") >= count
             assert told.of("memcached_refused_total") == 0
         # A keeper that knows nothing: at most one look-up of a hundred reaches the store.
+        newest = log.newest()
         gates[0].restart()
+        log.until_polled(newest)
+        asked = log.lookups()
         delivered += list(gates[0].must_sign(acme()).items()) + list(gates[0].must_sign(bolt(), BOLT).items())
         told = gates[0].metrics()
         looked_up = told.of("key_cache_misses_total", cache="rules") + told.of("key_cache_misses_total", cache="keys")

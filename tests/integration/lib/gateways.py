@@ -119,10 +119,14 @@ class StoreLog:
     def close(self):
         self.server.run("SET GLOBAL general_log=0")
 
-    def executed(self):
-        """The texts of all statements that were prepared and executed, values filled in."""
+    def executed(self, after=0):
+        """The texts of all statements that were prepared and executed, values filled in; of connections after that one."""
         text = self.path.read_bytes()[self.begin:].decode(errors="replace")
-        return re.findall(r"\d+ Execute\t(.*(?:\n(?!\d{6} |\t\t).*)*)", text)
+        return [found for number, found in re.findall(r"(\d+) Execute\t(.*)", text) if int(number) > after]
+
+    def newest(self):
+        """The last connection so far; every later one has a greater number."""
+        return int(self.server.run("SELECT CONNECTION_ID()"))
 
     def lookups(self, about=""):
         """Kind -> how many so far; about: only those with this text."""
@@ -132,8 +136,11 @@ class StoreLog:
                 found[kind] += mark in statement and about in statement
         return found
 
-    def polls(self):
-        return sum("e.trimmed" in statement for statement in self.executed())
+    def until_polled(self, after, count=2):
+        """A gateway that was started after this connection knows what is new."""
+        def polls():
+            return sum("e.trimmed" in statement for statement in self.executed(after))
+        assert procs.wait_until(lambda: polls() >= count, step=0.1), "the store is not asked for changes"
 
 
 def stored(servers):
