@@ -39,6 +39,7 @@ SPARE = 3000             # domains that nobody sends for until they are asked fo
 MEMCACHED_MB = 512
 POLL_S = 2               # KeyStorePollInterval's default
 CROWD = 1000
+STALLS = 5
 TENANT = "bench"
 RUN_HEAD = (f"{'':<26} {'msg/s':>6} {'rules':>6} {'keys':>6} {'parsed':>6} {'mc rules':>8} {'mc keys':>8} {'look-ups':>8} "
             f"{'in the store':>12} {'a second':>8} {'a message':>9} {'CPU us':>7}")
@@ -69,7 +70,7 @@ class Site:
         self.start_store()
         self.store = stores.mysql_store(self.server, self.folder)
         begun = time.monotonic()
-        self.store.load("".join(self.lines()))
+        self.load_all()
         print(f"# shared: signpost store load wrote {size.domains + SPARE} domains with keys in {time.monotonic() - begun:.0f} s")
         self.server.run("SET GLOBAL innodb_flush_log_at_trx_commit=0; ANALYZE TABLE domains, `keys`", "signpost")
         self.servers = [memcached.Memcached(self.folder, f"memcached{n}", megabytes=MEMCACHED_MB).start() for n in range(2)]
@@ -88,9 +89,16 @@ class Site:
     def key_of(self, number):
         return self.paths[number % len(self.paths)]
 
-    def lines(self):
-        yield f"tenant {TENANT}\nbinding client:127.0.0.1/32 {TENANT}\n"
-        for number in range(self.size.domains + SPARE):
+    def load_all(self):
+        """By as many at once as there are cores: most of it is the arithmetic of keys."""
+        self.store.load(f"tenant {TENANT}\nbinding client:127.0.0.1/32 {TENANT}\n")
+        total, parts = self.size.domains + SPARE, os.cpu_count()
+        ends = [total * n // parts for n in range(parts + 1)]
+        with concurrent.futures.ThreadPoolExecutor(parts) as pool:
+            list(pool.map(lambda n: self.store.load("".join(self.lines(range(ends[n], ends[n + 1])))), range(parts)))
+
+    def lines(self, numbers):
+        for number in numbers:
             yield f"domain {TENANT} {domain_of(number)}\nkey {TENANT} {domain_of(number)} s1 {self.key_of(number)} active=now\n"
 
     def gateway(self, number, conf):
@@ -311,11 +319,7 @@ class Show:
             restarted = self.restarted_meanwhile()
             self.site.server.signal(signal.SIGCONT)
         away = time.monotonic() - stopped
-        back = time.monotonic()
-        while self.mail.send(self.site.gates[:1], 10, first, zipf=False, connections=5)["signed"] < 10:
-            if time.monotonic() > back + 60:
-                raise BenchError("names that were unknown are not signed after the store's return")
-        back = time.monotonic() - back
+        back = self.until_all_ask()
         self.facts["outage"] = {"seconds": away, "known": known, "unknown": unknown, "restarted": restarted, "back_s": back}
         print(f"# shared: the store stopped for {away:.0f} s:")
         for name, one in (("known names", known), ("names never seen", unknown), ("known, a gateway restarted", restarted)):
@@ -325,6 +329,15 @@ class Show:
         self.goals.at_most("shared: store away: known names not signed", known["done"] - known["signed"], 0)
         self.goals.at_most("shared: store away: unsigned", known["unsigned"] + unknown["unsigned"] + restarted["unsigned"], 0)
         self.goals.at_most("shared: store away, restarted: known names not signed", restarted["done"] - restarted["signed"], 0)
+
+    def until_all_ask(self):
+        """Seconds until names that nobody asked for are signed at all gateways."""
+        begun = time.monotonic()
+        for gate in self.site.gates:
+            while self.mail.send([gate], 10, self.take_spare(10), zipf=False, connections=5)["signed"] < 10:
+                if time.monotonic() > begun + 60:
+                    raise BenchError(f"{gate.label} does not sign after the store's return")
+        return time.monotonic() - begun
 
     def restarted_meanwhile(self):
         """A gateway that begins with nothing while the store is away; it is asked for what the others have sent."""
@@ -412,8 +425,10 @@ class Show:
     # -- many at once --
 
     def crowd(self):
-        name, gate = domain_of(self.take_spare(1)), self.site.gates[0]
+        name = domain_of(self.take_spare(1))
         log = gateways.StoreLog(self.site.server)
+        self.site.restart(0, self.site.shared_conf())    # what is prepared before there is a log shows no values in it
+        gate = self.site.gates[0]
         packets = manymail.message_packets(gateways.message(name))
         outcomes = asyncio.run(manymail.all_at_once(address_of(gate), [packets] * CROWD, "127.0.0.1"))
         found, signed = log.lookups(f"'{name}'"), sum(outcome.signed for outcome in outcomes)
@@ -438,26 +453,33 @@ class Show:
                 took.append((time.monotonic() - begun) * 1e3)
         return took
 
-    def stall(self):
+    def stall_once(self):
+        """(the messages' milliseconds while one of two memcached is silent, seconds until it is used after its return)"""
         one = self.site.servers[0]
-        usual = self.timed(300)
         one.pause()
-        stalled = self.timed(300)
+        took = self.timed(100)
         one.resume()
         asked, begun = int(one.stats()["cmd_get"]), time.monotonic()
         while int(one.stats()["cmd_get"]) == asked:
             if time.monotonic() > begun + 60:
                 raise BenchError("memcached is not used again after its return")
-            self.timed(3)
-        back = time.monotonic() - begun
+            self.timed(2)
+            time.sleep(0.05)
+        return took, time.monotonic() - begun
+
+    def stall(self):
+        usual = self.timed(100)
+        rounds = [self.stall_once() for _ in range(STALLS)]
         middle = statistics.median(usual)
-        worst = sorted(stalled)[-5:][::-1]
-        self.facts["stall"] = {"usual_ms": usual, "stalled_ms": stalled, "back_s": back}
-        print(f"# shared: memcached answers: p50 {middle:.2f} ms, p99 {sorted(usual)[297]:.2f}, max {max(usual):.2f}; one of two silent: "
-              f"p50 {statistics.median(stalled):.2f} ms, the longest {', '.join(f'{ms:.2f}' for ms in worst)}; used again "
-              f"{back:.1f} s after its return")
-        self.goals.at_most("shared: silent memcached: the first message loses", worst[0] - middle, 10, "ms")
-        self.goals.at_most("shared: silent memcached: p50 of all over that before", statistics.median(stalled) / middle, 1.2)
+        first, second = (statistics.median(sorted(took)[-n] for took, _ in rounds) for n in (1, 2))
+        back = max(seconds for _, seconds in rounds)
+        stalled = statistics.median(ms for took, _ in rounds for ms in took)
+        self.facts["stall"] = {"usual_ms": usual, "stalled_ms": [took for took, _ in rounds], "back_s": [one for _, one in rounds]}
+        print(f"# shared: two memcached that answer: p50 {middle:.2f} ms, the longest of 100 {max(usual):.2f}; one of them silent, "
+              f"{STALLS} times: p50 {stalled:.2f} ms, the longest {', '.join(f'{max(took):.2f}' for took, _ in rounds)}, the second "
+              f"longest {', '.join(f'{sorted(took)[-2]:.2f}' for took, _ in rounds)}; used again {back:.1f} s after its return or before")
+        self.goals.at_most("shared: silent memcached: the slowest message loses", first - middle, 10, "ms")
+        self.goals.at_most("shared: silent memcached: the others over those before", second / max(usual), 1.2)
         self.goals.at_most("shared: silent memcached: used again after", back, 5, "s")
 
 
