@@ -133,14 +133,7 @@ class Site:
 
 
 def metrics_of(gate):
-    """As they are now: from a file that is written after this was called."""
-    def written():
-        return gate.metrics_file.stat().st_mtime_ns if gate.metrics_file.exists() else 0
-    for _ in range(2):
-        before = written()
-        if not procs.wait_until(lambda: written() != before, 20):
-            raise BenchError(f"{gate.label} writes no metrics; it says:\n{gate.last_words()}")
-    return gateways.Counts(gateways.read_metrics(gate.metrics_file))
+    return gateways.Counts(gateways.fresh_metrics(gate.metrics_file, gate.last_words))
 
 
 def metrics_of_all(gates):

@@ -124,41 +124,58 @@ def settings(store, **more):
     return store.settings(InternalHosts="127.0.0.0/8", **more)
 
 
+TRIES = 8
+
+
 def warm(gateway, servers, names=None, others=True):
-    """All that the gateway asks for these is in memcached then."""
-    answers = gateway.must_sign(names or acme())
-    if others:
-        answers.update(gateway.must_sign(bolt(), BOLT))
-    until_stored(servers, 2 * len(answers))     # rules and keys of each
-    return list(answers.items())
+    """All that the gateway asks for these is in memcached then. What is too late to be stored is not: then again."""
+    for _ in range(TRIES):
+        answers = gateway.must_sign(names or acme())
+        if others:
+            answers.update(gateway.must_sign(bolt(), BOLT))
+        if until_stored(servers, 2 * len(answers), 5):     # rules and keys of each
+            return list(answers.items())
+        gateway.restart()
+    pytest.skip("memcached never takes all within its 10 ms: the machine is too busy")
+
+
+def restarted(gate, act, before=lambda: None, ready=lambda: None):
+    """(ACT(), metrics) of a gateway that knows nothing, and that memcached answered in time each time: 10 ms are little on a
+    busy machine. BEFORE() it is started, READY() then."""
+    for _ in range(TRIES):
+        before()
+        gate.restart()
+        ready()
+        answer = act()
+        told = gate.metrics()
+        if told.of("memcached_unavailable_total") == 0:
+            return answer, told
+    pytest.skip("memcached never answers each time within 10 ms: the machine is too busy")
 
 
 # ---- what it is for ----
 
 def test_what_one_has_read_all_know(program, folder, mysql, servers, log, shared_keys):
+    count, asked, newest = DOMAINS + OTHERS, [], []
+
+    def everything():
+        asked[:] = [log.lookups()]
+        return list(gate.must_sign(acme()).items()) + list(gate.must_sign(bolt(), BOLT).items())
+
     with Gateways(program, folder, settings(mysql), servers, count=3) as gates:
         delivered = warm(gates[0], servers)
-        asked = log.lookups()
-        count = DOMAINS + OTHERS
-        assert asked["senders"] >= count and asked["keys"] >= count, f"the log does not show what is asked: {asked}"
-        for gate in gates[1:]:
-            delivered += list(gate.must_sign(acme()).items()) + list(gate.must_sign(bolt(), BOLT).items())
-        assert log.lookups() == asked, "what gateway 0 has asked for was asked for again"
-        for gate in gates[1:]:
-            told = gate.metrics()
+        first = log.lookups()
+        assert first["senders"] >= count and first["keys"] >= count, f"the log does not show what is asked: {first}"
+        # Two that never asked for them, and the one that did, with a keeper that knows nothing.
+        for gate in (gates[1], gates[2], gates[0]):
+            signed, told = restarted(gate, everything, before=lambda: newest.append(log.newest()), ready=lambda: log.until_polled(newest[-1]))
+            delivered += signed
+            looked_up = told.of("key_cache_misses_total", cache="rules") + told.of("key_cache_misses_total", cache="keys")
+            reached = sum(log.lookups().values()) - sum(asked[0].values())
+            print(f"{gate.name}: {looked_up} look-ups, {reached} of them in the store")
+            assert looked_up >= 2 * count and reached * 100 <= looked_up
             assert told.of("memcached_hits_total", cache="rules") >= count and told.of("memcached_hits_total", cache="keys") >= count
             assert told.of("memcached_refused_total") == 0
-        # A keeper that knows nothing: at most one look-up of a hundred reaches the store.
-        newest = log.newest()
-        gates[0].restart()
-        log.until_polled(newest)
-        asked = log.lookups()
-        delivered += list(gates[0].must_sign(acme()).items()) + list(gates[0].must_sign(bolt(), BOLT).items())
-        told = gates[0].metrics()
-        looked_up = told.of("key_cache_misses_total", cache="rules") + told.of("key_cache_misses_total", cache="keys")
-        reached = sum(log.lookups().values()) - sum(asked.values())
-        print(f"restarted: {looked_up} look-ups, {reached} of them in the store")
-        assert looked_up >= 2 * count and reached * 100 <= looked_up
     check(delivered, records(shared_keys))
 
 
@@ -170,10 +187,11 @@ def test_sqlite_too(program, folder, servers, shared_keys):
     store.load(world(shared_keys))
     with Gateways(program, folder, settings(store), servers) as gates:
         delivered = warm(gates[0], servers)
-        delivered += list(gates[1].must_sign(acme()).items())
-        told = gates[1].metrics()
+        answers, told = restarted(gates[1], lambda: gates[1].must_sign(acme()))
+        delivered += list(answers.items())
         for cache in ("rules", "keys"):
-            assert told.of("memcached_hits_total", cache=cache) >= DOMAINS and told.of("memcached_stored_total", cache=cache) == 0
+            hits, missed = told.of("memcached_hits_total", cache=cache), told.of("memcached_misses_total", cache=cache)
+            assert hits >= DOMAINS and missed * 100 <= hits, (cache, hits, missed)
     check(delivered, records(shared_keys))
 
 
@@ -447,12 +465,12 @@ def test_store_away_and_a_gateway_restarted(program, folder, server, mysql, serv
             with loads(gates[:1], acme(20)) as running:
                 gates[1].restart()
                 for gate in gates:
-                    delivered += list(gate.must_sign(acme()).items()) + list(gate.must_sign(bolt(), BOLT).items())
+                    delivered += sooner_or_later(gate, acme()) + sooner_or_later(gate, bolt(), BOLT)
                     answers = gate.send(fresh)
                     assert all(waits(result) for result, _ in answers.values()), answers
                 nothing_but_signed(running, gates)
                 told = gates[1].metrics()
-                assert told.of("memcached_stale_served_total") >= DOMAINS
+                assert told.of("memcached_stale_served_total") >= DOMAINS + OTHERS
                 assert told.of("unsigned_total") == 0
         finally:
             server.start("--max-connections=200")
@@ -461,6 +479,19 @@ def test_store_away_and_a_gateway_restarted(program, folder, server, mysql, serv
         for gate in gates:
             delivered += list(gate.must_sign(fresh).items()) + list(gate.must_sign(acme()).items())
     check(delivered, records(shared_keys))
+
+
+def sooner_or_later(gate, names, client="127.0.0.1"):
+    """All of them are signed while the store is away. A memcached that takes more than 10 ms to answer makes mail wait."""
+    signed = {}
+
+    def all_signed():
+        answers = gate.send([name for name in names if name not in signed], client)
+        assert all(result.signed or waits(result) for result, _ in answers.values()), answers
+        signed.update({name: delivered for name, (result, delivered) in answers.items() if result.signed})
+        return len(signed) == len(names)
+    assert procs.wait_until(all_signed), f"{len(names) - len(signed)} of {len(names)} at {gate.name} wait\n{gate.log()[-2000:]}"
+    return list(signed.items())
 
 
 # ---- a memcached that lies ----
@@ -504,54 +535,51 @@ def all_of(gate):
     return delivered
 
 
-def refused_by(gate):
-    told = gate.metrics()
+def refused_of(told):
     return {reason: told.of("memcached_refused_total", reason=reason) for reason in ("form", "seal", "age", "epoch")}
 
 
 def test_values_that_were_tampered_with(program, folder, mysql, servers, shared_keys):
-    known = records(shared_keys)
     with Gateways(program, folder, settings(mysql), servers) as gates:
-        warm(gates[0], servers)
-        delivered = all_of(gates[0])
+        delivered = warm(gates[0], servers) + all_of(gates[0])
         for how in (flipped, exchanged, cut):
-            values = stored(servers)
-            assert len(values) >= 2 * (DOMAINS + OTHERS)
-            wrong = how(values)
-            forge(wrong)
-            count = sum(value != right for (_, _, value), (_, _, right) in zip(sorted(wrong, key=lambda v: v[1]), sorted(values, key=lambda v: v[1])))
-            gates[1].restart()
-            delivered += all_of(gates[1])
-            refused = refused_by(gates[1])
-            print(f"{how.__name__}: {count} of {len(values)} values, refused {refused}")
-            assert refused["form"] + refused["seal"] + refused["age"] >= 2 * (DOMAINS + OTHERS) * 0.9
+            def tamper(how=how):
+                until_stored(servers, 2 * (DOMAINS + OTHERS))
+                forge(how(stored(servers)))
+            signed, told = restarted(gates[1], lambda: all_of(gates[1]), before=tamper)
+            delivered += signed
+            refused = refused_of(told)
+            print(f"{how.__name__}: refused {refused}")
+            assert sum(refused.values()) - refused["epoch"] >= 2 * (DOMAINS + OTHERS)
             if how is exchanged:
-                assert refused["seal"] >= 2 * (DOMAINS + OTHERS) * 0.9
-            values = stored(servers)
-        check(delivered, known)
+                assert refused["seal"] >= 2 * (DOMAINS + OTHERS)
+        check(delivered, records(shared_keys))
         put_back_old_ones(gates, mysql, servers, shared_keys)
 
 
 def put_back_old_ones(gates, store, servers, shared_keys):
-    """All domains get new keys; then memcached has all the values of before again, for good."""
+    """All domains get new keys; then memcached has all the values of before again."""
     old = stored(servers)
+    assert len(old) >= 2 * (DOMAINS + OTHERS)
     lines = []
     for tenant, names in (("acme", acme()), ("bolt", bolt())):
         for name in names:
-            other = KINDS[(KINDS.index(kind_of(name)) + 1) % len(KINDS)]
             lines += [f"key {tenant} {name} s1 {shared_keys[kind_of(name)].path} active=now retiring=now",
-                      f"key {tenant} {name} s2 {shared_keys[other].path} active=now"]
+                      f"key {tenant} {name} s2 {shared_keys[next_kind(name)].path} active=now"]
     store.load("\n".join(lines) + "\n", "--strict")
     in_force(gates, lambda gate: all(selectors(data) == ["s2"] for data in gate.must_sign(acme()).values()), "all keys changed")
     forge(old)
-    gates[1].restart()
-    delivered = all_of(gates[1])
-    refused = refused_by(gates[1])
-    print(f"replayed: {len(old)} values, refused {refused}")
+    delivered = all_of(gates[0])        # whose own cache is warm
+    signed, told = restarted(gates[1], lambda: all_of(gates[1]), before=lambda: forge(old))
+    delivered += signed
+    print(f"replayed: {len(old)} values, refused {refused_of(told)}")
     assert [name for name, data in delivered if selectors(data) != ["s2"]] == []
-    assert refused["epoch"] + refused["age"] >= (DOMAINS + OTHERS) * 0.9
-    check(delivered, {f"s2._domainkey.{name}": shared_keys[KINDS[(KINDS.index(kind_of(name)) + 1) % len(KINDS)]].record
-                      for name in acme() + bolt()})
+    assert told.of("memcached_refused_total", cache="keys", reason="epoch") >= (DOMAINS + OTHERS) * 0.9     # not by the first, of before the first poll
+    check(delivered, {f"s2._domainkey.{name}": shared_keys[next_kind(name)].record for name in acme() + bolt()})
+
+
+def next_kind(name):
+    return KINDS[(KINDS.index(kind_of(name)) + 1) % len(KINDS)]
 
 
 # ---- what can be read there ----
@@ -599,11 +627,11 @@ def test_nothing_can_be_read_in_memcached(program, folder, mysql, servers, share
         one.flush()
     tables = dsn_tables(folder, shared_keys)
     with Gateways(program, folder, {**tables, "SiteKeyFile": mysql.site_key}, servers) as gates:
-        delivered = list(gates[0].must_sign(acme(20)).items())
-        until_stored(servers, 2 * 20)
+        delivered = warm(gates[0], servers, acme(20), others=False)
         nothing_readable(stored(servers), used, ["a001.example.com"])
-        delivered += list(gates[1].must_sign(acme(20)).items())
-        assert gates[1].metrics().of("memcached_hits_total", cache="table") >= 2 * 20
+        answers, told = restarted(gates[1], lambda: gates[1].must_sign(acme(20)))
+        delivered += list(answers.items())
+        assert told.of("memcached_hits_total", cache="table") >= 2 * 20
     check(delivered, records(shared_keys))
 
 

@@ -6,6 +6,7 @@ its MetricsFile.
 """
 import collections
 import re
+import time
 
 from . import milter, procs
 from .daemon import Daemon
@@ -39,6 +40,13 @@ def read_metrics(path):
     return collections.Counter({line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[:1] not in ("#", "")})
 
 
+def fresh_metrics(path, log=lambda: ""):
+    """Of a file that was written after this was called: not while, so that all of it is of later."""
+    asked = time.time() + 0.2
+    assert procs.wait_until(lambda: path.exists() and path.stat().st_mtime > asked), f"no {path}\n{log()[-2000:]}"
+    return read_metrics(path)
+
+
 class Counts(collections.Counter):
     """Metrics, or their growth."""
 
@@ -64,13 +72,8 @@ class Gateway(Daemon):
         return self.start()
 
     def metrics(self):
-        """As they are now or a moment later: of a file that is written after this was called."""
-        def written():
-            return self.metrics_file.stat().st_mtime_ns if self.metrics_file.exists() else 0
-        for _ in range(2):      # one may be under way
-            before = written()
-            assert procs.wait_until(lambda: written() != before), f"no {self.metrics_file}\n{self.log()[-2000:]}"
-        return Counts(read_metrics(self.metrics_file))
+        """As they are now or a moment later."""
+        return Counts(fresh_metrics(self.metrics_file, self.log))
 
     def send(self, names, client="127.0.0.1", user="alice"):
         """{name: (result, message as delivered)}; one connection."""
@@ -149,7 +152,6 @@ def stored(servers):
     return [one for one in found if one[2] is not None]
 
 
-def until_stored(servers, count):
-    """There are so many values: storing does not wait, and a list of names is up to a second old."""
-    assert procs.wait_until(lambda: sum(len(s.names()) for s in servers) >= count, step=0.2), \
-        f"{[len(s.names()) for s in servers]} of {count} are in memcached"
+def until_stored(servers, count, seconds=None):
+    """Are there so many values? Storing does not wait, and a list of names is up to a second old."""
+    return procs.wait_until(lambda: sum(len(server.names()) for server in servers) >= count, seconds, step=0.2)
