@@ -170,7 +170,8 @@ open_store(struct keystore *store, struct span value, bool write, struct err *er
 		.senders = ask_senders, .address = ask_address, .patterns = ask_patterns,          \
 		.keys = ask_keys, .bindings = ask_bindings, .changes = ldapstore_changes,          \
 		.now = ldapstore_now, .migrate = ldapstore_migrate, .apply = ldapstore_apply,      \
-		.list = ldapstore_list, .find = ldapstore_find, .mirrors = true,                   \
+		.renew = ldapstore_renew, .list = ldapstore_list, .find = ldapstore_find,          \
+		.mirrors = true,                                                                   \
 	}
 
 const struct keystore_ops ldap_keystore_ops = LDAP_KEYSTORE_OPS("ldap");

@@ -73,6 +73,7 @@ enum ldapstore_attribute {
 	LDAPSTORE_MIRROR_PUBLIC,   /* DKIMPublicKey */
 	LDAPSTORE_MODIFIED,        /* modifyTimestamp */
 	LDAPSTORE_PENDING,
+	LDAPSTORE_STORE_IDENTITY,
 	LDAPSTORE_CHANGES_FROM,
 	LDAPSTORE_CHANGE,
 	LDAPSTORE_ATTRIBUTES
@@ -132,6 +133,8 @@ enum status ldapstore_binding(
 /* ST_INVALID: no epoch, or one that is no number. */
 enum status ldapstore_epoch(
     const struct ldapentry *entry, uint64_t *epoch_out, struct err *err) MUST_USE;
+/* Empty: the entry has none, or one that is none. */
+void ldapstore_store_identity(const struct ldapentry *entry, char out[KEYSTORE_IDENTITY_BYTES]);
 /* "EPOCH SUBJECT". */
 enum status ldapstore_change(struct span value, struct store_change *out) MUST_USE;
 /* "WHEN NONCE SUBJECT": what a writer is about to change. */

@@ -25,6 +25,7 @@ struct asking {
 	/* The answer. */
 	bool has_store;
 	uint64_t epoch, from;
+	char identity[KEYSTORE_IDENTITY_BYTES];
 	struct store_change *changes;
 	size_t change_count;
 	struct store_change *pending; /* their epoch is that of the store */
@@ -112,6 +113,7 @@ take_store(void *context, const struct ldapentry *entry, struct err *err)
 		return ST_OK;
 	a->has_store = true;
 	status = ldapstore_epoch(entry, &a->epoch, err);
+	ldapstore_store_identity(entry, a->identity);
 	if (status == ST_OK)
 		status = take_pending(a, entry, err);
 	if (status == ST_OK && a->all)
@@ -153,16 +155,19 @@ do_read(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapli
 
 /* From which epoch on changes are told, as some have not come to rest. */
 static uint64_t
-told_from(struct ldapstore *own, uint64_t since, uint64_t epoch, int64_t now_ms)
+told_from(const struct asking *a, uint64_t since, int64_t now_ms)
 {
-	uint64_t from;
+	struct ldapstore *own = a->store;
+	uint64_t epoch = a->epoch, from;
 
 	pthread_mutex_lock(&own->lock);
-	if (!own->asked_changes || epoch < own->settled) {
+	if (!own->asked_changes || epoch < own->settled ||
+	    strcmp(own->identity, a->identity) != 0) {
 		own->settled = since < epoch ? since : epoch;
 		own->seen = epoch;
 		own->seen_ms = now_ms;
 		own->asked_changes = true;
+		memcpy(own->identity, a->identity, sizeof(own->identity));
 	}
 	if (now_ms - own->seen_ms >= LDAPSTORE_SETTLE_MS)
 		own->settled = own->seen;
@@ -207,7 +212,7 @@ ask_changes(struct asking *a, uint64_t since, size_t max, struct store_change *o
 	uint64_t from = 0;
 
 	if (status == ST_OK)
-		from = told_from(a->store, since, a->epoch, clock_mono_ms());
+		from = told_from(a, since, clock_mono_ms());
 	if (status == ST_OK && a->epoch > from) {
 		a->all = true;
 		status = ldappool_run(pool, do_read, a, err);
@@ -229,8 +234,10 @@ ldapstore_changes(struct keystore *store, uint64_t since, size_t max, struct sto
 	struct asking a = {.store = store->state};
 	enum status status = ask_changes(&a, since, max, out, count_out, err);
 
-	if (status == ST_OK || status == ST_TOO_BIG)
+	if (status == ST_OK || status == ST_TOO_BIG) {
 		state_out->epoch = a.epoch;
+		memcpy(state_out->identity, a.identity, sizeof(state_out->identity));
+	}
 	if (status != ST_OK)
 		err_prefix(err, "%s", store->where);
 	forget(&a);

@@ -58,6 +58,7 @@ struct turn {
 	struct ldapstore_writer *writer;
 	bool has_store;
 	uint64_t epoch;
+	char identity[KEYSTORE_IDENTITY_BYTES];
 	struct span *changes,
 	    *ended; /* owned texts: changes that are kept; what dead writers left */
 	size_t change_count, ended_count;
@@ -95,6 +96,7 @@ take_turn(void *context, const struct ldapentry *entry, struct err *err)
 	if (ldapstore_kind(entry) != LDAPSTORE_STORE)
 		return ST_OK;
 	t->has_store = true;
+	ldapstore_store_identity(entry, t->identity);
 	t->changes = mem_zalloc(changes->count + 1, sizeof(t->changes[0]));
 	t->ended = mem_zalloc(pending->count + 1, sizeof(t->ended[0]));
 	for (size_t i = 0; i < changes->count; i++)
@@ -179,7 +181,7 @@ raise_epoch(struct turn *t, struct ldaplink_end *end)
 {
 	struct ldapstore_writer *w = t->writer;
 	char *room = mem_zalloc(NAMED_MAX, PENDING_BYTES), old[24], new[24], back[24];
-	struct span *values = mem_zalloc(NAMED_MAX, sizeof(values[0])), numbers[3];
+	struct span *values = mem_zalloc(NAMED_MAX, sizeof(values[0])), numbers[3], identity;
 	struct ldaplink_change changes[8];
 	size_t n = 0, added, stay;
 	uint64_t from;
@@ -212,6 +214,10 @@ raise_epoch(struct turn *t, struct ldaplink_end *end)
 	if (w->plan.subject_count > 0)
 		changes[n++] = (struct ldaplink_change){
 		    LDAPLINK_DELETE, "signpostPending", w->pending_values, w->plan.subject_count};
+	identity = span_str(w->identity == NULL ? "" : w->identity);
+	if (w->identity != NULL)
+		changes[n++] = (struct ldaplink_change){
+		    LDAPLINK_REPLACE, "signpostStoreIdentity", &identity, 1};
 	status = ldaplink_change(w->link, LDAPLINK_MODIFY_ENTRY, buf_text(&w->store_dn), changes, n,
 	    ldapstore_step_deadline(w), end, w->err);
 	mem_free(room);
@@ -240,6 +246,7 @@ enum status
 ldapstore_raise_epoch(struct ldapstore_writer *w, struct ldaplink_end *end)
 {
 	enum status status = ST_DENIED;
+	bool nameless = false;
 
 	for (size_t tries = 0; tries < EPOCH_TRIES && status == ST_DENIED; tries++) {
 		struct turn t = {.writer = w};
@@ -247,9 +254,12 @@ ldapstore_raise_epoch(struct ldapstore_writer *w, struct ldaplink_end *end)
 		status = read_turn(&t, end);
 		if (status == ST_OK)
 			status = raise_epoch(&t, end);
+		nameless = w->identity == NULL && t.identity[0] == '\0';
 		turn_free(&t);
 	}
-	if (status != ST_OK)
+	if (status != ST_OK && w->identity == NULL)
 		err_prefix(w->err, "the rows are written, and gateways that cache do not know yet");
+	if (status == ST_OK && nameless)
+		status = ldapstore_make_identity(w->own, w->link, end, w->err);
 	return status == ST_OK ? ST_OK : ST_UNAVAILABLE;
 }

@@ -23,6 +23,7 @@ struct ldapstore {
 	pthread_mutex_t lock;
 	bool asked_changes;
 	uint64_t seen, settled; /* the epoch seen last; the last one seen for long enough */
+	char identity[KEYSTORE_IDENTITY_BYTES]; /* of the store whose epochs these are */
 	int64_t seen_ms;
 	int64_t ahead_s;               /* the server's clock before ours, when now() asked last */
 	struct ldapstore_names *names; /* of the listing that goes on */
@@ -187,6 +188,7 @@ struct ldapstore_writer {
 	char *pending; /* one text of room for each subject */
 	struct span *pending_values;
 	bool begun;
+	const char *identity; /* the store is to have this one from now on; NULL: its own */
 	struct err *err;
 };
 
@@ -196,6 +198,11 @@ int64_t ldapstore_step_deadline(const struct ldapstore_writer *w);
 enum status ldapstore_say_pending(struct ldapstore_writer *w, struct ldaplink_end *end) MUST_USE;
 /* Raises the epoch, lists what was changed, takes back what was pending. ST_UNAVAILABLE. */
 enum status ldapstore_raise_epoch(struct ldapstore_writer *w, struct ldaplink_end *end) MUST_USE;
+
+/* Gives cn=store an identity if it has none. Nothing else depends on it, so that a directory with
+ * the schema of before stays what it was. ST_UNAVAILABLE: the connection is lost. */
+enum status ldapstore_make_identity(struct ldapstore *own, struct ldaplink *link,
+    struct ldaplink_end *end, struct err *err) MUST_USE;
 
 /* The attributes of a row, for adding or for changing its entry. */
 struct ldapstore_entry {
@@ -246,6 +253,8 @@ void ldapstore_names_free(struct ldapstore_names *names);
 void ldapstore_keep_names(struct ldapstore *own, struct ldapstore_names *names);
 enum status ldapstore_migrate(
     struct keystore *store, int *from_out, int *to_out, struct err *err) MUST_USE;
+enum status ldapstore_renew(
+    struct keystore *store, struct store_state *state_out, struct err *err) MUST_USE;
 enum status ldapstore_apply(struct keystore *store, const struct keystore_write *writes,
     size_t count, size_t *at_out, struct err *err) MUST_USE;
 

@@ -17,7 +17,8 @@
 	    "signpostActiveAt", "signpostRetiringAt", "signpostRevokingAt", "signpostRevokedAt",   \
 	    "signpostRemovedAt", "signpostDestroyedAt", "signpostHeldAt", "signpostCompromisedAt", \
 	    "signpostFailedAt", "signpostSignUntil", "signpostEpoch", "signpostMirrorZimbra",      \
-	    "DKIMSelector", "DKIMPublicKey", "modifyTimestamp", "signpostPending"
+	    "DKIMSelector", "DKIMPublicKey", "modifyTimestamp", "signpostPending",                 \
+	    "signpostStoreIdentity"
 
 const char *const ldapstore_attributes[LDAPSTORE_ATTRIBUTES + 1] = {
     ROW_ATTRIBUTES, "signpostChangesFrom", "signpostChange", NULL};
@@ -260,6 +261,14 @@ ldapstore_epoch(const struct ldapentry *entry, uint64_t *epoch_out, struct err *
 	(void)needed(&r, LDAPSTORE_EPOCH, 32);
 	*epoch_out = revision_of(&r, LDAPSTORE_EPOCH);
 	return r.status;
+}
+
+void
+ldapstore_store_identity(const struct ldapentry *entry, char out[KEYSTORE_IDENTITY_BYTES])
+{
+	const struct ldapentry_values *values = &entry->values[LDAPSTORE_STORE_IDENTITY];
+
+	(void)keystore_identity_take(values->count == 1 ? values->items[0] : SPAN_EMPTY, out);
 }
 
 /* ---- the list of changes ---- */

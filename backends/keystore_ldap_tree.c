@@ -59,6 +59,8 @@ do_tree(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapli
 		(void)snprintf(rdn, sizeof(rdn), "ou=%s", names[i]);
 		status = add_entry(t, link, rdn, "ou", names[i], "organizationalUnit", end, err);
 	}
+	if (status == ST_OK)
+		status = ldapstore_make_identity(t->own, link, end, err);
 	return status;
 }
 

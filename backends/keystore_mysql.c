@@ -15,6 +15,7 @@ static const struct sql_dialect dialect = {
     .primary_has_name = true,
     .begin = "START TRANSACTION",
     .migrations = mysql_migrations,
+    .alone = "DO GET_LOCK(MD5(CONCAT('signpost store init ', DATABASE())), 8)",
 };
 
 static enum status

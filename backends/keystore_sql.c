@@ -46,6 +46,8 @@ static const struct {
     [Q_LIST_KEYS_OF] = {"list_keys_of", 1},
     [Q_LIST_KEYS] = {"list_keys", 1},
     [Q_LIST_BINDINGS] = {"list_bindings", 1},
+    [Q_MAKE_IDENTITY] = {"make_identity", 1},
+    [Q_RENEW] = {"renew", 1},
     [Q_MIGRATIONS] = {"migrations", 1},
     [Q_ADD_MIGRATION] = {"add_migration", 1},
 };
@@ -189,14 +191,16 @@ set_source(struct sql_store *store, const struct table_settings *settings, bool 
 	source->tls_ca_file = store->tls_ca_file;
 }
 
-static int
-last_version(const struct sql_migration *migrations)
+static void
+set_versions(struct sql_store *store)
 {
-	int version = 0;
+	const struct sql_migration *script = store->dialect->migrations;
 
-	for (; migrations->version > 0; migrations++)
-		version = migrations->version;
-	return version;
+	for (; script->version > 0; script++) {
+		store->last = script->version;
+		if (!script->adds_only)
+			store->version = script->version;
+	}
 }
 
 /* ---- one question ---- */
@@ -273,7 +277,7 @@ sql_store_open(struct keystore *keystore, struct sql_store *store, bool write, s
 		sql_store_free(store);
 		return ST_INVALID;
 	}
-	store->version = last_version(store->dialect->migrations);
+	set_versions(store);
 	sql_store_compile(store);
 	set_source(store, keystore->settings, write);
 	sql_pool_init(&store->pool, store->dialect->driver, &store->source, "KeyStore");

@@ -43,6 +43,8 @@ enum keystore_question {
 	Q_LIST_KEYS_OF,
 	Q_LIST_KEYS,
 	Q_LIST_BINDINGS,
+	Q_MAKE_IDENTITY,
+	Q_RENEW,
 	Q_MIGRATIONS,
 	Q_ADD_MIGRATION,
 	Q_COUNT
@@ -59,6 +61,7 @@ struct sql_dialect {
 	const char *begin;
 	const struct sql_migration *migrations;
 	bool migrates_at_once; /* a migration is one transaction */
+	const char *alone;     /* otherwise: a statement after which no other one migrates */
 };
 
 struct sql_store {
@@ -67,7 +70,8 @@ struct sql_store {
 	struct sql_pool pool;
 	char *where, *password_file, *tls_ca_file;
 	char *statements[Q_COUNT];
-	int version; /* of the schema that this program knows */
+	/* Of the schema that this program knows: what it needs, and the last script. */
+	int version, last;
 };
 
 /* The texts of all statements for store->dialect. */
@@ -168,11 +172,12 @@ enum status sql_store_list(struct keystore *store, enum store_what what, struct 
 enum status sql_store_apply(struct keystore *store, const struct keystore_write *writes,
     size_t count, size_t *at_out, struct err *err);
 enum status sql_store_migrate(struct keystore *store, int *from_out, int *to_out, struct err *err);
+enum status sql_store_renew(struct keystore *store, struct store_state *state_out, struct err *err);
 
 #define SQL_STORE_OPS                                                                              \
 	.close = sql_store_close, .senders = sql_store_senders, .address = sql_store_address,      \
 	.patterns = sql_store_patterns, .keys = sql_store_keys, .bindings = sql_store_bindings,    \
 	.changes = sql_store_changes, .now = sql_store_now, .migrate = sql_store_migrate,          \
-	.apply = sql_store_apply, .list = sql_store_list
+	.renew = sql_store_renew, .apply = sql_store_apply, .list = sql_store_list
 
 #endif

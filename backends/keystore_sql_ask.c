@@ -148,7 +148,8 @@ sql_store_bindings(struct keystore *store, const struct span *subjects, size_t c
 
 struct changes {
 	struct sql_reading reading; /* for its checks */
-	uint64_t epoch, trimmed;
+	struct store_state state;
+	uint64_t trimmed;
 	size_t max, count;
 	struct store_change *out;
 	bool too_many;
@@ -165,8 +166,28 @@ changes_again(void *context)
 	changes->reading.headed = false;
 }
 
-/* columns: epoch, version, trimmed, or in other rows NULL; then of a change its epoch and subject.
- */
+/* columns: epoch, versions that are needed, trimmed, the same with those that only add something as
+ * a number below zero, identity. */
+static void
+take_state(struct changes *changes, const struct span *columns)
+{
+	struct sql_reading *reading = &changes->reading;
+	struct store_state *state = &changes->state;
+	int64_t needed, added;
+
+	reading->headed = true;
+	if (!sql_reading_version(reading, columns[1]))
+		return;
+	needed = sql_reading_number(reading, columns[1]);
+	added = -sql_reading_number(reading, columns[3]);
+	state->schema = (int)(added > needed ? added : needed);
+	state->epoch = (uint64_t)sql_reading_number(reading, columns[0]);
+	changes->trimmed = (uint64_t)sql_reading_number(reading, columns[2]);
+	/* One that somebody wrote and that is none counts as none. */
+	(void)keystore_identity_take(columns[4], state->identity);
+}
+
+/* Of the store, or the first three are NULL; then of a change its epoch and subject. */
 static void
 row_changes(void *context, const struct span *columns, size_t count)
 {
@@ -177,10 +198,7 @@ row_changes(void *context, const struct span *columns, size_t count)
 	if (reading->trouble != ST_OK || count < 5)
 		return;
 	if (columns[0].p != NULL) {
-		(void)sql_reading_version(reading, columns[1]);
-		reading->headed = true;
-		changes->epoch = (uint64_t)sql_reading_number(reading, columns[0]);
-		changes->trimmed = (uint64_t)sql_reading_number(reading, columns[2]);
+		take_state(changes, columns);
 		return;
 	}
 	if (changes->count == changes->max || columns[4].n >= sizeof(change->subject)) {
@@ -213,8 +231,8 @@ sql_store_changes(struct keystore *store, uint64_t since, size_t max, struct sto
 		status = changes.reading.trouble;
 	if (status != ST_OK)
 		return status;
-	state_out->epoch = changes.epoch;
-	if (changes.too_many || changes.trimmed > since || since > changes.epoch) {
+	*state_out = changes.state;
+	if (changes.too_many || changes.trimmed > since || since > changes.state.epoch) {
 		err_set(err, "%s: more was changed since epoch %llu than can be listed",
 		    store->where, (unsigned long long)since);
 		return ST_TOO_BIG;

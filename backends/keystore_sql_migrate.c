@@ -9,14 +9,23 @@
 #include "lib/base/mem.h"
 
 #define CHECKSUM_BYTES 17U
+#define VERSION_MAX 1000000
 
 struct migration {
 	struct sql_store *store;
 	void *connection;
-	int version; /* of the last one that is recorded */
+	int version;   /* of the last one that is recorded */
+	uint64_t done; /* bits: those of ours that are recorded */
 	enum status trouble;
 	struct err *err;
 };
+
+/* What is recorded: below zero what MAX(version) of older programs is not to see. */
+static int64_t
+recorded_as(const struct sql_migration *script)
+{
+	return script->adds_only ? -script->version : script->version;
+}
 
 static void
 checksum_of(const struct sql_migration *script, char out[CHECKSUM_BYTES])
@@ -29,6 +38,16 @@ checksum_of(const struct sql_migration *script, char out[CHECKSUM_BYTES])
 	snprintf(out, CHECKSUM_BYTES, "%016llx", (unsigned long long)sum);
 }
 
+static void
+refuse_newer(struct migration *m, int version)
+{
+	err_set(m->err,
+	    "%s: the schema is of version %d and this program knows %d; install the Signpost that "
+	    "made it",
+	    m->store->where, version, m->store->last);
+	m->trouble = ST_INVALID;
+}
+
 /* columns: version, checksum. */
 static void
 row_migration(void *context, const struct span *columns, size_t count)
@@ -36,26 +55,27 @@ row_migration(void *context, const struct span *columns, size_t count)
 	struct migration *m = context;
 	const struct sql_migration *script = m->store->dialect->migrations;
 	char checksum[CHECKSUM_BYTES];
+	bool adds_only = count == 2 && span_starts(columns[0], SPAN_LIT("-"));
 	uint64_t version;
 
-	if (count != 2 || m->trouble != ST_OK || !span_number(columns[0], 1000000, &version))
+	if (count != 2 || m->trouble != ST_OK ||
+	    !span_number(span_from(columns[0], adds_only), VERSION_MAX, &version))
 		return;
-	m->version = (int)version;
-	while (script->version > 0 && script->version != m->version)
+	if ((int)version > m->version)
+		m->version = (int)version;
+	while (script->version > 0 && script->version != (int)version)
 		script++;
 	if (script->version == 0) {
-		err_set(m->err,
-		    "%s: the schema is of version %d and this program knows %d; install the "
-		    "Signpost that made it",
-		    m->store->where, m->version, m->store->version);
-		m->trouble = ST_INVALID;
+		if (!adds_only)
+			refuse_newer(m, (int)version);
 		return;
 	}
+	m->done |= UINT64_C(1) << version;
 	checksum_of(script, checksum);
 	if (span_eq_str(columns[1], checksum))
 		return;
 	err_set(m->err, "%s: migration %d was made by another script than that of this program",
-	    m->store->where, m->version);
+	    m->store->where, (int)version);
 	m->trouble = ST_INVALID;
 }
 
@@ -83,7 +103,7 @@ ask(struct migration *m, enum keystore_question statement, const struct sql_valu
 static enum status
 read_version(struct migration *m)
 {
-	struct sql_value values[] = {sql_number(0)};
+	struct sql_value values[] = {sql_number(-VERSION_MAX)};
 	enum status status = run(m, m->store->dialect->migrations[0].statements[0]);
 
 	if (status == ST_OK)
@@ -105,9 +125,21 @@ run_script(struct migration *m, const struct sql_migration *script)
 		return status;
 	}
 	checksum_of(script, checksum);
-	values[0] = sql_number(script->version);
+	values[0] = sql_number(recorded_as(script));
 	values[1] = sql_text(span_str(checksum));
 	return ask(m, Q_ADD_MIGRATION, values, 2, NULL);
+}
+
+/* Also where a script was run by hand. */
+static enum status
+make_identity(struct migration *m)
+{
+	char identity[KEYSTORE_IDENTITY_BYTES];
+	struct sql_value value;
+
+	keystore_identity_make(identity);
+	value = sql_text(span_str(identity));
+	return ask(m, Q_MAKE_IDENTITY, &value, 1, NULL);
 }
 
 static void
@@ -145,14 +177,16 @@ migrate(struct migration *m, int *from_out)
 {
 	bool at_once = m->store->dialect->migrates_at_once;
 	const struct sql_migration *script = m->store->dialect->migrations;
-	enum status status = at_once ? run(m, m->store->dialect->begin) : ST_OK;
+	enum status status = run(m, at_once ? m->store->dialect->begin : m->store->dialect->alone);
 
 	if (status == ST_OK)
 		status = read_version(m);
 	*from_out = m->version;
 	for (; script->version > 0 && status == ST_OK; script++)
-		if (script->version > m->version)
+		if ((m->done >> script->version & 1) == 0)
 			status = run_script(m, script);
+	if (status == ST_OK)
+		status = make_identity(m);
 	if (status == ST_OK)
 		status = try_questions(m);
 	if (status == ST_OK && at_once)
@@ -179,6 +213,41 @@ sql_store_migrate(struct keystore *keystore, int *from_out, int *to_out, struct 
 	status = migrate(&m, from_out);
 	/* What was not committed goes with the connection. */
 	store->dialect->driver->disconnect(m.connection);
-	*to_out = status == ST_OK ? store->version : m.version;
+	*to_out = status == ST_OK && store->last > m.version ? store->last : m.version;
 	return status;
+}
+
+/* ---- another identity ---- */
+
+static enum status
+read_state(struct keystore *keystore, struct store_state *out, struct err *err)
+{
+	struct store_change none;
+	size_t count;
+	/* Nothing comes behind the last epoch that can be. */
+	enum status status = keystore_changes(keystore, INT64_MAX, 1, &none, &count, out, err);
+
+	return status == ST_TOO_BIG ? ST_OK : status;
+}
+
+enum status
+sql_store_renew(struct keystore *keystore, struct store_state *state_out, struct err *err)
+{
+	struct sql_store *store = keystore->state;
+	char identity[KEYSTORE_IDENTITY_BYTES];
+	struct sql_value value;
+	struct sql_question question = {.statement = Q_RENEW, .values = &value, .count = 1};
+	enum status status;
+
+	if (store->source.use != SQL_WRITER) {
+		err_set(err, "%s: opened for reading", store->where);
+		return ST_DENIED;
+	}
+	/* Is it there, and of a version that we know? */
+	status = read_state(keystore, state_out, err);
+	keystore_identity_make(identity);
+	value = sql_text(span_str(identity));
+	if (status == ST_OK)
+		status = sql_store_ask(store, &question, NULL, err);
+	return status == ST_OK ? read_state(keystore, state_out, err) : status;
 }

@@ -18,6 +18,8 @@ backends_libbackends_a_SOURCES = \
 	backends/keystore_sql_write_rows.c \
 	backends/keystore_sqlite.c \
 	backends/ldap_url.c backends/ldap_url.h \
+	backends/memcached_answer.c backends/memcached_answer.h \
+	backends/memcached_spec.c backends/memcached_spec.h \
 	backends/refile.c \
 	backends/registry.c backends/registry.h \
 	backends/settings.c backends/settings.h \
@@ -31,6 +33,7 @@ LDAP_FILES = \
 	backends/keystore_ldap_check.c \
 	backends/keystore_ldap_entries.c \
 	backends/keystore_ldap_epoch.c \
+	backends/keystore_ldap_identity.c \
 	backends/keystore_ldap_known.c \
 	backends/keystore_ldap_list.c \
 	backends/keystore_ldap_owners.c \
@@ -63,11 +66,27 @@ backends_libbackends_a_SOURCES += backends/sqlite.c
 else
 backends_libbackends_a_SOURCES += backends/sqlite_none.c
 endif
+MEMCACHED_FILES = \
+	backends/memcached.c \
+	backends/memcached_asker.c \
+	backends/memcached_link.c backends/memcached_link.h \
+	backends/memcached_pool.c backends/memcached_pool.h backends/memcached_pool_private.h \
+	backends/memcached_put.c backends/memcached_put.h \
+	backends/memcached_ring.c backends/memcached_ring.h \
+	backends/memcached_thread.c backends/memcached_thread.h
+if MEMCACHED
+backends_libbackends_a_SOURCES += $(MEMCACHED_FILES)
+else
+backends_libbackends_a_SOURCES += backends/memcached_none.c
+endif
 EXTRA_DIST += $(LDAP_FILES) backends/ldap_none.c backends/keystore_ldap_none.c \
-	$(MYSQL_FILES) backends/mysql_none.c backends/sqlite.c backends/sqlite_none.c
-backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(SQLITE_CFLAGS)
+	$(MYSQL_FILES) backends/mysql_none.c backends/sqlite.c backends/sqlite_none.c \
+	$(MEMCACHED_FILES) backends/memcached_none.c
+backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(SQLITE_CFLAGS) \
+	$(MEMCACHED_CFLAGS)
 # The statements and scripts of sql/ are built into the program.
-SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/mysql/001.sql
+SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/sqlite/002.sql \
+	sql/mysql/001.sql sql/mysql/002.sql
 EXTRA_DIST += sql/embed.awk
 CLEANFILES += backends/sql_text.c
 backends/sql_text.c: sql/embed.awk $(SQL_FILES)
@@ -77,8 +96,8 @@ sqldir = $(pkgdatadir)/sql
 sqlitesqldir = $(sqldir)/sqlite
 mysqlsqldir = $(sqldir)/mysql
 dist_sql_DATA = sql/README sql/STATEMENTS
-dist_sqlitesql_DATA = sql/sqlite/001.sql
-dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/grants.sql
+dist_sqlitesql_DATA = sql/sqlite/001.sql sql/sqlite/002.sql
+dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/002.sql sql/mysql/grants.sql
 LIBBACKENDS = backends/libbackends.a
 # What programs that link it need besides.
-BACKENDS_LIBS = $(PCRE2_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(SQLITE_LIBS)
+BACKENDS_LIBS = $(PCRE2_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(SQLITE_LIBS) $(MEMCACHED_LIBS)

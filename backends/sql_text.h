@@ -5,13 +5,18 @@
 #ifndef SIGNPOST_BACKENDS_SQL_TEXT_H
 #define SIGNPOST_BACKENDS_SQL_TEXT_H
 
+#include <stdbool.h>
+
 struct sql_text {
 	const char *name; /* NULL: the end */
 	const char *text; /* with [...], {now} and {by X} in it: see sql/STATEMENTS */
 };
 
 struct sql_migration {
-	int version;                   /* from 1 on without a gap; 0: the end */
+	int version; /* from 1 on without a gap; 0: the end */
+	/* Only what programs that know the scripts before it alone do not look at, so that they go
+	 * on with it: it is recorded with its number below zero. */
+	bool adds_only;
 	const char *const *statements; /* the end: NULL */
 };
 

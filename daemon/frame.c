@@ -77,6 +77,23 @@ frame_list_next(struct span *rest, struct span *element_out)
 	return get_span(rest, FRAME_MAX, element_out);
 }
 
+static bool
+is_dns(enum request_type type)
+{
+	return type == REQUEST_DNS_GET || type == REQUEST_DNS_PUT;
+}
+
+static enum status
+dns_encode(const struct request *request, struct buf *out)
+{
+	put_span(out, request->key_name);
+	if (request->type == REQUEST_DNS_PUT) {
+		put_number(out, (uint64_t)request->until_ms, 8);
+		put_span(out, request->octets);
+	}
+	return buf_status(out);
+}
+
 enum status
 request_encode(const struct request *request, struct buf *out)
 {
@@ -87,6 +104,8 @@ request_encode(const struct request *request, struct buf *out)
 	put_number(out, request->family, 1);
 	buf_add(out, span_of(request->address, sizeof(request->address)));
 	put_number(out, request->id, 8);
+	if (is_dns(request->type))
+		return dns_encode(request, out);
 	put_span(out, request->job_id);
 	put_span(out, request->host);
 	put_span(out, request->daemon_name);
@@ -132,6 +151,20 @@ get_facts(struct span *rest, struct request *out)
 	       get_span(rest, 256, &out->domain);
 }
 
+static enum status
+dns_decode(struct span frame, struct request *out)
+{
+	uint64_t until = 0;
+
+	if (!get_span(&frame, 256, &out->key_name))
+		return ST_INVALID;
+	if (out->type == REQUEST_DNS_PUT &&
+	    (!get_number(&frame, 8, &until) || !get_span(&frame, FRAME_DNS_MAX, &out->octets)))
+		return ST_INVALID;
+	out->until_ms = (int64_t)until;
+	return frame.n == 0 ? ST_OK : ST_INVALID;
+}
+
 enum status
 request_decode(struct span frame, struct request *out)
 {
@@ -139,16 +172,20 @@ request_decode(struct span frame, struct request *out)
 
 	*out = (struct request){.body_length = -1};
 	if (!get_number(&frame, 1, &magic) || magic != REQUEST_MAGIC ||
-	    !get_number(&frame, 1, &type) || type < REQUEST_PEER || type > REQUEST_SIGN ||
+	    !get_number(&frame, 1, &type) || type < REQUEST_PEER || type > REQUEST_DNS_PUT ||
 	    !get_number(&frame, 2, &frontend) || !get_number(&frame, 2, &flags) ||
 	    !get_number(&frame, 1, &family) ||
 	    !get_octets(&frame, out->address, sizeof(out->address)) ||
-	    !get_number(&frame, 8, &out->id) || !get_facts(&frame, out))
+	    !get_number(&frame, 8, &out->id))
 		return ST_INVALID;
 	out->type = (enum request_type)type;
 	out->frontend = (uint16_t)frontend;
 	out->flags = (uint16_t)flags;
 	out->family = (uint8_t)family;
+	if (is_dns(out->type))
+		return dns_decode(frame, out);
+	if (!get_facts(&frame, out))
+		return ST_INVALID;
 	if (out->type == REQUEST_ROUTE && !get_span(&frame, FRAME_SIGNERS_BYTES_MAX, &out->signers))
 		return ST_INVALID;
 	if (out->type == REQUEST_SIGN && !get_sign_part(&frame, out))
@@ -162,6 +199,11 @@ reply_encode(const struct reply *reply, struct buf *out)
 	put_number(out, REPLY_MAGIC, 1);
 	put_number(out, (uint64_t)reply->verdict, 1);
 	put_number(out, reply->id, 8);
+	if (reply->verdict == VERDICT_DNS) {
+		put_number(out, (uint64_t)reply->until_ms, 8);
+		put_span(out, reply->octets);
+		return buf_status(out);
+	}
 	put_span(out, reply->text);
 	if (reply->verdict == VERDICT_VERIFY)
 		put_number(out, reply->trusted, 4);
@@ -176,7 +218,20 @@ reply_encode(const struct reply *reply, struct buf *out)
 static bool
 verdict_known(uint64_t verdict)
 {
-	return (verdict >= VERDICT_PASS && verdict <= VERDICT_VERIFY) || verdict == VERDICT_RESET;
+	return verdict >= VERDICT_PASS && verdict <= VERDICT_DNS;
+}
+
+static enum status
+dns_reply_decode(struct span frame, struct reply *out)
+{
+	uint64_t until;
+
+	if (!get_number(&frame, 8, &until) || !get_span(&frame, FRAME_DNS_MAX, &out->octets) ||
+	    frame.n != 0)
+		return ST_INVALID;
+	out->until_ms = (int64_t)until;
+	out->field_count = 0;
+	return ST_OK;
 }
 
 enum status
@@ -186,11 +241,16 @@ reply_decode(struct span frame, struct reply *out)
 
 	if (!get_number(&frame, 1, &magic) || magic != REPLY_MAGIC ||
 	    !get_number(&frame, 1, &verdict) || !verdict_known(verdict) ||
-	    !get_number(&frame, 8, &out->id) || !get_span(&frame, 1024, &out->text) ||
+	    !get_number(&frame, 8, &out->id))
+		return ST_INVALID;
+	out->verdict = (enum verdict)verdict;
+	out->text = SPAN_EMPTY;
+	if (out->verdict == VERDICT_DNS)
+		return dns_reply_decode(frame, out);
+	if (!get_span(&frame, 1024, &out->text) ||
 	    (verdict == VERDICT_VERIFY && !get_number(&frame, 4, &trusted)) ||
 	    !get_number(&frame, 1, &count) || count > FRAME_HEADERS_MAX)
 		return ST_INVALID;
-	out->verdict = (enum verdict)verdict;
 	out->trusted = (uint32_t)trusted;
 	out->field_count = (size_t)count;
 	for (size_t i = 0; i < out->field_count; i++)

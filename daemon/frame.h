@@ -8,6 +8,9 @@
  * can be killed at any time: ROUTE asks "would you sign this?", SIGN asks the same and for the
  * signatures. The keeper is no digest oracle: it gets canonical headers, writes the
  * DKIM-Signature itself and hashes itself.
+ *
+ * DNS_GET and DNS_PUT belong to no message: they ask for an answer about a public key that another
+ * gateway has had, and give one away (dnsshare.h). PUT has no reply.
  */
 #ifndef SIGNPOST_DAEMON_FRAME_H
 #define SIGNPOST_DAEMON_FRAME_H
@@ -28,11 +31,14 @@
 #define FRAME_HEADERS_MAX 32U       /* header fields in one answer */
 #define FRAME_SIGNERS_MAX 32U       /* signing domains in a ROUTE frame: bits of trusted */
 #define FRAME_SIGNERS_BYTES_MAX (FRAME_SIGNERS_MAX * (4U + 256U))
+#define FRAME_DNS_MAX 8192U /* octets of an answer of DNS that is shared */
 
 enum request_type {
 	REQUEST_PEER = 1, /* is this client in PeerList? */
 	REQUEST_ROUTE,    /* would this message be signed? */
-	REQUEST_SIGN      /* sign it */
+	REQUEST_SIGN,     /* sign it */
+	REQUEST_DNS_GET,  /* what do others know of this name? */
+	REQUEST_DNS_PUT   /* this is known of it */
 };
 
 #define REQUEST_FLAG_AUTHENTICATED 1U /* {auth_type} was not empty */
@@ -68,6 +74,11 @@ struct request {
 	uint8_t body_hash[SHA256_BYTES];
 	struct span header_names; /* h= */
 	struct span canonical;    /* the canonical headers, in the order of h= */
+
+	/* DNS_GET and DNS_PUT only, in which nothing of the above is used but frontend and id. */
+	struct span key_name; /* in small letters */
+	struct span octets;   /* PUT: lib/dns/octets.h */
+	int64_t until_ms;     /* PUT: monotonic; both sides have the same clock */
 };
 
 enum verdict {
@@ -79,7 +90,8 @@ enum verdict {
 	VERDICT_DISCARD,
 	VERDICT_QUARANTINE, /* let go, into the MTA's quarantine */
 	VERDICT_VERIFY,     /* not ours to sign: verify it */
-	VERDICT_RESET = 9   /* from the parent: the keeper died, whatever it had is lost */
+	VERDICT_RESET,      /* from the parent: the keeper died, whatever it had is lost */
+	VERDICT_DNS         /* DNS_GET */
 };
 
 struct reply_field {
@@ -94,6 +106,9 @@ struct reply {
 	uint32_t trusted; /* VERDICT_VERIFY: bit i for signer i of the request */
 	size_t field_count;
 	struct reply_field fields[FRAME_HEADERS_MAX];
+	/* VERDICT_DNS, which has none of the above but id: lib/dns/octets.h; empty: nothing. */
+	struct span octets;
+	int64_t until_ms; /* monotonic */
 };
 
 /* Lists inside a span: each element with a 4-octet length. */

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "daemon/frontend.h"
-#include "daemon/resolving.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
@@ -156,6 +155,10 @@ take_answer(struct frontend *frontend, struct span frame)
 		keeper_lost(frontend);
 		return;
 	}
+	if (reply.verdict == VERDICT_DNS) {
+		dnsshare_take(&frontend->dnsshare, &reply);
+		return;
+	}
 	connection = question_find(frontend, reply.id);
 	if (connection == NULL)
 		return; /* closed meanwhile, or given up */
@@ -209,6 +212,7 @@ on_tick(struct loop *loop)
 	struct connection *connection = frontend->all, *next;
 
 	tell_time(frontend);
+	dnsshare_tick(&frontend->dnsshare, loop->now_ms);
 	if (frontend->accept_again_ms != 0 && frontend->accept_again_ms <= loop->now_ms) {
 		frontend->accept_again_ms = 0;
 		listening(frontend, !frontend->draining);
@@ -323,7 +327,9 @@ frontend_open(struct frontend *frontend, const struct child_args *args, struct e
 	if (settings->verify)
 		frontend->host.keys = public_key_cache_new(PUBLIC_KEYS_MAX);
 	if (settings->verify)
-		status = resolving_open(args->conf, &frontend->loop, &frontend->host.resolver, err);
+		status = dnsshare_open(&frontend->dnsshare, args->conf, &frontend->loop,
+		    args->channels->request_write, frontend->host.frontend,
+		    &frontend->host.resolver, err);
 	if (status != ST_OK)
 		return status;
 	return open_sources(frontend, args, err);

@@ -5,6 +5,7 @@
 #ifndef SIGNPOST_DAEMON_FRONTEND_H
 #define SIGNPOST_DAEMON_FRONTEND_H
 
+#include "daemon/dnsshare.h"
 #include "daemon/process.h"
 #include "daemon/session.h"
 #include "lib/base/loop.h"
@@ -36,6 +37,7 @@ struct connection {
 struct frontend {
 	struct session_host host; /* first: its send() finds the rest */
 	struct loop loop;
+	struct dnsshare dnsshare;
 	struct loop_source listen[LISTENERS_MAX];
 	struct loop_source replies, requests, signals;
 	size_t listen_count;

@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/secret.h"
 
 /* In the background: whoever started the service must not wait for the end of our output. */
 static void
@@ -49,13 +50,16 @@ spawn(struct generations *all, struct generation *generation, unsigned int index
 	    .index = index,
 	    .threads = generation->threads,
 	    .control = control,
-	    .fixed_time_utc = all->args->fixed_time_utc};
+	    .fixed_time_utc = all->args->fixed_time_utc,
+	    .cache_key = all->cache_key};
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		forget_others(all, generation);
 		if (all->args->detached)
 			close_stderr();
+		if (run != keeper_run)
+			secret_wipe(all->cache_key, sizeof(all->cache_key));
 		run(&args);
 	}
 	if (pid < 0)

@@ -10,6 +10,7 @@
 
 #include "daemon/channel.h"
 #include "daemon/parent.h"
+#include "lib/store/sharedcache.h"
 
 /* A process that ends right after its start is not started again before this has passed. */
 #define RESTART_PAUSE_MS 1000
@@ -38,6 +39,7 @@ struct generations {
 	const struct parent_args *args;
 	int signals; /* the parent's signalfd */
 	unsigned int last_number;
+	uint8_t cache_key[SHAREDCACHE_KEY_BYTES]; /* of all keepers; for sharing.h */
 };
 
 /* Takes conf over. NULL when there are no sockets to be had (logged). */

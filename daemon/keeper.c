@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include "daemon/decision.h"
+#include "daemon/dnsshare.h"
 #include "daemon/frame.h"
 #include "daemon/keycache.h"
 #include "daemon/process.h"
 #include "daemon/resolving.h"
 #include "daemon/settings.h"
+#include "daemon/sharing.h"
 #include "daemon/signer.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -25,19 +27,20 @@
 #include "lib/base/metrics.h"
 #include "lib/base/secret.h"
 
-/* Parsed keys kept: at about 6 KiB each, 60 MiB. */
-#define KEYS_MAX 10000U
 /* Of a worker thread; what it needs is a tenth of it, a directory service's library may need more.
  */
 #define STACK_BYTES ((size_t)1 << 20)
 
-/* How often it is asked whether all keys are in locked memory. */
-#define LOCK_CHECK_S 60
+/* How often it is asked whether all keys are in locked memory, and which of them nobody needs. */
+#define LOOK_AFTER_S 60
+
 struct keeper {
 	struct settings *settings;
 	struct rules *rules;
 	struct keycache *cache;
-	struct unsealer *unsealer; /* with a KeyStore */
+	struct unsealer *unsealer;
+	struct sharedcache *shared; /* Memcached, or NULL */
+	struct dnsshare_site dns;   /* whose answers of DNS are shared */
 	const struct channels *channels;
 	int64_t fixed_time_utc;
 };
@@ -47,6 +50,7 @@ struct worker {
 	struct signer signer;
 	struct decision decision;
 	struct reply reply;
+	struct sharedcache_answer shared; /* of DNS_GET, until it is sent */
 	struct buf out;
 	char *room; /* one request */
 };
@@ -101,6 +105,11 @@ answer(struct worker *worker, const struct request *request)
 		    decision_peer(worker->keeper->rules, request) ? VERDICT_PEER : VERDICT_PASS;
 		return;
 	}
+	if (request->type == REQUEST_DNS_GET) {
+		dnsshare_get(worker->keeper->shared, &worker->keeper->dns, request, clock_mono_ms(),
+		    &worker->shared, reply);
+		return;
+	}
 	decision_make(worker->keeper->rules, request, &worker->decision);
 	reply->verdict = worker->decision.verdict;
 	reply->trusted = worker->decision.trusted;
@@ -109,18 +118,21 @@ answer(struct worker *worker, const struct request *request)
 	decision_release(&worker->decision);
 }
 
+/* Has no answer. */
 static void
-handle(struct worker *worker, struct span frame)
+take_dns(struct keeper *keeper, const struct request *request)
+{
+	if (!dnsshare_put(keeper->shared, &keeper->dns, request, clock_mono_ms()))
+		log_line(LOG_LEVEL_ERROR,
+		    "front-end %u wants to share what is no answer of DNS about a key; ignored",
+		    request->frontend);
+}
+
+static void
+send_answer(struct worker *worker, const struct request *request)
 {
 	const struct channels *channels = worker->keeper->channels;
-	struct request request;
 
-	if (request_decode(frame, &request) != ST_OK || request.frontend >= channels->frontends) {
-		log_line(LOG_LEVEL_ERROR,
-		    "a malformed request of %zu octets from a front-end is ignored", frame.n);
-		return;
-	}
-	answer(worker, &request);
 	buf_reset(&worker->out);
 	if (reply_encode(&worker->reply, &worker->out) != ST_OK) {
 		metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_INTERNAL, METRIC_NONE);
@@ -130,11 +142,33 @@ handle(struct worker *worker, struct span frame)
 		if (reply_encode(&worker->reply, &worker->out) != ST_OK)
 			return;
 		log_line(LOG_LEVEL_ERROR, "%.*s: the signatures are too long; message tempfailed",
-		    SPAN_ARG(request.job_id));
+		    SPAN_ARG(request->job_id));
 	}
-	if (channel_send(channels->reply_write[request.frontend], buf_span(&worker->out)) != ST_OK)
+	if (channel_send(channels->reply_write[request->frontend], buf_span(&worker->out)) != ST_OK)
 		log_line(LOG_LEVEL_ERROR, "%.*s: front-end %u does not take its answer: %s",
-		    SPAN_ARG(request.job_id), request.frontend, strerror(errno));
+		    SPAN_ARG(request->job_id), request->frontend, strerror(errno));
+}
+
+static void
+handle(struct worker *worker, struct span frame)
+{
+	struct keeper *keeper = worker->keeper;
+	struct request request;
+
+	if (request_decode(frame, &request) != ST_OK ||
+	    request.frontend >= keeper->channels->frontends) {
+		log_line(LOG_LEVEL_ERROR,
+		    "a malformed request of %zu octets from a front-end is ignored", frame.n);
+		return;
+	}
+	if (request.type == REQUEST_DNS_PUT) {
+		take_dns(keeper, &request);
+		return;
+	}
+	answer(worker, &request);
+	send_answer(worker, &request);
+	if (request.type == REQUEST_DNS_GET)
+		sharedcache_answer_release(&worker->shared);
 }
 
 static void *
@@ -191,21 +225,33 @@ worker_start(struct keeper *keeper)
 	}
 }
 
-static void
-keeper_open_keys(struct keeper *keeper, const struct conf *conf)
+/* The site key opens keys of a KeyStore, and what gateways share. */
+static enum status
+keeper_open_sharing(
+    struct keeper *keeper, const struct conf *conf, const uint8_t *cache_key, struct err *err)
 {
-	bool require_safe = keeper->rules->require_safe;
+	if (conf_is_set(conf, CONF_KEY_STORE) || conf_is_set(conf, CONF_MEMCACHED))
+		keeper->unsealer = unsealer_new(
+		    conf_string(conf, CONF_SITE_KEY_FILE), conf_bool(conf, CONF_REQUIRE_SAFE_KEYS));
+	return sharing_open(conf, keeper->unsealer, cache_key, &keeper->shared, err);
+}
 
-	if (keeper->rules->store != NULL)
-		keeper->unsealer =
-		    unsealer_new(conf_string(conf, CONF_SITE_KEY_FILE), require_safe);
-	keeper->cache = keycache_new(KEYS_MAX, require_safe, keeper->unsealer);
+/* Without it each gateway asks for itself. */
+static void
+keeper_open_dns(struct keeper *keeper, const struct conf *conf, bool validates)
+{
+	struct err err = ERR_NONE;
+
+	if (dnsshare_site_read(conf, validates, &keeper->dns, &err) != ST_OK)
+		log_line(LOG_LEVEL_WARNING, "answers of DNS are not shared: %s", err.text);
 }
 
 static enum status
-keeper_open(struct keeper *keeper, const struct conf *conf, struct err *err)
+keeper_open(
+    struct keeper *keeper, const struct conf *conf, const uint8_t *cache_key, struct err *err)
 {
 	enum status status = key_memory_secure();
+	bool validates = false;
 
 	if (status != ST_OK) {
 		err_set(err, "the crypto library was used before its memory was secured");
@@ -214,13 +260,18 @@ keeper_open(struct keeper *keeper, const struct conf *conf, struct err *err)
 	status = settings_new(conf, &keeper->settings, err);
 	/* The front-ends will open one each; a mistake has to be known before they exist. */
 	if (status == ST_OK && keeper->settings->verify)
-		status = resolving_check(conf, err);
+		status = resolving_check(conf, &validates, err);
 	if (status == ST_OK)
-		status = rules_open(conf, &keeper->rules, err);
+		status = keeper_open_sharing(keeper, conf, cache_key, err);
+	if (status == ST_OK)
+		status = rules_open(conf, keeper->shared, &keeper->rules, err);
 	if (status != ST_OK)
 		return status;
 	keeper->rules->fixed_time_utc = keeper->fixed_time_utc;
-	keeper_open_keys(keeper, conf);
+	keeper->cache = keycache_new((size_t)conf_int(conf, CONF_KEY_CACHE_SIZE),
+	    keeper->rules->require_safe, keeper->unsealer);
+	if (keeper->settings->verify && keeper->shared != NULL)
+		keeper_open_dns(keeper, conf, validates);
 	return ST_OK;
 }
 
@@ -303,14 +354,14 @@ keeper_run(const struct child_args *args)
 {
 	struct keeper keeper = {.channels = args->channels, .fixed_time_utc = args->fixed_time_utc};
 	struct err err = ERR_NONE;
-	const struct timespec pause = {.tv_sec = LOCK_CHECK_S};
+	const struct timespec pause = {.tv_sec = LOOK_AFTER_S};
 	bool warned = false;
 	sigset_t stop;
 
 	process_begin("sp-keeper", args->parent, true, false);
 	channels_keep_keeper(args->channels);
 	listeners_close(args->listeners);
-	if (keeper_open(&keeper, args->conf, &err) != ST_OK ||
+	if (keeper_open(&keeper, args->conf, args->cache_key, &err) != ST_OK ||
 	    try_key_on_locked_stack(&keeper, &err) != ST_OK ||
 	    rules_watch(keeper.rules, &err) != ST_OK) {
 		tell_parent(args->control, KEEPER_CANNOT, err.text);
@@ -323,9 +374,10 @@ keeper_run(const struct child_args *args)
 	tell_parent(args->control, KEEPER_READY, "");
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
-	do
+	do {
 		warn_if_unlocked(&warned);
-	while (sigtimedwait(&stop, NULL, &pause) != SIGTERM);
+		keycache_sweep(keeper.cache, clock_mono_ms());
+	} while (sigtimedwait(&stop, NULL, &pause) != SIGTERM);
 	_exit(0);
 }
 
@@ -336,13 +388,15 @@ keeper_check_only(const struct conf *conf)
 	struct err err = ERR_NONE;
 	size_t faults = 1;
 
-	if (keeper_open(&keeper, conf, &err) != ST_OK || keeper_try_key(&keeper, &err) != ST_OK)
+	if (keeper_open(&keeper, conf, NULL, &err) != ST_OK ||
+	    keeper_try_key(&keeper, &err) != ST_OK)
 		log_line(LOG_LEVEL_ERROR, "%s", err.text);
 	else
 		faults = rules_check(keeper.rules, true);
 	keycache_free(keeper.cache);
-	unsealer_free(keeper.unsealer);
 	rules_close(keeper.rules);
+	sharedcache_close(keeper.shared);
+	unsealer_free(keeper.unsealer);
 	settings_free(keeper.settings);
 	return faults == 0 ? 0 : EX_CONFIG;
 }

@@ -1,115 +1,67 @@
 /*
  * keycache.c - parsed keys, kept warm.
  * Stands between the decision which key signs and the signature; called by the keeper's worker
- * threads. It must never hold its lock over a read, a parse or a signature, and never give out a
- * key that is not the one its name says now.
+ * threads. It must never hold a lock over a read, a parse or a signature, and never give out a key
+ * that is not the one its name says now.
  */
-#include <pthread.h>
 #include <string.h>
 
-#include "daemon/keycache.h"
-#include "lib/base/log.h"
+#include "daemon/cachedkey.h"
+#include "daemon/keyload.h"
 #include "lib/base/mem.h"
-#include "lib/base/secret.h"
-#include "lib/store/keyfile.h"
 #include "lib/store/keytable.h"
 
-#define BUCKETS 4096U
-
-struct cached_key {
-	unsigned int references; /* atomic */
-	struct key *key;
-	struct keyfile_stamp stamp;
-};
-
-struct entry {
-	struct entry *next;          /* in its bucket */
-	struct entry *older, *newer; /* by last use */
-	char *name;
-	size_t name_bytes;
-	bool is_path;
-	bool loading;
-	unsigned int waiters;
-	int64_t looked_ms;        /* the file was last found unchanged then; 0: not yet */
-	int64_t failing_since_ms; /* 0: the last load went well */
-	struct cached_key *current;
-};
+/* Keys do not grow old: their files are looked at, and rows that changed have another name. */
+#define FRESH_MS (INT64_MAX / 4)
+/* cache.h keeps absences, and names without a key must not drive out keys. No load ends like this.
+ */
+#define NOT_THERE ST_TOO_BIG
+/* First octet of an entry's name. */
+#define NAME_PATH 'p'
+#define NAME_DIGEST 'd'
 
 struct keycache {
-	pthread_mutex_t lock;
-	pthread_cond_t loaded;
-	uint8_t hash_key[16];
+	struct cache *cache;
 	bool require_safe;
 	struct unsealer *unsealer;
-	size_t count, max;
-	struct entry *oldest, *newest;
-	struct entry *buckets[BUCKETS];
 };
 
+/* One keycache_get(), for the loader. */
+struct wanted {
+	struct keycache *keys;
+	const struct keycache_name *name;
+	const char *path; /* NULL: it is not in a file */
+	int64_t now_ms;
+	bool loaded; /* by this caller, just now */
+};
+
+static void
+hold(void *object)
+{
+	cached_key_hold(object);
+}
+
+static void
+release(void *object)
+{
+	cached_key_release(object);
+}
+
 struct keycache *
-keycache_new(size_t keys_max, bool require_safe, struct unsealer *unsealer)
+keycache_new(size_t bytes_max, bool require_safe, struct unsealer *unsealer)
 {
-	struct keycache *cache = mem_zalloc(1, sizeof(*cache));
+	struct keycache *keys = mem_zalloc(1, sizeof(*keys));
+	const struct cache_config config = {.bytes_max = bytes_max,
+	    .fresh_ms = FRESH_MS,
+	    .hold = hold,
+	    .release = release,
+	    .counted = true,
+	    .counted_as = METRIC_CACHE_PARSED};
 
-	pthread_mutex_init(&cache->lock, NULL);
-	pthread_cond_init(&cache->loaded, NULL);
-	random_bytes(cache->hash_key, sizeof(cache->hash_key));
-	cache->max = keys_max;
-	cache->require_safe = require_safe;
-	cache->unsealer = unsealer;
-	return cache;
-}
-
-static void
-unlink_by_use(struct keycache *cache, struct entry *entry)
-{
-	*(entry->older != NULL ? &entry->older->newer : &cache->oldest) = entry->newer;
-	*(entry->newer != NULL ? &entry->newer->older : &cache->newest) = entry->older;
-}
-
-static void
-link_newest(struct keycache *cache, struct entry *entry)
-{
-	entry->newer = NULL;
-	entry->older = cache->newest;
-	*(cache->newest != NULL ? &cache->newest->newer : &cache->oldest) = entry;
-	cache->newest = entry;
-}
-
-static void
-link_oldest(struct keycache *cache, struct entry *entry)
-{
-	entry->older = NULL;
-	entry->newer = cache->oldest;
-	*(cache->oldest != NULL ? &cache->oldest->older : &cache->newest) = entry;
-	cache->oldest = entry;
-}
-
-static struct entry **
-bucket_of(struct keycache *cache, struct span name)
-{
-	return &cache->buckets[span_hash(name, cache->hash_key) % BUCKETS];
-}
-
-static void
-entry_free(struct entry *entry)
-{
-	cached_key_release(entry->current);
-	mem_free(entry->name);
-	mem_free(entry);
-}
-
-static void
-entry_remove(struct keycache *cache, struct entry *entry)
-{
-	struct entry **at = bucket_of(cache, span_of(entry->name, entry->name_bytes));
-
-	while (*at != entry)
-		at = &(*at)->next;
-	*at = entry->next;
-	unlink_by_use(cache, entry);
-	cache->count--;
-	entry_free(entry);
+	keys->cache = cache_new(&config);
+	keys->require_safe = require_safe;
+	keys->unsealer = unsealer;
+	return keys;
 }
 
 void
@@ -117,252 +69,84 @@ keycache_free(struct keycache *cache)
 {
 	if (cache == NULL)
 		return;
-	while (cache->oldest != NULL)
-		entry_remove(cache, cache->oldest);
-	pthread_cond_destroy(&cache->loaded);
-	pthread_mutex_destroy(&cache->lock);
+	cache_free(cache->cache);
 	mem_free(cache);
 }
 
-/* Drops the least recently used keys that nobody is loading until there is room. */
-static void
-make_room(struct keycache *cache)
-{
-	struct entry *entry = cache->oldest;
-
-	while (cache->count > cache->max && entry != NULL) {
-		struct entry *newer = entry->newer;
-
-		if (!entry->loading && entry->waiters == 0)
-			entry_remove(cache, entry);
-		entry = newer;
-	}
-}
-
-static struct entry *
-entry_find_or_add(struct keycache *cache, struct span name, bool is_path)
-{
-	struct entry **bucket = bucket_of(cache, name), *entry;
-
-	for (entry = *bucket; entry != NULL; entry = entry->next)
-		if (entry->is_path == is_path &&
-		    span_eq(span_of(entry->name, entry->name_bytes), name))
-			break;
-	if (entry != NULL) {
-		unlink_by_use(cache, entry);
-		link_newest(cache, entry);
-		return entry;
-	}
-	entry = mem_zalloc(1, sizeof(*entry));
-	entry->name = span_dup(name);
-	entry->name_bytes = name.n;
-	entry->is_path = is_path;
-	entry->next = *bucket;
-	*bucket = entry;
-	link_newest(cache, entry);
-	cache->count++;
-	return entry;
-}
-
-static struct cached_key *
-hold(struct cached_key *cached)
-{
-	__atomic_add_fetch(&cached->references, 1, __ATOMIC_RELAXED);
-	return cached;
-}
-
-void
-cached_key_release(struct cached_key *cached)
-{
-	if (cached == NULL || __atomic_sub_fetch(&cached->references, 1, __ATOMIC_ACQ_REL) != 0)
-		return;
-	key_free(cached->key);
-	mem_free(cached);
-}
-
-struct key *
-cached_key_key(const struct cached_key *cached)
-{
-	return cached->key;
-}
-
-static const char *
-what_helps(enum status status)
-{
-	switch (status) {
-	case ST_ABSENT:
-		return "; make the key with signpost-genkey or correct the path";
-	case ST_INVALID:
-		return "; put a private key there, as signpost-genkey makes it";
-	default:
-		return ""; /* the sentence says what to do, or there is nothing to do here */
-	}
-}
-
-/* The file of a KeyTable's path. */
+/* From where the name says; *stamp_out is set for a file. */
 static enum status
-load_file(struct keycache *cache, struct span text, struct cached_key *cached, struct err *err)
+read_key(const struct wanted *wanted, struct key **key_out, struct keyfile_stamp *stamp_out,
+    struct err *err)
 {
-	char *path = span_dup(text), *pem = NULL;
-	size_t n = 0;
-	enum status status = keyfile_read(path, cache->require_safe, &pem, &n, &cached->stamp, err);
+	const struct keycache_name *name = wanted->name;
 
-	/* RequireSafeKeys no: once for each edition of the file. */
-	if (status == ST_OK && err != NULL && err->text[0] != '\0')
-		log_line(LOG_LEVEL_WARNING, "%s", err->text);
-	if (status == ST_OK) {
-		status = key_parse(span_of(pem, n), &cached->key, err);
-		if (status != ST_OK)
-			err_prefix(err, "%s", path);
-	}
-	if (status != ST_OK && err != NULL) {
-		struct err why = *err;
-
-		err_set(err, "%s%s", why.text, what_helps(status));
-	}
-	secret_free(pem);
-	mem_free(path);
-	return status;
-}
-
-/* The private key of a row of the KeyStore. */
-static enum status
-load_row(struct keycache *cache, const struct keycache_name *name, int64_t now_ms,
-    struct cached_key *cached, struct err *err)
-{
-	const struct sealedkey_owner *owner = name->owner;
-	char *text = NULL;
-	size_t n = 0;
-	enum status status = cache->unsealer == NULL ? ST_ABSENT
-						     : unsealer_open(cache->unsealer, owner,
-							   name->text, now_ms, &text, &n, err);
-
-	if (status == ST_OK)
-		status = key_parse(span_of(text, n), &cached->key, err);
-	if (status != ST_OK)
-		err_prefix(err, "key '%.*s' of %.*s in the KeyStore", SPAN_ARG(owner->selector),
-		    SPAN_ARG(owner->domain));
-	secret_free(text);
-	return status;
-}
-
-static enum status
-load_text(struct span text, struct cached_key *cached, struct err *err)
-{
-	enum status status = key_parse(text, &cached->key, err);
-	struct err why;
-
-	if (status == ST_OK || err == NULL)
-		return status;
-	why = *err;
-	err_set(err, "key in the KeyTable: %s%s", why.text, what_helps(status));
-	return status;
-}
-
-/* Without the lock. */
-static enum status
-load(struct keycache *cache, const struct keycache_name *name, bool is_path, int64_t now_ms,
-    struct cached_key **out, struct err *err)
-{
-	struct cached_key *cached = mem_zalloc(1, sizeof(*cached));
-	enum status status;
-
-	cached->references = 1;
 	if (name->owner != NULL)
-		status = load_row(cache, name, now_ms, cached, err);
-	else if (is_path)
-		status = load_file(cache, name->text, cached, err);
-	else
-		status = load_text(name->text, cached, err);
+		return keyload_row(
+		    wanted->keys->unsealer, name->owner, name->text, wanted->now_ms, key_out, err);
+	if (wanted->path != NULL)
+		return keyload_file(
+		    wanted->path, wanted->keys->require_safe, key_out, stamp_out, err);
+	return keyload_text(name->text, key_out, err);
+}
+
+/* The new file cannot be used: the old key, held, while it may go on; else NULL. */
+static struct cached_key *
+old_key(const struct wanted *wanted, struct span entry_name)
+{
+	struct cached_key *old =
+	    wanted->path == NULL ? NULL : cache_known(wanted->keys->cache, entry_name);
+
+	if (old == NULL || cached_key_may_go_on(old, wanted->now_ms))
+		return old;
+	cached_key_release(old);
+	return NULL;
+}
+
+/* A cache_loader. */
+static enum status
+load(void *context, struct span entry_name, struct cache_load *out, struct err *err)
+{
+	struct wanted *wanted = context;
+	struct keyfile_stamp stamp = {0};
+	struct cached_key *cached;
+	struct key *key = NULL;
+	enum status status = read_key(wanted, &key, &stamp, err);
+
+	wanted->loaded = true;
 	if (status == ST_OK)
-		*out = cached;
+		cached = cached_key_new(key, &stamp, wanted->now_ms);
 	else
-		mem_free(cached);
-	return status;
-}
-
-/* Called with the lock, by the thread that set entry->loading. Takes fresh over. */
-static enum status
-loaded(struct keycache *cache, struct entry *entry, enum status status, struct cached_key *fresh,
-    int64_t now_ms, struct cached_key **out)
-{
-	entry->loading = false;
-	pthread_cond_broadcast(&cache->loaded);
-	if (status == ST_OK) {
-		cached_key_release(entry->current);
-		entry->current = fresh;
-		entry->failing_since_ms = 0;
-		*out = hold(fresh);
-		return ST_OK;
-	}
-	if (entry->failing_since_ms == 0)
-		entry->failing_since_ms = now_ms;
-	if (entry->current != NULL && now_ms - entry->failing_since_ms < KEYCACHE_SETTLE_MS) {
-		*out = hold(entry->current);
-		return ST_OK;
-	}
-	cached_key_release(entry->current);
-	entry->current = NULL;
-	/* First to go: names without a key (a '%' in the path makes one of any From domain) must
-	 * not drive out keys. */
-	unlink_by_use(cache, entry);
-	link_oldest(cache, entry);
-	return status;
-}
-
-/* The entry's key if it is still what the file holds; *out is held. Under load several messages
- * come in a millisecond, and one look does for them. */
-static bool
-still_right(struct keycache *cache, struct entry *entry, const char *path, int64_t now_ms,
-    struct cached_key **out)
-{
-	struct cached_key *cached = entry->current;
-	bool right;
-
+		cached = old_key(wanted, entry_name);
 	if (cached == NULL)
-		return false;
-	hold(cached);
-	if (path == NULL || entry->looked_ms == now_ms) {
-		*out = cached;
-		return true;
-	}
-	/* The caller's reference on the entry keeps it while the lock is away. */
-	entry->waiters++;
-	pthread_mutex_unlock(&cache->lock);
-	right = !keyfile_changed(path, &cached->stamp);
-	pthread_mutex_lock(&cache->lock);
-	entry->waiters--;
-	if (!right) {
-		cached_key_release(cached);
-		return false;
-	}
-	entry->looked_ms = now_ms;
-	*out = cached;
-	return true;
+		return status == ST_ABSENT ? NOT_THERE : status;
+	out->object = cached;
+	out->bytes = cached_key_bytes(cached);
+	out->not_after_ms = wanted->name->not_after_ms;
+	return ST_OK;
 }
 
+/* A file may change again and again: then each round either finds it unchanged or loads it, and who
+ * loads is done. */
 static enum status
-get_locked(struct keycache *cache, struct entry *entry, const struct keycache_name *name,
-    const char *path, int64_t now_ms, struct cached_key **out, struct err *err)
+get_by_name(struct wanted *wanted, struct span entry_name, struct cached_key **out, struct err *err)
 {
-	struct cached_key *fresh = NULL;
-	enum status status;
+	struct cache *cache = wanted->keys->cache;
 
 	for (;;) {
-		if (!entry->loading && still_right(cache, entry, path, now_ms, out))
+		void *object = NULL;
+		enum status status =
+		    cache_get(cache, entry_name, wanted->now_ms, load, wanted, &object, NULL, err);
+
+		if (status != ST_OK)
+			return status == NOT_THERE ? ST_ABSENT : status;
+		if (wanted->path == NULL || wanted->loaded ||
+		    cached_key_still_right(object, wanted->path, wanted->now_ms)) {
+			*out = object;
 			return ST_OK;
-		if (!entry->loading)
-			break;
-		entry->waiters++;
-		while (entry->loading)
-			pthread_cond_wait(&cache->loaded, &cache->lock);
-		entry->waiters--;
+		}
+		cache_expire_object(cache, entry_name, object);
+		cached_key_release(object);
 	}
-	entry->loading = true;
-	pthread_mutex_unlock(&cache->lock);
-	status = load(cache, name, path != NULL, now_ms, &fresh, err);
-	pthread_mutex_lock(&cache->lock);
-	return loaded(cache, entry, status, fresh, now_ms, out);
 }
 
 static void
@@ -397,35 +181,46 @@ enum status
 keycache_get(struct keycache *cache, const struct keycache_name *name, struct digest *digest,
     int64_t now_ms, struct cached_key **out, struct err *err)
 {
-	bool is_path = name->owner == NULL && keytable_key_is_path(name->text);
-	uint8_t inline_name[SHA256_BYTES];
-	struct span entry_name = name->text;
-	struct entry *entry;
-	char *path = NULL;
+	struct wanted wanted = {.keys = cache, .name = name, .now_ms = now_ms};
+	uint8_t of_digest[1 + SHA256_BYTES] = {NAME_DIGEST};
+	struct span entry_name = span_of(of_digest, sizeof(of_digest));
+	char *of_path = NULL;
 	enum status status;
 
-	if (is_path) {
-		path = span_dup(name->text);
+	if (name->owner == NULL && keytable_key_is_path(name->text)) {
+		of_path = mem_alloc(1 + name->text.n + 1);
+		of_path[0] = NAME_PATH;
+		memcpy(of_path + 1, name->text.p, name->text.n);
+		of_path[1 + name->text.n] = '\0';
+		entry_name = span_of(of_path, 1 + name->text.n);
+		wanted.path = of_path + 1;
 	} else {
-		name_digest(name, digest, inline_name);
-		entry_name = span_of(inline_name, sizeof(inline_name));
+		name_digest(name, digest, of_digest + 1);
 	}
-	pthread_mutex_lock(&cache->lock);
-	entry = entry_find_or_add(cache, entry_name, is_path);
-	status = get_locked(cache, entry, name, path, now_ms, out, err);
-	make_room(cache);
-	pthread_mutex_unlock(&cache->lock);
-	mem_free(path);
+	status = get_by_name(&wanted, entry_name, out, err);
+	if (status == ST_OK)
+		cached_key_note_use(*out, now_ms);
+	mem_free(of_path);
 	return status;
 }
 
-size_t
-keycache_count(struct keycache *cache)
+/* A cache_unwanted. */
+static bool
+is_idle(void *context, const void *object)
 {
-	size_t count;
+	const int64_t *now_ms = context;
 
-	pthread_mutex_lock(&cache->lock);
-	count = cache->count;
-	pthread_mutex_unlock(&cache->lock);
-	return count;
+	return cached_key_idle_ms(object, *now_ms) >= KEYCACHE_IDLE_MS;
+}
+
+void
+keycache_sweep(struct keycache *cache, int64_t now_ms)
+{
+	cache_sweep(cache->cache, now_ms, is_idle, &now_ms);
+}
+
+void
+keycache_stats(struct keycache *cache, struct cache_stats *out)
+{
+	cache_stats(cache->cache, out);
 }

@@ -2,17 +2,21 @@
 include daemon/milter/local.mk
 noinst_LIBRARIES += daemon/libdaemon.a
 daemon_libdaemon_a_SOURCES = \
+	daemon/cachedkey.c daemon/cachedkey.h \
 	daemon/channel.c daemon/channel.h \
 	daemon/client.c \
 	daemon/conclusion.c \
 	daemon/connection.c \
+	daemon/sharing.c daemon/sharing.h \
 	daemon/unsealer.c daemon/unsealer.h \
 	daemon/decision.c daemon/decision_private.h daemon/decision_failure.c daemon/decision_store.c daemon/decision.h \
+	daemon/dnsshare_frontend.c daemon/dnsshare_keeper.c daemon/dnsshare.h \
 	daemon/frame.c daemon/frame.h \
 	daemon/frontend.c daemon/frontend.h \
 	daemon/generation.c daemon/generation.h \
 	daemon/keeper.c \
 	daemon/keycache.c daemon/keycache.h \
+	daemon/keyload.c daemon/keyload.h \
 	daemon/listener.c \
 	daemon/message.c daemon/message.h daemon/message_fields.c daemon/message_request.c \
 	daemon/options.c daemon/options.h \

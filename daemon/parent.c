@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -406,6 +407,11 @@ parent_run(const struct parent_args *args)
 
 	if (parent.all.signals < 0) {
 		log_line(LOG_LEVEL_ERROR, "cannot receive signals: %s", strerror(errno));
+		return EX_OSERR;
+	}
+	if (getrandom(parent.all.cache_key, sizeof(parent.all.cache_key), 0) !=
+	    (ssize_t)sizeof(parent.all.cache_key)) {
+		log_line(LOG_LEVEL_ERROR, "there are no random numbers: %s", strerror(errno));
 		return EX_OSERR;
 	}
 	if (metrics_open(&err) != ST_OK)

@@ -30,6 +30,9 @@ struct child_args {
 	unsigned int threads;   /* of the keeper */
 	int control;            /* the keeper tells the parent that it is ready, or why not */
 	int64_t fixed_time_utc; /* -F, or -1 */
+	/* The keeper: what seals answers of DNS for memcached while there is no site key. A
+	 * front-end has it not. */
+	const uint8_t *cache_key;
 };
 
 /* The keeper's word to the parent: one of these letters, then a sentence. */

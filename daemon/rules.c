@@ -19,6 +19,8 @@
 #include "lib/store/keytable.h"
 #include "lib/store/pattern_cache.h"
 
+#define SCOPE_MAX 8192U /* octets of a table's scope */
+
 /* Is what was known used while its source is away? */
 static bool
 wants_stale(const struct failure_policy *failure)
@@ -28,25 +30,57 @@ wants_stale(const struct failure_policy *failure)
 	return action == FAILURE_ACTION_UNSET || action == FAILURE_ACTION_STALE;
 }
 
-/* What is read from a server is kept for a while, unless CacheTTL is 0. */
-static struct table *
-behind_cache(const struct conf *conf, const struct failure_policy *failure, struct table *table)
-{
-	int64_t stale_ms = conf_int(conf, CONF_CACHE_STALE_TTL) * 1000;
-	const struct cached_table_config config = {
-	    .bytes_max = (size_t)conf_int(conf, CONF_CACHE_SIZE),
-	    .fresh_ms = conf_int(conf, CONF_CACHE_TTL) * 1000,
-	    .absent_ms = conf_int(conf, CONF_CACHE_NEGATIVE_TTL) * 1000,
-	    .stale_ms = wants_stale(failure) ? stale_ms : 0};
+/* What tables and the KeyStore are opened with. */
+struct open {
+	const struct conf *conf;
+	struct sharedcache *shared;
+	const struct failure_policy *failure; /* for a table that is asked for messages */
+};
 
-	return config.fresh_ms == 0 ? table : cached_table_new(table, &config);
+/* Whose rows they are in the cache that gateways share: of this site, parameter and table. */
+static void
+table_scope(const struct conf *conf, enum conf_parameter parameter, struct buf *scope)
+{
+	const char *prefix = conf_string(conf, CONF_MEMCACHED_PREFIX);
+
+	buf_init(scope, SCOPE_MAX);
+	buf_add_str(scope, prefix == NULL ? "" : prefix);
+	buf_add_char(scope, '\0');
+	buf_add_str(scope, conf_name(parameter));
+	buf_add_char(scope, '\0');
+	buf_add_str(scope, conf_string(conf, parameter));
 }
 
-/* failure: for a table that is asked for messages; NULL: it is listed now. */
-static enum status
-open_table(const struct conf *conf, enum conf_parameter parameter, unsigned flags,
-    const struct failure_policy *failure, struct table **out, struct err *err)
+/* What is read from a server is kept for a while, unless CacheTTL is 0. */
+static struct table *
+behind_cache(const struct open *open, enum conf_parameter parameter, struct table *table)
 {
+	const struct conf *conf = open->conf;
+	int64_t stale_ms = conf_int(conf, CONF_CACHE_STALE_TTL) * 1000;
+	struct cached_table_config config = {.bytes_max = (size_t)conf_int(conf, CONF_CACHE_SIZE),
+	    .fresh_ms = conf_int(conf, CONF_CACHE_TTL) * 1000,
+	    .absent_ms = conf_int(conf, CONF_CACHE_NEGATIVE_TTL) * 1000,
+	    .stale_ms = wants_stale(open->failure) ? stale_ms : 0,
+	    .shared = open->shared};
+	struct buf scope;
+
+	if (config.fresh_ms == 0)
+		return table;
+	table_scope(conf, parameter, &scope);
+	if (buf_status(&scope) != ST_OK)
+		config.shared = NULL; /* longer than anybody writes */
+	config.shared_scope = buf_span(&scope);
+	table = cached_table_new(table, &config);
+	buf_free(&scope);
+	return table;
+}
+
+/* open->failure NULL: it is listed now. */
+static enum status
+open_table(const struct open *open, enum conf_parameter parameter, unsigned flags,
+    struct table **out, struct err *err)
+{
+	const struct conf *conf = open->conf;
 	const char *spec = conf_string(conf, parameter);
 	struct backend_settings settings;
 	enum status status;
@@ -58,17 +92,16 @@ open_table(const struct conf *conf, enum conf_parameter parameter, unsigned flag
 	if (status != ST_OK)
 		return status;
 	table_report_log(*out);
-	if (failure != NULL)
-		*out = behind_cache(conf, failure, *out);
+	if (open->failure != NULL)
+		*out = behind_cache(open, parameter, *out);
 	return ST_OK;
 }
 
 static enum status
-open_hosts(const struct conf *conf, enum conf_parameter parameter,
-    const struct failure_policy *failure, struct table **table, struct hostlist **out,
-    struct err *err)
+open_hosts(const struct open *open, enum conf_parameter parameter, struct table **table,
+    struct hostlist **out, struct err *err)
 {
-	enum status status = open_table(conf, parameter, TABLE_ICASE, failure, table, err);
+	enum status status = open_table(open, parameter, TABLE_ICASE, table, err);
 
 	if (status != ST_OK || *table == NULL)
 		return status;
@@ -78,8 +111,9 @@ open_hosts(const struct conf *conf, enum conf_parameter parameter,
 static enum status
 open_macros(const struct conf *conf, struct rules *rules, struct err *err)
 {
+	const struct open open = {.conf = conf};
 	struct table *table = NULL;
-	enum status status = open_table(conf, CONF_MACRO_LIST, TABLE_VALUE_LIST, NULL, &table, err);
+	enum status status = open_table(&open, CONF_MACRO_LIST, TABLE_VALUE_LIST, &table, err);
 
 	if (status != ST_OK || table == NULL)
 		return status;
@@ -108,14 +142,18 @@ static const struct opening openings[] = {
 
 /* The KeyStore, and the cache in front of it. */
 static enum status
-open_store(const struct conf *conf, struct rules *rules, struct err *err)
+open_store(const struct open *open, struct rules *rules, struct err *err)
 {
+	const struct conf *conf = open->conf;
+	const char *prefix = conf_string(conf, CONF_MEMCACHED_PREFIX);
 	const char *spec = conf_string(conf, CONF_KEY_STORE);
 	const struct cached_keystore_config config = {
 	    .bytes_max = (size_t)conf_int(conf, CONF_CACHE_SIZE),
 	    .poll_ms = conf_int(conf, CONF_KEY_STORE_POLL_INTERVAL) * 1000,
 	    .absent_ms = conf_int(conf, CONF_CACHE_NEGATIVE_TTL) * 1000,
-	    .stale_ms = conf_int(conf, CONF_CACHE_STALE_TTL) * 1000};
+	    .stale_ms = conf_int(conf, CONF_CACHE_STALE_TTL) * 1000,
+	    .shared = open->shared,
+	    .shared_prefix = span_str(prefix == NULL ? "" : prefix)};
 	struct backend_settings settings;
 	struct keystore *store = NULL;
 	enum status status;
@@ -157,29 +195,29 @@ read_failures(const struct conf *conf, struct rules *rules, struct err *err)
 }
 
 static enum status
-open_all(const struct conf *conf, struct rules *rules, struct err *err)
+open_all(const struct conf *conf, struct sharedcache *shared, struct rules *rules, struct err *err)
 {
+	const struct open open = {.conf = conf, .shared = shared, .failure = &rules->failure};
 	enum status status = read_failures(conf, rules, err);
 
 	for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]) && status == ST_OK; i++)
-		status = open_table(conf, openings[i].parameter, openings[i].flags, &rules->failure,
+		status = open_table(&open, openings[i].parameter, openings[i].flags,
 		    (struct table **)(void *)((char *)rules + openings[i].at), err);
 	if (status == ST_OK && rules->keys == NULL)
-		status = open_table(
-		    conf, CONF_DOMAIN, TABLE_ICASE, &rules->failure, &rules->domains, err);
+		status = open_table(&open, CONF_DOMAIN, TABLE_ICASE, &rules->domains, err);
 	if (status == ST_OK)
-		status = open_hosts(conf, CONF_PEER_LIST, &rules->failure, &rules->host_tables[0],
-		    &rules->peers, err);
+		status =
+		    open_hosts(&open, CONF_PEER_LIST, &rules->host_tables[0], &rules->peers, err);
 	if (status == ST_OK)
-		status = open_hosts(conf, CONF_INTERNAL_HOSTS, &rules->failure,
-		    &rules->host_tables[1], &rules->internal, err);
+		status = open_hosts(
+		    &open, CONF_INTERNAL_HOSTS, &rules->host_tables[1], &rules->internal, err);
 	if (status == ST_OK)
-		status = open_hosts(conf, CONF_EXTERNAL_IGNORE_LIST, &rules->failure,
-		    &rules->host_tables[2], &rules->ignored, err);
+		status = open_hosts(
+		    &open, CONF_EXTERNAL_IGNORE_LIST, &rules->host_tables[2], &rules->ignored, err);
 	if (status == ST_OK)
 		status = open_macros(conf, rules, err);
 	if (status == ST_OK)
-		status = open_store(conf, rules, err);
+		status = open_store(&open, rules, err);
 	return status;
 }
 
@@ -207,7 +245,8 @@ path_of(const char *text)
 }
 
 enum status
-rules_open(const struct conf *conf, struct rules **rules_out, struct err *err)
+rules_open(
+    const struct conf *conf, struct sharedcache *shared, struct rules **rules_out, struct err *err)
 {
 	struct rules *rules = mem_zalloc(1, sizeof(*rules));
 	enum status status =
@@ -228,7 +267,7 @@ rules_open(const struct conf *conf, struct rules **rules_out, struct err *err)
 	rules->signature_ttl_s = conf_int(conf, CONF_SIGNATURE_TTL);
 	rules->fixed_time_utc = -1;
 	if (status == ST_OK)
-		status = open_all(conf, rules, err);
+		status = open_all(conf, shared, rules, err);
 	if (status != ST_OK) {
 		rules_close(rules);
 		return status;
@@ -356,7 +395,7 @@ rules_check(struct rules *rules, bool deep)
 	struct table *signing = rules->signing;
 
 	if (deep) {
-		check.cache = keycache_new(1, rules->require_safe, NULL);
+		check.cache = keycache_new(KEYCACHE_BYTES_MIN, rules->require_safe, NULL);
 		check.digest = digest_new();
 		check.faults = bad_lines(rules->signing) + bad_lines(rules->keys);
 	}
@@ -377,9 +416,10 @@ enum status
 rules_list(
     const struct conf *conf, enum conf_parameter parameter, char ***items_out, struct err *err)
 {
+	const struct open open = {.conf = conf};
 	struct table *table = NULL;
 	struct list list = {.count = 0};
-	enum status status = open_table(conf, parameter, TABLE_ICASE, NULL, &table, err);
+	enum status status = open_table(&open, parameter, TABLE_ICASE, &table, err);
 
 	*items_out = NULL;
 	if (status != ST_OK || table == NULL)

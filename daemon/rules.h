@@ -12,6 +12,7 @@
 #include "lib/store/hostlist.h"
 #include "lib/store/keystore.h"
 #include "lib/store/list.h"
+#include "lib/store/sharedcache.h"
 #include "lib/store/table.h"
 #include "lib/store/watch.h"
 
@@ -44,8 +45,10 @@ struct rules {
 	struct watcher *watcher;
 };
 
-/* Opens every table that conf names. ST_INVALID, ST_UNAVAILABLE: err names parameter and file. */
-enum status rules_open(const struct conf *conf, struct rules **rules_out, struct err *err) MUST_USE;
+/* Opens every table that conf names. shared: what other gateways know too; borrowed; NULL: nothing.
+ * ST_INVALID, ST_UNAVAILABLE: err names parameter and file. */
+enum status rules_open(const struct conf *conf, struct sharedcache *shared,
+    struct rules **rules_out, struct err *err) MUST_USE;
 void rules_close(struct rules *rules); /* NULL is fine */
 /* Takes edited files over from now on. */
 enum status rules_watch(struct rules *rules, struct err *err) MUST_USE;

@@ -129,9 +129,21 @@ sign_with(struct signer *signer, const struct request *request, const struct dec
 	return status;
 }
 
+/* sign_until of a row by the other clock; 0: it has none. A limit that is over, by a clock that was
+ * set, is one that is not kept at all. */
+static int64_t
+not_after_ms(const struct store_key *row, int64_t now_utc, int64_t now_mono_ms)
+{
+	int64_t until_utc = row->times.sign_until;
+
+	if (until_utc <= 0 || until_utc - now_utc > INT32_MAX)
+		return 0;
+	return until_utc > now_utc ? now_mono_ms + (until_utc - now_utc) * 1000 : now_mono_ms;
+}
+
 static enum status
-get_key(struct signer *signer, const struct decision_key *wanted, int64_t now_mono_ms,
-    struct cached_key **out, struct err *err)
+get_key(struct signer *signer, const struct decision_key *wanted, int64_t now_utc,
+    int64_t now_mono_ms, struct cached_key **out, struct err *err)
 {
 	const struct store_key *row = wanted->stored;
 	struct sealedkey_owner owner;
@@ -141,6 +153,7 @@ get_key(struct signer *signer, const struct decision_key *wanted, int64_t now_mo
 		owner = (struct sealedkey_owner){
 		    row->tenant, row->domain, row->selector, row->id, row->revision};
 		name.owner = &owner;
+		name.not_after_ms = not_after_ms(row, now_utc, now_mono_ms);
 	}
 	return keycache_get(signer->cache, &name, signer->digest, now_mono_ms, out, err);
 }
@@ -159,7 +172,7 @@ signer_sign(struct signer *signer, const struct request *request, const struct d
 		const struct decision_key *wanted = &decision->keys[i];
 		struct cached_key *cached = NULL;
 
-		status = get_key(signer, wanted, now_mono_ms, &cached, err);
+		status = get_key(signer, wanted, now_utc, now_mono_ms, &cached, err);
 		if (status == ST_OK)
 			status = sign_with(signer, request, wanted, cached_key_key(cached), now_utc,
 			    expires(signer, decision, now_utc), &signer->fields[i], err);

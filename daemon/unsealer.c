@@ -88,6 +88,14 @@ sitekey_of(struct unsealer *unsealer, int64_t now_ms, struct err *err)
 	return sitekey;
 }
 
+struct sitekey *
+unsealer_sitekey(struct unsealer *unsealer)
+{
+	struct err err = ERR_NONE;
+
+	return sitekey_of(unsealer, clock_mono_ms(), &err);
+}
+
 static enum status
 copy_plain(struct span text, char **key_out, size_t *n_out, struct err *err)
 {

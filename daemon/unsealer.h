@@ -19,6 +19,9 @@ struct unsealer;
 struct unsealer *unsealer_new(const char *path, bool require_safe);
 void unsealer_free(struct unsealer *unsealer); /* NULL is fine */
 
+/* The site key file; NULL: it cannot be used now (logged), or there is none. Any thread. */
+struct sitekey *unsealer_sitekey(struct unsealer *unsealer);
+
 /* The private key of a row. ST_OK: *key_out (secret_free) has *n_out octets of PEM or DER.
  * ST_ABSENT: no site key, or not this version of it. ST_DENIED: sealed for another owner, or
  * changed. ST_INVALID: neither sealed nor a key. Any thread. */

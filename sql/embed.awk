@@ -50,6 +50,9 @@ FILENAME !~ /\.sql$/ && /^\t/ {
 	printf "\n\t    %s", quoted($0 " ")
 	next
 }
+FILENAME ~ /\.sql$/ && /^-- ADDS ONLY:/ {
+	adds_only[script] = 1
+}
 FILENAME ~ /\.sql$/ && !/^--/ && !/^[ \t]*$/ {
 	end = $0 ~ /;$/
 	sub(/;$/, "")
@@ -63,7 +66,9 @@ END {
 	for (i = 1; i <= 2; i++) {
 		print "\nconst struct sql_migration " dialects[i] "_migrations[] = {"
 		for (v = 1; v <= versions[dialects[i]]; v++)
-			printf "\t{%d, %s_%03d},\n", v, dialects[i], v
-		print "\t{0, NULL},\n};"
+			printf "\t{%d, %s, %s_%03d},\n", v,
+				adds_only[sprintf("%s_%03d", dialects[i], v)] ? "true" : "false",
+				dialects[i], v
+		print "\t{0, false, NULL},\n};"
 	}
 }

@@ -14,7 +14,8 @@ tools_signpost_SOURCES = \
 	tools/store_find.c tools/store_key.c \
 	tools/store_line.c tools/store_line.h tools/store_load.c \
 	tools/store_plan.c tools/store_plan.h tools/store_plan_key.c \
-	tools/store_records.c tools/store_reseal.c tools/store_sitekey.c tools/store_walk.c \
+	tools/store_records.c tools/store_reseal.c tools/store_sitekey.c \
+	tools/store_state.c tools/store_walk.c \
 	tools/testmsg.c tools/testmsg.h tools/testmsg_sign.c tools/testmsg_verify.c \
 	tools/testkey.c tools/testkey.h tools/testkey_table.c \
 	tools/publication.c tools/publication.h \

@@ -10,15 +10,13 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "lib/base/clock.h"
 #include "tools/command.h"
 #include "tools/store.h"
-
-#define CLOCK_ERROR_S 5 /* more is worth a word */
 
 static const struct command words[] = {
     {"init", NULL, store_init_run, "make the tables of a store, or bring them up to date"},
     {"status", NULL, store_status_run, "ask a store how it is"},
+    {"renew", NULL, store_renew_run, "say that a backup was put back into a store"},
     {"load", NULL, store_load_run, "write what a list says into a store"},
     {"check", NULL, store_check_run, "read every row and open every key"},
     {"records", NULL, store_records_run, "print what DNS has to say about keys"},
@@ -126,8 +124,8 @@ store_tool_failed(const struct store_tool *tool, enum status status, const struc
 
 static const struct cli_option plain_options[] = {STORE_OPTIONS};
 
-static bool
-no_words(const struct store_tool *tool, int argc, char **argv)
+bool
+store_tool_no_words(const struct store_tool *tool, int argc, char **argv)
 {
 	if (optind >= argc)
 		return true;
@@ -159,7 +157,7 @@ store_init_run(const char *program, int argc, char **argv)
 	int exit_code, from = 0, to = 0;
 	enum status status;
 
-	if (answer != CLI_GO_ON || !no_words(&tool, argc, argv))
+	if (answer != CLI_GO_ON || !store_tool_no_words(&tool, argc, argv))
 		return answer == CLI_DONE ? EX_OK : EX_USAGE;
 	exit_code = store_tool_open(&tool, false);
 	if (exit_code != EX_OK)
@@ -173,70 +171,6 @@ store_init_run(const char *program, int argc, char **argv)
 		else
 			exit_code = store_tool_failed(&tool, status, &err);
 	}
-	store_tool_close(&tool);
-	return exit_code;
-}
-
-/* ---- status ---- */
-
-static void
-print_status(const struct store_tool *tool, uint64_t epoch, int64_t ahead_s)
-{
-	struct buf where;
-
-	buf_init(&where, 8192);
-	cli_json_string(&where, span_str(tool->store->where));
-	if (tool->json)
-		printf("{\"store\": %s, \"epoch\": %llu, \"clock_ahead_s\": %lld}\n",
-		    buf_text(&where), (unsigned long long)epoch, (long long)ahead_s);
-	else
-		cli_tell(tool->program, "%s: epoch %llu; its clock is %lld s %s ours",
-		    tool->store->where, (unsigned long long)epoch,
-		    (long long)(ahead_s < 0 ? -ahead_s : ahead_s),
-		    ahead_s < 0 ? "behind" : "ahead of");
-	buf_free(&where);
-	if (ahead_s > CLOCK_ERROR_S || ahead_s < -CLOCK_ERROR_S)
-		cli_say(tool->program,
-		    "warning: the clocks differ by %lld s; keys become active "
-		    "and end by the time",
-		    (long long)ahead_s);
-}
-
-static int
-ask_status(const struct store_tool *tool)
-{
-	struct err err = ERR_NONE;
-	struct store_change none;
-	struct store_state state = {.epoch = 0};
-	size_t count = 0;
-	int64_t now = 0;
-	enum status status;
-
-	/* Nothing comes behind the last epoch that can be. */
-	status = keystore_changes(tool->store, INT64_MAX, 1, &none, &count, &state, &err);
-	if (status == ST_OK || status == ST_TOO_BIG)
-		status = tool->store->ops->now(tool->store, &now, &err);
-	if (status != ST_OK)
-		return store_tool_failed(tool, status, &err);
-	print_status(tool, state.epoch, now - clock_utc_s());
-	return EX_OK;
-}
-
-int
-store_status_run(const char *program, int argc, char **argv)
-{
-	static const struct cli_usage usage = {"", "Asks a key store for its epoch and clock.",
-	    plain_options, sizeof(plain_options) / sizeof(plain_options[0])};
-	struct store_tool tool = {.program = program};
-	enum cli_answer answer = cli_options(program, &usage, argc, argv, &tool);
-	int exit_code;
-
-	if (answer != CLI_GO_ON || !no_words(&tool, argc, argv))
-		return answer == CLI_DONE ? EX_OK : EX_USAGE;
-	exit_code = store_tool_open(&tool, false);
-	if (exit_code != EX_OK)
-		return exit_code;
-	exit_code = ask_status(&tool);
 	store_tool_close(&tool);
 	return exit_code;
 }

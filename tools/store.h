@@ -48,9 +48,13 @@ bool store_tool_can(const struct store_tool *tool, bool can, const char *what);
 /* The exit status for a question to the store that failed, after a message. */
 int store_tool_failed(const struct store_tool *tool, enum status status, const struct err *err);
 
+/* Does nothing stand behind the options? Said if something does. */
+bool store_tool_no_words(const struct store_tool *tool, int argc, char **argv);
+
 /* The words. */
 int store_init_run(const char *program, int argc, char **argv);
 int store_status_run(const char *program, int argc, char **argv);
+int store_renew_run(const char *program, int argc, char **argv);
 int store_load_run(const char *program, int argc, char **argv);
 int store_check_run(const char *program, int argc, char **argv);
 int store_records_run(const char *program, int argc, char **argv);

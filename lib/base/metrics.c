@@ -53,10 +53,13 @@ static const struct label {
 #undef LABEL
 };
 
-/* Where the cells of each metric begin; gauges are kept elsewhere. */
+/* Where the cells of each metric begin: those of gauges in each process, the others in common. */
 #define CELLS_COUNTER(first, second) VALUES(first) * VALUES(second)
 #define CELLS_GAUGE(first, second) 0
 #define CELLS_HISTOGRAM(first, second) HISTOGRAM_CELLS
+#define GAUGE_CELLS_COUNTER(first) 0
+#define GAUGE_CELLS_GAUGE(first) VALUES(first)
+#define GAUGE_CELLS_HISTOGRAM(first) 0
 enum {
 #define CELL(id, kind, name, help, first, second)                                                  \
 	CELL_##id, CELL_LAST_##id = CELL_##id + (int)(CELLS_##kind(first, second)) - 1,
@@ -64,15 +67,25 @@ enum {
 #undef CELL
 	    CELLS
 };
+enum {
+#define GAUGE_CELL(id, kind, name, help, first, second)                                            \
+	GAUGE_CELL_##id,                                                                           \
+	    GAUGE_CELL_LAST_##id = GAUGE_CELL_##id + (int)(GAUGE_CELLS_##kind(first)) - 1,
+	METRICS(GAUGE_CELL)
+#undef GAUGE_CELL
+	    GAUGE_CELLS
+};
 
 static const struct row {
 	enum kind kind;
 	const char *name, *help;
 	enum label_id first, second;
-	unsigned int at; /* its first cell */
+	unsigned int at;       /* its first cell */
+	unsigned int gauge_at; /* its first one of each process */
 } rows[METRIC_COUNT] = {
 #define ROW(id, kind, name, help, first, second)                                                   \
-	[METRIC_##id] = {kind, name, help, LABEL_##first, LABEL_##second, CELL_##id},
+	[METRIC_##id] = {                                                                          \
+	    kind, name, help, LABEL_##first, LABEL_##second, CELL_##id, GAUGE_CELL_##id},
     METRICS(ROW)
 #undef ROW
 };
@@ -80,7 +93,7 @@ static const struct row {
 /* A gauge is the sum over the processes that live: one that is killed takes its part with it. */
 struct process {
 	_Atomic int pid; /* 0: free */
-	_Atomic int64_t gauges[METRIC_COUNT];
+	_Atomic int64_t gauges[GAUGE_CELLS];
 };
 
 struct shared {
@@ -147,7 +160,7 @@ metrics_process_ended(pid_t pid)
 
 		if (atomic_load(&ended->pid) != (int)pid)
 			continue;
-		for (size_t k = 0; k < METRIC_COUNT; k++)
+		for (size_t k = 0; k < GAUGE_CELLS; k++)
 			atomic_store(&ended->gauges[k], 0);
 		atomic_store(&ended->pid, 0);
 	}
@@ -198,10 +211,19 @@ metrics_observe(enum metric metric, int64_t microseconds)
 }
 
 void
+metrics_gauge_add_at(enum metric metric, unsigned int first, int64_t by)
+{
+	const struct row *row = &rows[metric];
+
+	if (process != NULL && row->kind == GAUGE && first < labels[row->first].count)
+		atomic_fetch_add_explicit(
+		    &process->gauges[row->gauge_at + first], by, memory_order_relaxed);
+}
+
+void
 metrics_gauge_add(enum metric metric, int64_t by)
 {
-	if (process != NULL && rows[metric].kind == GAUGE)
-		atomic_fetch_add_explicit(&process->gauges[metric], by, memory_order_relaxed);
+	metrics_gauge_add_at(metric, METRIC_NONE, by);
 }
 
 const char *
@@ -270,14 +292,20 @@ counter_write(const struct row *row, struct buf *out)
 }
 
 static void
-gauge_write(const struct row *row, enum metric metric, struct buf *out)
+gauge_write(const struct row *row, struct buf *out)
 {
-	int64_t sum = 0;
+	for (unsigned int value = 0; value < labels[row->first].count; value++) {
+		int64_t sum = 0;
 
-	for (size_t i = 0; i < METRICS_PROCESSES_MAX; i++)
-		sum += atomic_load_explicit(
-		    &shared->processes[i].gauges[metric], memory_order_relaxed);
-	buf_add_fmt(out, "%s %lld\n", row->name, (long long)sum);
+		for (size_t i = 0; i < METRICS_PROCESSES_MAX; i++)
+			sum += atomic_load_explicit(
+			    &shared->processes[i].gauges[row->gauge_at + value],
+			    memory_order_relaxed);
+		buf_add_str(out, row->name);
+		if (row->first != LABEL_NONE)
+			label_add(out, '{', &labels[row->first], value);
+		buf_add_fmt(out, "%s %lld\n", row->first != LABEL_NONE ? "}" : "", (long long)sum);
+	}
 }
 
 /* The count is what the buckets have, so that it always fits the last of them. */
@@ -318,7 +346,7 @@ metrics_write(struct buf *out)
 		if (row->kind == COUNTER)
 			counter_write(row, out);
 		else if (row->kind == GAUGE)
-			gauge_write(row, (enum metric)m, out);
+			gauge_write(row, out);
 		else
 			histogram_write(row, out);
 	}

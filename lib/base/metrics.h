@@ -86,6 +86,13 @@
 	V(CACHE_TABLE, "table") \
 	V(CACHE_PARSED, "parsed") \
 	V(CACHE_DNS, "dns")
+#define METRIC_VALUES_KEY_TYPE(V) \
+	V(KEY_RSA_1024, "rsa-1024") \
+	V(KEY_RSA_2048, "rsa-2048") \
+	V(KEY_RSA_3072, "rsa-3072") \
+	V(KEY_RSA_4096, "rsa-4096") \
+	V(KEY_RSA_OTHER, "rsa-other") \
+	V(KEY_ED25519, "ed25519")
 #define METRIC_VALUES_REFUSED(V) \
 	V(REFUSED_FORM, "form") \
 	V(REFUSED_SEAL, "seal") \
@@ -103,9 +110,10 @@
 	L(TEMPFAIL_REASON, "reason") \
 	L(DNS_RESULT, "result") \
 	L(CACHE, "cache") \
+	L(KEY_TYPE, "alg") \
 	L(REFUSED, "reason")
 
-/* X(identifier, kind, name, help, first label, second label). A metric is added here and in
+/* X(identifier, kind, name, help, first label, second label). A gauge has one label at most. A metric is added here and in
  * signpostd(8). */
 #define METRICS(X) \
 	X(MESSAGES, COUNTER, "signpost_messages_total", \
@@ -141,6 +149,10 @@
 	    CACHE, NONE) \
 	X(CACHE_EVICTIONS, COUNTER, "signpost_key_cache_evictions_total", \
 	    "Answers that were forgotten because the cache was full.", CACHE, NONE) \
+	X(PARSED_KEYS, GAUGE, "signpost_parsed_keys", \
+	    "Private keys in memory, ready to sign.", KEY_TYPE, NONE) \
+	X(PARSED_KEY_BYTES, GAUGE, "signpost_parsed_key_bytes", \
+	    "Memory of the private keys that are ready to sign.", KEY_TYPE, NONE) \
 	X(SHARED_HITS, COUNTER, "signpost_memcached_hits_total", \
 	    "Answers that were found in memcached and used.", CACHE, NONE) \
 	X(SHARED_MISSES, COUNTER, "signpost_memcached_misses_total", \
@@ -188,6 +200,7 @@ enum metric_unsigned_reason { METRIC_VALUES_UNSIGNED_REASON(METRIC_VALUE_ENUM) }
 enum metric_tempfail_reason { METRIC_VALUES_TEMPFAIL_REASON(METRIC_VALUE_ENUM) };
 enum metric_dns_result { METRIC_VALUES_DNS_RESULT(METRIC_VALUE_ENUM) };
 enum metric_cache { METRIC_VALUES_CACHE(METRIC_VALUE_ENUM) };
+enum metric_key_type { METRIC_VALUES_KEY_TYPE(METRIC_VALUE_ENUM) };
 enum metric_refused { METRIC_VALUES_REFUSED(METRIC_VALUE_ENUM) };
 enum metric_no_label { METRIC_VALUES_NONE(METRIC_VALUE_ENUM) };
 #undef METRIC_VALUE_ENUM
@@ -215,8 +228,10 @@ void metrics_count(enum metric metric, unsigned int first, unsigned int second);
 void metrics_add(enum metric metric, unsigned int first, unsigned int second, uint64_t by);
 /* A histogram. */
 void metrics_observe(enum metric metric, int64_t microseconds);
-/* A gauge; +1 and -1 are to be counted by the same process. */
+/* A gauge; +1 and -1 are to be counted by the same process. The first is for one without a label.
+ */
 void metrics_gauge_add(enum metric metric, int64_t by);
+void metrics_gauge_add_at(enum metric metric, unsigned int first, int64_t by);
 
 /* Everything in the Prometheus text format 0.0.4. ST_ABSENT: not open. ST_TOO_BIG: out has less
  * room than METRICS_TEXT_MAX. */

@@ -34,11 +34,12 @@ struct block {
 struct size_class {
 	pthread_mutex_t lock;
 	struct slot *free;
+	size_t used; /* slots that are given out */
 };
 
 static struct size_class classes[CLASS_COUNT];
 static pthread_once_t classes_once = PTHREAD_ONCE_INIT;
-static size_t mapped_bytes;
+static size_t mapped_bytes, large_bytes;
 static bool lock_refused;
 
 static void
@@ -135,6 +136,7 @@ large_alloc(size_t bytes)
 		return NULL;
 	block->slot = block->mapped - HEAD_BYTES;
 	block->large = true;
+	__atomic_add_fetch(&large_bytes, block->mapped, __ATOMIC_RELAXED);
 	return (char *)block + HEAD_BYTES;
 }
 
@@ -181,6 +183,7 @@ secret_malloc(size_t bytes)
 	}
 	slot = size_class->free;
 	size_class->free = slot->next;
+	size_class->used++;
 	pthread_mutex_unlock(&size_class->lock);
 	slot->next = NULL;
 	return slot;
@@ -198,12 +201,14 @@ secret_free(void *p)
 	secret_wipe(p, block->slot);
 	if (block->large) {
 		__atomic_sub_fetch(&mapped_bytes, block->mapped, __ATOMIC_RELAXED);
+		__atomic_sub_fetch(&large_bytes, block->mapped, __ATOMIC_RELAXED);
 		munmap(block, block->mapped);
 		return;
 	}
 	pthread_mutex_lock(&classes[block->size_class].lock);
 	slot->next = classes[block->size_class].free;
 	classes[block->size_class].free = slot;
+	classes[block->size_class].used--;
 	pthread_mutex_unlock(&classes[block->size_class].lock);
 }
 
@@ -250,4 +255,18 @@ secret_bytes(bool *locked_out)
 {
 	*locked_out = !__atomic_load_n(&lock_refused, __ATOMIC_RELAXED);
 	return __atomic_load_n(&mapped_bytes, __ATOMIC_RELAXED);
+}
+
+size_t
+secret_used_bytes(void)
+{
+	size_t bytes = __atomic_load_n(&large_bytes, __ATOMIC_RELAXED);
+
+	pthread_once(&classes_once, classes_init);
+	for (unsigned int i = 0; i < CLASS_COUNT; i++) {
+		pthread_mutex_lock(&classes[i].lock);
+		bytes += classes[i].used * class_bytes(i);
+		pthread_mutex_unlock(&classes[i].lock);
+	}
+	return bytes;
 }

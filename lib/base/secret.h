@@ -31,5 +31,8 @@ bool secret_equal(const void *a, const void *b, size_t bytes);
 /* Octets in pages now held; false in *locked_out when mlock was refused for some of them
  * (RLIMIT_MEMLOCK), which the caller reports once. */
 size_t secret_bytes(bool *locked_out);
+/* Octets of pieces that are given out now, each with what was rounded up; stacks not. Any thread;
+ * exact while no other thread allocates. */
+size_t secret_used_bytes(void);
 
 #endif

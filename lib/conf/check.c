@@ -233,14 +233,26 @@ static void
 check_store(struct check *check)
 {
 	static const enum conf_parameter parts[] = {
-	    CONF_REQUIRE_TENANT, CONF_SITE_KEY_FILE, CONF_TENANT_MAP, CONF_KEY_STORE_POLL_INTERVAL};
+	    CONF_REQUIRE_TENANT, CONF_TENANT_MAP, CONF_KEY_STORE_POLL_INTERVAL};
+	bool sealed = is_set(check, CONF_SITE_KEY_FILE);
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (is_set(check, parts[i]) && !is_set(check, CONF_KEY_STORE))
 			CHECK_WARNING(check, parts[i],
 			    "%s is of no use without KeyStore: add KeyStore, or remove it",
 			    conf_name(parts[i]));
-	if (is_set(check, CONF_KEY_STORE) && !is_set(check, CONF_SITE_KEY_FILE))
+	if (sealed && !is_set(check, CONF_KEY_STORE) && !is_set(check, CONF_MEMCACHED))
+		CHECK_WARNING(check, CONF_SITE_KEY_FILE,
+		    "SiteKeyFile is of no use without KeyStore or Memcached: add one of them, or "
+		    "remove it");
+	if (!sealed && is_set(check, CONF_MEMCACHED))
+		CHECK_WARNING(check, CONF_MEMCACHED,
+		    "without SiteKeyFile only answers of DNS are kept in Memcached, and only for "
+		    "this gateway: add SiteKeyFile");
+	if (is_set(check, CONF_MEMCACHED_PREFIX) && !is_set(check, CONF_MEMCACHED))
+		CHECK_WARNING(check, CONF_MEMCACHED_PREFIX,
+		    "MemcachedPrefix is of no use without Memcached: add Memcached, or remove it");
+	if (is_set(check, CONF_KEY_STORE) && !sealed)
 		CHECK_WARNING(check, CONF_KEY_STORE,
 		    "without SiteKeyFile only keys that are not sealed can be used: add "
 		    "SiteKeyFile");

@@ -8,7 +8,8 @@
 static bool
 names_server(const char *text)
 {
-	static const char *const prefixes[] = {"dsn:mysql:", "ldap:", "ldaps:", "ldapi:", "mysql:"};
+	static const char *const prefixes[] = {
+	    "dsn:mysql:", "ldap:", "ldaps:", "ldapi:", "mysql:", "memcache:"};
 
 	for (size_t i = 0; text != NULL && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (span_istarts(span_trim(span_str(text)), span_str(prefixes[i])))
@@ -19,6 +20,8 @@ names_server(const char *text)
 bool
 conf_asks_servers(const struct conf *conf)
 {
+	if (conf_is_set(conf, CONF_MEMCACHED))
+		return true;
 	for (size_t i = 0; i < CONF_COUNT; i++) {
 		enum conf_parameter parameter = (enum conf_parameter)i;
 

@@ -34,6 +34,9 @@ void key_free(struct key *key); /* NULL is fine; wipes */
 
 enum key_algorithm key_algorithm(const struct key *key);
 int key_bits(const struct key *key); /* RSA modulus; 256 for Ed25519 */
+/* Octets of memory that the key takes, with what the first signature adds to it (blinding,
+ * Montgomery). In a process with key_memory_secure() all but a few of them are secret memory. */
+size_t key_bytes(const struct key *key);
 /* "rsa-sha256" or "ed25519-sha256": the a= tag. Static. */
 const char *key_algorithm_name(enum key_algorithm algorithm);
 /* The reverse, without case. ST_ABSENT for an unknown name (rsa-sha1 among them). */

@@ -1,8 +1,8 @@
 /*
  * seal.c - authenticated encryption under a derived key, by way of OpenSSL 3.
- * The keeper opens private keys with it when it loads them, the admin tools close them; caches use
- * it later. It must never hand out an octet whose tag did not match, keep a key in ordinary memory,
- * or choose a nonce by anything but chance.
+ * The keeper opens private keys with it when it loads them, the admin tools close them; what
+ * gateways share in a cache is closed with it. It must never hand out an octet whose tag did not
+ * match, keep a key in ordinary memory, or choose a nonce by anything but chance.
  */
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -200,4 +200,10 @@ seal_open(struct seal *seal, struct span context, struct span sealed, void *room
 	ERR_clear_error();
 	err_set(err, "it was not sealed with this key for this use, or was changed since");
 	return ST_DENIED;
+}
+
+enum status
+seal_name(struct seal *seal, const struct hmac *hmac, struct span text, uint8_t out[SHA256_BYTES])
+{
+	return hmac_make(hmac, span_of(seal->key, sizeof(seal->key)), text, out);
 }

@@ -11,6 +11,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/span.h"
 #include "lib/base/status.h"
+#include "lib/crypto/hmac.h"
 
 #define SEAL_KEY_BYTES 32U
 #define SEAL_NONCE_BYTES 12U
@@ -42,5 +43,10 @@ enum status seal_close(struct seal *seal, struct span context, struct span plain
  * or changed since. ST_INVALID: shorter than the overhead or longer than can be. ST_FAILED. */
 enum status seal_open(struct seal *seal, struct span context, struct span sealed, void *room,
     size_t *plain_n_out, struct err *err) MUST_USE;
+
+/* HMAC-SHA256 of text under the same key, for a key whose purpose is to name things and never to
+ * seal one. ST_FAILED. */
+enum status seal_name(struct seal *seal, const struct hmac *hmac, struct span text,
+    uint8_t out[SHA256_BYTES]) MUST_USE;
 
 #endif

@@ -289,7 +289,8 @@ read_answers(struct reading *reading, unsigned int count)
 	}
 }
 
-/* How long there will be none: RFC 2308 section 5. */
+/* How long there will be none: RFC 2308 section 5. Without a SOA nobody said so, however long an
+ * alias may be kept. */
 static void
 read_authority(struct reading *reading, unsigned int count)
 {
@@ -299,16 +300,19 @@ read_authority(struct reading *reading, unsigned int count)
 
 	for (; count > 0; count--) {
 		take_record(&reading->in, &record);
-		if (reading->in.torn || record.type != TYPE_SOA)
+		if (reading->in.torn)
+			break;
+		if (record.type != TYPE_SOA || record.class != CLASS_IN)
 			continue;
 		if (record.data_n < SOA_COUNTERS_BYTES)
-			return;
+			break;
 		data = reading->in;
 		data.at = record.data_at + record.data_n - 4;
 		minimum_s = take_u32(&data);
 		note_ttl(reading, minimum_s < record.ttl_s ? minimum_s : record.ttl_s);
 		return;
 	}
+	reading->answer->ttl_s = 0;
 }
 
 /* ---- the message ---- */

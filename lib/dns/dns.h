@@ -42,8 +42,8 @@ struct dns_answer {
 	size_t count;
 	struct dns_text texts[DNS_TEXTS_MAX];
 	struct span alias; /* where CNAMEs led, text without final dot; empty: none */
-	uint32_t ttl_s;    /* smallest TTL of what is in it */
-	const char *why;   /* a few words for the log; static or valid during the callback */
+	uint32_t ttl_s;  /* smallest TTL of what is in it; ST_ABSENT: of RFC 2308, 0 without SOA */
+	const char *why; /* a few words for the log; static or valid during the callback */
 };
 
 /* The answer is borrowed for the call. It may start and cancel other queries. */
@@ -65,6 +65,8 @@ void resolver_free(struct resolver *resolver);
 
 /* Questions that are open now, for metrics and tests. */
 size_t resolver_open_count(const struct resolver *resolver);
+/* There is a trust anchor: no answer is DNS_UNKNOWN, while without one all are. */
+bool resolver_validates(const struct resolver *resolver);
 
 /* All borrowed for the call; NULL: not set. */
 struct resolver_config {

@@ -2,9 +2,12 @@
 noinst_LIBRARIES += lib/dns/libdns.a
 lib_dns_libdns_a_SOURCES = \
 	lib/dns/answer.c lib/dns/answer.h \
+	lib/dns/cached.c lib/dns/cached.h \
 	lib/dns/dns.h \
 	lib/dns/fake.c \
+	lib/dns/kept.c lib/dns/kept.h \
 	lib/dns/nameserver.c lib/dns/nameserver.h \
+	lib/dns/octets.c lib/dns/octets.h \
 	lib/dns/private.h \
 	lib/dns/resolver.c \
 	lib/dns/txt.c lib/dns/txt.h

@@ -63,6 +63,8 @@ struct resolver {
 	size_t held;      /* of the filling, whether somebody waits or not */
 	size_t held_max;  /* DNS_HELD_MAX, or what a filling has sockets for */
 	bool busy;        /* inside of the filling: what is asked now waits a moment */
+	bool validates;   /* the filling's: there is a trust anchor */
+	bool uncounted;   /* another resolver is in front of it, which counts */
 	char why[160];    /* of the last answer, when it had to be written */
 	void *kept;       /* what resolver_txt_wait() gave last */
 };

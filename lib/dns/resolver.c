@@ -30,6 +30,12 @@ resolver_open_count(const struct resolver *resolver)
 	return resolver->open;
 }
 
+bool
+resolver_validates(const struct resolver *resolver)
+{
+	return resolver->validates;
+}
+
 /* ---- lanes ---- */
 
 static struct span
@@ -123,6 +129,8 @@ count_answer(const struct dns_query *query, enum status status)
 {
 	enum metric_dns_result result = METRIC_DNS_INVALID;
 
+	if (query->resolver->uncounted)
+		return;
 	if (status == ST_OK)
 		result = METRIC_DNS_FOUND;
 	else if (status == ST_ABSENT)

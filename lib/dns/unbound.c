@@ -20,7 +20,6 @@ struct unbound_resolver {
 	struct event_base events;
 	struct ub_ctx *context;
 	struct dns_room room;
-	bool anchored; /* there is a trust anchor: what is not signed is known to be so */
 };
 
 /* ---- questions ---- */
@@ -32,7 +31,8 @@ security_of(const struct unbound_resolver *unbound, int security)
 		return DNS_BOGUS;
 	if (security == 2)
 		return DNS_SECURE;
-	return unbound->anchored ? DNS_INSECURE : DNS_UNKNOWN;
+	/* With a trust anchor what is not signed is known to be so. */
+	return unbound->base.validates ? DNS_INSECURE : DNS_UNKNOWN;
 }
 
 static void
@@ -146,7 +146,7 @@ set_up_and_begin(struct unbound_resolver *unbound, const struct resolver_config 
     char *const *text, struct err *err)
 {
 	enum status status = unbound_setup(
-	    &unbound->events, config, log, &unbound->context, &unbound->anchored, err);
+	    &unbound->events, config, log, &unbound->context, &unbound->base.validates, err);
 	int failed;
 
 	if (status != ST_OK)

@@ -88,7 +88,7 @@ answer_one(struct cache *cache, struct asking *asking, int64_t now_ms, cache_loa
 		return;
 	}
 	status = loader(context, asked->name, &load, &why);
-	cache_note_answer(cache, status, now_ms, load.ended_ms);
+	cache_note_answer(cache, status, load.source, now_ms, load.ended_ms);
 	asking_land(cache, asking, status, &load, now_ms, &why);
 	if (asked->status != ST_OK && asked->status != ST_ABSENT)
 		err_set(err, "%s", why.text);
@@ -129,6 +129,27 @@ cache_get(struct cache *cache, struct span name, int64_t now_ms, cache_loader *l
 	return asked.status;
 }
 
+/* Of one question for many names. */
+static enum cache_source
+source_of_many(const struct cache_load *loads, size_t count)
+{
+	enum cache_source source = CACHE_SOURCE_SPARED;
+
+	for (size_t i = 0; i < count && source != CACHE_SOURCE_AWAY; i++)
+		if (loads[i].source != CACHE_SOURCE_SPARED)
+			source = loads[i].source;
+	return source;
+}
+
+static enum status
+status_of_one(enum status status, const struct cache_load *load)
+{
+	if (status != ST_OK || load->object != NULL)
+		return status;
+	return load->source == CACHE_SOURCE_AWAY && load->known_ms == 0 ? ST_UNAVAILABLE
+									: ST_ABSENT;
+}
+
 /* Asks for all that are this caller's to ask. */
 static void
 ask_many(struct cache *cache, struct asking *askings, size_t count, int64_t now_ms,
@@ -145,16 +166,14 @@ ask_many(struct cache *cache, struct asking *askings, size_t count, int64_t now_
 	if (n == 0)
 		return;
 	status = loader(context, names, n, loads, why);
-	cache_note_answer(cache, status, now_ms, loads[0].ended_ms);
+	cache_note_answer(cache, status, source_of_many(loads, n), now_ms, loads[0].ended_ms);
 	n = 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct cache_load *load = &loads[n];
 
 		if (askings[i].turn != TURN_ASK)
 			continue;
-		asking_land(cache, &askings[i],
-		    status == ST_OK && load->object == NULL ? ST_ABSENT : status, load, now_ms,
-		    why);
+		asking_land(cache, &askings[i], status_of_one(status, load), load, now_ms, why);
 		n++;
 	}
 }

@@ -44,14 +44,23 @@ struct cache_config {
 	void (*hold)(void *object);
 	void (*release)(void *object); /* the last one wipes what is secret */
 	/* Did something that object (NULL: an absence) depends on change after it was asked for: at
-	 * epoch, by a question that began at began_ms? Called under the lock of a shard: it asks
-	 * nobody and does not call the cache. Asked once for each entry in use after each
-	 * cache_recheck(). NULL: only epochs count. */
+	 * epoch, by a question that began at began_ms (or known_ms of the load)? Called under the
+	 * lock of a shard: it asks nobody and does not call the cache. Asked once for each entry in
+	 * use after each cache_recheck(). NULL: only epochs count. */
 	bool (*outdated)(
 	    void *context, struct span name, const void *object, uint64_t epoch, int64_t began_ms);
 	void *context; /* of outdated() */
 	bool counted;  /* in signpost_key_cache_..., as the next member says */
 	enum metric_cache counted_as;
+};
+
+/* Whether the source itself had a say in an answer. */
+enum cache_source {
+	CACHE_SOURCE_SAID = 0, /* or failed: the status says so */
+	CACHE_SOURCE_SPARED,   /* it was not asked: another cache has the answer */
+	/* It could not be asked, and another cache has what it said before, known_ms. With known_ms
+	 * 0, of many names: there is no answer to this one, as with ST_UNAVAILABLE. */
+	CACHE_SOURCE_AWAY
 };
 
 /* What a load found. */
@@ -63,6 +72,11 @@ struct cache_load {
 	int64_t fresh_ms;     /* instead of what the configuration says; 0: that */
 	int64_t not_after_ms; /* monotonic: never given out from then on, stale or not; 0: none */
 	int64_t ended_ms;     /* monotonic: when the answer came; 0: at once */
+	/* Monotonic: when this was last known to be right, object or absence, if that was before
+	 * the question began, because another cache has it; not longer ago than stale_ms. Its life
+	 * counts from there: what is not fresh is given out as stale. 0: when it began. */
+	int64_t known_ms;
+	enum cache_source source; /* for when the source is asked again */
 };
 
 /* Asks the source; called without a lock, by one thread at a time for each name. ST_OK, ST_ABSENT,
@@ -120,6 +134,18 @@ void cache_recheck(struct cache *cache);
  * did: entries whose epoch is at least this one are fresh for fresh_ms from now_ms, without being
  * touched. One thread at a time; the epoch never falls. 0 ends that. */
 void cache_confirm(struct cache *cache, uint64_t epoch, int64_t now_ms);
+/* Is an object to be forgotten? Called under the lock of a shard: it asks nobody and does not call
+ * the cache. */
+typedef bool cache_unwanted(void *context, const void *object);
+/* Goes through all entries and forgets those whose life is over, and whose object is unwanted
+ * (NULL: none is). Else what is over goes when its name is asked for, or when it is the oldest. */
+void cache_sweep(struct cache *cache, int64_t now_ms, cache_unwanted *unwanted, void *context);
+/* As cache_expire_name(), if what is kept for name is still this object and nobody asks for
+ * another: of several callers who find at once that an object is outdated one asks again. */
+void cache_expire_object(struct cache *cache, struct span name, const void *object);
+/* What is kept for name, fresh or not, held; NULL: nothing. Nothing is counted. For a loader whose
+ * question failed: it may give it out again. */
+void *cache_known(struct cache *cache, struct span name);
 /* Everything is forgotten. */
 void cache_clear(struct cache *cache);
 void cache_stats(struct cache *cache, struct cache_stats *out);

@@ -55,9 +55,12 @@ pausing(struct cache *cache, int64_t now_ms)
 }
 
 void
-cache_note_answer(struct cache *cache, enum status status, int64_t began_ms, int64_t ended_ms)
+cache_note_answer(struct cache *cache, enum status status, enum cache_source source,
+    int64_t began_ms, int64_t ended_ms)
 {
-	if (status != ST_UNAVAILABLE) {
+	if (source == CACHE_SOURCE_SPARED)
+		return;
+	if (status != ST_UNAVAILABLE && source != CACHE_SOURCE_AWAY) {
 		if (atomic_load_explicit(&cache->pause_until_ms, memory_order_relaxed) != 0)
 			atomic_store(&cache->pause_until_ms, 0);
 	} else if (ended_ms - began_ms >= CACHE_SLOW_MS) {
@@ -166,6 +169,23 @@ asking_begin(struct cache *cache, struct asking *asking, struct cache_asked *ask
 	pthread_mutex_unlock(&shard->lock);
 }
 
+/* With the lock: entry was just filled with load. Does it go out as stale? */
+static bool
+lands_stale(struct cache *cache, struct asking *asking, struct cache_entry *entry,
+    const struct cache_load *load, int64_t began_ms, int64_t ended_ms)
+{
+	bool outdated = entry_outdated(cache, entry);
+	bool old = load->known_ms != 0 && entry_life(cache, entry, began_ms) < LIFE_DUE;
+	/* Unless that was heard of in the meantime, the source is behind: it is what there is, and
+	 * it is asked again, but not by everybody. */
+	bool behind = outdated && asking->least_epoch == atomic_load(&cache->least_epoch) &&
+		      asking->round == atomic_load(&cache->round);
+
+	if (behind || (old && !outdated) || load->source == CACHE_SOURCE_AWAY)
+		entry->retry_ms = ended_ms + CACHE_PAUSE_MS;
+	return outdated || old;
+}
+
 /* With the lock. An answer; entry is NULL when it is not to be kept. What the cache does not need
  * any more goes to *old_out and *dead. */
 static void
@@ -179,24 +199,19 @@ land_answer(struct cache *cache, struct asking *asking, struct cache_entry *entr
 	shard->stats.loads++;
 	asked->status = load->object != NULL ? ST_OK : ST_ABSENT;
 	asked->object = load->object;
-	asked->stale = false;
-	if (entry == NULL)
-		return;
-	if (load->object != NULL)
-		cache->config.hold(load->object);
-	entry->epoch = load->epoch != 0 ? load->epoch : asking->least_epoch;
-	shard_fill(cache, shard, entry, load, began_ms, old_out);
-	if (entry_outdated(cache, entry)) {
-		/* Unless that was heard of in the meantime, the source is behind: it is what there
-		 * is, and it is asked again, but not by everybody. */
-		if (asking->least_epoch == atomic_load(&cache->least_epoch) &&
-		    asking->round == atomic_load(&cache->round))
-			entry->retry_ms = ended_ms + CACHE_PAUSE_MS;
-		asked->stale = true;
-		count(cache, &shard->stats.stale, METRIC_CACHE_STALE);
+	asked->stale =
+	    load->known_ms != 0 && began_ms >= load_fresh_until_ms(cache, load, began_ms);
+	if (entry != NULL) {
+		if (load->object != NULL)
+			cache->config.hold(load->object);
+		entry->epoch = load->epoch != 0 ? load->epoch : asking->least_epoch;
+		shard_fill(cache, shard, entry, load, began_ms, old_out);
+		asked->stale = lands_stale(cache, asking, entry, load, began_ms, ended_ms);
+		if (entry->bytes > cache->shard_bytes_max)
+			shard_remove(shard, entry, dead);
 	}
-	if (entry->bytes > cache->shard_bytes_max)
-		shard_remove(shard, entry, dead);
+	if (asked->stale)
+		count(cache, &shard->stats.stale, METRIC_CACHE_STALE);
 }
 
 /* With the lock. No answer; entry may be NULL, and is this question's if mine. */

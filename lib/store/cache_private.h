@@ -29,7 +29,7 @@ struct cache_entry {
 	size_t bytes;
 	uint64_t epoch;   /* for cache_expire_before() */
 	uint64_t checked; /* round of cache_recheck() that found it right; 0: none */
-	int64_t began_ms; /* of the question that brought it */
+	int64_t began_ms; /* of the question that brought it, or known_ms of the load */
 	int64_t known_ms; /* it was right then */
 	int64_t due_ms, fresh_until_ms, not_after_ms;
 	int64_t retry_ms;      /* after a failed load, or one that brought old news; 0: none */
@@ -101,7 +101,8 @@ void asking_land(struct cache *cache, struct asking *asking, enum status status,
     const struct cache_load *load, int64_t began_ms, const struct err *why);
 void asking_wait(struct cache *cache, struct asking *asking, int64_t now_ms, struct err *err);
 /* After a question: is the source silent? */
-void cache_note_answer(struct cache *cache, enum status status, int64_t began_ms, int64_t ended_ms);
+void cache_note_answer(struct cache *cache, enum status status, enum cache_source source,
+    int64_t began_ms, int64_t ended_ms);
 
 /* All below: with the shard's lock. */
 
@@ -119,6 +120,10 @@ void shard_remove(struct shard *shard, struct cache_entry *entry, struct cache_e
 /* Counts and holds what entry has. */
 void entry_give(const struct cache *cache, struct shard *shard, struct cache_entry *entry,
     bool stale, struct cache_asked *out);
+/* When the answer of a question that began at began_ms was right, and until when it is fresh. */
+int64_t load_known_ms(const struct cache_load *load, int64_t began_ms);
+int64_t load_fresh_until_ms(
+    const struct cache *cache, const struct cache_load *load, int64_t began_ms);
 /* Fills entry with an answer; the object it had is to be released without the lock. */
 void shard_fill(struct cache *cache, struct shard *shard, struct cache_entry *entry,
     const struct cache_load *load, int64_t began_ms, void **old_out);

@@ -158,25 +158,41 @@ shard_remove(struct shard *shard, struct cache_entry *entry, struct cache_entry 
 	*dead = entry;
 }
 
+int64_t
+load_known_ms(const struct cache_load *load, int64_t began_ms)
+{
+	return load->known_ms != 0 && load->known_ms < began_ms ? load->known_ms : began_ms;
+}
+
+static int64_t
+load_life_ms(const struct cache *cache, const struct cache_load *load)
+{
+	if (load->fresh_ms != 0)
+		return load->fresh_ms;
+	return load->object != NULL ? cache->config.fresh_ms : cache->config.absent_fresh_ms;
+}
+
+int64_t
+load_fresh_until_ms(const struct cache *cache, const struct cache_load *load, int64_t began_ms)
+{
+	return load_known_ms(load, began_ms) + load_life_ms(cache, load);
+}
+
 void
 shard_fill(struct cache *cache, struct shard *shard, struct cache_entry *entry,
     const struct cache_load *load, int64_t began_ms, void **old_out)
 {
-	const struct cache_config *config = &cache->config;
-	int64_t life_ms = load->fresh_ms;
 	size_t before = entry->bytes;
 
-	if (life_ms == 0)
-		life_ms = load->object != NULL ? config->fresh_ms : config->absent_fresh_ms;
 	*old_out = entry->object;
 	entry->object = load->object;
 	entry->bytes = sizeof(*entry) + entry->name_bytes + OVERHEAD + load->bytes;
 	shard->bytes += entry->bytes - before;
 	entry->confirmable = load->epoch != 0;
 	entry->checked = 0;
-	entry->began_ms = entry->known_ms = began_ms;
-	entry->fresh_until_ms = began_ms + life_ms;
-	entry->due_ms = entry->fresh_until_ms - life_ms / 5;
+	entry->began_ms = entry->known_ms = load_known_ms(load, began_ms);
+	entry->fresh_until_ms = load_fresh_until_ms(cache, load, began_ms);
+	entry->due_ms = entry->fresh_until_ms - load_life_ms(cache, load) / 5;
 	entry->not_after_ms = load->not_after_ms;
 	entry->retry_ms = 0;
 	entry->filled = true;

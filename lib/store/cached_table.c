@@ -4,25 +4,15 @@
  * in a database or directory; opened by rules.c. It must never copy a value out of secret memory,
  * nor turn "could not ask" into "there is none".
  */
-#include <stdatomic.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/store/cached_table.h"
+#include "lib/store/cached_table_private.h"
 #include "lib/store/keyindex.h"
 
 _Static_assert(CACHE_MANY_MAX >= TABLE_KEYS_MAX, "a question of the table is one of the cache");
-
-struct cached_table {
-	struct table *inner;
-	struct cache *cache;
-	struct table_ops ops; /* what inner can, this can */
-	int64_t (*now_ms)(void);
-	int64_t stale_ms;
-	atomic_bool away; /* the server; said */
-};
 
 /* One value of inner and how many read it. */
 struct held {
@@ -58,8 +48,8 @@ held_give(struct held *held, struct table_value *out)
 	out->owner = held;
 }
 
-static void
-held_load(const struct table_value *value, struct cache_load *load)
+void
+cached_table_load(const struct table_value *value, struct cache_load *load)
 {
 	struct held *held = mem_alloc(sizeof(*held));
 	size_t bytes = sizeof(*held) + value->text.n;
@@ -77,52 +67,174 @@ held_load(const struct table_value *value, struct cache_load *load)
 /* One call of a lookup, and what its question said if it asked one. */
 struct lookup {
 	struct cached_table *cached;
+	bool one; /* asks as table_lookup() does */
 	bool asked;
 	enum status status;
 	struct err why;
 };
 
-static void
-note_question(struct lookup *lookup, enum status status, const struct err *err)
+/* Names of one load: what the shared cache knows of each, and where the answers go. */
+struct loading {
+	struct lookup *lookup;
+	size_t count;
+	int64_t began_ms;
+	struct cache_load *out;
+	enum known known[TABLE_KEYS_MAX];
+	struct span open[TABLE_KEYS_MAX]; /* those that inner is asked for */
+	size_t open_at[TABLE_KEYS_MAX], open_count;
+};
+
+/* ST_OK also when none is there. */
+static enum status
+ask_inner(
+    struct loading *loading, struct table_value *values, size_t *at, size_t *found, struct err *err)
 {
+	struct lookup *lookup = loading->lookup;
+	struct table *inner = lookup->cached->inner;
+	size_t count = loading->open_count;
+	enum status status;
+
+	*found = at[0] = 0;
+	if (lookup->one) {
+		status = table_lookup(inner, loading->open[0], values, err);
+		*found = status == ST_OK ? 1 : 0;
+	} else {
+		status =
+		    table_lookup_many(inner, loading->open, count, count, values, at, found, err);
+	}
 	lookup->asked = true;
 	lookup->status = status;
 	lookup->why = *err;
+	return status == ST_ABSENT ? ST_OK : status;
+}
+
+static void
+drop_known(struct cache_load *load)
+{
+	if (load->object != NULL)
+		held_release(load->object);
+	*load = (struct cache_load){.object = NULL};
+}
+
+/* What inner said, here and for the other gateways. */
+static void
+take_answers(
+    struct loading *loading, const struct table_value *values, const size_t *at, size_t found)
+{
+	struct cached_table *cached = loading->lookup->cached;
+	size_t n = 0;
+
+	for (size_t i = 0; i < loading->open_count; i++) {
+		struct cache_load *load = &loading->out[loading->open_at[i]];
+		const struct table_value *value = n < found && at[n] == i ? &values[n++] : NULL;
+
+		drop_known(load);
+		cached_table_shared_put(cached, loading->open[i], value, loading->began_ms);
+		if (value != NULL)
+			cached_table_load(value, load);
+	}
+}
+
+/* Inner could not be asked: something old of each, where there is something. */
+static enum status
+go_on_with_old(struct loading *loading, int64_t now_ms)
+{
+	enum status status = ST_UNAVAILABLE;
+
+	for (size_t i = 0; i < loading->count; i++)
+		if (loading->known[i] != KNOWN_NOTHING)
+			status = ST_OK;
+	for (size_t i = 0; status == ST_OK && i < loading->open_count; i++) {
+		struct cache_load *load = &loading->out[loading->open_at[i]];
+
+		load->source = CACHE_SOURCE_AWAY;
+		if (load->known_ms != 0)
+			cached_table_shared_note_stale(loading->lookup->cached, load, now_ms);
+	}
+	return status;
+}
+
+static enum status
+load_open(struct loading *loading, struct err *err)
+{
+	struct cached_table *cached = loading->lookup->cached;
+	struct table_value values[TABLE_KEYS_MAX];
+	size_t at[TABLE_KEYS_MAX], found;
+	enum status status = ask_inner(loading, values, at, &found, err);
+	int64_t ended_ms = cached->config.now_ms();
+
+	if (status != ST_UNAVAILABLE)
+		atomic_store(&cached->silent_until_ms, 0);
+	else if (ended_ms - loading->began_ms >= CACHE_SLOW_MS)
+		atomic_store(&cached->silent_until_ms, ended_ms + CACHE_PAUSE_MS);
+	if (status == ST_OK)
+		take_answers(loading, values, at, found);
+	else if (status == ST_UNAVAILABLE)
+		status = go_on_with_old(loading, ended_ms);
+	return status;
+}
+
+/* A server that was silent a moment ago is asked by one in CACHE_PAUSE_MS, as long as the others
+ * know something old; this is for those who have it from elsewhere, and not in their own cache. */
+static bool
+may_be_spared(const struct loading *loading)
+{
+	struct cached_table *cached = loading->lookup->cached;
+	int_least64_t until_ms = atomic_load(&cached->silent_until_ms);
+
+	for (size_t i = 0; i < loading->count; i++)
+		if (loading->known[i] == KNOWN_NOTHING)
+			return false;
+	if (until_ms == 0)
+		return false;
+	return loading->began_ms < until_ms ||
+	       !atomic_compare_exchange_strong(
+		   &cached->silent_until_ms, &until_ms, loading->began_ms + CACHE_PAUSE_MS);
+}
+
+static enum status
+load_names(struct lookup *lookup, const struct span *names, size_t count, struct cache_load *out,
+    struct err *err)
+{
+	struct cached_table *cached = lookup->cached;
+	struct loading loading = {
+	    .lookup = lookup, .count = count, .began_ms = cached->config.now_ms(), .out = out};
+	enum status status = ST_OK;
+
+	cached_table_shared_get(cached, names, count, loading.began_ms, out, loading.known);
+	for (size_t i = 0; i < count; i++) {
+		if (loading.known[i] == KNOWN_FRESH)
+			continue;
+		loading.open[loading.open_count] = names[i];
+		loading.open_at[loading.open_count++] = i;
+	}
+	if (loading.open_count > 0 && !may_be_spared(&loading))
+		status = load_open(&loading, err);
+	else
+		for (size_t i = 0; i < loading.open_count; i++)
+			cached_table_shared_note_stale(
+			    cached, &out[loading.open_at[i]], loading.began_ms);
+	if (status != ST_OK)
+		for (size_t i = 0; i < count; i++)
+			drop_known(&out[i]);
+	out[0].ended_ms = cached->config.now_ms();
+	return status;
 }
 
 static enum status
 load_one(void *context, struct span name, struct cache_load *out, struct err *err)
 {
 	struct lookup *lookup = context;
-	struct cached_table *cached = lookup->cached;
-	struct table_value value;
-	enum status status = table_lookup(cached->inner, name, &value, err);
+	enum status status = load_names(lookup, &name, 1, out, err);
 
-	out->ended_ms = cached->now_ms();
-	if (status == ST_OK)
-		held_load(&value, out);
-	note_question(lookup, status, err);
-	return status;
+	return status == ST_OK && out->object == NULL ? ST_ABSENT : status;
 }
 
 static enum status
 load_many(
     void *context, const struct span *names, size_t count, struct cache_load *out, struct err *err)
 {
-	struct lookup *lookup = context;
-	struct cached_table *cached = lookup->cached;
-	struct table_value values[TABLE_KEYS_MAX];
-	size_t at[TABLE_KEYS_MAX], found = 0;
-	enum status status =
-	    table_lookup_many(cached->inner, names, count, count, values, at, &found, err);
-
-	out->ended_ms = cached->now_ms();
-	for (size_t i = 0; status == ST_OK && i < found; i++)
-		held_load(&values[i], &out[at[i]]);
-	if (status == ST_ABSENT)
-		status = ST_OK;
-	note_question(lookup, status, err);
-	return status;
+	return load_names(context, names, count, out, err);
 }
 
 /* Once when the server goes, and once when it is back. */
@@ -140,7 +252,7 @@ tell(struct lookup *lookup, bool stale)
 			    "%s; rows of %s %s that are known are used on, for %lld minutes at "
 			    "most; others are unavailable",
 			    lookup->why.text, inner->parameter, inner->where,
-			    (long long)(cached->stale_ms / 60000));
+			    (long long)(cached->config.stale_ms / 60000));
 	} else if (atomic_load_explicit(&cached->away, memory_order_relaxed) &&
 		   atomic_exchange(&cached->away, false)) {
 		log_line(LOG_LEVEL_NOTICE,
@@ -175,8 +287,8 @@ static enum status
 cached_lookup(struct table *table, struct span key, struct table_value *out, struct err *err)
 {
 	struct cached_table *cached = table->state;
-	struct lookup lookup = {.cached = cached};
-	int64_t now_ms = cached->now_ms();
+	struct lookup lookup = {.cached = cached, .one = true};
+	int64_t now_ms = cached->config.now_ms();
 	void *object = known_in_lower_case(table, key, now_ms);
 	enum status status = ST_OK;
 	bool stale = false;
@@ -229,7 +341,7 @@ cached_lookup_many(struct table *table, const struct span *keys, size_t count, s
 	struct lookup lookup = {.cached = cached};
 	struct cache_asked asked[TABLE_KEYS_MAX], open[TABLE_KEYS_MAX];
 	size_t open_at[TABLE_KEYS_MAX], n = 0, answered;
-	int64_t now_ms = cached->now_ms();
+	int64_t now_ms = cached->config.now_ms();
 	bool stale = false;
 
 	for (size_t i = 0; i < count; i++) {
@@ -286,8 +398,10 @@ cached_refresh(struct table *table, struct err *err)
 	cached->inner->settled = table->settled;
 	status = table_refresh(cached->inner, err);
 	cached->inner->settled = NULL;
-	if (status == ST_OK)
+	if (status == ST_OK) {
+		atomic_store(&cached->refreshed_ms, cached->config.now_ms());
 		cache_clear(cached->cache);
+	}
 	return status;
 }
 
@@ -304,6 +418,7 @@ cached_close(struct table *table)
 
 	cache_free(cached->cache);
 	table_close(cached->inner);
+	mem_free(cached->scope);
 	mem_free(cached);
 }
 
@@ -342,8 +457,12 @@ cached_table_new(struct table *inner, const struct cached_table_config *config)
 	cached = mem_zalloc(1, sizeof(*cached));
 	cached->inner = inner;
 	cached->cache = cache_new(&cache);
-	cached->now_ms = config->now_ms != NULL ? config->now_ms : clock_mono_ms;
-	cached->stale_ms = config->stale_ms;
+	cached->config = *config;
+	cached->scope = span_dup(config->shared_scope);
+	cached->config.shared_scope.p = cached->scope;
+	if (config->now_ms == NULL)
+		cached->config.now_ms = clock_mono_ms;
+	atomic_init(&cached->refreshed_ms, INT64_MIN);
 	set_ops(&cached->ops, inner->ops);
 	table = table_new(&cached->ops, inner->parameter, inner->flags);
 	table->where = inner->where == NULL ? NULL : mem_strdup(inner->where);

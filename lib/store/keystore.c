@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/store/keystore.h"
 
@@ -153,11 +154,27 @@ keystore_bindings(struct keystore *store, const struct span *subjects, size_t co
 	return n == 0 ? nothing(out) : store->ops->bindings(store, asked, n, out, err);
 }
 
+/* All goes on without one, as it did before there were any. */
+static void
+note_nameless(struct keystore *store)
+{
+	if (!atomic_exchange(&store->said_nameless, true))
+		log_line(LOG_LEVEL_NOTICE,
+		    "KeyStore %s has no identity, by which a backup that was put back is noticed; "
+		    "run 'signpost store init' (in a directory after loading the new schema)",
+		    store->where);
+}
+
 enum status
 keystore_changes(struct keystore *store, uint64_t since, size_t max, struct store_change *out,
     size_t *count_out, struct store_state *state_out, struct err *err)
 {
+	enum status status;
+
 	*count_out = 0;
 	*state_out = (struct store_state){.epoch = 0};
-	return store->ops->changes(store, since, max, out, count_out, state_out, err);
+	status = store->ops->changes(store, since, max, out, count_out, state_out, err);
+	if ((status == ST_OK || status == ST_TOO_BIG) && state_out->identity[0] == '\0')
+		note_nameless(store);
+	return status;
 }

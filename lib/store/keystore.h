@@ -32,6 +32,7 @@
 #define KEYSTORE_NAMES_MAX 40U      /* names of one question */
 #define KEYSTORE_KEYS_MAX 64U       /* keys of one domain that are read: those that may sign */
 #define KEYSTORE_PATTERNS_MAX 1000U /* patterns of one tenant; more is ST_TOO_BIG */
+#define KEYSTORE_RULES_MAX 1000U    /* rules of all tenants with one subject; more is ST_TOO_BIG */
 #define KEYSTORE_CHANGES_MAX 1000U  /* changes of one question */
 #define KEYSTORE_BATCH_MAX 1000U    /* changes of one transaction */
 
@@ -136,6 +137,7 @@ void keystore_rows_add_policy(struct keystore_rows *rows, const struct store_pol
 struct store_state {
 	uint64_t epoch;
 	char identity[KEYSTORE_IDENTITY_BYTES];
+	int schema; /* the last script that made its tables; 0: a directory, which has none */
 };
 
 /* What a change did, for whoever caches. */
@@ -218,6 +220,10 @@ struct keystore_ops {
 	/* For administrators; NULL where the backend cannot. */
 	/* Makes or migrates the schema. ST_OK: *from_out, *to_out are the versions (0: none). */
 	enum status (*migrate)(struct keystore *store, int *from_out, int *to_out, struct err *err);
+	/* Gives the store another identity, and its epoch 1 more. ST_OK: *state_out is what it is
+	 * now. ST_UNAVAILABLE: also a schema that has no room for one. */
+	enum status (*renew)(
+	    struct keystore *store, struct store_state *state_out, struct err *err);
 	/* All of the changes or none. *at_out: the one that failed; count: none of them alone.
 	 * ST_OK; ST_ABSENT (it, or what it hangs on, is not there), ST_DENIED (there already,
 	 * another revision, another tenant's, something hangs on it, a key that was published),
@@ -246,6 +252,7 @@ struct keystore {
 	const struct keystore_ops *ops;
 	char *where;                           /* for messages: neither user nor password; owned */
 	void *state;                           /* the backend's */
+	atomic_bool said_nameless;             /* that it has no identity; said once */
 	const struct table_settings *settings; /* valid during open(); NULL: the defaults */
 };
 
@@ -285,6 +292,11 @@ bool keystore_domain_is_valid(struct span name); /* selectors too */
 /* SHA-256 of a name in hexadecimal, for stores that cannot have names as long as ours may be. */
 #define KEYSTORE_DIGEST_BYTES 65U
 void keystore_digest(struct span name, char text[KEYSTORE_DIGEST_BYTES]);
+
+/* A new one, of random digits. */
+void keystore_identity_make(char identity[KEYSTORE_IDENTITY_BYTES]);
+/* Copies what a store says of its identity. false: that is none; out is empty then. */
+bool keystore_identity_take(struct span text, char out[KEYSTORE_IDENTITY_BYTES]);
 
 /* Is the row one that a store may hold (lengths, letters, names)? ST_INVALID names the field. Every
  * backend asks before it writes; route.c and the tools ask about what they read. */

@@ -4,9 +4,11 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/cache.c lib/store/cache.h lib/store/cache_private.h \
 	lib/store/cache_flight.c \
 	lib/store/cache_shard.c \
+	lib/store/cache_sweep.c \
 	lib/store/cached_keystore.c lib/store/cached_keystore.h lib/store/cached_keystore_private.h \
 	lib/store/cached_keystore_follow.c \
-	lib/store/cached_table.c lib/store/cached_table.h \
+	lib/store/cached_table.c lib/store/cached_table.h lib/store/cached_table_private.h \
+	lib/store/cached_table_shared.c \
 	lib/store/flat.c lib/store/flat.h \
 	lib/store/hostindex.c lib/store/hostindex.h \
 	lib/store/hostlist.c lib/store/hostlist.h \
@@ -14,7 +16,8 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keysafe.c \
 	lib/store/keyindex.c lib/store/keyindex.h \
 	lib/store/keystore.c lib/store/keystore.h lib/store/keystore_check.c \
-	lib/store/keystore_digest.c lib/store/keystore_rows.c \
+	lib/store/keystore_digest.c lib/store/keystore_octets.c lib/store/keystore_octets.h \
+	lib/store/keystore_identity.c lib/store/keystore_rows.c \
 	lib/store/keytable.c lib/store/keytable.h \
 	lib/store/list.c lib/store/list.h \
 	lib/store/pattern.c lib/store/pattern.h \
@@ -24,11 +27,14 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/marks.c lib/store/marks.h \
 	lib/store/rows.c lib/store/rows.h \
 	lib/store/sealedkey.c lib/store/sealedkey.h \
+	lib/store/sharedcache.c lib/store/sharedcache.h lib/store/sharedcache_private.h \
+	lib/store/sharedcache_value.c lib/store/shared.h \
 	lib/store/signing.c lib/store/signing.h \
 	lib/store/sitekey.c lib/store/sitekey.h lib/store/sitekey_private.h \
 	lib/store/sitekey_tenants.c lib/store/sitekey_text.c \
 	lib/store/slurp.c lib/store/slurp.h \
 	lib/store/table.c lib/store/table.h \
+	lib/store/table_octets.c lib/store/table_octets.h \
 	lib/store/tenant.c lib/store/tenant.h \
 	lib/store/watch.c lib/store/watch.h
 LIBSTORE = lib/store/libstore.a

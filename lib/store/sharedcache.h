@@ -9,16 +9,20 @@
  *   "sc1"  purpose (1 octet)  site key version (4)  epoch (8)  asked (8)  not after (8)
  *   length of tenant (1)  tenant  nonce (12)  ciphertext  tag (16)
  *
- * asked and not after are milliseconds since 1970 UTC by the clock of the gateway that stored it.
- * The key is the tenant's of that version for the purpose "cache" (sitekey.h; the tenant may be
- * empty). The additional authenticated data are F("signpost shared cache v1") F(scope) F(name)
- * F(all octets before the nonce), F as in sitekey.h. The name at the server is
+ * asked and not after are milliseconds since 1970 UTC by the clock of the gateway that stored it;
+ * none is above 2^47, and not after may be 0. The version is the current one of whoever asks; a
+ * value of another version is not believed. The key is the tenant's of that version for the purpose
+ * "cache" (sitekey.h; the tenant is the name of one, or empty). The additional authenticated data
+ * are F("signpost shared cache v1") F(scope) F(name) F(all octets before the nonce), F as in
+ * sitekey.h. The name at the server is
  *
  *   "sc1:" base64url(first 24 octets of HMAC-SHA256(K, F(purpose, 1 octet) F(scope) F(name)))
  *
  * where K is the key of the empty tenant of the current version for the purpose "cache name", so
  * that it tells nobody which names are asked for. Where there is no site key only DNS answers are
- * kept, with the version 0 and keys that are derived in the same way from own_key.
+ * kept, with the version 0, no tenant, and keys that are derived in the same way from own_key.
+ *
+ * What cannot be opened is as good as not there; it is counted, and nothing is done about it.
  */
 #ifndef SIGNPOST_STORE_SHAREDCACHE_H
 #define SIGNPOST_STORE_SHAREDCACHE_H
@@ -32,6 +36,7 @@
 #define SHAREDCACHE_KEY_BYTES 32U
 #define SHAREDCACHE_SKEW_MS 10000 /* the clocks of two gateways may differ by that */
 #define SHAREDCACHE_PLAIN_MAX (SHARED_VALUE_MAX - 512U)
+#define SHAREDCACHE_NAME_MAX 16384U /* octets of a name, or a scope; longer ones are not shared */
 
 enum sharedcache_purpose {
 	SHAREDCACHE_RULES = 1, /* of a key store: senders, addresses, patterns, bindings */
@@ -44,15 +49,17 @@ struct sharedcache;
 
 struct sharedcache_config {
 	struct shared *shared; /* taken over */
-	/* The site key, or NULL while there is none; called for each question, so cheap. Any
-	 * thread. NULL: there is never one. */
+	/* The site key, or NULL while there is none; called for each question, so cheap. It stays
+	 * as long as the cache. Any thread. NULL: there is never one. */
 	struct sitekey *(*sitekey)(void *context);
 	void *context;
 	/* For DNS answers while there is no site key: the same in all processes of this gateway.
 	 * Copied. NULL: none is kept then. */
-	const uint8_t *own_key; /* SHAREDCACHE_KEY_BYTES */
+	const uint8_t *own_key;  /* SHAREDCACHE_KEY_BYTES */
+	int64_t (*utc_ms)(void); /* NULL: clock_utc_ms(); tests own the time */
 };
 
+/* Without secret memory, or when the crypto library fails, nothing is shared, which is logged. */
 struct sharedcache *sharedcache_new(const struct sharedcache_config *config);
 void sharedcache_close(struct sharedcache *cache); /* NULL is fine */
 
@@ -68,29 +75,31 @@ struct sharedcache_answer {
 	enum status status; /* ST_OK, ST_ABSENT: nothing that can be believed, ST_UNAVAILABLE */
 	char tenant[64];    /* NUL-terminated */
 	uint64_t epoch;     /* of the store when it was asked; 0: it has none */
-	/* When the question to the store began, and from when on it is never used (0: no limit):
-	 * by this machine's monotonic clock, moved by SHAREDCACHE_SKEW_MS to the safe side: it may
-	 * be older than this says it is younger by no more than clocks are wrong. */
-	int64_t asked_ms, not_after_ms;
-	char *plain; /* of n octets; until sharedcache_answer_release() */
+	/* By this machine's monotonic clock, so they may be below 0: when the question to the store
+	 * began. told_ms: as the clocks of both gateways say, never after now. asked_ms: that, and
+	 * SHAREDCACHE_SKEW_MS before: the question began then or later, however the clocks differ.
+	 * not_after_ms: never to be used from then on, moved before it likewise; 0: no limit. None
+	 * of the others is 0. */
+	int64_t told_ms, asked_ms, not_after_ms;
+	char *plain; /* of n octets and a NUL; until sharedcache_answer_release() */
 	size_t n;
 	bool secret;
 };
 
-/* answers[i] for names[i], at most SHARED_MANY_MAX. now_ms: monotonic. Counts hits, misses,
- * what did not open, and what is past its not after. What was asked in the future (beyond the skew)
- * is refused. Any thread. */
+/* answers[i] for names[i], SHARED_MANY_MAX of them in one question. now_ms: monotonic. Counts each
+ * as a hit, a miss, unavailable or refused: what did not open, what is past its not after, what was
+ * asked in the future (beyond the skew). Without a key all are absent, uncounted. Any thread. */
 void sharedcache_get(struct sharedcache *cache, const struct sharedcache_question *question,
     const struct span *names, size_t count, int64_t now_ms, struct sharedcache_answer *answers);
 void sharedcache_answer_release(struct sharedcache_answer *answer); /* wipes what is secret */
 
-/* What is stored: members as in the answer, times exact (not moved). ttl_s: how long it is worth
- * keeping; 0: not at all, and more than SHARED_TTL_S_MAX is that. What is too big, or when there is
- * no key, is not stored. Never waits. */
+/* What is stored: members as in the answer, times exact (not moved), plain in secret memory where
+ * it is secret. ttl_s: how long it is worth keeping; 0: not at all, and more than SHARED_TTL_S_MAX
+ * is that. What is too big, or when there is no key, is not stored. Never waits. */
 struct sharedcache_entry {
 	struct span name, tenant, plain;
 	uint64_t epoch;
-	int64_t asked_ms, not_after_ms; /* monotonic; 0: no limit */
+	int64_t asked_ms, not_after_ms; /* monotonic; not_after_ms 0: no limit */
 	int64_t ttl_s;
 };
 void sharedcache_put(struct sharedcache *cache, const struct sharedcache_question *question,

@@ -56,6 +56,7 @@ from goals import Goals  # noqa: E402
 from measure import HEAD, Bench, Load  # noqa: E402
 from servers import BenchError, run  # noqa: E402
 import probes  # noqa: E402
+import senders  # noqa: E402
 import shared  # noqa: E402
 import stores  # noqa: E402
 import storesize  # noqa: E402
@@ -106,6 +107,7 @@ GROUPS = [("domains", probes.measure_many_domains, True), ("passage", probes.mea
 # the slice of a spinner, slapd's threads most of all; and there is always one that keeps a core awake.
 GROUPS_WITHOUT_SPINNERS = [("latency", probes.measure_latency, False), ("stores", stores.measure_stores, True),
                            ("stores-size", storesize.measure_size, True), ("keystores", stores.measure_key_stores, True),
+                           ("senders", senders.measure_senders, True),
                            ("keystores-size", storesize.measure_key_store_size, True),
                            ("shared", shared.measure_shared, True)]
 

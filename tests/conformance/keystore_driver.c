@@ -9,7 +9,8 @@
  * tenant=t ..."; only what is neither empty nor 0), and a last line "= ok ..." or
  * "= STATUS: sentence".
  *
- *   init                                           = ok from=0 to=1
+ *   init                                           = ok from=0 to=2
+ *   renew                                          = ok epoch=2 schema=2 identity=...
  *   senders NAME...   address A   patterns T   keys D   bindings S...
  *   changes SINCE [MAX]   now   list KIND AFTER MAX   find KIND NAME...
  *   add|change|put|remove KIND FIELD=VALUE...      queued, no answer; of keys also mirror_pem=
@@ -459,7 +460,8 @@ changes(struct driver *driver, const struct words *words)
 	for (size_t i = 0; i < count; i++)
 		printf("change epoch=%" PRIu64 " subject=%s\n", list[i].epoch, list[i].subject);
 	if (status == ST_OK || status == ST_TOO_BIG)
-		printf("= %s epoch=%" PRIu64 "\n", status_name(status), state.epoch);
+		printf("= %s epoch=%" PRIu64 " schema=%d identity=%s\n", status_name(status),
+		    state.epoch, state.schema, state.identity);
 	else
 		end(status, &err);
 }
@@ -473,6 +475,20 @@ init(struct driver *driver)
 
 	if (status == ST_OK)
 		printf("= ok from=%d to=%d\n", from, to);
+	else
+		end(status, &err);
+}
+
+static void
+renew(struct driver *driver)
+{
+	struct err err = ERR_NONE;
+	struct store_state state = {.epoch = 0};
+	enum status status = driver->store->ops->renew(driver->store, &state, &err);
+
+	if (status == ST_OK)
+		printf("= ok epoch=%" PRIu64 " schema=%d identity=%s\n", state.epoch, state.schema,
+		    state.identity);
 	else
 		end(status, &err);
 }
@@ -531,6 +547,8 @@ obey(struct driver *driver, struct words *words)
 		apply(driver);
 	else if (strcmp(command, "changes") == 0)
 		changes(driver, words);
+	else if (strcmp(command, "renew") == 0)
+		renew(driver);
 	else if (strcmp(command, "now") == 0)
 		now(driver);
 	else if (words->count < 2)

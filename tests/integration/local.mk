@@ -63,6 +63,7 @@ EXTRA_DIST += \
 	tests/integration/test_sendmail_verify.py \
 	tests/integration/test_sql.py \
 	tests/integration/test_start.py \
+	tests/integration/test_store_single_flight.py \
 	tests/integration/test_tutorial_configs.py \
 	tests/integration/test_verifiers.py \
 	tests/integration/test_verify_faults.py \

@@ -26,6 +26,7 @@ memstore_open(struct keystore *store, struct span value, bool write, struct err 
 	(void)err;
 	m->all = keystore_rows_new();
 	m->epoch = 1;
+	keystore_identity_make(m->identity);
 	store->state = m;
 	store->where = mem_strdup("memory");
 	return ST_OK;
@@ -443,6 +444,7 @@ memstore_changes(struct keystore *store, uint64_t since, size_t max, struct stor
 	keystore_rows_release(a.rows);
 	*count_out = 0;
 	state_out->epoch = a.m->epoch;
+	memcpy(state_out->identity, a.m->identity, sizeof(state_out->identity));
 	for (size_t i = 0; i < a.m->change_count; i++) {
 		if (a.m->changes[i].epoch <= since)
 			continue;

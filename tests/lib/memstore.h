@@ -33,6 +33,7 @@ struct memstore {
 	struct keystore_rows *all;
 	int64_t now_utc; /* what "now" answers */
 	uint64_t epoch;
+	char identity[KEYSTORE_IDENTITY_BYTES]; /* at random; may be changed, or emptied */
 	struct store_change changes[MEMSTORE_CHANGES_KEPT];
 	size_t change_count;
 	/* Faults, each switched while nobody asks. */

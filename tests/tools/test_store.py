@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import resource
 import signal
 import sqlite3
@@ -33,6 +34,14 @@ key acme example.com s1 generate:rsa-2048 active=now
 key acme example.com s2 generate:ed25519 id=k-2   # the stand-by key
 binding login:@example.com acme
 """
+
+
+def older(path):
+    """The schema as 001.sql alone makes it."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript("BEGIN; CREATE TABLE was (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, last_change INTEGER NOT NULL, "
+                         "trimmed INTEGER NOT NULL); INSERT INTO was SELECT id, epoch, last_change, trimmed FROM epoch; "
+                         "DROP TABLE epoch; ALTER TABLE was RENAME TO epoch; DELETE FROM migrations WHERE version < 0; COMMIT")
 
 
 class Store:
@@ -142,9 +151,9 @@ def test_two_who_add_at_once(d):
 
 def test_words_and_options(d):
     assert "reseal" in answers(0, "store", "--help").stdout
-    for words in ([], ["frob"], ["load"], ["load", "a", "b"], ["check", "x"], ["init", "--frob"]):
+    for words in ([], ["frob"], ["load"], ["load", "a", "b"], ["check", "x"], ["init", "--frob"], ["renew", "x"]):
         answers(64, "store", *words)
-    for word in ("init", "status", "load", "check", "reseal", "sitekey"):
+    for word in ("init", "status", "renew", "load", "check", "reseal", "sitekey"):
         assert "usage: signpost store " + word in answers(0, "store", word, "--help").stdout
         assert "signpost store" in answers(0, "store", word, "-V").stdout
     store = Store(d)
@@ -166,6 +175,46 @@ def test_init_is_repeated_in_peace(d):
     assert done["from"] == done["to"] > 0
     status = json.loads(store.run(0, "status", "--json").stdout)
     assert status["epoch"] >= 1 and abs(status["clock_ahead_s"]) <= 1
+    assert status["schema"] == done["to"] and re.fullmatch("[0-9a-f]{32}", status["identity"])
+    said = store.run(0, "status").stdout
+    assert f"schema {done['to']}, identity {status['identity']};" in said, said
+
+
+def test_renew(d):
+    """Another identity and epoch; what is in the store stays as it is."""
+    store = Store(d)
+    store.counts(LIST)
+    rows = store.sql("SELECT * FROM keys ORDER BY id")
+    before = json.loads(store.run(0, "status", "-j").stdout)
+    done = json.loads(store.run(0, "renew", "--json").stdout)
+    assert done["epoch"] == before["epoch"] + 1 and done["identity"] != before["identity"]
+    after = json.loads(store.run(0, "status", "-j").stdout)
+    assert (after["epoch"], after["identity"]) == (done["epoch"], done["identity"])
+    assert store.sql("SELECT * FROM keys ORDER BY id") == rows
+    said = store.run(0, "renew").stdout
+    assert "KeyStorePollInterval" in said and done["identity"] not in said, said
+    store.run(0, "check")
+    # Another store has another one, and so has a copy when it is renewed.
+    os.mkdir(f"{d}/other")
+    other = Store(f"{d}/other")
+    assert json.loads(other.run(0, "status", "-j").stdout)["identity"] not in (before["identity"], done["identity"])
+    # Whoever may not write may not do that either.
+    answers(69, "store", "renew", "-s", f"sqlite:{d}/none")
+
+
+def test_a_schema_of_before_is_told(d):
+    store = Store(d)
+    store.counts(LIST)
+    older(store.db)
+    status = json.loads(store.run(0, "status", "-j").stdout)
+    assert (status["schema"], status["identity"]) == (1, "")
+    said = store.run(0, "status")
+    assert "schema 1, no identity" in said.stdout and "signpost store init" in said.stderr, said
+    assert "signpost store init" in store.run(69, "renew").stderr
+    assert store.counts(LIST + "tenant more\n") == (1, 0, 0, 9, 0)
+    assert json.loads(store.run(0, "init", "-j").stdout) == {"from": 1, "to": 2}
+    assert len(json.loads(store.run(0, "status", "-j").stdout)["identity"]) == 32
+    assert store.counts(LIST) == (0, 0, 0, 9, 0)
 
 
 def test_load_is_idempotent(d):

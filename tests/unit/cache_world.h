@@ -74,7 +74,8 @@ struct source {
 	atomic_uint_least64_t epoch;
 	unsigned number;
 	size_t bytes;
-	int64_t not_after_ms, ended_ms, fresh_ms;
+	int64_t not_after_ms, ended_ms, fresh_ms, known_ms;
+	enum cache_source said;
 	/* Called by the load; NULL: nothing. */
 	void (*during)(void *context);
 	void *context;
@@ -94,6 +95,8 @@ source_load(void *context, struct span name, struct cache_load *out, struct err 
 	out->ended_ms = source->ended_ms;
 	out->not_after_ms = source->not_after_ms;
 	out->fresh_ms = source->fresh_ms;
+	out->known_ms = source->known_ms;
+	out->source = source->said;
 	out->bytes = source->bytes;
 	if (status == ST_OK)
 		out->object = thing_new(source->number, atomic_load(&source->version));

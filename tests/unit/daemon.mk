@@ -3,6 +3,7 @@ check_LIBRARIES += tests/lib/libscratch.a
 tests_lib_libscratch_a_SOURCES = tests/lib/scratch.c tests/lib/scratch.h
 if CMOCKA
 DAEMON_TESTS = tests/unit/test_decision tests/unit/test_decision_store tests/unit/test_frame tests/unit/test_keycache \
+	tests/unit/test_key_memory \
 	tests/unit/test_options tests/unit/test_outcome tests/unit/test_session \
 	tests/unit/test_session_keeper tests/unit/test_session_results \
 	tests/unit/test_session_verify tests/unit/test_signer
@@ -17,6 +18,8 @@ tests_unit_test_frame_SOURCES = tests/unit/test_frame.c
 tests_unit_test_frame_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_keycache_SOURCES = tests/unit/test_keycache.c
 tests_unit_test_keycache_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_key_memory_SOURCES = tests/unit/test_key_memory.c
+tests_unit_test_key_memory_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_session_SOURCES = tests/unit/test_session.c tests/unit/session_world.h
 tests_unit_test_session_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_session_keeper_SOURCES = tests/unit/test_session_keeper.c tests/unit/session_world.h

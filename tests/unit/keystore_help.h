@@ -6,6 +6,8 @@
 #ifndef SIGNPOST_TESTS_KEYSTORE_HELP_H
 #define SIGNPOST_TESTS_KEYSTORE_HELP_H
 
+#include <sqlite3.h>
+
 #include "tests/unit/store_help.h"
 
 #include "lib/store/keystore.h"
@@ -37,8 +39,20 @@ make_store(const char *name)
 	if (store->ops->migrate(store, &from, &to, &err) != ST_OK)
 		fail_msg("%s", err.text);
 	assert_int_equal(from, 0);
-	assert_int_equal(to, 1);
+	assert_int_equal(to, 2);
 	return store;
+}
+
+static inline void
+run_sql(const char *name, const char *sql)
+{
+	char *message = NULL;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(help_path(name), &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
+		fail_msg("%s", message);
+	sqlite3_close(db);
 }
 
 static inline struct keystore_write

@@ -1,16 +1,18 @@
 # Unit tests of lib/store and the flat backends.
 STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(BACKENDS_LIBS) \
 	$(OPENSSL_LIBS) -lpthread
-EXTRA_DIST += tests/unit/store_help.h tests/unit/keystore_help.h tests/unit/cache_world.h
+EXTRA_DIST += tests/unit/store_help.h tests/unit/keystore_help.h tests/unit/cache_world.h tests/unit/shared_help.h tests/unit/secret_scan.h
 check_LIBRARIES += tests/lib/libmemstore.a
-tests_lib_libmemstore_a_SOURCES = tests/lib/memstore.c tests/lib/memstore.h
+tests_lib_libmemstore_a_SOURCES = tests/lib/memstore.c tests/lib/memstore.h \
+	tests/lib/memshared.c tests/lib/memshared.h
 LIBMEMSTORE = tests/lib/libmemstore.a
 if CMOCKA
 STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/unit/test_store_signing \
 	tests/unit/test_store_hostlist tests/unit/test_store_keyfile tests/unit/test_store_watch \
 	tests/unit/test_store_ldap tests/unit/test_keystore_ldap tests/unit/test_store_dsn tests/unit/test_sealedkey tests/unit/test_sitekey \
 	tests/unit/test_failure tests/unit/test_keystate \
-	tests/unit/test_cache tests/unit/test_cache_threads tests/unit/test_cached_table tests/unit/test_cached_keystore
+	tests/unit/test_cache tests/unit/test_cache_model tests/unit/test_cache_threads tests/unit/test_cached_table tests/unit/test_cached_keystore \
+	tests/unit/test_cached_table_shared tests/unit/test_sharedcache tests/unit/test_keystore_octets
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 tests_unit_test_store_tables_SOURCES = tests/unit/test_store_tables.c
@@ -31,12 +33,20 @@ tests_unit_test_store_dsn_SOURCES = tests/unit/test_store_dsn.c
 tests_unit_test_store_dsn_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_cache_SOURCES = tests/unit/test_cache.c
 tests_unit_test_cache_LDADD = $(LIBSTORE) $(LIBBASE) $(UNIT_LDADD)
+tests_unit_test_cache_model_SOURCES = tests/unit/test_cache_model.c
+tests_unit_test_cache_model_LDADD = $(LIBSTORE) $(LIBBASE) $(UNIT_LDADD)
 tests_unit_test_cache_threads_SOURCES = tests/unit/test_cache_threads.c
 tests_unit_test_cache_threads_LDADD = $(LIBSTORE) $(LIBBASE) $(UNIT_LDADD)
 tests_unit_test_cached_table_SOURCES = tests/unit/test_cached_table.c
 tests_unit_test_cached_table_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_cached_keystore_SOURCES = tests/unit/test_cached_keystore.c
 tests_unit_test_cached_keystore_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_cached_table_shared_SOURCES = tests/unit/test_cached_table_shared.c
+tests_unit_test_cached_table_shared_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_sharedcache_SOURCES = tests/unit/test_sharedcache.c
+tests_unit_test_sharedcache_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_keystore_octets_SOURCES = tests/unit/test_keystore_octets.c
+tests_unit_test_keystore_octets_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_watch_SOURCES = tests/unit/test_store_watch.c
 tests_unit_test_store_watch_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_sealedkey_SOURCES = tests/unit/test_sealedkey.c
@@ -53,6 +63,11 @@ TESTS += tests/unit/test_keystore_sql
 tests_unit_test_keystore_sql_SOURCES = tests/unit/test_keystore_sql.c
 tests_unit_test_keystore_sql_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_keystore_sql_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_keystore_schema
+TESTS += tests/unit/test_keystore_schema
+tests_unit_test_keystore_schema_SOURCES = tests/unit/test_keystore_schema.c
+tests_unit_test_keystore_schema_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_keystore_schema_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 endif
 check_PROGRAMS += tests/unit/test_keystore_url
 TESTS += tests/unit/test_keystore_url

@@ -6,11 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/secret.h"
 #include "lib/crypto/digest.h"
+#include "lib/crypto/hmac.h"
 #include "lib/crypto/key.h"
+#include "lib/crypto/seal.h"
 
 static void
 test_digest_streams(void **state)
@@ -30,6 +33,81 @@ test_digest_streams(void **state)
 		assert_memory_equal(out, abc, SHA256_BYTES);
 	}
 	digest_free(digest);
+}
+
+/* RFC 4231, section 4. */
+static void
+test_hmac_vectors(void **state)
+{
+	static const struct {
+		uint8_t key_octet, text_octet; /* repeated, unless there is a text */
+		size_t key_n, text_n;
+		const char *key, *text, *mac;
+	} cases[] = {
+	    {0x0b, 0, 20, 8, NULL, "Hi There",
+		"b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+	    {0, 0, 4, 28, "Jefe", "what do ya want for nothing?",
+		"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+	    {0xaa, 0xdd, 20, 50, NULL, NULL,
+		"773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"},
+	    {0xaa, 0, 131, 54, NULL, "Test Using Larger Than Block-Size Key - Hash Key First",
+		"60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+	    {0xaa, 0, 131, 152, NULL,
+		"This is a test using a larger than block-size key and a larger than block-size "
+		"data. The key needs to be hashed before being used by the HMAC algorithm.",
+		"9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"},
+	};
+	struct err err = ERR_NONE;
+	struct hmac *hmac;
+	uint8_t mac[SHA256_BYTES];
+
+	(void)state;
+	assert_int_equal(hmac_new(&hmac, &err), ST_OK);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char key[256], text[256], hex[2 * SHA256_BYTES + 1];
+
+		memset(key, cases[i].key_octet, sizeof(key));
+		memset(text, cases[i].text_octet, sizeof(text));
+		if (cases[i].key != NULL)
+			memcpy(key, cases[i].key, cases[i].key_n);
+		if (cases[i].text != NULL)
+			memcpy(text, cases[i].text, cases[i].text_n);
+		assert_int_equal(hmac_make(hmac, span_of(key, cases[i].key_n),
+				     span_of(text, cases[i].text_n), mac),
+		    ST_OK);
+		for (size_t at = 0; at < sizeof(mac); at++)
+			snprintf(hex + 2 * at, 3, "%02x", mac[at]);
+		assert_string_equal(hex, cases[i].mac);
+	}
+	assert_int_equal(hmac_make(hmac, SPAN_EMPTY, SPAN_EMPTY, mac), ST_FAILED);
+	assert_int_equal(hmac_make(hmac, SPAN_LIT("k"), SPAN_EMPTY, mac), ST_OK);
+	hmac_free(hmac);
+}
+
+/* Each key has names of its own; tests/tools/test_sealing.py compares them with another library's.
+ */
+static void
+test_seal_names(void **state)
+{
+	struct seal *one, *other;
+	struct err err = ERR_NONE;
+	struct hmac *hmac;
+	uint8_t site_key[SEAL_KEY_BYTES] = {1}, a[SHA256_BYTES], b[SHA256_BYTES];
+
+	(void)state;
+	assert_int_equal(hmac_new(&hmac, &err), ST_OK);
+	assert_int_equal(seal_derive(site_key, SPAN_EMPTY, SPAN_LIT("one"), &one, &err), ST_OK);
+	assert_int_equal(seal_derive(site_key, SPAN_EMPTY, SPAN_LIT("other"), &other, &err), ST_OK);
+	assert_int_equal(seal_name(one, hmac, SPAN_LIT("text"), a), ST_OK);
+	assert_int_equal(seal_name(one, hmac, SPAN_LIT("text"), b), ST_OK);
+	assert_memory_equal(a, b, sizeof(a));
+	assert_int_equal(seal_name(one, hmac, SPAN_LIT("texu"), b), ST_OK);
+	assert_memory_not_equal(a, b, sizeof(a));
+	assert_int_equal(seal_name(other, hmac, SPAN_LIT("text"), b), ST_OK);
+	assert_memory_not_equal(a, b, sizeof(a));
+	seal_free(one);
+	seal_free(other);
+	hmac_free(hmac);
 }
 
 static void
@@ -149,6 +227,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_digest_streams),
+	    cmocka_unit_test(test_hmac_vectors),
+	    cmocka_unit_test(test_seal_names),
 	    cmocka_unit_test(test_base64_round_trip),
 	    cmocka_unit_test(test_key_round_trips),
 	    cmocka_unit_test(test_key_ed25519_rfc8463),

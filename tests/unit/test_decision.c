@@ -76,7 +76,7 @@ try_begin(struct world *w, const char *text)
 	}
 	buf_add_str(&whole, text);
 	assert_int_equal(conf_parse_text(conf, "test", buf_span(&whole), NULL), ST_OK);
-	status = rules_open(conf, &w->rules, &err);
+	status = rules_open(conf, NULL, &w->rules, &err);
 	conf_free(conf);
 	buf_free(&whole);
 	scratch_log_begin(&w->scratch);

@@ -65,7 +65,7 @@ begin(struct world *w, const char *text)
 	}
 	buf_add_str(&whole, text);
 	assert_int_equal(conf_parse_text(conf, "test", buf_span(&whole), NULL), ST_OK);
-	if (rules_open(conf, &w->rules, &err) != ST_OK)
+	if (rules_open(conf, NULL, &w->rules, &err) != ST_OK)
 		fail_msg("%s", err.text);
 	w->rules->store = memstore_new();
 	w->rules->fixed_time_utc = NOW;

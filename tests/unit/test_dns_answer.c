@@ -198,6 +198,44 @@ test_what_is_not_there(void **state)
 	}
 }
 
+/* How long there will be none is said by the SOA, at most for as long as an alias holds; where
+ * there is none nobody said so. RFC 2308 section 5. */
+static void
+test_how_long_it_is_not_there(void **state)
+{
+	static const struct {
+		unsigned int alias_ttl, soa_ttl; /* 0: there is none */
+		uint8_t minimum;
+		uint32_t ttl_s;
+	} cases[] = {
+	    {0, 900, 120, 120},
+	    {0, 60, 120, 60},
+	    {0, 900, 0, 0},
+	    {0, 0, 0, 0},
+	    {30, 900, 120, 30},
+	    {300, 900, 120, 120},
+	    {300, 0, 0, 0},
+	};
+	struct buf message;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char soa[24] = {0};
+
+		soa[23] = (char)cases[i].minimum;
+		begin(&message, 0x8183, cases[i].alias_ttl > 0, 2);
+		if (cases[i].alias_ttl > 0)
+			put_cname(&message, "*", "n.example", cases[i].alias_ttl);
+		put_head(&message, "example.com", 2, 1, 2);
+		put16(&message, 0xc00c);
+		put_head(&message, "example", cases[i].soa_ttl > 0 ? 6 : 99, cases[i].soa_ttl, 24);
+		put(&message, soa, sizeof(soa));
+		read_message(&message, DNS_UNKNOWN);
+		assert_int_equal(answer.status, ST_ABSENT);
+		assert_int_equal(answer.ttl_s, cases[i].ttl_s);
+	}
+}
+
 static void
 test_bogus_texts_are_not_given(void **state)
 {
@@ -487,6 +525,7 @@ main(void)
 	    cmocka_unit_test(test_strings_are_joined_and_records_kept_apart),
 	    cmocka_unit_test(test_aliases_are_followed),
 	    cmocka_unit_test(test_what_is_not_there),
+	    cmocka_unit_test(test_how_long_it_is_not_there),
 	    cmocka_unit_test(test_bogus_texts_are_not_given),
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_torn_messages),

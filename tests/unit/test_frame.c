@@ -31,6 +31,17 @@ full_request(enum request_type type)
 	    .domain = SPAN_LIT("example.com"),
 	    .body_length = -1};
 
+	if (type == REQUEST_DNS_GET || type == REQUEST_DNS_PUT)
+		request = (struct request){.type = type,
+		    .frontend = 0x1234,
+		    .id = 0xfedcba9876543210U,
+		    .key_name = SPAN_LIT("s1._domainkey.example.com"),
+		    .body_length = -1};
+	if (type == REQUEST_DNS_PUT) {
+		request.octets = SPAN_LIT("\1Xu\0\0\0");
+		request.until_ms = INT64_MIN + 77;
+	}
+
 	for (size_t i = 0; i < sizeof(request.address); i++)
 		request.address[i] = (uint8_t)(0xf0 + i);
 	if (type == REQUEST_ROUTE)
@@ -76,13 +87,16 @@ assert_request(const struct request *a, const struct request *b)
 	assert_memory_equal(a->body_hash, b->body_hash, SHA256_BYTES);
 	assert_span(a->header_names, b->header_names);
 	assert_span(a->canonical, b->canonical);
+	assert_span(a->key_name, b->key_name);
+	assert_span(a->octets, b->octets);
+	assert_true(a->until_ms == b->until_ms);
 }
 
 static void
 test_request_round_trip(void **state)
 {
 	(void)state;
-	for (int type = REQUEST_PEER; type <= REQUEST_SIGN; type++) {
+	for (int type = REQUEST_PEER; type <= REQUEST_DNS_PUT; type++) {
 		struct request request = full_request((enum request_type)type), back;
 		struct buf frame;
 
@@ -137,6 +151,33 @@ test_reply_round_trip(void **state)
 			}
 			buf_free(&frame);
 		}
+}
+
+static void
+test_dns_reply_round_trip(void **state)
+{
+	static const int64_t times[] = {0, 1, -1, INT64_MIN, INT64_MAX, 86400000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		struct reply reply = {.verdict = VERDICT_DNS,
+		    .id = 0x8000000000000001U,
+		    .octets = i == 0 ? SPAN_EMPTY : SPAN_LIT("\1Xu\0\0\0"),
+		    .until_ms = times[i]};
+		struct reply back = full_reply(2);
+		struct buf frame;
+
+		buf_init(&frame, FRAME_MAX);
+		assert_int_equal(reply_encode(&reply, &frame), ST_OK);
+		assert_int_equal(reply_decode(buf_span(&frame), &back), ST_OK);
+		assert_int_equal(back.verdict, VERDICT_DNS);
+		assert_true(back.id == reply.id);
+		assert_true(back.until_ms == times[i]);
+		assert_span(back.octets, reply.octets);
+		assert_int_equal(back.field_count, 0);
+		assert_int_equal(back.text.n, 0);
+		buf_free(&frame);
+	}
 }
 
 typedef enum status decoder(struct span frame);
@@ -232,6 +273,36 @@ test_request_damaged(void **state)
 }
 
 static void
+test_dns_damaged(void **state)
+{
+	struct reply reply = {
+	    .verdict = VERDICT_DNS, .id = 1, .octets = SPAN_LIT("\1Xu\0\0\0"), .until_ms = 60000};
+	size_t offset;
+	struct buf frame;
+
+	(void)state;
+	buf_init(&frame, FRAME_MAX);
+	for (int type = REQUEST_DNS_GET; type <= REQUEST_DNS_PUT; type++) {
+		struct request request = full_request((enum request_type)type);
+
+		buf_reset(&frame);
+		assert_int_equal(request_encode(&request, &frame), ST_OK);
+		assert_only_whole(as_request, buf_span(&frame));
+		offset = REQUEST_SPANS_AT;
+		assert_lengths_checked(as_request, &frame, &offset, 1);
+		offset += 4 + request.key_name.n + 8;
+		if (type == REQUEST_DNS_PUT)
+			assert_lengths_checked(as_request, &frame, &offset, 1);
+	}
+	buf_reset(&frame);
+	assert_int_equal(reply_encode(&reply, &frame), ST_OK);
+	assert_only_whole(as_reply, buf_span(&frame));
+	offset = 1 + 1 + 8 + 8;
+	assert_lengths_checked(as_reply, &frame, &offset, 1);
+	buf_free(&frame);
+}
+
+static void
 test_reply_damaged(void **state)
 {
 	struct reply reply = full_reply(3);
@@ -298,7 +369,9 @@ test_limits(void **state)
 	    {offsetof(struct request, recipients), FRAME_RECIPIENTS_MAX},
 	    {offsetof(struct request, sender_header), 1024}, {offsetof(struct request, user), 1024},
 	    {offsetof(struct request, domain), 256},
-	    {offsetof(struct request, canonical), FRAME_CANONICAL_MAX}};
+	    {offsetof(struct request, canonical), FRAME_CANONICAL_MAX},
+	    {offsetof(struct request, key_name), 256},
+	    {offsetof(struct request, octets), FRAME_DNS_MAX}};
 	char *big = mem_zalloc(1, FRAME_MAX + 1);
 	struct buf frame;
 
@@ -306,7 +379,9 @@ test_limits(void **state)
 	buf_init(&frame, FRAME_MAX);
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		for (size_t over = 0; over < 2; over++) {
-			struct request request = full_request(REQUEST_SIGN);
+			struct request request = full_request(
+			    limits[i].at >= offsetof(struct request, key_name) ? REQUEST_DNS_PUT
+									       : REQUEST_SIGN);
 
 			*(struct span *)(void *)((char *)&request + limits[i].at) =
 			    span_of(big, limits[i].max + over);
@@ -356,6 +431,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_request_round_trip),
 	    cmocka_unit_test(test_reply_round_trip),
+	    cmocka_unit_test(test_dns_reply_round_trip),
+	    cmocka_unit_test(test_dns_damaged),
 	    cmocka_unit_test(test_request_damaged),
 	    cmocka_unit_test(test_reply_damaged),
 	    cmocka_unit_test(test_letters),

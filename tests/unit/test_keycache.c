@@ -15,6 +15,7 @@
 
 #include "daemon/keycache.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/base/secret.h"
 #include "tests/lib/scratch.h"
 
@@ -62,12 +63,44 @@ struct world {
 	struct digest *digest;
 };
 
+static struct cache_stats
+stats(struct keycache *cache)
+{
+	struct cache_stats out;
+
+	keycache_stats(cache, &out);
+	return out;
+}
+
+/* What one of our keys takes in a cache, under a name of so many octets. */
+static size_t
+bytes_of_one(size_t name_bytes)
+{
+	struct keycache *cache = keycache_new(KEYCACHE_BYTES_MIN, false, NULL);
+	struct digest *digest = digest_new();
+	struct cached_key *cached;
+	size_t bytes;
+
+	assert_int_equal(keycache_get(cache, &(struct keycache_name){.text = span_str(made[0].pem)},
+			     digest, NOW, &cached, NULL),
+	    ST_OK);
+	cached_key_release(cached);
+	bytes = stats(cache).bytes - (1 + SHA256_BYTES) + (1 + name_bytes);
+	keycache_free(cache);
+	digest_free(digest);
+	return bytes;
+}
+
+/* Room for so many keys in files, and half a one. */
 static void
 begin(struct world *w, size_t keys_max, bool require_safe)
 {
+	size_t one;
+
 	memset(w, 0, sizeof(*w));
 	scratch_begin(&w->scratch);
-	w->cache = keycache_new(keys_max, require_safe, NULL);
+	one = bytes_of_one(strlen(scratch_path(&w->scratch, "k00")));
+	w->cache = keycache_new(keys_max * one + one / 2, require_safe, NULL);
 	w->digest = digest_new();
 }
 
@@ -125,7 +158,7 @@ test_hit_and_change(void **state)
 	assert_int_equal(get(&w, path, NOW, &first), ST_OK);
 	assert_int_equal(get(&w, path, NOW, &second), ST_OK);
 	assert_ptr_equal(first, second);
-	assert_int_equal(keycache_count(w.cache), 1);
+	assert_int_equal(stats(w.cache).entries, 1);
 	scratch_write(&w.scratch, "a", made[1].pem);
 	/* The file was looked at in this millisecond. */
 	assert_gives(&w, path, NOW, 0);
@@ -136,7 +169,7 @@ test_hit_and_change(void **state)
 	assert_gives(&w, path, NOW + 1, 2);
 	/* Who holds the old one may go on with it. */
 	assert_true(is_key(first, 0));
-	assert_int_equal(keycache_count(w.cache), 1);
+	assert_int_equal(stats(w.cache).entries, 1);
 	cached_key_release(first);
 	cached_key_release(second);
 	cached_key_release(third);
@@ -219,7 +252,7 @@ test_bound(void **state)
 		assert_int_equal(get(&w, scratch_path(&w.scratch, "k0"), NOW, &again), ST_OK);
 		assert_ptr_equal(kept, again);
 		cached_key_release(again);
-		assert_true(keycache_count(w.cache) <= 4);
+		assert_true(stats(w.cache).entries <= 4);
 	}
 	/* Not in use: it went, but not for who holds it. */
 	assert_int_equal(get(&w, scratch_path(&w.scratch, "k1"), NOW, &again), ST_OK);
@@ -246,7 +279,7 @@ test_flood(void **state)
 	for (size_t i = 0; i < 50; i++) {
 		snprintf(name, sizeof(name), "none%zu", i);
 		assert_int_equal(get(&w, scratch_path(&w.scratch, name), NOW, &none), ST_ABSENT);
-		assert_true(keycache_count(w.cache) <= 3);
+		assert_true(stats(w.cache).entries <= 3);
 	}
 	assert_int_equal(get(&w, scratch_path(&w.scratch, "a"), NOW, &again), ST_OK);
 	assert_ptr_equal(kept, again);
@@ -269,7 +302,7 @@ test_inline(void **state)
 	assert_ptr_equal(first, second);
 	assert_true(is_key(first, 0));
 	assert_gives(&w, made[1].pem, NOW, 1);
-	assert_int_equal(keycache_count(w.cache), 2);
+	assert_int_equal(stats(w.cache).entries, 2);
 	cached_key_release(first);
 	cached_key_release(second);
 	assert_int_equal(
@@ -300,6 +333,112 @@ test_unsafe(void **state)
 	assert_int_equal(chmod(path, 0606), 0);
 	assert_gives(&w, path, NOW, 0);
 	end(&w);
+}
+
+/* A key that nobody uses leaves the memory; one that is used stays, however old it is. */
+static void
+test_idle(void **state)
+{
+	struct cached_key *kept, *again;
+	struct world w;
+
+	(void)state;
+	begin(&w, 10, true);
+	assert_int_equal(get(&w, made[0].pem, NOW, &kept), ST_OK);
+	assert_gives(&w, made[1].pem, NOW, 1);
+	assert_gives(&w, made[0].pem, NOW + 1000, 0);
+	keycache_sweep(w.cache, NOW + KEYCACHE_IDLE_MS - 1);
+	assert_int_equal(stats(w.cache).entries, 2);
+	keycache_sweep(w.cache, NOW + KEYCACHE_IDLE_MS);
+	assert_int_equal(stats(w.cache).entries, 1);
+	assert_int_equal(get(&w, made[0].pem, NOW + KEYCACHE_IDLE_MS, &again), ST_OK);
+	assert_ptr_equal(kept, again);
+	keycache_sweep(w.cache, NOW + 2 * KEYCACHE_IDLE_MS - 1);
+	assert_int_equal(stats(w.cache).entries, 1);
+	keycache_sweep(w.cache, NOW + 2 * KEYCACHE_IDLE_MS);
+	assert_int_equal(stats(w.cache).entries, 0);
+	/* Not for who still holds it. */
+	assert_true(is_key(kept, 0));
+	cached_key_release(kept);
+	cached_key_release(again);
+	end(&w);
+}
+
+/* Of a row with sign_until. */
+static void
+test_not_after(void **state)
+{
+	const struct keycache_name name = {
+	    .text = span_str(made[0].pem), .not_after_ms = NOW + 5000};
+	struct cached_key *first, *second, *third;
+	struct world w;
+
+	(void)state;
+	begin(&w, 10, true);
+	assert_int_equal(keycache_get(w.cache, &name, w.digest, NOW, &first, NULL), ST_OK);
+	assert_int_equal(keycache_get(w.cache, &name, w.digest, NOW + 4999, &second, NULL), ST_OK);
+	assert_ptr_equal(first, second);
+	keycache_sweep(w.cache, NOW + 4999);
+	assert_int_equal(stats(w.cache).entries, 1);
+	/* Whether it may still sign is the decision's to say; it is not what is kept. */
+	assert_int_equal(keycache_get(w.cache, &name, w.digest, NOW + 5000, &third, NULL), ST_OK);
+	assert_ptr_not_equal(first, third);
+	keycache_sweep(w.cache, NOW + 5000);
+	assert_int_equal(stats(w.cache).entries, 0);
+	cached_key_release(first);
+	cached_key_release(second);
+	cached_key_release(third);
+	end(&w);
+}
+
+static bool
+metric_is(const char *line)
+{
+	struct buf text, wanted;
+	bool found;
+
+	buf_init(&text, METRICS_TEXT_MAX);
+	buf_init(&wanted, 1024);
+	assert_int_equal(metrics_write(&text), ST_OK);
+	buf_add_fmt(&wanted, "\n%s\n", line);
+	found = strstr(buf_text(&text), buf_text(&wanted)) != NULL;
+	buf_free(&text);
+	buf_free(&wanted);
+	return found;
+}
+
+static void
+test_metrics(void **state)
+{
+	struct cached_key *kept, *none;
+	struct world w;
+
+	(void)state;
+	metrics_close();
+	assert_int_equal(metrics_open(NULL), ST_OK);
+	metrics_process_began();
+	begin(&w, 2, false);
+	assert_int_equal(get(&w, scratch_path(&w.scratch, "none"), NOW, &none), ST_ABSENT);
+	assert_int_equal(get(&w, made[0].pem, NOW, &kept), ST_OK);
+	assert_gives(&w, made[0].pem, NOW, 0);
+	assert_true(metric_is("signpost_parsed_keys{alg=\"ed25519\"} 1"));
+	assert_true(metric_is("signpost_parsed_keys{alg=\"rsa-2048\"} 0"));
+	assert_false(metric_is("signpost_parsed_key_bytes{alg=\"ed25519\"} 0"));
+	assert_true(metric_is("signpost_key_cache_hits_total{cache=\"parsed\"} 1"));
+	/* One of them for the size of one. */
+	assert_true(metric_is("signpost_key_cache_misses_total{cache=\"parsed\"} 3"));
+	assert_true(metric_is("signpost_key_cache_evictions_total{cache=\"parsed\"} 0"));
+	for (size_t i = 1; i < 4; i++)
+		assert_gives(&w, made[i].pem, NOW, i);
+	assert_true(metric_is("signpost_key_cache_evictions_total{cache=\"parsed\"} 2"));
+	/* Two in the cache, and one that is held. */
+	assert_true(metric_is("signpost_parsed_keys{alg=\"ed25519\"} 3"));
+	cached_key_release(kept);
+	assert_true(metric_is("signpost_parsed_keys{alg=\"ed25519\"} 2"));
+	end(&w);
+	assert_true(metric_is("signpost_parsed_keys{alg=\"ed25519\"} 0"));
+	assert_true(metric_is("signpost_parsed_key_bytes{alg=\"ed25519\"} 0"));
+	metrics_close();
 }
 
 /* ---- threads ---- */
@@ -390,6 +529,8 @@ test_threads(void **state)
 		size_t k = n % KEYS;
 		char name[16];
 
+		keycache_sweep(w.cache, NOW + (int64_t)(n % 400));
+
 		snprintf(name, sizeof(name), "k%zu", k);
 		scratch_write(&w.scratch, name, made[n / KEYS % 2 == 0 ? k + KEYS : k].pem);
 		n++;
@@ -398,7 +539,7 @@ test_threads(void **state)
 	crowd_end(&crowd, askers);
 	for (size_t i = 0; i < THREADS; i++)
 		assert_int_equal(askers[i].wrong, 0);
-	assert_true(keycache_count(w.cache) <= 10);
+	assert_true(stats(w.cache).entries <= 10);
 	end(&w);
 }
 
@@ -440,8 +581,67 @@ test_one_load(void **state)
 	for (size_t k = 0; k < KEYS; k++)
 		for (size_t i = 0; i < THREADS; i++)
 			cached_key_release(askers[i].held[k]);
-	assert_int_equal(keycache_count(w.cache), KEYS);
+	assert_int_equal(stats(w.cache).entries, KEYS);
 	end(&w);
+}
+
+static void *
+ask_torn(void *arg)
+{
+	struct asker *asker = arg;
+	struct crowd *crowd = asker->crowd;
+	struct digest *digest = digest_new();
+
+	for (size_t k = 0; k < KEYS; k++) {
+		struct cached_key *cached = NULL;
+
+		if (pthread_barrier_wait(&crowd->start) == PTHREAD_BARRIER_SERIAL_THREAD) {
+			FILE *f = fopen(crowd->paths[k], "w");
+
+			if (f == NULL || fputs("torn", f) < 0 || fclose(f) != 0)
+				asker->wrong++;
+		}
+		/* Nobody looks before it is torn: of a millisecond one look does for all. */
+		pthread_barrier_wait(&crowd->start);
+		if (keycache_get(crowd->w->cache,
+			&(struct keycache_name){.text = span_str(crowd->paths[k])}, digest, NOW,
+			&cached, NULL) != ST_OK ||
+		    !is_key(cached, k))
+			asker->wrong++;
+		cached_key_release(cached);
+	}
+	digest_free(digest);
+	return NULL;
+}
+
+/* A file that is torn while all ask: everybody goes on with the old key, whoever comes first. */
+static void
+test_torn_together(void **state)
+{
+	struct asker askers[THREADS];
+	struct crowd *crowd = mem_zalloc(1, sizeof(*crowd));
+	struct cached_key *cached;
+	struct world w;
+
+	(void)state;
+	begin(&w, KEYS, false);
+	for (size_t i = 0; i < KEYS; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "k%zu", i);
+		assert_gives(&w, scratch_write(&w.scratch, name, made[i].pem), NOW - 1, i);
+	}
+	crowd_begin(crowd, &w, askers, ask_torn);
+	crowd_end(crowd, askers);
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(askers[i].wrong, 0);
+	for (size_t k = 0; k < KEYS; k++) {
+		assert_gives(&w, crowd->paths[k], NOW + 1, k);
+		assert_int_equal(
+		    get(&w, crowd->paths[k], NOW + 1 + KEYCACHE_SETTLE_MS, &cached), ST_INVALID);
+	}
+	end(&w);
+	mem_free(crowd);
 }
 
 int
@@ -455,8 +655,12 @@ main(void)
 	    cmocka_unit_test(test_flood),
 	    cmocka_unit_test(test_inline),
 	    cmocka_unit_test(test_unsafe),
+	    cmocka_unit_test(test_idle),
+	    cmocka_unit_test(test_not_after),
+	    cmocka_unit_test(test_metrics),
 	    cmocka_unit_test(test_threads),
 	    cmocka_unit_test(test_one_load),
+	    cmocka_unit_test(test_torn_together),
 	};
 
 	return cmocka_run_group_tests_name("daemon/keycache", tests, make_keys, free_keys);

@@ -1,12 +1,11 @@
 /*
  * test_keystore_sql.c - a key store in SQLite, in a folder of the test: what is found, what is
- * refused, epochs, readers beside a writer, files that are none, schemas of other versions.
+ * refused, epochs, readers beside a writer.
  * The same statements in MariaDB: tests/integration/test_keystore_sql.py.
  */
 #include "tests/unit/keystore_help.h"
 
 #include <pthread.h>
-#include <sqlite3.h>
 
 #include "backends/keystore_sql.h"
 
@@ -523,131 +522,7 @@ hostile_names(void **state)
 	keystore_close(store);
 }
 
-/* ---- files ---- */
-
-static void
-unavailable(const char *name, const char *says)
-{
-	struct keystore *store = open_store(name, false);
-	struct keystore_rows *rows = NULL;
-	struct err err = ERR_NONE;
-	enum status status = keystore_keys(store, S("a.test"), &rows, &err);
-
-	if (status != ST_UNAVAILABLE || strstr(err.text, says) == NULL)
-		fail_msg("%s: %s \"%s\"", name, status_name(status), err.text);
-	assert_null(rows);
-	keystore_close(store);
-}
-
-static void
-run_sql(const char *name, const char *sql)
-{
-	char *message = NULL;
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open(help_path(name), &db), SQLITE_OK);
-	if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
-		fail_msg("%s", message);
-	sqlite3_close(db);
-}
-
-static void
-files_that_are_none(void **state)
-{
-	struct keystore *store;
-	struct stat file;
-
-	(void)state;
-	unavailable("not-there.db", "signpost store init");
-	unavailable(".", "no such file");
-	help_write("empty.db", "");
-	unavailable("empty.db", "signpost store init");
-	help_write("text.db", "this is no database, whatever its name says, and it is long enough "
-			      "to have a header of a hundred octets and more than that");
-	unavailable("text.db", "put a backup back");
-	run_sql("foreign.db", "CREATE TABLE t(a); CREATE TABLE domains(id)");
-	unavailable("foreign.db", "signpost store init");
-	store = two_tenants("torn.db");
-	keystore_close(store);
-	run_sql("torn.db", "PRAGMA journal_mode=DELETE");
-	assert_int_equal(stat(help_path("torn.db"), &file), 0);
-	assert_int_equal(file.st_mode & 07777, 0640);
-	assert_int_equal(truncate(help_path("torn.db"), 8192), 0);
-	unavailable("torn.db", "put a backup back");
-}
-
-static void
-foreign_tables_are_not_taken(void **state)
-{
-	struct keystore *store;
-	struct err err = ERR_NONE;
-	int from, to;
-
-	(void)state;
-	run_sql("others.db", "CREATE TABLE domains(id)");
-	store = open_store("others.db", true);
-	assert_int_equal(store->ops->migrate(store, &from, &to, &err), ST_UNAVAILABLE);
-	assert_non_null(strstr(err.text, "migration 1"));
-	keystore_close(store);
-	/* It is as it was. */
-	run_sql("others.db", "CREATE TABLE migrations(mine)");
-}
-
-static void
-schemas_of_other_versions(void **state)
-{
-	struct keystore *store = two_tenants("version.db"),
-			*reader = open_store("version.db", false);
-	struct keystore_rows *rows = NULL;
-	struct err err = ERR_NONE;
-	size_t at;
-	int from, to;
-	struct keystore_write write = a_tenant(WRITE_CHANGE, "acme");
-
-	(void)state;
-	assert_int_equal(store->ops->migrate(store, &from, &to, &err), ST_OK);
-	assert_int_equal(from, 1);
-	assert_int_equal(to, 1);
-	run_sql("version.db", "INSERT INTO migrations VALUES (2, 'x', 0)");
-	assert_int_equal(keystore_keys(reader, S("a.test"), &rows, &err), ST_UNAVAILABLE);
-	assert_non_null(strstr(err.text, "version 2"));
-	assert_int_equal(apply(store, &write, 1, &at, &err), ST_UNAVAILABLE);
-	assert_int_equal(store->ops->migrate(store, &from, &to, &err), ST_INVALID);
-	assert_non_null(strstr(err.text, "version 2"));
-	run_sql("version.db", "DELETE FROM migrations");
-	assert_int_equal(keystore_keys(reader, S("a.test"), &rows, &err), ST_UNAVAILABLE);
-	assert_non_null(strstr(err.text, "signpost store init"));
-	run_sql("version.db", "INSERT INTO migrations VALUES (1, 'x', 0)");
-	assert_int_equal(store->ops->migrate(store, &from, &to, &err), ST_INVALID);
-	assert_non_null(strstr(err.text, "another script"));
-	keystore_close(reader);
-	keystore_close(store);
-}
-
-/* Somebody has removed the row of the epoch: no rows are no answer then, to any question. */
-static void
-no_epoch_is_no_answer(void **state)
-{
-	struct keystore *store = two_tenants("noepoch.db");
-	struct store_change changes[4];
-	const struct span name = S("a.test"), subject = S("*");
-	struct keystore_rows *rows = NULL;
-	struct err err = ERR_NONE;
-	struct store_state at;
-	size_t count;
-
-	(void)state;
-	run_sql("noepoch.db", "DELETE FROM epoch");
-	assert_int_equal(keystore_senders(store, &name, 1, &rows, &err), ST_UNAVAILABLE);
-	assert_non_null(strstr(err.text, "epoch"));
-	assert_int_equal(keystore_address(store, S("x@a.test"), &rows, &err), ST_UNAVAILABLE);
-	assert_int_equal(keystore_patterns(store, S("acme"), &rows, &err), ST_UNAVAILABLE);
-	assert_int_equal(keystore_keys(store, name, &rows, &err), ST_UNAVAILABLE);
-	assert_int_equal(keystore_bindings(store, &subject, 1, &rows, &err), ST_UNAVAILABLE);
-	assert_null(rows);
-	assert_int_equal(keystore_changes(store, 0, 4, changes, &count, &at, &err), ST_UNAVAILABLE);
-	keystore_close(store);
-}
+/* ---- readers ---- */
 
 static void
 readers_only_read(void **state)
@@ -908,10 +783,6 @@ main(void)
 	    cmocka_unit_test(epochs),
 	    cmocka_unit_test(changes_are_trimmed),
 	    cmocka_unit_test(hostile_names),
-	    cmocka_unit_test(files_that_are_none),
-	    cmocka_unit_test(foreign_tables_are_not_taken),
-	    cmocka_unit_test(schemas_of_other_versions),
-	    cmocka_unit_test(no_epoch_is_no_answer),
 	    cmocka_unit_test(readers_only_read),
 	    cmocka_unit_test(replaced_while_it_is_read),
 	    cmocka_unit_test(readers_and_writers),

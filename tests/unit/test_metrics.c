@@ -120,6 +120,11 @@ test_out_of_range(void **state)
 	metrics_count(METRIC_CONNECTIONS, 0, 0);
 	metrics_observe(METRIC_MESSAGES, 1);
 	metrics_gauge_add(METRIC_MESSAGES, 1);
+	metrics_process_began();
+	metrics_gauge_add_at(METRIC_CONNECTIONS, 1, 1);
+	metrics_gauge_add_at(METRIC_PARSED_KEYS, METRIC_KEY_ED25519 + 1, 1);
+	metrics_gauge_add_at(METRIC_MESSAGES, 0, 1);
+	metrics_process_ended(getpid());
 	assert_int_equal(metrics_write(&after), ST_OK);
 	assert_string_equal(buf_text(&before), buf_text(&after));
 	buf_free(&before);
@@ -222,6 +227,25 @@ test_places_of_processes(void **state)
 	metrics_process_began();
 	metrics_gauge_add(METRIC_CONNECTIONS, -1);
 	assert_true(has_line("signpost_connections -1"));
+}
+
+/* Each value of the label has a gauge of its own, in each process. */
+static void
+test_gauge_with_label(void **state)
+{
+	(void)state;
+	metrics_process_began();
+	metrics_gauge_add_at(METRIC_PARSED_KEYS, METRIC_KEY_RSA_1024, 4);
+	metrics_gauge_add_at(METRIC_PARSED_KEYS, METRIC_KEY_ED25519, 3);
+	metrics_gauge_add_at(METRIC_PARSED_KEYS, METRIC_KEY_ED25519, -1);
+	metrics_gauge_add(METRIC_CONNECTIONS, 1);
+	assert_true(has_line("signpost_parsed_keys{alg=\"rsa-1024\"} 4\n"
+			     "signpost_parsed_keys{alg=\"rsa-2048\"} 0"));
+	assert_true(has_line("signpost_parsed_keys{alg=\"ed25519\"} 2"));
+	assert_true(has_line("signpost_parsed_key_bytes{alg=\"rsa-1024\"} 0"));
+	assert_true(has_line("signpost_connections 1"));
+	metrics_process_ended(getpid());
+	assert_true(has_line("signpost_parsed_keys{alg=\"ed25519\"} 0"));
 }
 
 static void
@@ -379,6 +403,7 @@ main(void)
 	    OPENED(test_histogram),
 	    OPENED(test_several_processes),
 	    OPENED(test_places_of_processes),
+	    OPENED(test_gauge_with_label),
 	    OPENED(test_open_again_keeps_counts),
 	    OPENED(test_text_is_well_formed),
 	    cmocka_unit_test(test_label_escape),

@@ -75,9 +75,9 @@ begin(struct world *w, const char *table, const char *more)
 	    "KeyTable file:%s/keys\nSigningTable refile:%s/signing\nRequireSafeKeys no\n%s",
 	    w->scratch.dir, w->scratch.dir, more);
 	assert_int_equal(conf_parse_text(conf, "test", span_str(text), NULL), ST_OK);
-	assert_int_equal(rules_open(conf, &w->rules, &w->err), ST_OK);
+	assert_int_equal(rules_open(conf, NULL, &w->rules, &w->err), ST_OK);
 	conf_free(conf);
-	w->cache = keycache_new(10, false, NULL);
+	w->cache = keycache_new(KEYCACHE_BYTES_MIN, false, NULL);
 	signer_init(&w->signer, w->cache, w->rules);
 }
 

@@ -1,0 +1,132 @@
+/*
+ * sharedcache_value.c - how a shared answer and its name are written: the fields in front of the
+ * seal, and what is sealed with them. Called by sharedcache.c. Pure. It must never read one value
+ * in two ways, nor let two questions have one context.
+ */
+#include <string.h>
+
+#include "lib/crypto/digest.h"
+#include "lib/store/keystore.h"
+#include "lib/store/sharedcache_private.h"
+
+#define CONTEXT_NAME "signpost shared cache v1"
+#define VALUE_MAGIC "sc1"
+#define SERVER_NAME_MAGIC "sc1:"
+#define TIME_MAX ((uint64_t)1 << 47) /* milliseconds: the year 6429 */
+
+_Static_assert(SHAREDCACHE_TENANT_MAX == KEYSTORE_TENANT_MAX, "a tenant is one of a key store");
+_Static_assert(SHAREDCACHE_SERVER_NAME_BYTES <= SHARED_NAME_MAX, "it is a name at the server");
+
+/* ---- reading ---- */
+
+/* The next octets as a number; short: zero, and *ok is false. */
+static uint64_t
+take_number(struct span *rest, size_t octets, bool *ok)
+{
+	uint64_t value = 0;
+
+	if (rest->n < octets) {
+		*ok = false;
+		return 0;
+	}
+	for (size_t i = 0; i < octets; i++)
+		value = value << 8 | (uint8_t)rest->p[i];
+	*rest = span_from(*rest, octets);
+	return value;
+}
+
+static int64_t
+take_time(struct span *rest, bool *ok)
+{
+	uint64_t value = take_number(rest, 8, ok);
+
+	if (value > TIME_MAX)
+		*ok = false;
+	return *ok ? (int64_t)value : 0;
+}
+
+static struct span
+take_tenant(struct span *rest, bool *ok)
+{
+	size_t n = (size_t)take_number(rest, 1, ok);
+	struct span tenant = span_sub(*rest, 0, n);
+
+	if (tenant.n != n || (n > 0 && !keystore_tenant_is_valid(tenant)))
+		*ok = false;
+	*rest = span_from(*rest, tenant.n);
+	return tenant;
+}
+
+size_t
+sharedcache_head_read(struct span value, struct sharedcache_head *out)
+{
+	struct span rest = value;
+	bool ok = value.n <= SHARED_VALUE_MAX && span_starts(value, SPAN_LIT(VALUE_MAGIC));
+
+	if (!ok)
+		return 0;
+	rest = span_from(rest, sizeof(VALUE_MAGIC) - 1);
+	out->purpose = (unsigned)take_number(&rest, 1, &ok);
+	out->version = (uint32_t)take_number(&rest, 4, &ok);
+	out->epoch = take_number(&rest, 8, &ok);
+	out->asked_utc_ms = take_time(&rest, &ok);
+	out->not_after_utc_ms = take_time(&rest, &ok);
+	out->tenant = take_tenant(&rest, &ok);
+	return ok && rest.n >= SEAL_OVERHEAD ? value.n - rest.n : 0;
+}
+
+/* ---- writing ---- */
+
+static void
+add_number(struct buf *out, uint64_t value, unsigned octets)
+{
+	while (octets-- > 0)
+		buf_add_char(out, (char)(uint8_t)(value >> (8 * octets)));
+}
+
+void
+sharedcache_head_write(const struct sharedcache_head *head, struct buf *out)
+{
+	buf_add(out, SPAN_LIT(VALUE_MAGIC));
+	add_number(out, head->purpose, 1);
+	add_number(out, head->version, 4);
+	add_number(out, head->epoch, 8);
+	add_number(out, (uint64_t)head->asked_utc_ms, 8);
+	add_number(out, (uint64_t)head->not_after_utc_ms, 8);
+	add_number(out, head->tenant.n, 1);
+	buf_add(out, head->tenant);
+}
+
+void
+sharedcache_context(struct span scope, struct span name, struct span head, struct buf *out)
+{
+	seal_add_field(out, SPAN_LIT(CONTEXT_NAME));
+	seal_add_field(out, scope);
+	seal_add_field(out, name);
+	seal_add_field(out, head);
+}
+
+void
+sharedcache_name_text(unsigned purpose, struct span scope, struct span name, struct buf *out)
+{
+	uint8_t octet = (uint8_t)purpose;
+
+	seal_add_field(out, span_of(&octet, 1));
+	seal_add_field(out, scope);
+	seal_add_field(out, name);
+}
+
+void
+sharedcache_name_write(const uint8_t *digest, char out[SHAREDCACHE_SERVER_NAME_BYTES])
+{
+	size_t at = sizeof(SERVER_NAME_MAGIC) - 1;
+
+	memcpy(out, SERVER_NAME_MAGIC, at);
+	base64_encode(digest, SHAREDCACHE_NAME_DIGEST_BYTES, out + at);
+	for (; at < SHAREDCACHE_SERVER_NAME_BYTES; at++) {
+		if (out[at] == '+')
+			out[at] = '-';
+		else if (out[at] == '/')
+			out[at] = '_';
+	}
+}

@@ -1,0 +1,142 @@
+"""For bench.py, group "senders": 100,000 domains, each with a key of its own, whose messages follow Zipf's law, against a
+single domain that sends everything; the keeper has room for some 10,000 keys (KeyCacheSize as it is).
+
+A few pairs of keys serve all domains, but nothing sees that: in a table each domain has a text of its own, a key store seals
+each row on its own. So 100,000 names want to be parsed, and each has a first signature, which costs more than the next.
+
+The hits of each cache are printed besides.
+"""
+import contextlib
+import os
+import re
+import time
+from pathlib import Path
+
+from keystoredata import TENANT, use_programs_of
+from lib import stores as teststores  # keystoredata has set the path
+from measure import Load
+from servers import KEY_POOL, make_tables, new_folder, start
+from storedata import DATABASE, Sql, missing, said_by_bench
+from stores import TRIES
+
+DOMAINS = 100000
+CONNECTIONS = 64
+WARM_UP = 60000  # messages until caches are as full as they get
+FIRST_WARM_UP = 10**8  # by their number: none that is measured is sent before
+GOAL = 0.85
+CACHES = ("rules", "keys", "table", "parsed")
+
+
+def name_of(number):
+    return f"d{number:06d}.example"
+
+
+class Tables(Sql):
+    """A table of a MariaDB."""
+    name = "dsn-mysql"
+
+    def __init__(self, stack, folder):
+        super().__init__(stack, folder)
+        self.add("dkim", DOMAINS, pem=True)
+        # What stands before the PEM is no part of the key, but of the text.
+        self.server.run("UPDATE dkim SET private_key = CONCAT(domain_name, '\\n', private_key);", DATABASE)
+
+    def conf(self, table="dkim"):
+        return super().conf(table)
+
+
+class Store:
+    """A KeyStore: a row with a key for each domain."""
+
+    def load(self, folder, store):
+        """The keys are sealed by signpost store load."""
+        lines = [f"tenant {TENANT}\n", f"binding client:127.0.0.1/32 {TENANT}\n"]
+        for i in range(DOMAINS):
+            lines += [f"domain {TENANT} {name_of(i)}\n", f"key {TENANT} {name_of(i)} bench {pool_key(folder, i)} active=now\n"]
+        store.load("".join(lines))
+        self.store = store
+
+    def conf(self):
+        return [f"KeyStore {self.store.spec}", f"SiteKeyFile {self.store.site_key}"]
+
+
+class StoreMysql(Sql, Store):
+    name = "store-mysql"
+
+    def __init__(self, stack, folder):
+        Sql.__init__(self, stack, folder)
+        place = Path(folder) / "store"
+        place.mkdir()
+        self.load(folder, teststores.mysql_store(self.server, place, database="store_keys"))
+
+    conf = Store.conf
+
+
+class StoreSqlite(Store):
+    name = "store-sqlite"
+
+    def __init__(self, _stack, folder):
+        place = Path(folder) / "store"
+        place.mkdir()
+        self.load(folder, teststores.sqlite_store(place))
+
+
+def pool_key(folder, number):
+    paths = sorted(Path(folder).glob("key*.pem"))
+    return paths[number % len(paths)]
+
+
+def counters(path):
+    """{(what, cache): count}, with the newest figures."""
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    deadline = time.monotonic() + 10
+    while (not path.exists() or path.stat().st_mtime_ns == before) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    found = {}
+    for line in path.read_text(encoding="ascii").splitlines():
+        match = re.match(r'signpost_key_cache_(\w+)_total\{cache="(\w+)"\} (\d+)', line)
+        if match:
+            found[match[1], match[2]] = int(match[3])
+    return found
+
+
+def say_hits(name, before, after):
+    """Of all messages between the two, those with one sender too."""
+    for cache in CACHES:
+        count = {what: after.get((what, cache), 0) - before.get((what, cache), 0)
+                 for what in ("hits", "negative_hits", "misses", "evictions")}
+        asked = count["hits"] + count["negative_hits"] + count["misses"]
+        if asked > 0:
+            print(f"# {name}, {cache}: {asked} questions, {100 * (asked - count['misses']) / asked:.1f} % hits, "
+                  f"{count['evictions']} evictions")
+
+
+def measure_kind(bench, goals, stack, kind):
+    folder = new_folder(stack)
+    make_tables(folder, "rsa", KEY_POOL)
+    store = kind(stack, folder)
+    metrics = Path(folder) / "metrics"
+    server = start(bench, stack, "signpostd", bench.args.server, folder, "rsa",
+                   [*store.conf(), f"MetricsFile {metrics}", "MetricsInterval 1"])
+    server.wait(bench.program("miltergen"))
+    one = Load(f"{kind.name}-own-one", connections=CONNECTIONS, domains=DOMAINS, tries=TRIES)
+    zipf = Load(f"{kind.name}-own-zipf", connections=CONNECTIONS, domains=DOMAINS, active=DOMAINS, zipf=True, tries=TRIES)
+    bench.generate(server, zipf, WARM_UP, first=FIRST_WARM_UP)
+    before = counters(metrics)
+    first, second = bench.alternate_pairs([(server, one), (server, zipf)])
+    say_hits(zipf.name, before, counters(metrics))
+    ratio = second["messages_per_s"] / first["messages_per_s"]
+    print(f"# {zipf.name}: against a single sender: rate {ratio:.2f}, CPU {second['x_floor'] / first['x_floor']:.2f}, "
+          f"{second['cpu_us'] - first['cpu_us']:.0f} us more a message")
+    goals.at_least(f"{kind.name}: rate of {DOMAINS} senders by Zipf's law over that of one", ratio, GOAL)
+
+
+def measure_senders(bench, goals):
+    use_programs_of(bench)
+    for kind in [k for k in (StoreMysql, StoreSqlite, Tables) if k.name in os.environ.get('KINDS', k.name)]:
+        why_not = missing(kind)
+        if why_not:
+            print(f"# senders, {kind.name}: left out, {why_not}")
+            continue
+        with said_by_bench(f"senders, {kind.name}"), bench.rounds_of(bench.args.store_rounds), contextlib.ExitStack() as stack:
+            measure_kind(bench, goals, stack, kind)
