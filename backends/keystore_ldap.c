@@ -8,7 +8,8 @@
 #include "backends/registry.h"
 #include "lib/base/mem.h"
 
-#define RULES_MAX 1000U
+#define SENDERS_MAX                                                                                \
+	2000U         /* rules and domains of a sender: ldif/acl.ldif lets a gateway have that */
 #define KEYS_MAX 512U /* that are read, to give the KEYSTORE_KEYS_MAX newest */
 
 /* ---- the questions ---- */
@@ -41,7 +42,7 @@ ask_senders(struct keystore *store, const struct span *names, size_t count,
 	    .names = names,
 	    .name_count = count,
 	    .kind = STORE_RULE_DOMAIN,
-	    .entries_max = 1 + KEYSTORE_NAMES_MAX + RULES_MAX};
+	    .entries_max = SENDERS_MAX};
 	struct buf filter, probe;
 
 	buf_init(&filter, LDAPSTORE_TEXT_MAX);
@@ -59,7 +60,7 @@ ask_address(
 	    .names = &address,
 	    .name_count = 1,
 	    .kind = STORE_RULE_ADDRESS,
-	    .entries_max = 1 + RULES_MAX};
+	    .entries_max = 1 + KEYSTORE_RULES_MAX};
 	struct buf filter;
 
 	buf_init(&filter, LDAPSTORE_TEXT_MAX);

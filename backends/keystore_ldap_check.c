@@ -307,6 +307,8 @@ check_write(struct ldapstore_check *c, const struct keystore_write *w, struct ld
 		status =
 		    w->how == WRITE_REMOVE ? none_hangs_on(c, w, step->dn) : need_named(c, w, name);
 	if (status == ST_OK)
+		status = ldapstore_check_crowd(c, step, known);
+	if (status == ST_OK)
 		status = ldapstore_plan_mirror(c, step, name);
 	if (status != ST_OK)
 		return status;
@@ -391,6 +393,8 @@ ldapstore_plan_free(struct ldapstore_plan *plan)
 	mem_free(plan->steps);
 	mem_free(plan->known);
 	mem_free(plan->subjects);
+	mem_free(plan->crowd_subject);
+	plan->crowd_subject = NULL;
 	plan->steps = NULL;
 	plan->known = NULL;
 	plan->subjects = NULL;

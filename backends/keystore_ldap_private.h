@@ -104,6 +104,7 @@ struct ldapstore_step {
 	size_t at;    /* its place in the batch */
 	char *dn;     /* owned */
 	bool add;     /* the entry is not there yet */
+	bool arrives; /* of a rule: its subject has one more */
 	uint64_t old; /* its revision otherwise; 0: it has none */
 	uint64_t new; /* its revision then */
 	int phase;
@@ -123,6 +124,10 @@ struct ldapstore_plan {
 	struct ldapstore_step *steps;
 	struct ldapstore_known *known;
 	size_t known_count;
+	/* Rules with this subject (owned), as far as the batch has been looked at. */
+	char *crowd_subject;
+	enum store_rule_kind crowd_kind;
+	size_t crowd;
 	char (*subjects)[KEYSTORE_DOMAIN_MAX + 3]; /* what caches are told */
 	size_t subject_count;
 };
@@ -157,6 +162,11 @@ enum status ldapstore_none_hangs(struct ldapstore_check *c, const char *dn, cons
 /* ST_DENIED: an earlier write adds a row of this owner. */
 enum status ldapstore_none_added(
     struct ldapstore_check *c, const char *dn, struct span owner) MUST_USE;
+
+/* ST_DENIED: the step's rule arrives at a subject that has KEYSTORE_RULES_MAX already. known: the
+ * rule as it is before. */
+enum status ldapstore_check_crowd(struct ldapstore_check *c, struct ldapstore_step *step,
+    const struct ldapstore_known *known) MUST_USE;
 
 /* ---- what will be (keystore_ldap_plan.c) ---- */
 

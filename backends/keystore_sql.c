@@ -34,6 +34,7 @@ static const struct {
     [Q_EPOCH] = {"epoch", 1},
     [Q_ADD_CHANGE] = {"add_changes", 1},
     [Q_ADD_CHANGES] = {"add_changes", KEYSTORE_SQL_GROUP},
+    [Q_CROWD] = {"crowd", 1},
     [Q_LAST_CHANGE] = {"last_change", 1},
     [Q_TRIMMED] = {"trimmed", 1},
     [Q_TRIM] = {"trim", 1},

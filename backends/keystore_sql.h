@@ -30,6 +30,7 @@ enum keystore_question {
 	Q_ADD_CHANGE,
 	Q_ADD_CHANGES,
 	Q_LAST_CHANGE,
+	Q_CROWD,
 	Q_TRIMMED,
 	Q_TRIM,
 	/* For each enum store_what in its order: one row, many rows, ... */

@@ -45,7 +45,7 @@ sql_store_senders(struct keystore *store, const struct span *names, size_t count
 {
 	bool few = count <= KEYSTORE_SQL_FEW;
 	size_t slots = few ? KEYSTORE_SQL_FEW : KEYSTORE_NAMES_MAX, n = 0;
-	struct sql_value values[2 * KEYSTORE_NAMES_MAX + 2];
+	struct sql_value values[2 * KEYSTORE_NAMES_MAX + 3];
 	struct sql_reading reading;
 
 	sql_reading_begin(&reading, store->state, err);
@@ -55,6 +55,8 @@ sql_store_senders(struct keystore *store, const struct span *names, size_t count
 	values[n++] = sql_text(names[0]);
 	n += fill(values + n, names + 1, count - 1, slots);
 	values[n++] = sql_text(names[0]);
+	/* All of a good store: the two rows around, the domains, the rules of each subject. */
+	values[n++] = sql_number((int64_t)(2 + slots * (1 + KEYSTORE_RULES_MAX)) + 1);
 	return ask_rows(&reading, few ? Q_SENDERS_FEW : Q_SENDERS, values, n, sql_row_senders, out);
 }
 

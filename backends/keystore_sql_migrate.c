@@ -157,7 +157,7 @@ try_questions(struct migration *m)
 	static const struct {
 		enum keystore_question statement;
 		size_t texts, numbers;
-	} asked[] = {{Q_SENDERS_FEW, 2 * KEYSTORE_SQL_FEW + 2, 0}, {Q_KEYS, 1, 0},
+	} asked[] = {{Q_SENDERS_FEW, 2 * KEYSTORE_SQL_FEW + 2, 1}, {Q_KEYS, 1, 0},
 	    {Q_BINDINGS, KEYSTORE_NAMES_MAX, 0}, {Q_CHANGES, 0, 2}, {Q_LIST_POLICIES, 1, 1}};
 	enum status status = ST_OK;
 

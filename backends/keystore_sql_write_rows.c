@@ -202,6 +202,35 @@ note_old_rule(struct sql_writer *w, const struct keystore_write *write)
 	return status;
 }
 
+static void
+row_crowd(void *context, const struct span *columns, size_t count)
+{
+	struct sql_writer *w = context;
+
+	(void)columns;
+	(void)count;
+	w->crowded = true;
+}
+
+/* Everybody's mail that has this subject reads all of its rules. */
+static enum status
+check_crowd(struct sql_writer *w, const struct store_rule *rule)
+{
+	if (rule->kind == STORE_RULE_PATTERN)
+		return ST_OK;
+	w->values[0] = sql_text(sql_store_rule_domain(rule));
+	w->values[1] = sql_number(rule->kind);
+	w->values[2] = sql_text(rule->subject);
+	w->crowded = false;
+	if (sql_writer_ask(w, Q_CROWD, 3, row_crowd, NULL) != SQL_ANSWERED)
+		return ST_UNAVAILABLE;
+	if (!w->crowded)
+		return ST_OK;
+	err_set(w->err, "rule %.*s of tenant %.*s: " KEYSTORE_RULES_MAX_SAYS, SPAN_ARG(rule->id),
+	    SPAN_ARG(rule->tenant), KEYSTORE_RULES_MAX, SPAN_ARG(rule->subject));
+	return ST_DENIED;
+}
+
 static enum status
 write_one(struct sql_writer *w, const struct keystore_write *write)
 {
@@ -219,6 +248,8 @@ write_one(struct sql_writer *w, const struct keystore_write *write)
 	if (status == ST_OK && changed == 0 && write->how != WRITE_CHANGE &&
 	    write->how != WRITE_REMOVE)
 		status = write_row(w, write, W_ADD, name, &changed);
+	if (status == ST_OK && write->what == STORE_RULE && write->how != WRITE_REMOVE)
+		status = check_crowd(w, &write->row.rule);
 	if (status == ST_OK)
 		add_subjects(w, write);
 	return status;
@@ -240,10 +271,30 @@ begins_group(const struct sql_writer *w)
 	return true;
 }
 
+/* Too many: which of them is found one by one. */
+static enum status
+check_crowds(struct sql_writer *w, const struct keystore_write *first)
+{
+	enum status status = ST_OK;
+
+	for (size_t i = 0; i < KEYSTORE_SQL_GROUP && status == ST_OK; i++) {
+		const struct store_rule *rule = &first[i].row.rule,
+					*last = &first[i - (i > 0)].row.rule;
+
+		if (i == 0 || rule->kind != last->kind || !span_eq(rule->subject, last->subject))
+			status = check_crowd(w, rule);
+	}
+	if (status != ST_DENIED)
+		return status;
+	w->answer = SQL_BAD_VALUE;
+	return ST_UNAVAILABLE;
+}
+
 static enum status
 write_group(struct sql_writer *w)
 {
 	const struct keystore_write *first = &w->writes[w->at];
+	enum status status;
 	size_t n = 0;
 
 	for (size_t i = 0; i < KEYSTORE_SQL_GROUP; i++) {
@@ -251,7 +302,8 @@ write_group(struct sql_writer *w)
 		add_subjects(w, &first[i]);
 	}
 	w->at += KEYSTORE_SQL_GROUP;
-	return sql_writer_must(w, statement_of(first, W_ADD_MANY), n);
+	status = sql_writer_must(w, statement_of(first, W_ADD_MANY), n);
+	return status == ST_OK && first->what == STORE_RULE ? check_crowds(w, first) : status;
 }
 
 enum status

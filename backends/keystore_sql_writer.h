@@ -22,6 +22,7 @@ struct sql_writer {
 	size_t count, at;
 	int64_t epoch, last_change;
 	bool version_is_ours;
+	bool crowded;    /* of the subject that was asked about last */
 	bool one_by_one; /* a group of rows was refused: which of them? */
 	/* Why a try ended, if it was not the fault of a row. */
 	enum sql_answer answer;

@@ -31,6 +31,7 @@ LDAP_FILES = \
 	backends/keystore_ldap.c \
 	backends/keystore_ldap_changes.c \
 	backends/keystore_ldap_check.c \
+	backends/keystore_ldap_crowd.c \
 	backends/keystore_ldap_entries.c \
 	backends/keystore_ldap_epoch.c \
 	backends/keystore_ldap_identity.c \
@@ -67,6 +68,7 @@ else
 backends_libbackends_a_SOURCES += backends/sqlite_none.c
 endif
 MEMCACHED_FILES = \
+	backends/memcache_table.c \
 	backends/memcached.c \
 	backends/memcached_asker.c \
 	backends/memcached_link.c backends/memcached_link.h \

@@ -39,15 +39,16 @@ static void
 put(struct shared *shared, struct span name, struct span value, uint32_t ttl_s)
 {
 	struct memcached *memcached = (struct memcached *)shared;
+	uint64_t connection;
 	size_t place;
 
 	if (!name_ok(name) || value.n > SHARED_VALUE_MAX || ttl_s == 0 || ttl_s > SHARED_TTL_S_MAX)
 		return;
 	place = mcpool_place(memcached->pool, name);
-	if (mcpool_is_away(memcached->pool, place))
-		metrics_count(METRIC_SHARED_DROPPED, METRIC_NONE, METRIC_NONE);
+	if (mcpool_is_there(memcached->pool, place, &connection))
+		mcput_add(memcached->puts[place], name, value, ttl_s, connection);
 	else
-		mcput_add(memcached->puts[place], name, value, ttl_s);
+		metrics_count(METRIC_SHARED_DROPPED, METRIC_NONE, METRIC_NONE);
 }
 
 static void

@@ -115,6 +115,17 @@ take_batch(struct asker *asker)
 		asker->last = NULL;
 }
 
+static enum status
+connect_to_server(struct asker *asker, int64_t deadline_ms, struct err *err)
+{
+	if (mclink_open(&asker->link, &asker->where, deadline_ms, err) != ST_OK)
+		return ST_UNAVAILABLE;
+	pthread_mutex_lock(&asker->pool->lock);
+	asker->connection++;
+	pthread_mutex_unlock(&asker->pool->lock);
+	return ST_OK;
+}
+
 /* A connection that was idle may have been closed meanwhile: once more with a fresh one. */
 static enum mclink_end
 ask(struct asker *asker, const struct span *names, size_t count, int64_t deadline_ms,
@@ -125,7 +136,7 @@ ask(struct asker *asker, const struct span *names, size_t count, int64_t deadlin
 	enum mclink_end end;
 
 	for (;; fresh = true) {
-		if (fresh && mclink_open(&asker->link, &asker->where, deadline_ms, err) != ST_OK)
+		if (fresh && connect_to_server(asker, deadline_ms, err) != ST_OK)
 			return MCLINK_FAILED;
 		end = mclink_get(&asker->link, names, count, limits, deadline_ms, values, err);
 		if (end != MCLINK_DONE)
@@ -216,8 +227,8 @@ try_it(struct asker *asker)
 	int64_t began_ms;
 	bool there;
 
-	if (asker->link.fd < 0 && mclink_open(&asker->link, &asker->where,
-				      clock_mono_ms() + config->answer_ms, &err) != ST_OK) {
+	if (asker->link.fd < 0 &&
+	    connect_to_server(asker, clock_mono_ms() + config->answer_ms, &err) != ST_OK) {
 		note_try(asker, false, err.text);
 		return;
 	}

@@ -145,14 +145,14 @@ mclink_open(
 		snprintf(port, sizeof(port), "%u", (unsigned)server->port);
 		failed = getaddrinfo(server->host, port, &hints, &all);
 		if (failed != 0) {
-			err_set(err, "%s: %s", server->text, gai_strerror(failed));
+			err_set(err, "%s", gai_strerror(failed));
 			return ST_UNAVAILABLE;
 		}
 		failed = open_addresses(link, all, deadline_ms);
 		freeaddrinfo(all);
 	}
 	if (failed != 0)
-		err_set(err, "%s: %s", server->text, strerror(failed));
+		err_set(err, "%s", strerror(failed));
 	return failed == 0 ? ST_OK : ST_UNAVAILABLE;
 }
 

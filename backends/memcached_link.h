@@ -27,7 +27,7 @@ struct mclink_limits {
 	bool secret; /* values live in secret memory, and are wiped wherever they pass */
 };
 
-/* ST_UNAVAILABLE: err names the server and the reason. */
+/* ST_UNAVAILABLE: err has the reason, without the server. */
 enum status mclink_open(struct mclink *link, const struct mcserver *server, int64_t deadline_ms,
     struct err *err) MUST_USE;
 void mclink_close(struct mclink *link); /* may be called twice */

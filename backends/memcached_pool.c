@@ -128,15 +128,22 @@ mcpool_place(const struct mcpool *pool, struct span name)
 	return mcring_place(pool->ring, name);
 }
 
-bool
-mcpool_is_away(struct mcpool *pool, size_t place)
+const char *
+mcpool_server(const struct mcpool *pool, size_t place)
 {
-	bool away;
+	return pool->askers[place].where.text;
+}
+
+bool
+mcpool_is_there(struct mcpool *pool, size_t place, uint64_t *connection_out)
+{
+	bool there;
 
 	pthread_mutex_lock(&pool->lock);
-	away = pool->askers[place].away;
+	there = !pool->askers[place].away;
+	*connection_out = pool->askers[place].connection;
 	pthread_mutex_unlock(&pool->lock);
-	return away;
+	return there;
 }
 
 /* What the threads used may not go while one of them still runs: the last one does this. */

@@ -50,6 +50,10 @@ void mcpool_get(
 
 /* Which server a name belongs to: an index of the list as it was written. Any thread. */
 size_t mcpool_place(const struct mcpool *pool, struct span name);
-bool mcpool_is_away(struct mcpool *pool, size_t place);
+/* That server as it was written; valid while the pool is open. */
+const char *mcpool_server(const struct mcpool *pool, size_t place);
+/* Is that server there? connection_out: the number of its connection; another one than before
+ * means that the server may be another one, or was started anew. */
+bool mcpool_is_there(struct mcpool *pool, size_t place, uint64_t *connection_out);
 
 #endif

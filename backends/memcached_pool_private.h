@@ -40,12 +40,13 @@ struct asker {
 	size_t waiting_count;
 	struct waiting *flight[BATCH_MAX]; /* names that are being asked */
 	size_t flight_count;
-	bool known;         /* it was found out once whether it is there */
-	bool away, said;    /* said: the log knows */
-	int64_t since_ms;   /* away since */
-	int64_t next_ms;    /* of the next try */
-	int64_t delay_ms;   /* from that one to the one after it */
-	struct mclink link; /* of the thread alone */
+	bool known;          /* it was found out once whether it is there */
+	bool away, said;     /* said: the log knows */
+	int64_t since_ms;    /* away since */
+	int64_t next_ms;     /* of the next try */
+	uint64_t connection; /* how many were made */
+	int64_t delay_ms;    /* from that one to the one after it */
+	struct mclink link;  /* of the thread alone */
 };
 
 struct mcpool {

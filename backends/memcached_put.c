@@ -22,13 +22,15 @@ struct entry {
 	struct entry *next;
 	size_t name_n, value_n;
 	uint32_t ttl_s;
-	char octets[]; /* name, value */
+	uint64_t connection; /* see memcached_put.h */
+	char octets[];       /* name, value */
 };
 
 struct mcput {
 	struct mcserver where;
 	memcached_st *server; /* the thread's alone; NULL: none, to be made */
 	unsigned sent;        /* over it */
+	uint64_t connection;  /* when it was made */
 	pthread_mutex_t lock; /* of all below; held for a few instructions */
 	pthread_cond_t wake, ended;
 	unsigned refs; /* the owner, the thread */
@@ -74,8 +76,9 @@ send_entry(struct mcput *put, const struct entry *entry)
 {
 	memcached_return_t answer;
 
-	if (put->sent >= CONNECTION_PUTS)
+	if (put->sent >= CONNECTION_PUTS || put->connection != entry->connection)
 		forget_server(put);
+	put->connection = entry->connection;
 	if (put->server == NULL)
 		put->server = new_server(&put->where);
 	if (put->server == NULL)
@@ -193,11 +196,11 @@ mcput_open(const struct mcserver *server, struct mcput **out, struct err *err)
 }
 
 static struct entry *
-entry_new(struct span name, struct span value, uint32_t ttl_s)
+entry_new(struct span name, struct span value, uint32_t ttl_s, uint64_t connection)
 {
 	struct entry *entry = mem_alloc(sizeof(*entry) + name.n + value.n);
 
-	*entry = (struct entry){NULL, name.n, value.n, ttl_s};
+	*entry = (struct entry){NULL, name.n, value.n, ttl_s, connection};
 	memcpy(entry->octets, name.p, name.n);
 	if (value.n > 0)
 		memcpy(entry->octets + name.n, value.p, value.n);
@@ -205,10 +208,11 @@ entry_new(struct span name, struct span value, uint32_t ttl_s)
 }
 
 void
-mcput_add(struct mcput *put, struct span name, struct span value, uint32_t ttl_s)
+mcput_add(
+    struct mcput *put, struct span name, struct span value, uint32_t ttl_s, uint64_t connection)
 {
 	size_t octets = name.n + value.n;
-	struct entry *entry = entry_new(name, value, ttl_s);
+	struct entry *entry = entry_new(name, value, ttl_s, connection);
 
 	pthread_mutex_lock(&put->lock);
 	if (put->count < MCPUT_COUNT_MAX && octets <= MCPUT_OCTETS_MAX - put->octets) {

@@ -16,8 +16,11 @@ struct mcput;
 
 /* server is copied. ST_FAILED: no thread can be started. */
 enum status mcput_open(const struct mcserver *server, struct mcput **out, struct err *err) MUST_USE;
-/* Any thread. name: one that mcname_ok(). ttl_s: see shared_ops.put(). */
-void mcput_add(struct mcput *put, struct span name, struct span value, uint32_t ttl_s);
+/* Any thread. name: one that mcname_ok(). ttl_s: see shared_ops.put(). connection: see
+ * mcpool_is_there(); what is written to a connection whose server has gone is lost without a sign,
+ * so that with another number another connection is made. */
+void mcput_add(
+    struct mcput *put, struct span name, struct span value, uint32_t ttl_s, uint64_t connection);
 /* What waits is sent, if that is done in time. NULL is fine. */
 void mcput_close(struct mcput *put);
 

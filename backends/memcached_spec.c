@@ -153,6 +153,8 @@ read_entry(struct span entry, struct mcserver *out, struct err *err)
 
 	if (entry.p[0] == '/')
 		return read_path(entry, entry, out, err);
+	if (span_ieq(entry, SPAN_LIT("unix")))
+		return refuse(entry, "a socket is written as unix:/path", err);
 	if (span_istarts(entry, SPAN_LIT("unix:")))
 		return read_path(entry, span_from(entry, 5), out, err);
 	if (entry.p[0] == '[')

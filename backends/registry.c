@@ -14,6 +14,7 @@ static const struct table_ops *const built_in[] = {
     &ldaps_table_ops,
     &ldapi_table_ops,
     &dsn_table_ops,
+    &memcache_table_ops,
 };
 
 static const struct keystore_ops *const keystores_built_in[] = {

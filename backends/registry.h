@@ -15,6 +15,7 @@ extern const struct table_ops ldap_table_ops;
 extern const struct table_ops ldaps_table_ops;
 extern const struct table_ops ldapi_table_ops;
 extern const struct table_ops dsn_table_ops;
+extern const struct table_ops memcache_table_ops;
 
 extern const struct keystore_ops sqlite_keystore_ops;
 extern const struct keystore_ops mysql_keystore_ops;

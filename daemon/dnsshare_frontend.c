@@ -36,7 +36,8 @@ ask(void *context, uint64_t id, struct span name)
 	return send_request(share, &request) == ST_OK;
 }
 
-/* When it cannot be sent, the next who asks the DNS will try. */
+/* When it cannot be sent, the next who asks the DNS will try. What is shorter than clocks differ is
+ * nobody's but ours. */
 static void
 put(void *context, struct span name, struct span octets, uint32_t ttl_s)
 {
@@ -47,7 +48,7 @@ put(void *context, struct span name, struct span octets, uint32_t ttl_s)
 	    .octets = octets,
 	    .until_ms = clock_mono_ms() + (int64_t)ttl_s * 1000};
 
-	if (octets.n <= FRAME_DNS_MAX)
+	if (octets.n <= FRAME_DNS_MAX && (int64_t)ttl_s * 1000 > SHAREDCACHE_SKEW_MS)
 		(void)!send_request(share, &request);
 }
 

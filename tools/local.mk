@@ -26,6 +26,9 @@ tools_signpost_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIB
 TOOL_TESTS = tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \
 	tests/tools/test_resolve.py \
 	tests/tools/test_sealing.py tests/tools/test_store.py tests/tools/test_testkey.py tests/tools/test_testmsg.py
+check_PROGRAMS += tests/tools/shared_driver
+tests_tools_shared_driver_SOURCES = tests/tools/shared_driver.c
+tests_tools_shared_driver_LDADD = $(LIBMEMSTORE) $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) -lpthread
 check_PROGRAMS += tests/tools/seal_driver
 tests_tools_seal_driver_SOURCES = tests/tools/seal_driver.c
 tests_tools_seal_driver_LDADD = $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) -lpthread

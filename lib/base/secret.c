@@ -18,7 +18,10 @@
 #define BLOCK_BYTES ((size_t)65536)
 #define HEAD_BYTES ((size_t)64)
 #define SLOT_MAX ((size_t)8192)
-#define CLASS_COUNT 37
+#define STEP_BYTES 16U /* of slots, up to FINE_MAX */
+#define FINE_MAX ((size_t)2048)
+#define FINE_CLASSES 128U
+#define CLASS_COUNT (FINE_CLASSES + 8U) /* four in every doubling up to SLOT_MAX */
 
 struct slot {
 	struct slot *next;
@@ -45,17 +48,19 @@ static bool lock_refused;
 static void
 classes_init(void)
 {
-	for (size_t i = 0; i < CLASS_COUNT; i++)
+	for (unsigned int i = 0; i < CLASS_COUNT; i++)
 		pthread_mutex_init(&classes[i].lock, NULL);
 }
 
-/* Sizes: 16, 32, 48, 64, then four steps in every doubling up to SLOT_MAX. */
+/* Parts of keys are a little longer than a power of two, and there are many: fine steps at first.
+ */
 static size_t
 class_bytes(unsigned int size_class)
 {
-	if (size_class < 4)
-		return 16U * (size_class + 1);
-	return ((size_t)64 << ((size_class - 4) / 4)) / 4 * (5 + (size_class - 4) % 4);
+	if (size_class < FINE_CLASSES)
+		return STEP_BYTES * (size_class + 1);
+	size_class -= FINE_CLASSES;
+	return (FINE_MAX << (size_class / 4)) / 4 * (5 + size_class % 4);
 }
 
 static unsigned int
@@ -63,10 +68,10 @@ class_for(size_t bytes)
 {
 	unsigned int doubling, size_class;
 
-	if (bytes <= 64)
-		return bytes == 0 ? 0 : (unsigned int)((bytes - 1) / 16);
-	doubling = (unsigned int)(63 - __builtin_clzll((unsigned long long)(bytes - 1))) - 6;
-	size_class = 4 + doubling * 4;
+	if (bytes <= FINE_MAX)
+		return bytes == 0 ? 0 : (unsigned int)((bytes - 1) / STEP_BYTES);
+	doubling = (unsigned int)(63 - __builtin_clzll((unsigned long long)(bytes - 1))) - 11;
+	size_class = FINE_CLASSES + doubling * 4;
 	while (class_bytes(size_class) < bytes)
 		size_class++;
 	return size_class;

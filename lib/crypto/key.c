@@ -18,20 +18,15 @@
 #include "lib/base/secret.h"
 #include "lib/crypto/key.h"
 #include "lib/crypto/key_der.h"
+#include "lib/crypto/rsa_signer.h"
 
-/* What OpenSSL 3 takes for a key that has signed once, in slots of secret memory: a fixed part, and
- * 30 octets for each 16 bits of the modulus (the numbers of the key, three Montgomery contexts, the
- * blinding). test_key_memory measures it. */
-#define RSA_FIXED_BYTES 1760U
-#define RSA_BITS_PER_STEP 16U
-#define RSA_STEP_BYTES 30U
-#define ED25519_BYTES_USED 1024U
+#define ED25519_BYTES 1024U /* of what OpenSSL 3 keeps; test_key_memory measures it */
 
+/* One of two. */
 struct key {
-	EVP_PKEY *pkey;
-	/* Initialised for signing, duplicated for each signature. */
-	EVP_PKEY_CTX *ready;     /* RSA with SHA-256 */
-	EVP_MD_CTX *ready_eddsa; /* Ed25519 */
+	struct rsa_signer *rsa;
+	EVP_PKEY *ed25519;
+	EVP_MD_CTX *ready; /* initialised for signing with ed25519, duplicated for each signature */
 	enum key_algorithm algorithm;
 	int bits;
 };
@@ -82,22 +77,29 @@ fail_openssl(struct err *err, enum status status, const char *what)
 	return status;
 }
 
-static enum status
-key_prepare(struct key *key, struct err *err)
+static bool
+prepare_ed25519(struct key *key, EVP_PKEY *pkey)
 {
+	if (EVP_PKEY_up_ref(pkey) != 1)
+		return false;
+	key->ed25519 = pkey;
+	key->ready = EVP_MD_CTX_new();
+	return key->ready != NULL &&
+	       EVP_DigestSignInit_ex(key->ready, NULL, NULL, NULL, NULL, pkey, NULL) == 1;
+}
+
+static enum status
+key_prepare(struct key *key, EVP_PKEY *pkey, struct err *err)
+{
+	bool ok;
+
 	if (key->algorithm == KEY_ED25519_SHA256) {
-		key->ready_eddsa = EVP_MD_CTX_new();
-		if (key->ready_eddsa == NULL || EVP_DigestSignInit_ex(key->ready_eddsa, NULL, NULL,
-						    NULL, NULL, key->pkey, NULL) != 1)
-			return fail_openssl(err, ST_FAILED, "the crypto library refuses the key");
-		return ST_OK;
+		ok = prepare_ed25519(key, pkey);
+	} else {
+		key->rsa = rsa_signer_new(pkey);
+		ok = key->rsa != NULL;
 	}
-	key->ready = EVP_PKEY_CTX_new(key->pkey, NULL);
-	if (key->ready == NULL || EVP_PKEY_sign_init(key->ready) != 1 ||
-	    EVP_PKEY_CTX_set_rsa_padding(key->ready, RSA_PKCS1_PADDING) != 1 ||
-	    EVP_PKEY_CTX_set_signature_md(key->ready, EVP_sha256()) != 1)
-		return fail_openssl(err, ST_FAILED, "the crypto library refuses the key");
-	return ST_OK;
+	return ok ? ST_OK : fail_openssl(err, ST_FAILED, "the crypto library refuses the key");
 }
 
 /* Takes pkey over in every case. */
@@ -107,7 +109,6 @@ key_adopt(EVP_PKEY *pkey, struct key **key_out, struct err *err)
 	struct key *key = mem_zalloc(1, sizeof(*key));
 	enum status status = ST_OK;
 
-	key->pkey = pkey;
 	key->bits = EVP_PKEY_get_bits(pkey);
 	if (EVP_PKEY_is_a(pkey, "ED25519") == 1) {
 		key->algorithm = KEY_ED25519_SHA256;
@@ -121,13 +122,23 @@ key_adopt(EVP_PKEY *pkey, struct key **key_out, struct err *err)
 		status = ST_INVALID;
 	}
 	if (status == ST_OK)
-		status = key_prepare(key, err);
+		status = key_prepare(key, pkey, err);
+	EVP_PKEY_free(pkey);
 	if (status != ST_OK) {
 		key_free(key);
 		return status;
 	}
 	*key_out = key;
 	return ST_OK;
+}
+
+/* To be freed; NULL: no memory. */
+static EVP_PKEY *
+pkey_of(const struct key *key)
+{
+	if (key->rsa != NULL)
+		return rsa_signer_pkey(key->rsa);
+	return EVP_PKEY_up_ref(key->ed25519) == 1 ? key->ed25519 : NULL;
 }
 
 /* A key that asks for a pass phrase is refused: nobody is there to type it. */
@@ -264,9 +275,9 @@ key_free(struct key *key)
 {
 	if (key == NULL)
 		return;
-	EVP_PKEY_CTX_free(key->ready);
-	EVP_MD_CTX_free(key->ready_eddsa);
-	EVP_PKEY_free(key->pkey);
+	rsa_signer_free(key->rsa);
+	EVP_MD_CTX_free(key->ready);
+	EVP_PKEY_free(key->ed25519);
 	mem_free(key);
 }
 
@@ -286,11 +297,8 @@ size_t
 key_bytes(const struct key *key)
 {
 	size_t own = sizeof(*key) + 2 * sizeof(size_t); /* and what malloc keeps beside it */
-	size_t steps = ((size_t)key->bits + RSA_BITS_PER_STEP - 1) / RSA_BITS_PER_STEP;
 
-	if (key->algorithm == KEY_ED25519_SHA256)
-		return own + ED25519_BYTES_USED;
-	return own + RSA_FIXED_BYTES + steps * RSA_STEP_BYTES;
+	return own + (key->rsa != NULL ? rsa_signer_bytes(key->rsa) : ED25519_BYTES);
 }
 
 const char *
@@ -312,21 +320,10 @@ key_algorithm_by_name(struct span name, enum key_algorithm *algorithm_out)
 }
 
 static bool
-sign_rsa(struct key *key, const uint8_t *digest, uint8_t *signature, size_t *n)
-{
-	EVP_PKEY_CTX *context = EVP_PKEY_CTX_dup(key->ready);
-	bool ok =
-	    context != NULL && EVP_PKEY_sign(context, signature, n, digest, SHA256_BYTES) == 1;
-
-	EVP_PKEY_CTX_free(context);
-	return ok;
-}
-
-static bool
 sign_ed25519(struct key *key, const uint8_t *digest, uint8_t *signature, size_t *n)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool ok = context != NULL && EVP_MD_CTX_copy_ex(context, key->ready_eddsa) == 1 &&
+	bool ok = context != NULL && EVP_MD_CTX_copy_ex(context, key->ready) == 1 &&
 		  EVP_DigestSign(context, signature, n, digest, SHA256_BYTES) == 1;
 
 	EVP_MD_CTX_free(context);
@@ -341,16 +338,16 @@ key_sign(struct key *key, const uint8_t digest[SHA256_BYTES], uint8_t *signature
 
 	*signature_bytes_out = KEY_SIGNATURE_MAX;
 	if (key->algorithm == KEY_RSA_SHA256)
-		ok = sign_rsa(key, digest, signature, signature_bytes_out);
+		ok = rsa_signer_sign(key->rsa, digest, signature, signature_bytes_out);
 	else
 		ok = sign_ed25519(key, digest, signature, signature_bytes_out);
 	return ok ? ST_OK : fail_openssl(err, ST_FAILED, "signing failed in the crypto library");
 }
 
 static bool
-verify_rsa(struct key *key, const uint8_t *digest, struct span signature)
+verify_rsa(EVP_PKEY *pkey, const uint8_t *digest, struct span signature)
 {
-	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key->pkey, NULL);
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(pkey, NULL);
 	bool ok = context != NULL && EVP_PKEY_verify_init(context) == 1 &&
 		  EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1 &&
 		  EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1 &&
@@ -362,11 +359,11 @@ verify_rsa(struct key *key, const uint8_t *digest, struct span signature)
 }
 
 static bool
-verify_ed25519(struct key *key, const uint8_t *digest, struct span signature)
+verify_ed25519(EVP_PKEY *pkey, const uint8_t *digest, struct span signature)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	bool ok = context != NULL &&
-		  EVP_DigestVerifyInit_ex(context, NULL, NULL, NULL, NULL, key->pkey, NULL) == 1 &&
+		  EVP_DigestVerifyInit_ex(context, NULL, NULL, NULL, NULL, pkey, NULL) == 1 &&
 		  EVP_DigestVerify(context, (const unsigned char *)signature.p, signature.n, digest,
 		      SHA256_BYTES) == 1;
 
@@ -377,9 +374,12 @@ verify_ed25519(struct key *key, const uint8_t *digest, struct span signature)
 enum status
 key_verify(struct key *key, const uint8_t digest[SHA256_BYTES], struct span signature)
 {
-	bool ok = key->algorithm == KEY_RSA_SHA256 ? verify_rsa(key, digest, signature)
-						   : verify_ed25519(key, digest, signature);
+	EVP_PKEY *pkey = pkey_of(key);
+	bool ok = pkey != NULL &&
+		  (key->algorithm == KEY_RSA_SHA256 ? verify_rsa(pkey, digest, signature)
+						    : verify_ed25519(pkey, digest, signature));
 
+	EVP_PKEY_free(pkey);
 	ERR_clear_error();
 	return ok ? ST_OK : ST_INVALID;
 }
@@ -421,13 +421,16 @@ key_public_base64(const struct key *key, struct buf *out)
 	unsigned char raw[32], *der = NULL;
 	size_t raw_bytes = sizeof(raw);
 	enum status status;
+	EVP_PKEY *pkey;
 	int n;
 
 	if (key->algorithm == KEY_ED25519_SHA256)
-		return EVP_PKEY_get_raw_public_key(key->pkey, raw, &raw_bytes) == 1
+		return EVP_PKEY_get_raw_public_key(key->ed25519, raw, &raw_bytes) == 1
 			   ? add_base64(out, raw, raw_bytes)
 			   : ST_FAILED;
-	n = i2d_PUBKEY(key->pkey, &der);
+	pkey = pkey_of(key);
+	n = pkey == NULL ? -1 : i2d_PUBKEY(pkey, &der);
+	EVP_PKEY_free(pkey);
 	if (n <= 0)
 		return ST_FAILED;
 	status = add_base64(out, der, (size_t)n);
@@ -439,11 +442,14 @@ enum status
 key_private_pem(const struct key *key, char **pem_out, struct err *err)
 {
 	BIO *bio = BIO_new(BIO_s_secmem());
+	EVP_PKEY *pkey = pkey_of(key);
 	char *data, *pem;
+	bool ok = bio != NULL && pkey != NULL &&
+		  PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL) == 1;
 	long n;
 
-	if (bio == NULL ||
-	    PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL, NULL) != 1) {
+	EVP_PKEY_free(pkey);
+	if (!ok) {
 		BIO_free(bio);
 		return fail_openssl(err, ST_FAILED, "the key could not be written as PEM");
 	}

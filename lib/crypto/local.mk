@@ -4,6 +4,7 @@ lib_crypto_libcrypto_room_a_SOURCES = \
 	lib/crypto/der.c lib/crypto/der.h \
 	lib/crypto/hmac.c lib/crypto/hmac.h \
 	lib/crypto/key.c lib/crypto/key.h lib/crypto/key_der.c lib/crypto/key_der.h \
+	lib/crypto/rsa_signer.c lib/crypto/rsa_signer.h \
 	lib/crypto/public_key.c lib/crypto/public_key.h lib/crypto/public_key_private.h \
 	lib/crypto/public_key_cache.c lib/crypto/public_key_cache.h \
 	lib/crypto/seal.c lib/crypto/seal.h

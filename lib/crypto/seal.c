@@ -207,3 +207,21 @@ seal_name(struct seal *seal, const struct hmac *hmac, struct span text, uint8_t 
 {
 	return hmac_make(hmac, span_of(seal->key, sizeof(seal->key)), text, out);
 }
+
+enum status
+seal_make(struct seal *from, const struct hmac *hmac, struct span text, struct seal **out)
+{
+	struct seal *seal = secret_malloc(sizeof(*seal));
+
+	*out = NULL;
+	if (seal == NULL)
+		return ST_FAILED;
+	atomic_init(&seal->references, 1);
+	seal->cipher = EVP_CIPHER_up_ref(from->cipher) == 1 ? from->cipher : NULL;
+	if (seal->cipher == NULL || seal_name(from, hmac, text, seal->key) != ST_OK) {
+		seal_free(seal);
+		return ST_FAILED;
+	}
+	*out = seal;
+	return ST_OK;
+}

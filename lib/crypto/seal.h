@@ -44,6 +44,11 @@ enum status seal_close(struct seal *seal, struct span context, struct span plain
 enum status seal_open(struct seal *seal, struct span context, struct span sealed, void *room,
     size_t *plain_n_out, struct err *err) MUST_USE;
 
+/* A key that is made of another one, whose purpose is to make keys: HMAC-SHA256 of text under it.
+ * One reference: seal_free(). ST_FAILED. */
+enum status seal_make(
+    struct seal *from, const struct hmac *hmac, struct span text, struct seal **out) MUST_USE;
+
 /* HMAC-SHA256 of text under the same key, for a key whose purpose is to name things and never to
  * seal one. ST_FAILED. */
 enum status seal_name(struct seal *seal, const struct hmac *hmac, struct span text,

@@ -89,6 +89,43 @@ may_be_subject(struct span text)
 	return text.n > 0 && text.n <= KEYSTORE_SUBJECT_MAX && span_is_text(text);
 }
 
+/* How many rules have this subject? name: of a suffix without its '.'. */
+static size_t
+count_rules(const struct keystore_rows *rows, struct span name)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < rows->rule_count; i++) {
+		const struct store_rule *rule = &rows->rules[i];
+		bool suffix = rule->kind == STORE_RULE_SUFFIX && rule->subject.n > 0;
+
+		count += span_eq(suffix ? span_from(rule->subject, 1) : rule->subject, name);
+	}
+	return count;
+}
+
+/* Each message reads all rules of its sender, so one tenant could slow another down with them. No
+ * store takes so many by our writers. names: that were asked about, domains or an address. */
+static enum status
+check_rules(const struct keystore *store, enum status status, const struct span *names,
+    size_t count, struct keystore_rows **out, struct err *err)
+{
+	if (status != ST_OK || (*out)->rule_count <= KEYSTORE_RULES_MAX)
+		return status;
+	for (size_t i = 0; i < count; i++) {
+		if (count_rules(*out, names[i]) <= KEYSTORE_RULES_MAX)
+			continue;
+		keystore_rows_release(*out);
+		*out = NULL;
+		err_set(err,
+		    "%s: there are more than %u rules with the subject %.*s, or below it; "
+		    "remove some",
+		    store->where, KEYSTORE_RULES_MAX, SPAN_ARG(names[i]));
+		return ST_TOO_BIG;
+	}
+	return ST_OK;
+}
+
 enum status
 keystore_senders(struct keystore *store, const struct span *names, size_t count,
     struct keystore_rows **out, struct err *err)
@@ -102,7 +139,10 @@ keystore_senders(struct keystore *store, const struct span *names, size_t count,
 	for (size_t i = 0; i < count; i++)
 		if (!keystore_domain_is_valid(names[i]))
 			return nothing(out);
-	return count == 0 ? nothing(out) : store->ops->senders(store, names, count, out, err);
+	if (count == 0)
+		return nothing(out);
+	return check_rules(
+	    store, store->ops->senders(store, names, count, out, err), names, count, out, err);
 }
 
 enum status
@@ -112,7 +152,8 @@ keystore_address(
 	*out = NULL;
 	if (!may_be_subject(address))
 		return nothing(out);
-	return store->ops->address(store, address, out, err);
+	return check_rules(
+	    store, store->ops->address(store, address, out, err), &address, 1, out, err);
 }
 
 enum status

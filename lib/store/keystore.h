@@ -285,6 +285,11 @@ enum status keystore_changes(struct keystore *store, uint64_t since, size_t max,
     struct store_change *out, size_t *count_out, struct store_state *state_out,
     struct err *err) MUST_USE;
 
+/* What is said of a rule that would be one too many: KEYSTORE_RULES_MAX, SPAN_ARG(subject). */
+#define KEYSTORE_RULES_MAX_SAYS                                                                    \
+	"there are %u rules with the subject %.*s already, of all tenants together, and there "    \
+	"can be no more; remove those that are not needed"
+
 /* Names that a row may have: see the limits above. Lower case only. */
 bool keystore_tenant_is_valid(struct span name);
 bool keystore_domain_is_valid(struct span name); /* selectors too */

@@ -85,60 +85,65 @@ sharedcache_close(struct sharedcache *cache)
 
 /* The keys of one question. */
 struct keys {
-	struct sitekey *sitekey; /* NULL: the own key */
 	uint32_t version;
-	struct seal *name;
+	struct seal *name, *value; /* held */
 };
+
+static void
+keys_end(struct keys *keys)
+{
+	seal_free(keys->name);
+	seal_free(keys->value);
+}
+
+static bool
+keys_of_site(struct sitekey *sitekey, struct keys *keys)
+{
+	struct err err = ERR_NONE;
+	bool ok;
+
+	keys->version = sitekey_current(sitekey);
+	ok = sitekey_tenant(sitekey, keys->version, PURPOSE_NAME, SPAN_EMPTY, &keys->name, &err) ==
+		 ST_OK &&
+	     sitekey_tenant(
+		 sitekey, keys->version, PURPOSE_VALUE, SPAN_EMPTY, &keys->value, &err) == ST_OK;
+	if (!ok)
+		keys_end(keys);
+	return ok;
+}
 
 /* false: nothing of this purpose is shared now. */
 static bool
 keys_begin(struct sharedcache *cache, enum sharedcache_purpose purpose, struct keys *keys)
 {
 	const struct sharedcache_config *config = &cache->config;
-	struct err err = ERR_NONE;
+	struct sitekey *sitekey = config->sitekey == NULL ? NULL : config->sitekey(config->context);
 
 	*keys = (struct keys){.version = 0};
 	if (cache->hmac == NULL)
 		return false;
-	if (config->sitekey != NULL)
-		keys->sitekey = config->sitekey(config->context);
-	if (keys->sitekey != NULL) {
-		keys->version = sitekey_current(keys->sitekey);
-		return sitekey_tenant(keys->sitekey, keys->version, PURPOSE_NAME, SPAN_EMPTY,
-			   &keys->name, &err) == ST_OK;
-	}
+	if (sitekey != NULL)
+		return keys_of_site(sitekey, keys);
 	if (purpose != SHAREDCACHE_DNS || cache->own_value == NULL)
 		return false;
 	keys->name = cache->own_name;
+	keys->value = cache->own_value;
 	seal_hold(keys->name);
+	seal_hold(keys->value);
 	return true;
 }
 
-/* The key of a tenant's values; release it with seal_free(). NULL: there is none. */
-static struct seal *
-keys_value(struct sharedcache *cache, const struct keys *keys, struct span tenant)
+/* What the name at the servers and the key are made of. false: it has none. */
+static bool
+make_text(const struct sharedcache_question *question, struct span name, struct buf *text)
 {
-	struct err err = ERR_NONE;
-	struct seal *seal = NULL;
-
-	if (keys->sitekey != NULL)
-		return sitekey_tenant(keys->sitekey, keys->version, PURPOSE_VALUE, tenant, &seal,
-			   &err) == ST_OK
-			   ? seal
-			   : NULL;
-	if (tenant.n > 0)
-		return NULL;
-	seal_hold(cache->own_value);
-	return cache->own_value;
+	if (name.n > SHAREDCACHE_NAME_MAX || question->scope.n > SHAREDCACHE_NAME_MAX)
+		return false;
+	buf_reset(text);
+	sharedcache_name_text(question->purpose, question->scope, name, text);
+	return buf_status(text) == ST_OK;
 }
 
-static void
-keys_end(struct keys *keys)
-{
-	seal_free(keys->name);
-}
-
-/* The name at the servers; text: room for what it is made of. false: it has none. */
 static bool
 make_name(struct sharedcache *cache, const struct keys *keys,
     const struct sharedcache_question *question, struct span name, struct buf *text,
@@ -146,15 +151,30 @@ make_name(struct sharedcache *cache, const struct keys *keys,
 {
 	uint8_t digest[SHA256_BYTES];
 
-	if (name.n > SHAREDCACHE_NAME_MAX || question->scope.n > SHAREDCACHE_NAME_MAX)
-		return false;
-	buf_reset(text);
-	sharedcache_name_text(question->purpose, question->scope, name, text);
-	if (buf_status(text) != ST_OK ||
+	if (!make_text(question, name, text) ||
 	    seal_name(keys->name, cache->hmac, buf_span(text), digest) != ST_OK)
 		return false;
 	sharedcache_name_write(digest, out);
 	return true;
+}
+
+/* The key of one value, and its context in text; NULL: none. */
+static struct seal *
+make_key(struct sharedcache *cache, const struct keys *keys,
+    const struct sharedcache_question *question, struct span name, struct span head,
+    struct buf *text)
+{
+	struct seal *seal = NULL;
+
+	if (!make_text(question, name, text) ||
+	    seal_make(keys->value, cache->hmac, buf_span(text), &seal) != ST_OK)
+		return NULL;
+	buf_reset(text);
+	sharedcache_context(question->scope, name, head, text);
+	if (buf_status(text) == ST_OK)
+		return seal;
+	seal_free(seal);
+	return NULL;
 }
 
 /* ---- counting ---- */
@@ -226,22 +246,22 @@ static enum verdict
 open_sealed(
     struct asking *asking, struct seal *seal, struct span sealed, struct sharedcache_answer *answer)
 {
-	bool secret = asking->question->secret;
-	/* As long as the sealed text, so there is room for a NUL. */
-	char *plain = secret ? secret_malloc(sealed.n) : mem_alloc(sealed.n);
+	struct span plain, tenant;
 	struct err err = ERR_NONE;
 	size_t n = 0;
 
-	if (plain == NULL)
+	answer->secret = asking->question->secret;
+	answer->plain = answer->secret ? secret_malloc(sealed.n) : mem_alloc(sealed.n);
+	if (answer->plain == NULL)
 		return VERDICT_MISS;
-	if (seal_open(seal, buf_span(&asking->text), sealed, plain, &n, &err) != ST_OK) {
-		free_plain(secret, plain);
+	if (seal_open(seal, buf_span(&asking->text), sealed, answer->plain, &n, &err) != ST_OK)
 		return VERDICT_SEAL;
-	}
-	plain[n] = '\0';
-	answer->plain = plain;
-	answer->n = n;
-	answer->secret = secret;
+	if (!sharedcache_plain_read(span_of(answer->plain, n), &plain, &tenant))
+		return VERDICT_FORM;
+	if (tenant.n > 0)
+		memcpy(answer->tenant, tenant.p, tenant.n);
+	answer->n = plain.n;
+	answer->plain[plain.n] = '\0'; /* where the tenant was */
 	return VERDICT_HIT;
 }
 
@@ -272,32 +292,26 @@ open_value(
     struct asking *asking, struct span name, struct span value, struct sharedcache_answer *answer)
 {
 	struct sharedcache_head head;
-	size_t head_n = sharedcache_head_read(value, &head);
 	enum verdict verdict;
 	struct seal *seal;
 
-	if (head_n == 0)
+	if (!sharedcache_head_read(value, &head))
 		return VERDICT_FORM;
 	if (head.purpose != asking->question->purpose || head.version != asking->keys.version)
 		return VERDICT_SEAL;
-	seal = keys_value(asking->cache, &asking->keys, head.tenant);
+	seal = make_key(asking->cache, &asking->keys, asking->question, name,
+	    span_sub(value, 0, SHAREDCACHE_HEAD_BYTES), &asking->text);
 	if (seal == NULL)
-		return VERDICT_SEAL;
-	buf_reset(&asking->text);
-	sharedcache_context(
-	    asking->question->scope, name, span_sub(value, 0, head_n), &asking->text);
-	verdict = open_sealed(asking, seal, span_from(value, head_n), answer);
+		return VERDICT_MISS;
+	verdict = open_sealed(asking, seal, span_from(value, SHAREDCACHE_HEAD_BYTES), answer);
 	seal_free(seal);
-	if (verdict != VERDICT_HIT)
-		return verdict;
-	if (!set_times(asking, &head, answer)) {
+	if (verdict == VERDICT_HIT && !set_times(asking, &head, answer))
+		verdict = VERDICT_AGE;
+	if (verdict == VERDICT_HIT)
+		answer->epoch = head.epoch;
+	else
 		sharedcache_answer_release(answer);
-		return VERDICT_AGE;
-	}
-	answer->epoch = head.epoch;
-	if (head.tenant.n > 0)
-		memcpy(answer->tenant, head.tenant.p, head.tenant.n);
-	return VERDICT_HIT;
+	return verdict;
 }
 
 static void
@@ -387,19 +401,37 @@ ttl_of(const struct sharedcache_entry *entry, int64_t now_ms)
 	return ttl_s > 0 ? (uint32_t)ttl_s : 0;
 }
 
-static struct sharedcache_head
-head_of(const struct sharedcache *cache, const struct keys *keys,
+static void
+add_head(const struct sharedcache *cache, const struct keys *keys,
     const struct sharedcache_question *question, const struct sharedcache_entry *entry,
-    int64_t now_ms)
+    int64_t now_ms, struct buf *value)
 {
 	int64_t offset_ms = cache->config.utc_ms() - now_ms;
-
-	return (struct sharedcache_head){.purpose = question->purpose,
+	const struct sharedcache_head head = {.purpose = question->purpose,
 	    .version = keys->version,
 	    .epoch = entry->epoch,
 	    .asked_utc_ms = entry->asked_ms + offset_ms,
-	    .not_after_utc_ms = entry->not_after_ms == 0 ? 0 : entry->not_after_ms + offset_ms,
-	    .tenant = entry->tenant};
+	    .not_after_utc_ms = entry->not_after_ms == 0 ? 0 : entry->not_after_ms + offset_ms};
+
+	sharedcache_head_write(&head, value);
+}
+
+/* Behind the head that value has. */
+static bool
+add_sealed(struct seal *seal, struct span context, const struct sharedcache_entry *entry,
+    bool secret, struct buf *value)
+{
+	size_t bytes = entry->plain.n + SHAREDCACHE_TENANT_MAX + 1, n;
+	char *plain = secret ? secret_malloc(bytes) : mem_alloc(bytes);
+	struct err err = ERR_NONE;
+	bool made;
+
+	if (plain == NULL)
+		return false;
+	n = sharedcache_plain_write(entry->plain, entry->tenant, plain);
+	made = n > 0 && seal_close(seal, context, span_of(plain, n), value, &err) == ST_OK;
+	free_plain(secret, plain);
+	return made;
 }
 
 /* value: empty. false: it cannot be. */
@@ -408,17 +440,15 @@ make_value(struct sharedcache *cache, const struct keys *keys,
     const struct sharedcache_question *question, const struct sharedcache_entry *entry,
     int64_t now_ms, struct buf *text, struct buf *value)
 {
-	struct sharedcache_head head = head_of(cache, keys, question, entry, now_ms), again;
-	struct seal *seal = keys_value(cache, keys, entry->tenant);
-	struct err err = ERR_NONE;
+	bool secret = question->secret || question->purpose == SHAREDCACHE_KEYS;
+	struct sharedcache_head head;
+	struct seal *seal;
 	bool made;
 
-	buf_reset(text);
-	sharedcache_head_write(&head, value);
-	sharedcache_context(question->scope, entry->name, buf_span(value), text);
-	made = seal != NULL && buf_status(text) == ST_OK &&
-	       seal_close(seal, buf_span(text), entry->plain, value, &err) == ST_OK &&
-	       sharedcache_head_read(buf_span(value), &again) > 0;
+	add_head(cache, keys, question, entry, now_ms, value);
+	seal = make_key(cache, keys, question, entry->name, buf_span(value), text);
+	made = seal != NULL && add_sealed(seal, buf_span(text), entry, secret, value) &&
+	       sharedcache_head_read(buf_span(value), &head);
 	seal_free(seal);
 	return made;
 }
@@ -434,7 +464,6 @@ sharedcache_put(struct sharedcache *cache, const struct sharedcache_question *qu
 	struct keys keys;
 
 	if (ttl_s == 0 || entry->plain.n > SHAREDCACHE_PLAIN_MAX ||
-	    entry->tenant.n > SHAREDCACHE_TENANT_MAX ||
 	    !keys_begin(cache, question->purpose, &keys))
 		return;
 	buf_init(&text, TEXT_MAX);

@@ -7,20 +7,25 @@
  * first:
  *
  *   "sc1"  purpose (1 octet)  site key version (4)  epoch (8)  asked (8)  not after (8)
- *   length of tenant (1)  tenant  nonce (12)  ciphertext  tag (16)
+ *   nonce (12)  ciphertext  tag (16)
  *
- * asked and not after are milliseconds since 1970 UTC by the clock of the gateway that stored it;
- * none is above 2^47, and not after may be 0. The version is the current one of whoever asks; a
- * value of another version is not believed. The key is the tenant's of that version for the purpose
- * "cache" (sitekey.h; the tenant is the name of one, or empty). The additional authenticated data
- * are F("signpost shared cache v1") F(scope) F(name) F(all octets before the nonce), F as in
- * sitekey.h. The name at the server is
+ * and what is enciphered is the plain text, the tenant (the name of one, or empty) and the length
+ * of the tenant (1 octet). asked and not after are milliseconds since 1970 UTC by the clock of the
+ * gateway that stored it; none is above 2^47, and not after may be 0. The version is the current
+ * one of whoever asks; a value of another version is not believed. Each name has a key of its own,
+ * so that no key meets so many nonces that two may be the same:
  *
- *   "sc1:" base64url(first 24 octets of HMAC-SHA256(K, F(purpose, 1 octet) F(scope) F(name)))
+ *   HMAC-SHA256(K, F(purpose, 1 octet) F(scope) F(name))
  *
- * where K is the key of the empty tenant of the current version for the purpose "cache name", so
- * that it tells nobody which names are asked for. Where there is no site key only DNS answers are
- * kept, with the version 0, no tenant, and keys that are derived in the same way from own_key.
+ * where K is the key of the empty tenant of that version for the purpose "cache" (sitekey.h), and F
+ * is as there. The additional authenticated data are F("signpost shared cache v1") F(scope) F(name)
+ * F(all octets before the nonce). The name at the server is
+ *
+ *   "sc1:" base64url(first 24 octets of HMAC-SHA256(K', F(purpose, 1 octet) F(scope) F(name)))
+ *
+ * where K' is that key for the purpose "cache name": a server sees neither what is asked for, nor
+ * for whom. Where there is no site key only DNS answers are kept, with the version 0 and keys that
+ * are derived in the same way from own_key.
  *
  * What cannot be opened is as good as not there; it is counted, and nothing is done about it.
  */

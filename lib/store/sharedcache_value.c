@@ -1,7 +1,7 @@
 /*
  * sharedcache_value.c - how a shared answer and its name are written: the fields in front of the
- * seal, and what is sealed with them. Called by sharedcache.c. Pure. It must never read one value
- * in two ways, nor let two questions have one context.
+ * seal, what is sealed with them, and what is behind it. Called by sharedcache.c. Pure. It must
+ * never read one value in two ways, nor let two questions have one context.
  */
 #include <string.h>
 
@@ -15,6 +15,10 @@
 #define TIME_MAX ((uint64_t)1 << 47) /* milliseconds: the year 6429 */
 
 _Static_assert(SHAREDCACHE_TENANT_MAX == KEYSTORE_TENANT_MAX, "a tenant is one of a key store");
+_Static_assert(
+    SHAREDCACHE_PLAIN_MAX + SHAREDCACHE_HEAD_BYTES + SHAREDCACHE_TENANT_MAX + 1 + SEAL_OVERHEAD <=
+	SHARED_VALUE_MAX,
+    "the biggest plain text makes a value");
 _Static_assert(SHAREDCACHE_SERVER_NAME_BYTES <= SHARED_NAME_MAX, "it is a name at the server");
 
 /* ---- reading ---- */
@@ -45,34 +49,39 @@ take_time(struct span *rest, bool *ok)
 	return *ok ? (int64_t)value : 0;
 }
 
-static struct span
-take_tenant(struct span *rest, bool *ok)
-{
-	size_t n = (size_t)take_number(rest, 1, ok);
-	struct span tenant = span_sub(*rest, 0, n);
-
-	if (tenant.n != n || (n > 0 && !keystore_tenant_is_valid(tenant)))
-		*ok = false;
-	*rest = span_from(*rest, tenant.n);
-	return tenant;
-}
-
-size_t
+bool
 sharedcache_head_read(struct span value, struct sharedcache_head *out)
 {
 	struct span rest = value;
 	bool ok = value.n <= SHARED_VALUE_MAX && span_starts(value, SPAN_LIT(VALUE_MAGIC));
 
 	if (!ok)
-		return 0;
+		return false;
 	rest = span_from(rest, sizeof(VALUE_MAGIC) - 1);
 	out->purpose = (unsigned)take_number(&rest, 1, &ok);
 	out->version = (uint32_t)take_number(&rest, 4, &ok);
 	out->epoch = take_number(&rest, 8, &ok);
 	out->asked_utc_ms = take_time(&rest, &ok);
 	out->not_after_utc_ms = take_time(&rest, &ok);
-	out->tenant = take_tenant(&rest, &ok);
-	return ok && rest.n >= SEAL_OVERHEAD ? value.n - rest.n : 0;
+	return ok && rest.n >= SEAL_OVERHEAD;
+}
+
+static bool
+tenant_may_be(struct span tenant)
+{
+	return tenant.n == 0 || keystore_tenant_is_valid(tenant);
+}
+
+bool
+sharedcache_plain_read(struct span octets, struct span *plain_out, struct span *tenant_out)
+{
+	size_t n = octets.n == 0 ? 0 : (uint8_t)octets.p[octets.n - 1];
+
+	if (octets.n < n + 1)
+		return false;
+	*plain_out = span_sub(octets, 0, octets.n - n - 1);
+	*tenant_out = span_sub(octets, octets.n - n - 1, n);
+	return tenant_may_be(*tenant_out);
 }
 
 /* ---- writing ---- */
@@ -93,8 +102,19 @@ sharedcache_head_write(const struct sharedcache_head *head, struct buf *out)
 	add_number(out, head->epoch, 8);
 	add_number(out, (uint64_t)head->asked_utc_ms, 8);
 	add_number(out, (uint64_t)head->not_after_utc_ms, 8);
-	add_number(out, head->tenant.n, 1);
-	buf_add(out, head->tenant);
+}
+
+size_t
+sharedcache_plain_write(struct span plain, struct span tenant, char *room)
+{
+	if (!tenant_may_be(tenant))
+		return 0;
+	if (plain.n > 0)
+		memcpy(room, plain.p, plain.n);
+	if (tenant.n > 0)
+		memcpy(room + plain.n, tenant.p, tenant.n);
+	room[plain.n + tenant.n] = (char)(uint8_t)tenant.n;
+	return plain.n + tenant.n + 1;
 }
 
 void

@@ -1,22 +1,23 @@
 """For bench.py, group "senders": 100,000 domains, each with a key of its own, whose messages follow Zipf's law, against a
 single domain that sends everything; the keeper has room for some 10,000 keys (KeyCacheSize as it is).
 
-A few pairs of keys serve all domains, but nothing sees that: in a table each domain has a text of its own, a key store seals
-each row on its own. So 100,000 names want to be parsed, and each has a first signature, which costs more than the next.
+A few pairs of keys serve all domains, but nothing sees that: in a table each domain has a text of its own, in a key store
+each row has an owner of its own. So 100,000 names want to be parsed, and each has a first signature, which costs more than the next.
 
 The hits of each cache are printed besides.
 """
 import contextlib
 import os
 import re
+import sqlite3
 import time
 from pathlib import Path
 
-from keystoredata import TENANT, use_programs_of
-from lib import stores as teststores  # keystoredata has set the path
+from keystoredata import TENANT, signing_domain, use_programs_of
+from lib import mariadb, stores as teststores  # keystoredata has set the path
 from measure import Load
 from servers import KEY_POOL, make_tables, new_folder, start
-from storedata import DATABASE, Sql, missing, said_by_bench
+from storedata import DATABASE, Sql, key_paths, key_texts, missing, said_by_bench
 from stores import TRIES
 
 DOMAINS = 100000
@@ -24,11 +25,8 @@ CONNECTIONS = 64
 WARM_UP = 60000  # messages until caches are as full as they get
 FIRST_WARM_UP = 10**8  # by their number: none that is measured is sent before
 GOAL = 0.85
+STORE = "store_keys"
 CACHES = ("rules", "keys", "table", "parsed")
-
-
-def name_of(number):
-    return f"d{number:06d}.example"
 
 
 class Tables(Sql):
@@ -46,18 +44,31 @@ class Tables(Sql):
 
 
 class Store:
-    """A KeyStore: a row with a key for each domain."""
+    """A KeyStore: a row with a key for each domain. The rows are copies of a few that signpost store load makes, with keys
+    that are not sealed: a seal belongs to one row."""
 
     def load(self, folder, store):
-        """The keys are sealed by signpost store load."""
+        paths = key_paths(folder)
         lines = [f"tenant {TENANT}\n", f"binding client:127.0.0.1/32 {TENANT}\n"]
-        for i in range(DOMAINS):
-            lines += [f"domain {TENANT} {name_of(i)}\n", f"key {TENANT} {name_of(i)} bench {pool_key(folder, i)} active=now\n"]
+        for i, path in enumerate(paths):
+            lines += [f"domain {TENANT} {signing_domain(i)}\n", f"key {TENANT} {signing_domain(i)} bench {path} active=now\n"]
         store.load("".join(lines))
         self.store = store
+        return key_texts(folder, pem=True)
 
     def conf(self):
         return [f"KeyStore {self.store.spec}", f"SiteKeyFile {self.store.site_key}"]
+
+
+def statements_of_copies(columns, keys, texts, name, key_id):
+    """Domains and keys for all numbers of the table numbers (n). NAME, KEY_ID: expressions of a domain's name and a key's."""
+    one_of = " ".join(f"WHEN {i} THEN {mariadb.quote(text)}" for i, text in enumerate(texts))
+    which = " ".join(f"WHEN {i} THEN '{signing_domain(i)}'" for i in range(len(texts)))
+    other = {"id": key_id, "domain": name, "private_key": f"CASE n % {len(texts)} {one_of} END"}
+    wanted = ", ".join(other.get(column, f"k.{column}") for column in columns)
+    yield f"INSERT INTO domains (name, tenant, revision) SELECT {name}, '{TENANT}', 1 FROM numbers"
+    yield (f"INSERT INTO {keys} ({', '.join(columns)}) SELECT {wanted} FROM numbers JOIN {keys} k "
+           f"ON k.domain = CASE n % {len(texts)} {which} END")
 
 
 class StoreMysql(Sql, Store):
@@ -67,7 +78,12 @@ class StoreMysql(Sql, Store):
         Sql.__init__(self, stack, folder)
         place = Path(folder) / "store"
         place.mkdir()
-        self.load(folder, teststores.mysql_store(self.server, place, database="store_keys"))
+        texts = self.load(folder, teststores.mysql_store(self.server, place, database=STORE))
+        columns = self.server.run("SELECT column_name FROM information_schema.columns "
+                                  f"WHERE table_schema = '{STORE}' AND table_name = 'keys'").split()
+        copies = statements_of_copies(columns, "`keys`", texts, "CONCAT('d', LPAD(n, 6, '0'), '.example')", "CONCAT('own', n)")
+        self.server.run("SET SESSION foreign_key_checks = 0, unique_checks = 0; CREATE TEMPORARY TABLE numbers AS "
+                        f"SELECT seq AS n FROM seq_0_to_{DOMAINS - 1}; {'; '.join(copies)}; ANALYZE TABLE domains, `keys`;", STORE)
 
     conf = Store.conf
 
@@ -78,12 +94,14 @@ class StoreSqlite(Store):
     def __init__(self, _stack, folder):
         place = Path(folder) / "store"
         place.mkdir()
-        self.load(folder, teststores.sqlite_store(place))
-
-
-def pool_key(folder, number):
-    paths = sorted(Path(folder).glob("key*.pem"))
-    return paths[number % len(paths)]
+        texts = self.load(folder, teststores.sqlite_store(place))
+        with contextlib.closing(sqlite3.connect(place / "store.db")) as database:
+            columns = [row[1] for row in database.execute("PRAGMA table_info(keys)")]
+            database.execute(f"CREATE TEMPORARY TABLE numbers AS WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c "
+                             f"WHERE n < {DOMAINS - 1}) SELECT n FROM c")
+            for statement in statements_of_copies(columns, "keys", texts, "printf('d%06d.example', n)", "'own' || n"):
+                database.execute(statement)
+            database.commit()
 
 
 def counters(path):

@@ -22,3 +22,7 @@ tests_conformance_keystore_driver_LDADD = $(STORE_TEST_LDADD)
 check_PROGRAMS += tests/conformance/table_driver
 tests_conformance_table_driver_SOURCES = tests/conformance/table_driver.c
 tests_conformance_table_driver_LDADD = $(STORE_TEST_LDADD)
+# What gateways share, driven the same way.
+check_PROGRAMS += tests/conformance/shared_driver
+tests_conformance_shared_driver_SOURCES = tests/conformance/shared_driver.c
+tests_conformance_shared_driver_LDADD = $(STORE_TEST_LDADD)

@@ -2,6 +2,7 @@
 FUZZ_TARGETS += tests/fuzz/fuzz_ldap_url tests/fuzz/fuzz_keystore_ldap
 FUZZ_TARGETS += tests/fuzz/fuzz_refile tests/fuzz/fuzz_file tests/fuzz/fuzz_csl \
 	tests/fuzz/fuzz_hostlist tests/fuzz/fuzz_keytable tests/fuzz/fuzz_dsn
+FUZZ_TARGETS += tests/fuzz/fuzz_memcached_spec tests/fuzz/fuzz_memcached_answer
 EXTRA_DIST += tests/fuzz/store_fuzz.h
 tests_fuzz_fuzz_refile_SOURCES = tests/fuzz/fuzz_refile.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_refile_LDADD = $(STORE_TEST_LDADD)
@@ -49,3 +50,19 @@ FUZZ_TARGETS += tests/fuzz/fuzz_private_key
 tests_fuzz_fuzz_private_key_SOURCES = tests/fuzz/fuzz_private_key.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_private_key_LDADD = $(STORE_TEST_LDADD)
 tests_fuzz_fuzz_private_key_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_memcached_spec_SOURCES = tests/fuzz/fuzz_memcached_spec.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_memcached_spec_LDADD = $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_memcached_spec_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_memcached_answer_SOURCES = tests/fuzz/fuzz_memcached_answer.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_memcached_answer_LDADD = $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_memcached_answer_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += tests/fuzz/fuzz_keystore_octets tests/fuzz/fuzz_table_octets tests/fuzz/fuzz_sharedcache
+tests_fuzz_fuzz_keystore_octets_SOURCES = tests/fuzz/fuzz_keystore_octets.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_keystore_octets_LDADD = $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_keystore_octets_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_table_octets_SOURCES = tests/fuzz/fuzz_table_octets.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_table_octets_LDADD = $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_table_octets_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_sharedcache_SOURCES = tests/fuzz/fuzz_sharedcache.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_sharedcache_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_sharedcache_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

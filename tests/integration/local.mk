@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	tests/integration/lib/corpus.py \
 	tests/integration/lib/daemon.py \
 	tests/integration/lib/dnsservers.py \
+	tests/integration/lib/fakememcached.py \
 	tests/integration/lib/fakemysql.py \
 	tests/integration/lib/gateways.py \
 	tests/integration/lib/keys.py \
@@ -38,9 +39,12 @@ EXTRA_DIST += \
 	tests/integration/test_cli.py \
 	tests/integration/test_conformance.py \
 	tests/integration/test_dns.py \
+	tests/integration/test_dns_shared.py \
 	tests/integration/test_every_store.py \
 	tests/integration/test_faults.py \
 	tests/integration/test_memory_of_keys.py \
+	tests/integration/test_memcache_table.py \
+	tests/integration/test_memcached_backend.py \
 	tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
 	tests/integration/test_mta_faults.py \
@@ -73,5 +77,5 @@ EXTRA_DIST += \
 PYTEST = /usr/bin/python3 -m pytest
 
 .PHONY: check-integration
-check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT)
+check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/conformance/shared_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT)
 	cd $(srcdir)/tests/integration && SIGNPOST_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -p no:cacheprovider -rs -s

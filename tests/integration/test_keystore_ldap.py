@@ -489,6 +489,44 @@ def test_schema_missing(folder):
         one.stop()
 
 
+def identity_of(who):
+    return re.fullmatch(r"(?:ok|too big) epoch=\d+ schema=0 identity=(.*)", who.ask("changes", 0).last)[1]
+
+
+def test_schema_of_before(folder):
+    """It works without an identity; the first who writes, or init, makes one as soon as there is room for it."""
+    one = made(folder, older=True)
+    try:
+        with one.gateway() as gateway, one.admin() as admin:
+            assert gateway.ask("keys", "a.test").of("key") != [] and identity_of(gateway) == ""
+            assert admin.apply(("put", "tenant", {"name": "new"})).ok and admin.ask("init").last == "ok from=1 to=1"
+            answer = admin.ask("renew")
+            assert answer.status == "unavailable" and "is the schema of ldif/ loaded?" in answer.last, answer
+            assert "the rows are written" not in answer.last, answer
+            names_of_schema = subprocess.run(["ldapsearch", "-x", "-LLL", "-H", one.url, "-D", "cn=config", "-w", ldapstore.ROOT_PASSWORD,
+                                              "-b", "cn=schema,cn=config", "(cn=*signpost)", "dn"], capture_output=True, text=True).stdout
+            text = (LDIF / "identity.ldif").read_text()
+            one.modify(text.replace("{1}signpost", re.search(r"(\{\d+\}signpost)", names_of_schema)[1]), "cn=config")
+            assert gateway.ask("keys", "a.test").of("key") != [] and identity_of(gateway) == ""
+            assert admin.apply(("put", "tenant", {"name": "new"})).ok
+            first = identity_of(gateway)
+            assert re.fullmatch("[0-9a-f]{32}", first)
+            assert admin.apply(("put", "tenant", {"name": "new"})).ok and admin.ask("init").ok
+            assert identity_of(gateway) == identity_of(admin) == first
+            assert admin.ask("renew").ok and identity_of(gateway) not in ("", first)
+            one.modify(f"dn: cn=store,{BASE}\nchangetype: modify\ndelete: signpostStoreIdentity\n")
+            assert identity_of(gateway) == "" and admin.ask("init").ok and len(identity_of(gateway)) == 32
+    finally:
+        one.stop()
+
+
+def test_identity_of_before_and_of_now_are_one():
+    """identity.ldif makes of the old form what signpost.ldif is."""
+    whole, more = ((LDIF / name).read_text() for name in ("signpost.ldif", "identity.ldif"))
+    for found in (re.search(r"\( signpostAttributes:52 .*\n(?:  .*\n)+", more), re.search(r"\( signpostClasses:1 .*\n(?:  .*\n)+", more)):
+        assert found[0] in whole
+
+
 @pytest.mark.parametrize("spec, says", [
     ("ldap:x", "an LDAP URL is needed"), ("ldap://h", "needs the name of its entry"), ("ldap://h/ou=x?a", "nothing may follow"),
     ("ldap://h:0/ou=x", "names no server"), ("ldap://u:p@h/ou=x", "names a user"), ("ldap://h/ou=%zz", "needs the name")])

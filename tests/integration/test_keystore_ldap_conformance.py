@@ -3,8 +3,8 @@ import pytest
 
 from lib import ldapstore
 from lib.keystores import Store, populate
-from test_keystore_sql import (Place, test_a_group_with_a_bad_row, test_eight_threads, test_hostile_names,  # noqa: F401
-                               test_keys, test_pages, test_questions, test_refusals, test_two_writers)
+from test_keystore_sql import (Place, test_a_group_with_a_bad_row, test_eight_threads, test_hostile_names, test_identity,  # noqa: F401
+                               test_keys, test_pages, test_questions, test_refusals, test_rules_of_one_subject, test_two_writers)
 
 pytestmark = pytest.mark.skipif(ldapstore.missing() is not None, reason=str(ldapstore.missing()))
 

@@ -2,6 +2,7 @@
 
 The server is one of the test's own.
 """
+import contextlib
 import itertools
 import re
 import signal
@@ -60,21 +61,31 @@ def made(server):
 
 
 class Place:
-    def __init__(self, write, read):
+    def __init__(self, write, read, owner=None, rows=None):
         self.write, self.read = write, read
+        self.owner = owner or write     # who may make tables
+        self.rows = rows                # runs statements; the rows of the last one, as texts
 
 
 @pytest.fixture(params=["sqlite", "mysql"])
 def place(request, folder):
     if request.param == "mysql":
         made = request.getfixturevalue("made")
-        return Place(spec(made, "writer"), spec(made, "reader"))
+        return Place(spec(made, "writer"), spec(made, "reader"), spec(made, "owner"),
+                     lambda sql: [line.split("\t") for line in made.run(sql, "signpost").splitlines()])
     if not keystores.program():
         pytest.skip("tests/conformance/keystore_driver is not built")
     path = f"sqlite:{folder}/keys.db"
     with Store(path, write=True) as store:
         assert store.ask("init").text == "from=0 to=2"
-    return Place(path, path)
+    return Place(path, path, rows=lambda sql: sqlite_rows(folder / "keys.db", sql))
+
+
+def sqlite_rows(path, sql):
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        for one in sql.split(";"):
+            cursor = db.execute(one)
+        return [[str(value) for value in row] for row in cursor.fetchall()]
 
 
 @pytest.fixture
@@ -257,6 +268,133 @@ def test_two_writers(place, writer):
                 answer = store.receive()
                 assert answer.status == "ok", answer
     assert writer.ask("changes", 102).value("epoch") == 102
+
+
+def test_rules_of_one_subject(writer, reader):
+    """A thousand are read by everybody's mail with that subject; one more is refused, whosever it is and however it comes."""
+    def rule(n, tenant="acme", kind="domain", subject="x.test"):
+        return {"id": f"r{n}", "tenant": tenant, "kind": kind, "subject": subject, "domain": "a.test" if tenant == "acme" else "o.test"}
+
+    writer.must(*[("add", "rule", rule(n)) for n in range(999)])
+    # Of the batch that is refused nothing is written; the second of these is one too many.
+    answer = writer.apply(*[("add", "rule", rule(f"o{n}", "other")) for n in range(40)])
+    assert answer.status == "denied" and answer.at == 1, answer
+    assert "1000 rules with the subject x.test" in answer.text, answer
+    assert len(reader.ask("senders", "x.test", "test").of("rule")) == 999
+    writer.must(("add", "rule", rule("last", "other")))
+    for how, row in (("add", rule("more")), ("put", rule("more", "other"))):
+        answer = writer.apply((how, "rule", row))
+        assert (answer.status, answer.at) == ("denied", 0), answer
+    # One that is there may be changed; one that has another subject may not come to it.
+    writer.must(("change", "rule", dict(rule(1), enabled=0)), ("add", "rule", rule("else", kind="suffix", subject=".x.test")))
+    assert writer.apply(("change", "rule", rule("else"))).status == "denied"
+    assert len(reader.ask("senders", "x.test", "test").of("rule")) == 1000
+    # Those of others are of no matter, and one that goes makes room.
+    writer.must(("add", "rule", rule("y", subject="y.test")), ("remove", "rule", {"tenant": "acme", "id": "r5"}))
+    writer.must(("add", "rule", rule("z")))
+
+
+def test_identity(place, writer, reader):
+    """Made with the store; another one, and another epoch, when it is renewed; else it stays."""
+    def state(store):
+        words = dict(word.split("=") for word in store.ask("changes", 0).text.split())
+        return int(words["epoch"]), words["identity"]
+
+    epoch, identity = state(reader)
+    assert re.fullmatch("[0-9a-f]{32}", identity)
+    writer.must(("put", "tenant", {"name": "acme"}))
+    assert state(reader) == (epoch + 1, identity)
+    with Store(place.owner, write=True) as owner:
+        assert owner.ask("init").status == "ok"
+    assert state(reader) == (epoch + 1, identity)
+    answer = writer.ask("renew")
+    assert answer.status == "ok", answer
+    after, renewed = state(reader)
+    assert after == epoch + 2 and renewed != identity and f"epoch={after} " in answer.text and renewed in answer.text
+    assert re.fullmatch("[0-9a-f]{32}", renewed)
+    assert reader.ask("renew").status == "denied"
+    assert [row["tenant"] for row in reader.ask("bindings", "*").of("binding")] == ["acme"]
+
+
+# ---- schemas of before ----
+
+# What the first version asks each time; it goes on with a store whose second column is 1.
+ASKED_BEFORE = "SELECT e.epoch, (SELECT MAX(version) FROM migrations), e.trimmed, NULL, NULL FROM epoch e WHERE e.id = 1"
+
+
+def make_older(place):
+    """The tables as 001.sql makes them."""
+    if place.write.startswith("sqlite"):
+        place.rows("CREATE TABLE was (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, last_change INTEGER NOT NULL, "
+                   "trimmed INTEGER NOT NULL); INSERT INTO was SELECT id, epoch, last_change, trimmed FROM epoch; "
+                   "DROP TABLE epoch; ALTER TABLE was RENAME TO epoch")
+    else:
+        place.rows("ALTER TABLE epoch DROP COLUMN identity")
+    place.rows("DELETE FROM migrations WHERE version < 0")
+
+
+def test_a_store_of_before(place, writer, reader):
+    """Whoever is upgraded first, gateway or store: both go on."""
+    make_older(place)
+    for _ in range(2):
+        assert reader.ask("keys", "a.test").of("key")[0]["selector"] == "s1"
+        answer = reader.ask("changes", 0)
+        assert answer.text.endswith(" schema=1 identity="), answer
+        writer.must(("put", "tenant", {"name": "acme"}))
+    answer = writer.ask("renew")
+    assert answer.status == "unavailable" and "signpost store init" in answer.text, answer
+    epoch = int(place.rows(ASKED_BEFORE)[0][0])
+    with Store(place.owner, write=True) as owner:
+        assert owner.ask("init").text == "from=1 to=2"
+        assert owner.ask("init").text == "from=2 to=2"
+    assert place.rows(ASKED_BEFORE)[0][:2] == [str(epoch), "1"]
+    # The statements that were prepared before it see it.
+    assert re.search(rf"epoch={epoch} schema=2 identity=[0-9a-f]{{32}}$", reader.ask("changes", 0).text)
+    assert reader.ask("keys", "a.test").of("key")[0]["selector"] == "s1"
+    writer.must(("put", "tenant", {"name": "acme"}))
+    assert writer.ask("renew").status == "ok"
+    # Said once by whoever asks, while there is none.
+    with Store(place.read) as later:
+        assert later.ask("changes", 0).status == "ok"
+        assert "no identity" not in later.close()
+    make_older(place)
+    with Store(place.read) as later:
+        assert later.ask("changes", 0).status == later.ask("changes", 0).status == "ok"
+        assert later.close().count("no identity") == 1
+
+
+def test_many_bring_it_up_to_date(place, writer):
+    """At once, and none is refused; there is one identity."""
+    make_older(place)
+    stores = [Store(place.owner, write=True) for _ in range(6)]
+    for store in stores:
+        store.send("init")
+    answers = [store.receive() for store in stores]
+    assert {answer.text for answer in answers} <= {"from=1 to=2", "from=2 to=2"}, answers
+    seen = {store.ask("changes", 0).text for store in stores}
+    assert len(seen) == 1 and len(seen.pop().split("identity=")[1]) == 32
+    for store in stores:
+        store.close()
+    assert place.rows("SELECT version FROM migrations ORDER BY version") == [["-2"], ["1"]]
+
+
+def test_an_interrupted_migration(place, writer, reader):
+    """What was done is not done again: the column is there and not recorded, or recorded and without an identity."""
+    for lost in (["DELETE FROM migrations WHERE version < 0", "UPDATE epoch SET identity = ''"], ["UPDATE epoch SET identity = ''"]):
+        if place.write.startswith("sqlite") and len(lost) > 1:
+            continue    # there it is one transaction
+        for sql in lost:
+            place.rows(sql)
+        assert reader.ask("changes", 0).text.endswith(" identity=")
+        with Store(place.owner, write=True) as owner:
+            assert owner.ask("init").status == "ok"
+        assert re.search("schema=2 identity=[0-9a-f]{32}$", reader.ask("changes", 0).text)
+    # One of later that only adds something is no reason not to go on, for whoever reads, writes or looks after it.
+    place.rows("INSERT INTO migrations VALUES (-3, 'x', 0)")
+    assert reader.ask("keys", "a.test").status == "ok" and " schema=3 " in reader.ask("changes", 0).text
+    writer.must(("put", "tenant", {"name": "acme"}))
+    with Store(place.owner, write=True) as owner:
+        assert owner.ask("init").text == "from=3 to=3"
 
 
 # ---- statements ----

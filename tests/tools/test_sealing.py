@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Sealed keys between this program and another library: each opens what the other sealed. Prints
-TAP."""
+"""Sealed keys and shared answers between this program and another library: each opens what the other
+sealed. Prints TAP."""
 import base64
 import os
 import random
@@ -18,17 +18,18 @@ except ImportError as missing:
     REASON = missing
 
 DRIVER = os.path.join(BUILD, "tests/tools/seal_driver")
+SHARED_DRIVER = os.path.join(BUILD, "tests/tools/shared_driver")
 SITE = ("# two\n1 " + base64.b64encode(bytes(range(32))).decode() + "\n9 "
         + base64.b64encode(b"\xff" * 32).decode() + "\ncurrent {}\n")
 OWNERS = [("acme", "example.com", "s1", "k-1", 7), ("a", "Xn--BCHER-kva.example", "S.two", "K_9", 0),
           ("t" * 63, "d" * 63 + ".example", "s" * 63, "i" * 64, 2**64 - 1), ("", "", "", "", 1)]
 
 
-def driver(path, questions):
+def driver(path, questions, program=DRIVER):
     if sealing is None:
         raise Skip(f"no other library: {REASON}")
     text = "".join("\t".join(str(word) for word in q) + "\n" for q in questions)
-    done = subprocess.run([DRIVER, path], input=text, capture_output=True, text=True, timeout=120,
+    done = subprocess.run([program, path], input=text, capture_output=True, text=True, timeout=120,
                           check=True)
     return done.stdout.splitlines()
 
@@ -77,6 +78,70 @@ def test_it_reads_our_site_key_file(d):
     assert sorted(keys) == [1, 2] and current == 1
     assert all(len(key) == 32 for key in keys.values()) and keys[1] != keys[2]
     assert sealing.unseal(read(f"{d}/site"), OWNERS[0], sealed[0]) == b"x"
+
+
+# (purpose, scope, name)
+QUESTIONS = [(1, b"store", b"s" + b"a.example\0example"), (2, b"store", b"ka.example"), (3, b"", b""),
+             (4, b"dns", b"s1._domainkey.a.example"), (1, b"sto", b"res" + b"a.example\0example"),
+             (3, b"dsn:x", b"u@\xc3\xbc.example" * 200)]
+UTC = 1_800_000_000_000
+
+
+def answers_to_share():
+    """(tenant, epoch, asked, not after, plain)"""
+    return [("acme", 7, UTC - 1234, 0, b"plain"), ("t" * 63, 2**64 - 1, UTC, UTC + 3_600_000, b""),
+            ("", 0, UTC - 10**9, UTC + 20_000, random.Random(5).randbytes(30000))]
+
+
+def b64(octets):
+    return base64.b64encode(octets).decode()
+
+
+def sites(d):
+    """(what the other library is given, what the driver is given)"""
+    for current in (1, 9):
+        yield SITE.format(current), write(f"{d}/site{current}", SITE.format(current))
+    yield bytes(range(32)), "own"
+
+
+def sharing(site, purpose):
+    return purpose == 4 or not isinstance(site, bytes)
+
+
+def test_it_opens_what_we_share(d):
+    for site, path in sites(d):
+        asked = [(q, a) for q in QUESTIONS for a in answers_to_share()]
+        told = driver(path, [("put", q[0], b64(q[1]), b64(q[2]), *a[:4], b64(a[4])) for q, a in asked],
+                      SHARED_DRIVER)
+        for (question, answer), line in zip(asked, told, strict=True):
+            if not sharing(site, question[0]):
+                assert line == "nothing", line
+                continue
+            name, value = line.split("\t")
+            assert name == sealing.shared_name(site, *question)
+            assert sealing.unshare(site, question, base64.b64decode(value)) == answer
+            try:
+                sealing.unshare(site, (question[0], question[1], question[2] + b"x"),
+                                base64.b64decode(value))
+            except InvalidTag:
+                continue
+            raise AssertionError("another name opens")
+
+
+def test_we_open_what_it_shares(d):
+    for site, path in sites(d):
+        asked = [(q, a) for q in QUESTIONS for a in answers_to_share()]
+        if sealing is None:
+            raise Skip(f"no other library: {REASON}")
+        told = driver(path, [("get", q[0], b64(q[1]), b64(q[2]), sealing.shared_name(site, *q),
+                              b64(sealing.share(site, q, a))) for q, a in asked], SHARED_DRIVER)
+        for (question, answer), line in zip(asked, told, strict=True):
+            if not sharing(site, question[0]):
+                assert line == "absent", line
+                continue
+            tenant, epoch, asked_ms, not_after, plain = line.split("\t")
+            assert (tenant, int(epoch), int(asked_ms), int(not_after),
+                    base64.b64decode(plain)) == answer
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 check_LIBRARIES += tests/lib/libscratch.a
 tests_lib_libscratch_a_SOURCES = tests/lib/scratch.c tests/lib/scratch.h
 if CMOCKA
-DAEMON_TESTS = tests/unit/test_decision tests/unit/test_decision_store tests/unit/test_frame tests/unit/test_keycache \
-	tests/unit/test_key_memory \
+DAEMON_TESTS = tests/unit/test_decision tests/unit/test_decision_store tests/unit/test_dnsshare \
+	tests/unit/test_frame tests/unit/test_keycache tests/unit/test_key_memory \
 	tests/unit/test_options tests/unit/test_outcome tests/unit/test_session \
 	tests/unit/test_session_keeper tests/unit/test_session_results \
 	tests/unit/test_session_verify tests/unit/test_signer
@@ -14,6 +14,8 @@ tests_unit_test_decision_SOURCES = tests/unit/test_decision.c
 tests_unit_test_decision_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_decision_store_SOURCES = tests/unit/test_decision_store.c
 tests_unit_test_decision_store_LDADD = $(LIBMEMSTORE) $(DAEMON_TEST_LDADD)
+tests_unit_test_dnsshare_SOURCES = tests/unit/test_dnsshare.c tests/unit/shared_help.h
+tests_unit_test_dnsshare_LDADD = $(LIBMEMSTORE) $(DAEMON_TEST_LDADD)
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c
 tests_unit_test_frame_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_keycache_SOURCES = tests/unit/test_keycache.c

@@ -10,11 +10,13 @@ if CMOCKA
 STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/unit/test_store_signing \
 	tests/unit/test_store_hostlist tests/unit/test_store_keyfile tests/unit/test_store_watch \
 	tests/unit/test_store_ldap tests/unit/test_keystore_ldap tests/unit/test_store_dsn tests/unit/test_sealedkey tests/unit/test_sitekey \
-	tests/unit/test_failure tests/unit/test_keystate \
+	tests/unit/test_failure tests/unit/test_keystate tests/unit/test_memcached \
 	tests/unit/test_cache tests/unit/test_cache_model tests/unit/test_cache_threads tests/unit/test_cached_table tests/unit/test_cached_keystore \
 	tests/unit/test_cached_table_shared tests/unit/test_sharedcache tests/unit/test_keystore_octets
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
+tests_unit_test_memcached_SOURCES = tests/unit/test_memcached.c
+tests_unit_test_memcached_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_tables_SOURCES = tests/unit/test_store_tables.c
 tests_unit_test_store_tables_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_refile_SOURCES = tests/unit/test_store_refile.c

@@ -1,8 +1,9 @@
 /*
  * test_key_memory.c - what a parsed key takes, counted in secret memory as in the keeper: what
  * key_bytes() says is what is there after signatures, a key of 2048 bits with everything around it
- * takes 6 KiB at most, and all of it is given back.
+ * takes 6 KiB at most, and all of it is given back; and many threads sign with one key.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include "lib/base/secret.h"
 
 #define KEYS 4
+#define THREADS 4
 #define RSA_2048_MOST 6144
 
 static const struct {
@@ -61,15 +63,31 @@ free_keys(void **state)
 }
 
 /* As often as it takes for the blinding to be made anew. */
-static void
-sign_often(struct key *key)
+static void *
+sign_in_thread(void *arg)
 {
 	const uint8_t digest[SHA256_BYTES] = {1};
 	uint8_t signature[KEY_SIGNATURE_MAX];
+	struct key *key = arg;
 	size_t n;
 
 	for (int i = 0; i < 40; i++)
-		assert_int_equal(key_sign(key, digest, signature, &n, NULL), ST_OK);
+		if (key_sign(key, digest, signature, &n, NULL) != ST_OK)
+			return NULL;
+	return key;
+}
+
+/* Here and in another thread: OpenSSL keeps something for the first one that signs. */
+static void
+sign_often(struct key *key)
+{
+	pthread_t thread;
+	void *done;
+
+	assert_non_null(sign_in_thread(key));
+	assert_int_equal(pthread_create(&thread, NULL, sign_in_thread, key), 0);
+	assert_int_equal(pthread_join(thread, &done), 0);
+	assert_non_null(done);
 }
 
 static struct key *
@@ -106,6 +124,59 @@ test_key(void **state)
 			key_free(keys[i]);
 		assert_int_equal(secret_used_bytes(), before);
 		key_free(warm);
+	}
+}
+
+struct signing {
+	struct key *key;
+	uint8_t wanted[KEY_SIGNATURE_MAX];
+	size_t wanted_bytes;
+};
+
+static void *
+sign_the_same(void *arg)
+{
+	const uint8_t digest[SHA256_BYTES] = {7};
+	struct signing *signing = arg;
+	uint8_t signature[KEY_SIGNATURE_MAX];
+	size_t n;
+
+	for (int i = 0; i < 100; i++)
+		if (key_sign(signing->key, digest, signature, &n, NULL) != ST_OK ||
+		    n != signing->wanted_bytes || memcmp(signature, signing->wanted, n) != 0)
+			return NULL;
+	return arg;
+}
+
+/* However a number was blinded and by whom: a signature is always the same one. */
+static void
+test_threads_share_a_key(void **state)
+{
+	const uint8_t digest[SHA256_BYTES] = {7};
+	pthread_t threads[THREADS];
+
+	(void)state;
+	for (size_t t = 0; t < TYPES; t++) {
+		struct signing signing = {.key = parse(t, 0)};
+		struct key *fresh = parse(t, 0);
+		size_t wrong = 0;
+		void *done;
+
+		assert_int_equal(
+		    key_sign(fresh, digest, signing.wanted, &signing.wanted_bytes, NULL), ST_OK);
+		assert_int_equal(
+		    key_verify(fresh, digest, span_of(signing.wanted, signing.wanted_bytes)),
+		    ST_OK);
+		for (size_t i = 0; i < THREADS; i++)
+			assert_int_equal(
+			    pthread_create(&threads[i], NULL, sign_the_same, &signing), 0);
+		for (size_t i = 0; i < THREADS; i++) {
+			assert_int_equal(pthread_join(threads[i], &done), 0);
+			wrong += done == NULL;
+		}
+		assert_int_equal(wrong, 0);
+		key_free(signing.key);
+		key_free(fresh);
 	}
 }
 
@@ -152,6 +223,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_key),
 	    cmocka_unit_test(test_cached),
+	    cmocka_unit_test(test_threads_share_a_key),
 	};
 
 	return cmocka_run_group_tests_name("crypto/key_memory", tests, make_keys, free_keys);

@@ -168,6 +168,62 @@ too_many_patterns(void **state)
 	keystore_close(store);
 }
 
+/* Rows that somebody wrote by other means: the mail that would have to read them says so. */
+static void
+too_many_rules(void **state)
+{
+	static const char insert[] =
+	    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+	    "INSERT INTO rules (tenant, id, kind, subject, subject_domain, domain, revision) "
+	    "SELECT 'acme', '%s' || i, %d, '%s', '%s', 'a.test', 1 FROM n";
+	static const struct {
+		enum store_rule_kind kind;
+		const char *subject, *domain;
+	} crowds[] = {{STORE_RULE_DOMAIN, "b.c.test", "b.c.test"},
+	    {STORE_RULE_SUFFIX, ".c.test", "c.test"}, {STORE_RULE_SUFFIX, ".test", "test"},
+	    {STORE_RULE_ADDRESS, "u@b.c.test", "b.c.test"}};
+	struct keystore *store = two_tenants("crowd.db");
+	const struct span sender[] = {S("b.c.test"), S("c.test"), S("test")};
+	struct keystore_rows *rows = NULL;
+	struct err err = ERR_NONE;
+	char sql[512], id[2] = "p";
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++, id[0]++) {
+		snprintf(sql, sizeof(sql), insert, (int)KEYSTORE_RULES_MAX, id, (int)crowds[i].kind,
+		    crowds[i].subject, crowds[i].domain);
+		run_sql("crowd.db", sql);
+	}
+	/* As many as may be. */
+	assert_int_equal(keystore_senders(store, sender, 3, &rows, &err), ST_OK);
+	assert_int_equal(rows->rule_count, 3 * KEYSTORE_RULES_MAX);
+	assert_true(rows->address_rules);
+	keystore_rows_release(rows);
+	assert_int_equal(keystore_address(store, S("u@b.c.test"), &rows, &err), ST_OK);
+	assert_int_equal(rows->rule_count, KEYSTORE_RULES_MAX);
+	keystore_rows_release(rows);
+	must_not(store, a_rule(WRITE_ADD, "z", "acme", STORE_RULE_SUFFIX, ".test", "a.test"),
+	    ST_DENIED, "1000 rules with the subject .test");
+	for (size_t i = 0; i < 4; i++, id[0]++) {
+		snprintf(sql, sizeof(sql), insert, i == 1 ? 20000 : 1, id, (int)crowds[i].kind,
+		    crowds[i].subject, crowds[i].domain);
+		run_sql("crowd.db", sql);
+		rows = NULL;
+		if (crowds[i].kind == STORE_RULE_ADDRESS)
+			assert_int_equal(
+			    keystore_address(store, S("u@b.c.test"), &rows, &err), ST_TOO_BIG);
+		else
+			assert_int_equal(
+			    keystore_senders(store, sender, 3, &rows, &err), ST_TOO_BIG);
+		assert_null(rows);
+		assert_non_null(strstr(err.text, "more than 1000 rules with the subject"));
+		assert_non_null(strstr(err.text, crowds[i].domain));
+		snprintf(sql, sizeof(sql), "DELETE FROM rules WHERE id LIKE '%s%%'", id);
+		run_sql("crowd.db", sql);
+	}
+	keystore_close(store);
+}
+
 static void
 keys_that_may_sign(void **state)
 {
@@ -774,6 +830,7 @@ main(void)
 	    cmocka_unit_test(many_parents),
 	    cmocka_unit_test(addresses_patterns_and_bindings),
 	    cmocka_unit_test(too_many_patterns),
+	    cmocka_unit_test(too_many_rules),
 	    cmocka_unit_test(keys_that_may_sign),
 	    cmocka_unit_test(whole_rows),
 	    cmocka_unit_test(revisions),

@@ -48,7 +48,7 @@ refuses_with_advice(void **state)
 	    {"dsn:mysql://u:secret@h/d", "the dsn has no table"},
 	    {"dsn:pgsql://u:secret@h/d/table=t?keycol=k?datacol=d",
 		"\"pgsql\" is not in this build"},
-	    {"memcache:x", "not in this build"},
+	    {"memcache:x", "memcache"},
 	    {"lua:/x", "not in this build"},
 	    {"db:/x", "not in this build"},
 	    {"/etc/x.db", "\"db\" is not in this build"},

@@ -66,7 +66,9 @@ class Store:
         self.close()
 
     def close(self):
-        """What it said on stderr."""
+        """What it said on stderr; "" when it is closed already."""
+        if self.process.stderr.closed:
+            return ""
         if self.process.poll() is None:
             self.process.stdin.close()
         errors = self.process.stderr.read()

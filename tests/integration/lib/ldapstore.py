@@ -5,6 +5,7 @@ cn=config is made from a slapd.conf. The schema comes as signpost.schema with it
 """
 import base64
 import os
+import re
 import signal
 import subprocess
 import urllib.parse
@@ -131,11 +132,19 @@ def top():
             + slapd.ldif(BASE, [("objectClass", "organizationalUnit"), ("ou", "signpost")]))
 
 
+def without_identity(text):
+    """The schema as it was before there were identities."""
+    text, parts = re.subn(r"olcAttributeTypes: \( signpostAttributes:52 .*\n(  .*\n)+", "", text)
+    text, uses = re.subn(r"\n +signpostStoreIdentity \$", "", text)
+    assert (parts, uses) == (1, 1), (parts, uses)
+    return text
+
+
 class Directory:
     """start() and stop() any number of times; the ports and the data stay."""
 
     def __init__(self, folder, name="store", form="ldif", tls=None, zimbra=False, rights=True, consumer_of=None,
-                 with_schema=True):
+                 with_schema=True, older=False):
         self.folder = Path(folder) / name
         self.config, self.data = self.folder / "slapd.d", self.folder / "db"
         for path in (self.config, self.data):
@@ -147,7 +156,10 @@ class Directory:
         (self.folder / "slapd.conf").write_text(self.text(zimbra, consumer_of))
         self.run("slaptest", "-n", "0", "-f", self.folder / "slapd.conf", "-F", self.config)
         if with_schema and form == "ldif":
-            self.run("slapadd", "-F", self.config, "-n", "0", "-l", LDIF / "signpost.ldif")
+            text = (LDIF / "signpost.ldif").read_text()
+            path = self.folder / "schema.ldif"
+            path.write_text(without_identity(text) if older else text)
+            self.run("slapadd", "-F", self.config, "-n", "0", "-l", path)
         self.rights = rights and with_schema
 
     def text(self, zimbra, consumer_of):
