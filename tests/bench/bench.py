@@ -168,6 +168,8 @@ def parse_args():
     parser.add_argument("--inet", action="store_true", help="TCP on loopback instead of UNIX sockets")
     parser.add_argument("--replies", action="store_true", help="the MTA refuses to go on without replies (no bare)")
     parser.add_argument("--no-spin", action="store_true", help="let idle cores sleep")
+    parser.add_argument("--shared-size", metavar="DOMAINS,MESSAGES,SECONDS,KEYS",
+                        help="of the group shared: seconds of the outage, and different keys (100000,200000,120,2000)")
     parser.add_argument("--json", metavar="FILE", help="write all results there")
     args = parser.parse_args()
     args.store_rounds = args.rounds or (1 if args.quick else 3)

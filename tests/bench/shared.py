@@ -46,8 +46,14 @@ RUN_HEAD = (f"{'':<26} {'msg/s':>6} {'rules':>6} {'keys':>6} {'parsed':>6} {'mc 
 
 
 class Size:
-    def __init__(self, quick):
-        self.domains, self.messages, self.outage_s, self.keys = (2000, 10000, 5, 50) if quick else (100000, 200000, 120, 2000)
+    """--quick, all, or --shared-size DOMAINS,MESSAGES,SECONDS,KEYS."""
+
+    def __init__(self, args):
+        given = args.shared_size or ("2000,10000,5,50" if args.quick else "100000,200000,120,2000")
+        try:
+            self.domains, self.messages, self.outage_s, self.keys = (int(number) for number in given.split(","))
+        except ValueError as error:
+            raise BenchError("--shared-size DOMAINS,MESSAGES,SECONDS,KEYS") from error
         self.part = self.messages // 5
 
 
@@ -524,7 +530,7 @@ def measure_shared(bench, goals):
         print(f"# shared: left out, {why_not}")
         return
     with said_by_bench("shared"), contextlib.ExitStack() as stack:
-        site = Site(bench, stack, Size(bench.args.quick))
+        site = Site(bench, stack, Size(bench.args))
         stack.callback(site.stop_gates)
         show = Show(site, goals)
         show.levels()

@@ -191,7 +191,7 @@ def test_sqlite_too(program, folder, servers, shared_keys):
         delivered += list(answers.items())
         for cache in ("rules", "keys"):
             hits, missed = told.of("memcached_hits_total", cache=cache), told.of("memcached_misses_total", cache=cache)
-            assert hits >= DOMAINS and missed * 100 <= hits, (cache, hits, missed)
+            assert hits + missed >= DOMAINS and missed <= 2, (cache, hits, missed)     # the first message may be faster than the first poll
     check(delivered, records(shared_keys))
 
 
