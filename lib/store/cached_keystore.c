@@ -117,17 +117,7 @@ take_found(const struct cached_keystore *cached, struct found *found, enum cache
 static bool
 find_stale(const struct question *q, struct span name, struct view *view, struct found *found)
 {
-	struct cached_keystore *cached = q->cached;
-	int64_t now_ms = cached->config.now_ms();
-
-	if (cached->config.shared == NULL)
-		return false;
-	if (!view->polled)
-		shared_guess(cached, view, now_ms);
-	/* Else it was asked already. */
-	if (view->identity[0] != '\0' && !view->current)
-		shared_find(cached, view, name, now_ms, found);
-	if (found->belief == BELIEF_NONE)
+	if (!stale_find(q->cached, name, view, found))
 		return false;
 	metrics_count(METRIC_SHARED_STALE,
 	    q->letter == QUESTION_KEYS ? METRIC_CACHE_KEYS : METRIC_CACHE_RULES, METRIC_NONE);

@@ -2,7 +2,7 @@
  * cached_keystore_private.h - what the files of a cached key store share: cached_keystore.c (the
  * questions), cached_keystore_follow.c (the changes), cached_keystore_past.c (those before it was
  * opened), cached_keystore_revisions.c (of keys), cached_keystore_shared.c (what other gateways
- * know).
+ * know), cached_keystore_stale.c (while the store is away).
  */
 #ifndef SIGNPOST_STORE_CACHED_KEYSTORE_PRIVATE_H
 #define SIGNPOST_STORE_CACHED_KEYSTORE_PRIVATE_H
@@ -63,8 +63,9 @@ struct cached_keystore {
 
 	atomic_bool closing;
 
+	atomic_bool others_silent;       /* the shared cache kept a message waiting in vain */
 	char *machine;                   /* names this gateway and its store; see shared_guess() */
-	atomic_int_least64_t guessed_ms; /* when that was asked last; 0: never */
+	atomic_int_least64_t guessed_ms; /* when it was answered last; 0: never */
 };
 
 /* What is known of the store when a question to it begins. */
@@ -131,6 +132,7 @@ struct found {
 	struct keystore_rows *rows; /* NULL: nothing */
 	int64_t asked_ms;
 	enum belief belief;
+	bool late; /* the shared cache did not answer */
 };
 
 /* All but _init and _free: only if config.shared is set. name: of an entry. */
@@ -143,9 +145,17 @@ void shared_find(struct cached_keystore *cached, const struct view *view, struct
 void shared_leave(struct cached_keystore *cached, const struct view *view, struct span name,
     const struct keystore_rows *rows, int64_t asked_ms);
 /* Before the first poll: puts into view which identity the store had when this gateway heard of it
- * last. */
-void shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms);
+ * last. found->late: nobody answered. */
+void shared_guess(
+    struct cached_keystore *cached, struct view *view, int64_t now_ms, struct found *found);
 /* A poll: leaves that for shared_guess(), now and then. */
 void shared_remember(struct cached_keystore *cached, uint64_t epoch, int64_t asked_ms);
+
+/* ---- cached_keystore_stale.c ---- */
+
+/* The store of this view cannot be asked: what another gateway left, in *found. found: of the
+ * question before the store's. */
+bool stale_find(struct cached_keystore *cached, struct span name, struct view *view,
+    struct found *found) MUST_USE;
 
 #endif

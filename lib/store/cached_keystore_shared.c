@@ -185,6 +185,15 @@ judge(struct cached_keystore *cached, const struct view *view, struct span name,
 	out->asked_ms = answer->asked_ms;
 }
 
+static void
+note_answer(
+    struct cached_keystore *cached, const struct sharedcache_answer *answer, struct found *out)
+{
+	out->late = answer->status == ST_UNAVAILABLE;
+	if (!out->late && atomic_load_explicit(&cached->others_silent, memory_order_relaxed))
+		atomic_store(&cached->others_silent, false);
+}
+
 void
 shared_find(struct cached_keystore *cached, const struct view *view, struct span name,
     int64_t now_ms, struct found *out)
@@ -197,6 +206,7 @@ shared_find(struct cached_keystore *cached, const struct view *view, struct span
 		return;
 	begin_question(cached, name, view->identity, &question, &scope);
 	sharedcache_get(cached->config.shared, &question, &name, 1, now_ms, &answer);
+	note_answer(cached, &answer, out);
 	if (answer.status == ST_OK)
 		judge(cached, view, name, &answer, now_ms, out);
 	sharedcache_answer_release(&answer);
@@ -257,7 +267,8 @@ take_identity(const struct cached_keystore *cached, const struct sharedcache_ans
 }
 
 static void
-ask_identity(struct cached_keystore *cached, int64_t now_ms, char out[KEYSTORE_IDENTITY_BYTES])
+ask_identity(struct cached_keystore *cached, int64_t now_ms, char out[KEYSTORE_IDENTITY_BYTES],
+    struct found *found)
 {
 	struct sharedcache_question question;
 	struct sharedcache_answer answer;
@@ -266,24 +277,26 @@ ask_identity(struct cached_keystore *cached, int64_t now_ms, char out[KEYSTORE_I
 
 	begin_question(cached, name, cached->machine, &question, &scope);
 	sharedcache_get(cached->config.shared, &question, &name, 1, now_ms, &answer);
+	note_answer(cached, &answer, found);
+	if (!found->late)
+		atomic_store(&cached->guessed_ms, now_ms);
 	if (!take_identity(cached, &answer, now_ms, out))
 		out[0] = '\0';
 	sharedcache_answer_release(&answer);
 	buf_free(&scope);
 }
 
-/* One thread a while asks; the others go on without. */
+/* An answer counts for a while, also that there is none. */
 static bool
-may_ask(struct cached_keystore *cached, int64_t now_ms)
+may_ask(const struct cached_keystore *cached, int64_t now_ms)
 {
-	int_least64_t last_ms = atomic_load(&cached->guessed_ms);
+	int64_t last_ms = atomic_load(&cached->guessed_ms);
 
-	return (last_ms == 0 || now_ms - last_ms >= GUESS_MS) &&
-	       atomic_compare_exchange_strong(&cached->guessed_ms, &last_ms, now_ms);
+	return last_ms == 0 || now_ms - last_ms >= GUESS_MS;
 }
 
 void
-shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms)
+shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms, struct found *found)
 {
 	char guess[KEYSTORE_IDENTITY_BYTES] = "";
 	bool known;
@@ -292,7 +305,7 @@ shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms)
 	known = cached->polled || cached->guess[0] != '\0';
 	pthread_rwlock_unlock(&cached->changed_lock);
 	if (!known && may_ask(cached, now_ms))
-		ask_identity(cached, now_ms, guess);
+		ask_identity(cached, now_ms, guess, found);
 	pthread_rwlock_wrlock(&cached->changed_lock);
 	if (!cached->polled && cached->guess[0] == '\0')
 		memcpy(cached->guess, guess, sizeof(cached->guess));

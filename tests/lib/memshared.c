@@ -26,6 +26,7 @@ struct memshared {
 	size_t buckets[BUCKETS]; /* the newest in each, from 1 */
 	struct memshared_counts counts;
 	bool away, dropping, replaying;
+	unsigned late;      /* questions that are still not answered */
 	struct span answer; /* owned */
 	struct buf saw;     /* all that was put, behind each other */
 };
@@ -113,14 +114,20 @@ static void
 door_get(struct shared *shared, const struct span *names, size_t count, struct shared_value *out)
 {
 	struct memshared *server = ((struct door *)shared)->server;
+	bool silent;
 
 	pthread_mutex_lock(&server->lock);
+	silent = server->away;
 	server->counts.gets++;
 	server->counts.names += (unsigned)count;
+	if (server->late > 0) {
+		server->late--;
+		silent = true;
+	}
 	for (size_t i = 0; i < count; i++) {
-		struct span value = server->away ? SPAN_EMPTY : value_of(server, names[i]);
+		struct span value = silent ? SPAN_EMPTY : value_of(server, names[i]);
 
-		out[i] = (struct shared_value){.status = server->away ? ST_UNAVAILABLE : ST_ABSENT};
+		out[i] = (struct shared_value){.status = silent ? ST_UNAVAILABLE : ST_ABSENT};
 		if (value.p == NULL)
 			continue;
 		value = copy(value);
@@ -194,6 +201,14 @@ void
 memshared_set_away(struct memshared *server, bool away)
 {
 	set(server, &server->away, away);
+}
+
+void
+memshared_be_late(struct memshared *server, unsigned count)
+{
+	pthread_mutex_lock(&server->lock);
+	server->late = count;
+	pthread_mutex_unlock(&server->lock);
 }
 
 void
