@@ -195,6 +195,7 @@ tell(const struct asking *a, uint64_t from, size_t max, struct store_change *out
 			continue;
 		if (n == max) {
 			err_set(err, "more than %zu changes", max);
+			*count_out = n;
 			return ST_TOO_BIG;
 		}
 		out[n++] = *change;

@@ -203,7 +203,9 @@ row_changes(void *context, const struct span *columns, size_t count)
 		take_state(changes, columns);
 		return;
 	}
-	if (changes->count == changes->max || columns[4].n >= sizeof(change->subject)) {
+	/* Those behind the first that does not fit are left out, too. */
+	if (changes->too_many || changes->count == changes->max ||
+	    columns[4].n >= sizeof(change->subject)) {
 		changes->too_many = true;
 		return;
 	}
@@ -235,6 +237,8 @@ sql_store_changes(struct keystore *store, uint64_t since, size_t max, struct sto
 		return status;
 	*state_out = changes.state;
 	if (changes.too_many || changes.trimmed > since || since > changes.state.epoch) {
+		if (changes.count == changes.max && changes.trimmed <= since)
+			*count_out = changes.count;
 		err_set(err, "%s: more was changed since epoch %llu than can be listed",
 		    store->where, (unsigned long long)since);
 		return ST_TOO_BIG;

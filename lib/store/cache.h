@@ -127,8 +127,8 @@ void *cache_peek(struct cache *cache, struct span name, int64_t now_ms);
 void cache_expire_before(struct cache *cache, uint64_t epoch);
 /* The same for one name. What is being loaded is given to those who wait already. */
 void cache_expire_name(struct cache *cache, struct span name);
-/* config.outdated() is asked again about each entry. To be called before it learns something, and
- * again after it. */
+/* config.outdated() is asked again about each entry, and the source about those that it could not
+ * answer a moment ago. To be called before outdated() learns something, and again after it. */
 void cache_recheck(struct cache *cache);
 /* At now_ms the source said that nothing changed since this epoch, or outdated() knows all that
  * did: entries whose epoch is at least this one are fresh for fresh_ms from now_ms, without being

@@ -29,6 +29,7 @@ struct cache_entry {
 	size_t bytes;
 	uint64_t epoch;   /* for cache_expire_before() */
 	uint64_t checked; /* round of cache_recheck() that found it right; 0: none */
+	uint64_t looked;  /* round in which it was looked at last; retry_ms is of that */
 	int64_t began_ms; /* of the question that brought it, or known_ms of the load */
 	int64_t known_ms; /* it was right then */
 	int64_t due_ms, fresh_until_ms, not_after_ms;

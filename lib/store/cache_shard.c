@@ -20,6 +20,9 @@ entry_outdated(const struct cache *cache, struct cache_entry *entry)
 	uint64_t round = atomic_load_explicit(&cache->round, memory_order_acquire);
 	struct span name = span_of(entry->name, entry->name_bytes);
 
+	if (entry->looked != round)
+		entry->retry_ms = 0; /* somebody has heard of the source since */
+	entry->looked = round;
 	if (entry->outdated || entry->epoch < atomic_load(&cache->least_epoch))
 		return true;
 	if (cache->config.outdated == NULL || entry->checked == round)

@@ -48,20 +48,40 @@ ask_inner(const struct question *q, struct keystore_rows **out, struct err *err)
 	}
 }
 
-/* seen: the last poll's epoch before the question began. */
+/* view: of before the question. */
 static enum status
-check_age(struct cached_keystore *cached, const struct keystore_rows *rows, uint64_t seen,
+check_age(struct cached_keystore *cached, const struct keystore_rows *rows, const struct view *view,
     struct err *err)
 {
-	if (rows->epoch != 0 && rows->epoch < seen) {
+	if (rows->epoch != 0 && rows->epoch < view->seen) {
 		err_set(err,
 		    "%s answers as of epoch %llu, and %llu was seen before: it is behind, or a "
 		    "backup was put back",
 		    cached->inner->where, (unsigned long long)rows->epoch,
-		    (unsigned long long)seen);
+		    (unsigned long long)view->seen);
 		return ST_UNAVAILABLE;
 	}
-	return follow_revisions(cached, rows, err);
+	return revisions_check(cached, view->history, rows, err);
+}
+
+/* An answer of the store, in *out if ST_OK; other gateways get it too. */
+static enum status
+ask_store(const struct question *q, struct span name, const struct view *view,
+    struct keystore_rows **out, struct err *err)
+{
+	struct cached_keystore *cached = q->cached;
+	int64_t asked_ms = cached->config.now_ms();
+	enum status status = ask_inner(q, out, err);
+
+	if (status == ST_OK)
+		status = check_age(cached, *out, view, err);
+	if (status == ST_OK && cached->config.shared != NULL)
+		shared_leave(cached, view, name, *out, asked_ms);
+	if (status != ST_OK) {
+		keystore_rows_release(*out);
+		*out = NULL;
+	}
+	return status;
 }
 
 static bool
@@ -72,31 +92,81 @@ is_empty(const struct keystore_rows *rows)
 	       0;
 }
 
-static enum status
-load_rows(void *context, struct span name, struct cache_load *out, struct err *err)
+static void
+take(const struct cached_keystore *cached, struct keystore_rows *rows, struct cache_load *out)
 {
-	const struct question *q = context;
-	struct cached_keystore *cached = q->cached;
-	uint64_t seen = atomic_load(&cached->seen_epoch);
-	struct keystore_rows *rows = NULL;
-	enum status status = ask_inner(q, &rows, err);
-
-	(void)name;
-	if (status == ST_OK)
-		status = check_age(cached, rows, seen, err);
-	out->ended_ms = cached->config.now_ms();
-	atomic_store(&cached->away, status == ST_UNAVAILABLE);
-	if (status != ST_OK) {
-		keystore_rows_release(rows);
-		return status;
-	}
 	out->object = rows;
 	out->bytes = rows->bytes + rows->bytes / 8 + 64; /* and what the allocators add */
 	out->epoch = rows->epoch;
 	out->negative = is_empty(rows);
 	if (rows->epoch == 0)
 		out->fresh_ms = out->negative ? cached->config.absent_ms : cached->config.poll_ms;
-	return ST_OK;
+}
+
+static void
+take_found(const struct cached_keystore *cached, struct found *found, enum cache_source source,
+    struct cache_load *out)
+{
+	take(cached, found->rows, out);
+	found->rows = NULL;
+	out->known_ms = found->asked_ms != 0 ? found->asked_ms : -1; /* 0 would be now */
+	out->source = source;
+}
+
+/* The store cannot be asked: does another gateway know an answer? */
+static bool
+find_stale(const struct question *q, struct span name, struct view *view, struct found *found)
+{
+	struct cached_keystore *cached = q->cached;
+	int64_t now_ms = cached->config.now_ms();
+
+	if (cached->config.shared == NULL)
+		return false;
+	if (!view->polled)
+		shared_guess(cached, view, now_ms);
+	/* Else it was asked already. */
+	if (view->identity[0] != '\0' && !view->current)
+		shared_find(cached, view, name, now_ms, found);
+	if (found->belief == BELIEF_NONE)
+		return false;
+	metrics_count(METRIC_SHARED_STALE,
+	    q->letter == QUESTION_KEYS ? METRIC_CACHE_KEYS : METRIC_CACHE_RULES, METRIC_NONE);
+	return true;
+}
+
+static enum status
+load_rows(void *context, struct span name, struct cache_load *out, struct err *err)
+{
+	const struct question *q = context;
+	struct cached_keystore *cached = q->cached;
+	int64_t now_ms = cached->config.now_ms();
+	struct found found = {.belief = BELIEF_NONE};
+	struct keystore_rows *rows = NULL;
+	struct view view;
+	enum status status;
+
+	follow_view(cached, now_ms, &view);
+	if (cached->config.shared != NULL && view.current)
+		shared_find(cached, &view, name, now_ms, &found);
+	if (found.belief == BELIEF_FRESH) {
+		take_found(cached, &found, CACHE_SOURCE_SPARED, out);
+		return ST_OK;
+	}
+	status = ask_store(q, name, &view, &rows, err);
+	if (status == ST_UNAVAILABLE && follow_is_over(cached, &view)) {
+		follow_view(cached, now_ms, &view);
+		status = ask_store(q, name, &view, &rows, err);
+	}
+	out->ended_ms = cached->config.now_ms();
+	atomic_store(&cached->away, status == ST_UNAVAILABLE);
+	if (status == ST_OK) {
+		take(cached, rows, out);
+	} else if (status == ST_UNAVAILABLE && find_stale(q, name, &view, &found)) {
+		take_found(cached, &found, CACHE_SOURCE_AWAY, out);
+		status = ST_OK;
+	}
+	keystore_rows_release(found.rows);
+	return status;
 }
 
 /* The entry's name, in room if it fits; else *owned_out is to be freed. */
@@ -229,6 +299,8 @@ cached_close(struct keystore *store)
 	cache_free(cached->keys);
 	keystore_close(cached->inner);
 	follow_free(cached);
+	revisions_free(cached);
+	shared_free(cached);
 	mem_free(cached);
 }
 
@@ -247,7 +319,8 @@ set_ops(struct keystore_ops *ops, const struct keystore_ops *inner)
 	    .migrate = inner->migrate == NULL ? NULL : cached_migrate,
 	    .apply = inner->apply == NULL ? NULL : cached_apply,
 	    .list = inner->list == NULL ? NULL : cached_list,
-	    .mirrors = inner->mirrors};
+	    .mirrors = inner->mirrors,
+	    .catches_up = inner->catches_up};
 }
 
 static void
@@ -286,6 +359,8 @@ cached_keystore_new(struct keystore *inner, const struct cached_keystore_config 
 		cached->config.now_ms = clock_mono_ms;
 	set_ops(&cached->ops, inner->ops);
 	follow_init(cached);
+	revisions_init(cached);
+	shared_init(cached);
 	make_caches(cached);
 	store->ops = &cached->ops;
 	store->where = mem_strdup(inner->where);

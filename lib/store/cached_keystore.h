@@ -13,7 +13,14 @@
  * put back) is logged as an error and not believed until its epoch is past what was seen: what is
  * held goes on as stale. An answer of an epoch before the last poll's is ST_UNAVAILABLE, so that a
  * replica that is behind brings nothing back. A key whose revision is lower than one that was seen
- * is ST_INVALID. Closing and opening the store (a reload) forgets what was seen.
+ * is ST_INVALID. A store of another identity is taken as it is, unless it is empty, and what was
+ * seen of the old one is forgotten, as it is when the store is closed and opened (a reload).
+ *
+ * With a shared cache, what is not held is looked for there before the store is asked. Its answer
+ * is as good as the store's if it was asked of a store of this identity, no change that the polls
+ * told of has touched it since, and a poll succeeded lately; the first poll reads the list of
+ * changes backwards for that. While the store is away such an answer is given out as stale, also
+ * when there was no poll yet: then of the identity that this gateway saw last.
  *
  * sign_until is not looked at here: it is in the rows, by the store's clock, and whoever signs asks
  * key_may_sign() each time (route.c). A stale row can so be given out and still not sign.

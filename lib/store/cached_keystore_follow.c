@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -14,8 +13,10 @@
 #include "lib/base/mem.h"
 #include "lib/store/cached_keystore_private.h"
 
-#define CHANGED_MAX 16384U   /* subjects; more: everything before now is asked for again */
-#define REVISIONS_MAX 32768U /* numbers of revisions, twice */
+/* Nothing was ever written: an empty store that was made in place of another one would let all mail
+ * out unsigned. */
+#define EPOCH_OF_EMPTY 1U
+#define CHANGED_MAX 16384U /* subjects; more: everything before now is asked for again */
 
 void
 follow_init(struct cached_keystore *cached)
@@ -25,14 +26,11 @@ follow_init(struct cached_keystore *cached)
 	pthread_rwlock_init(&cached->changed_lock, NULL);
 	pthread_mutex_init(&cached->poll_lock, NULL);
 	pthread_mutex_init(&cached->thread_lock, NULL);
-	pthread_mutex_init(&cached->revisions_lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&cached->wake, &attributes);
 	pthread_condattr_destroy(&attributes);
 	cached->changed = marks_new(CHANGED_MAX);
-	cached->revisions = marks_new(REVISIONS_MAX);
-	cached->old_revisions = marks_new(REVISIONS_MAX);
 	cached->changes = mem_zalloc(KEYSTORE_CHANGES_MAX, sizeof(*cached->changes));
 	cached->stop = true; /* no thread yet */
 }
@@ -43,20 +41,18 @@ follow_free(struct cached_keystore *cached)
 	pthread_rwlock_destroy(&cached->changed_lock);
 	pthread_mutex_destroy(&cached->poll_lock);
 	pthread_mutex_destroy(&cached->thread_lock);
-	pthread_mutex_destroy(&cached->revisions_lock);
 	pthread_cond_destroy(&cached->wake);
 	marks_free(cached->changed);
-	marks_free(cached->revisions);
-	marks_free(cached->old_revisions);
 	mem_free(cached->changes);
 }
 
 /* ---- is an answer older than a change? ---- */
 
+/* Times of before this machine was started, as others' may be, are negative. */
 static bool
 before(struct mark mark, uint64_t epoch, int64_t began_ms)
 {
-	return epoch < mark.number || began_ms < mark.at_ms;
+	return epoch < mark.number || (mark.at_ms != 0 && began_ms < mark.at_ms);
 }
 
 /* An answer whose dependencies are looked at. */
@@ -131,6 +127,20 @@ names_changed(const struct looking *l, char letter, struct span names)
 	}
 }
 
+/* With the lock. rows may be NULL. */
+static bool
+outdated(const struct looking *l, struct span name, const struct keystore_rows *rows)
+{
+	const struct cached_keystore *cached = l->cached;
+
+	if (before(cached->all, l->epoch, l->began_ms))
+		return true;
+	if (!before(cached->newest, l->epoch, l->began_ms))
+		return false;
+	return rows == NULL || names_changed(l, name.p[0], span_from(name, 1)) ||
+	       tenants_changed(l, rows);
+}
+
 bool
 follow_outdated(
     void *context, struct span name, const void *object, uint64_t epoch, int64_t began_ms)
@@ -140,12 +150,91 @@ follow_outdated(
 	bool changed;
 
 	pthread_rwlock_rdlock(&cached->changed_lock);
-	changed = before(cached->all, epoch, began_ms);
-	if (!changed && before(cached->newest, epoch, began_ms))
-		changed = object == NULL || names_changed(&l, name.p[0], span_from(name, 1)) ||
-			  tenants_changed(&l, object);
+	changed = outdated(&l, name, object);
 	pthread_rwlock_unlock(&cached->changed_lock);
 	return changed;
+}
+
+/* ---- what other gateways asked for ---- */
+
+/* With the lock. */
+static bool
+is_current(const struct cached_keystore *cached, int64_t now_ms)
+{
+	return cached->believed && now_ms - cached->polled_ms < 2 * cached->config.poll_ms;
+}
+
+void
+follow_view(struct cached_keystore *cached, int64_t now_ms, struct view *out)
+{
+	pthread_rwlock_rdlock(&cached->changed_lock);
+	out->seen = atomic_load(&cached->seen_epoch);
+	out->history = cached->history;
+	out->polled = cached->polled;
+	out->current = is_current(cached, now_ms);
+	memcpy(out->identity, cached->identity, sizeof(out->identity));
+	pthread_rwlock_unlock(&cached->changed_lock);
+}
+
+bool
+follow_is_over(struct cached_keystore *cached, const struct view *view)
+{
+	bool over;
+
+	pthread_rwlock_rdlock(&cached->changed_lock);
+	over = view->history != cached->history;
+	pthread_rwlock_unlock(&cached->changed_lock);
+	return over;
+}
+
+/* With the lock. An epoch grows with time: at the first poll the store was at first.number, so
+ * nobody has seen a higher one before it, but in a history that was undone without giving the store
+ * another identity. asked_ms was moved back for clocks that differ. */
+static bool
+is_plausible(const struct cached_keystore *cached, uint64_t epoch, int64_t asked_ms)
+{
+	return cached->first.number == 0 || epoch <= cached->first.number ||
+	       asked_ms + 2 * SHAREDCACHE_SKEW_MS >= cached->first.at_ms;
+}
+
+enum belief
+follow_belief(struct cached_keystore *cached, const struct view *view, struct span name,
+    const struct keystore_rows *rows, int64_t asked_ms, int64_t now_ms)
+{
+	const struct looking l = {.cached = cached, .epoch = rows->epoch, .began_ms = asked_ms};
+	enum belief belief = BELIEF_NONE;
+	int64_t known_ms = asked_ms;
+
+	pthread_rwlock_rdlock(&cached->changed_lock);
+	if (cached->polled && cached->polled_ms > known_ms)
+		known_ms = cached->polled_ms;
+	if (view->history == cached->history && is_plausible(cached, rows->epoch, asked_ms) &&
+	    !outdated(&l, name, rows)) {
+		if (is_current(cached, now_ms))
+			belief = BELIEF_FRESH;
+		else if (now_ms - known_ms < cached->config.stale_ms)
+			belief = BELIEF_STALE;
+	}
+	pthread_rwlock_unlock(&cached->changed_lock);
+	return belief;
+}
+
+/* Where a replica may show a new epoch and old rows, this has passed since it was told last. */
+bool
+follow_may_share(struct cached_keystore *cached, const struct view *view, struct span name,
+    const struct keystore_rows *rows, int64_t asked_ms)
+{
+	bool catches_up = cached->inner->ops->catches_up, may;
+	const struct looking l = {.cached = cached,
+	    .epoch = rows->epoch,
+	    .began_ms = catches_up ? asked_ms - 2 * cached->config.poll_ms : asked_ms};
+
+	pthread_rwlock_rdlock(&cached->changed_lock);
+	may = cached->believed && view->history == cached->history && rows->epoch != 0 &&
+	      !(catches_up && rows->epoch > atomic_load(&cached->seen_epoch)) &&
+	      !outdated(&l, name, rows);
+	pthread_rwlock_unlock(&cached->changed_lock);
+	return may;
 }
 
 /* ---- what changed? ---- */
@@ -171,18 +260,18 @@ all_changed(struct cached_keystore *cached, struct mark mark)
 }
 
 /* A change that is told again, without a new epoch, is one whose writer is not done, or a replica
- * that still catches up: what was asked for before this poll may be of before it. false: there are
- * more subjects than can be remembered. */
-static bool
-some_changed(struct cached_keystore *cached, size_t count, uint64_t since, int64_t asked_ms)
+ * that still catches up: what was asked for before this poll may be of before it. */
+bool
+follow_some_changed(
+    struct cached_keystore *cached, size_t count, uint64_t told_after, int64_t asked_ms)
 {
-	bool room = true;
+	bool catches_up = cached->inner->ops->catches_up, room = true;
 
 	pthread_rwlock_wrlock(&cached->changed_lock);
 	for (size_t i = 0; i < count && room; i++) {
 		const struct store_change *change = &cached->changes[i];
-		struct mark mark = {
-		    .number = change->epoch, .at_ms = change->epoch <= since ? asked_ms : 0};
+		bool again = change->epoch <= told_after || catches_up;
+		struct mark mark = {.number = change->epoch, .at_ms = again ? asked_ms : 0};
 
 		room = marks_raise(cached->changed, span_str(change->subject), mark);
 		raise_mark(&cached->newest, mark);
@@ -209,15 +298,19 @@ static void
 note_fall(struct cached_keystore *cached, uint64_t epoch, uint64_t seen)
 {
 	atomic_store(&cached->away, true);
+	pthread_rwlock_wrlock(&cached->changed_lock);
+	cached->believed = false;
+	pthread_rwlock_unlock(&cached->changed_lock);
 	if (!cached->fallen)
 		log_line(LOG_LEVEL_ERROR,
 		    "KeyStore %s is at epoch %llu, and %llu was seen before: a backup was put "
-		    "back, "
-		    "or this server is behind; nothing is taken from it, and what is known is used "
-		    "on, for %lld minutes at most; if the store is right as it is, reload "
-		    "signpostd",
+		    "back, or this server is behind; nothing is taken from it, and what is known "
+		    "is used on, for %lld minutes at most; if the store is right as it is, %s",
 		    cached->inner->where, (unsigned long long)epoch, (unsigned long long)seen,
-		    (long long)(cached->config.stale_ms / 60000));
+		    (long long)(cached->config.stale_ms / 60000),
+		    cached->identity[0] != '\0'
+			? "run: signpost store renew"
+			: "reload signpostd (it has no identity that could be renewed)");
 	cached->fallen = true;
 }
 
@@ -228,13 +321,51 @@ recheck(struct cached_keystore *cached)
 	cache_recheck(cached->keys);
 }
 
-/* The store was asked at asked_ms and is at epoch. */
 static void
-take_changes(struct cached_keystore *cached, enum status status, size_t count, uint64_t epoch,
-    uint64_t since, int64_t asked_ms)
+note_answer(struct cached_keystore *cached, uint64_t epoch)
 {
-	struct mark now = {.number = epoch, .at_ms = asked_ms};
-	bool told = status == ST_OK && (count > 0 || epoch == since);
+	if (cached->failing || cached->fallen)
+		log_line(LOG_LEVEL_NOTICE, "KeyStore %s answers again, at epoch %llu",
+		    cached->inner->where, (unsigned long long)epoch);
+	cached->failing = cached->fallen = false;
+	atomic_store(&cached->away, false);
+}
+
+/* What a poll that was answered says about the store. */
+static void
+take_state(struct cached_keystore *cached, const struct store_state *now, int64_t asked_ms)
+{
+	pthread_rwlock_wrlock(&cached->changed_lock);
+	memcpy(cached->identity, now->identity, sizeof(cached->identity));
+	cached->believed = now->identity[0] != '\0' && now->epoch != 0;
+	cached->polled_ms = asked_ms;
+	if (cached->first.number == 0)
+		cached->first = (struct mark){.number = now->epoch, .at_ms = asked_ms};
+	atomic_store(&cached->seen_epoch, now->epoch);
+	pthread_rwlock_unlock(&cached->changed_lock);
+}
+
+/* The first poll. What was asked for before it may be of another history, which nothing tells. */
+static void
+begin_history(struct cached_keystore *cached, uint64_t epoch)
+{
+	all_changed(cached, (struct mark){.number = epoch});
+	if (epoch == 0)
+		return; /* each poll is the first */
+	pthread_rwlock_wrlock(&cached->changed_lock);
+	revisions_forget(cached, ++cached->history);
+	pthread_rwlock_unlock(&cached->changed_lock);
+	cache_clear(cached->rules);
+	cache_clear(cached->keys);
+}
+
+/* The store was asked at asked_ms and is as now says. */
+static void
+take_changes(struct cached_keystore *cached, enum status status, size_t count,
+    const struct store_state *now, uint64_t since, int64_t asked_ms)
+{
+	struct mark mark = {.number = now->epoch, .at_ms = asked_ms};
+	bool told = status == ST_OK && (count > 0 || now->epoch == since);
 	bool news = since == 0 || count > 0 || !told || cached->fallen;
 
 	/* Before, so that an answer to a question that began before the marks does not pass for one
@@ -243,21 +374,59 @@ take_changes(struct cached_keystore *cached, enum status status, size_t count, u
 	if (news)
 		recheck(cached);
 	if (since == 0)
-		all_changed(cached, (struct mark){.number = epoch}); /* the first poll */
-	else if (cached->fallen || !told || !some_changed(cached, count, since, asked_ms))
-		all_changed(cached, now);
-	if (cached->failing || cached->fallen)
-		log_line(LOG_LEVEL_NOTICE, "KeyStore %s answers again, at epoch %llu",
-		    cached->inner->where, (unsigned long long)epoch);
-	cached->failing = cached->fallen = false;
-	atomic_store(&cached->away, false);
-	atomic_store(&cached->seen_epoch, epoch);
-	if (news)
-		recheck(cached);
-	if (epoch > 0) {
+		begin_history(cached, now->epoch);
+	else if (cached->fallen || !told || !follow_some_changed(cached, count, since, asked_ms))
+		all_changed(cached, mark);
+	note_answer(cached, now->epoch);
+	if (now->epoch > 0) {
 		cache_confirm(cached->rules, 1, asked_ms);
 		cache_confirm(cached->keys, 1, asked_ms);
 	}
+	take_state(cached, now, asked_ms);
+	if (news)
+		recheck(cached);
+	if (since == 0 && cached->config.shared != NULL && cached->believed)
+		past_read(cached, now);
+}
+
+/* Neither epochs nor revisions of the two can be compared, so that only time tells what is of this
+ * one: what is asked for from now on. */
+static void
+become_another(struct cached_keystore *cached, const struct store_state *now, int64_t asked_ms)
+{
+	int64_t answered_ms = cached->config.now_ms();
+
+	log_line(LOG_LEVEL_NOTICE,
+	    "KeyStore %s has another identity than before, and is at epoch %llu: it was renewed, "
+	    "or is another store; everything is asked for anew",
+	    cached->inner->where, (unsigned long long)now->epoch);
+	recheck(cached);
+	pthread_rwlock_wrlock(&cached->changed_lock);
+	marks_clear(cached->changed);
+	cached->newest = cached->first = (struct mark){.number = 0};
+	cached->all = (struct mark){.number = now->epoch, .at_ms = answered_ms + 1};
+	cached->remembered_ms = 0;
+	memcpy(cached->identity, now->identity, sizeof(cached->identity));
+	revisions_forget(cached, ++cached->history);
+	pthread_rwlock_unlock(&cached->changed_lock);
+	note_answer(cached, now->epoch);
+	take_state(cached, now, asked_ms);
+	recheck(cached);
+}
+
+/* After an answer, from which on nothing is guessed. */
+static bool
+is_another(struct cached_keystore *cached, const struct store_state *now)
+{
+	const char *before;
+	bool another;
+
+	pthread_rwlock_wrlock(&cached->changed_lock);
+	before = cached->polled ? cached->identity : cached->guess;
+	another = before[0] != '\0' && strcmp(before, now->identity) != 0;
+	cached->polled = true;
+	pthread_rwlock_unlock(&cached->changed_lock);
+	return another;
 }
 
 void
@@ -277,77 +446,15 @@ follow_poll(struct cached_keystore *cached)
 	    cached->inner, since, KEYSTORE_CHANGES_MAX, cached->changes, &count, &now, &err);
 	if (status != ST_OK && status != ST_TOO_BIG)
 		note_failure(cached, status, &err);
+	else if (is_another(cached, &now) && now.epoch > EPOCH_OF_EMPTY)
+		become_another(cached, &now, asked_ms);
 	else if (now.epoch < since)
 		note_fall(cached, now.epoch, since);
 	else
-		take_changes(cached, status, count, now.epoch, since, asked_ms);
+		take_changes(cached, status, count, &now, since, asked_ms);
+	if (cached->config.shared != NULL && cached->believed)
+		shared_remember(cached, now.epoch, asked_ms);
 	pthread_mutex_unlock(&cached->poll_lock);
-}
-
-/* ---- revisions ---- */
-
-/* Is number at least what was seen under this name? */
-static bool
-revision_passes(struct cached_keystore *cached, struct span name, uint64_t number, uint64_t *seen)
-{
-	const struct mark mark = {.number = number};
-	uint64_t old = marks_get(cached->old_revisions, name).number;
-
-	*seen = marks_get(cached->revisions, name).number;
-	if (old > *seen)
-		*seen = old;
-	if (number < *seen)
-		return false;
-	if (!marks_raise(cached->revisions, name, mark)) {
-		struct marks *full = cached->revisions;
-
-		cached->revisions = cached->old_revisions;
-		cached->old_revisions = full;
-		marks_clear(cached->revisions);
-		(void)!marks_raise(cached->revisions, name, mark);
-	}
-	return true;
-}
-
-static enum status
-check_revision(struct cached_keystore *cached, const struct store_key *key, const char *what,
-    uint64_t number, struct err *err)
-{
-	char name[KEYSTORE_DOMAIN_MAX + KEYSTORE_SELECTOR_MAX + KEYSTORE_ID_MAX + 8];
-	int n = snprintf(name, sizeof(name), "%s %.*s %.*s %.*s", what, SPAN_ARG(key->domain),
-	    SPAN_ARG(key->selector), SPAN_ARG(key->id));
-	uint64_t seen;
-
-	if (n < 0 || (size_t)n >= sizeof(name))
-		return ST_OK; /* no name that a row may have: route.c says so */
-	if (revision_passes(cached, span_of(name, (size_t)n), number, &seen))
-		return ST_OK;
-	err_set(err,
-	    "%s: the key %.*s (%.*s of %.*s) has revision %llu%s, and %llu was seen before: an old "
-	    "row was put back; put the newer one there, or reload signpostd if this is right",
-	    cached->inner->where, SPAN_ARG(key->id), SPAN_ARG(key->selector), SPAN_ARG(key->domain),
-	    (unsigned long long)number, what[0] == 'r' ? " of its row" : "",
-	    (unsigned long long)seen);
-	return ST_INVALID;
-}
-
-enum status
-follow_revisions(struct cached_keystore *cached, const struct keystore_rows *rows, struct err *err)
-{
-	enum status status = ST_OK;
-
-	if (rows->key_count == 0)
-		return ST_OK;
-	pthread_mutex_lock(&cached->revisions_lock);
-	for (size_t i = 0; i < rows->key_count && status == ST_OK; i++) {
-		const struct store_key *key = &rows->keys[i];
-
-		status = check_revision(cached, key, "k", key->revision, err);
-		if (status == ST_OK)
-			status = check_revision(cached, key, "r", key->row_revision, err);
-	}
-	pthread_mutex_unlock(&cached->revisions_lock);
-	return status;
 }
 
 /* ---- the thread ---- */
@@ -403,6 +510,7 @@ follow_stop(struct cached_keystore *cached)
 	pthread_mutex_lock(&cached->thread_lock);
 	running = !cached->stop;
 	cached->stop = true;
+	atomic_store(&cached->closing, true);
 	pthread_cond_signal(&cached->wake);
 	pthread_mutex_unlock(&cached->thread_lock);
 	if (running)

@@ -210,7 +210,9 @@ struct keystore_ops {
 	    struct keystore_rows **out, struct err *err);
 	/* Changes after the epoch since, oldest first, at most max. *state_out: of the store now.
 	 * ST_TOO_BIG: there are more, the list does not go back so far, or the store is older than
-	 * since (a backup was put back): take everything for changed. *state_out is set. */
+	 * since (a backup was put back): take everything for changed. *state_out is set. If there
+	 * are more, *count_out is max, and the oldest are in out: all of every epoch but the last
+	 * one there, which may go on; else it is 0. */
 	enum status (*changes)(struct keystore *store, uint64_t since, size_t max,
 	    struct store_change *out, size_t *count_out, struct store_state *state_out,
 	    struct err *err);
@@ -246,6 +248,9 @@ struct keystore_ops {
 	enum status (*find)(struct keystore *store, enum store_what what, const struct span *names,
 	    size_t count, struct keystore_rows **out, struct err *err);
 	bool mirrors; /* may want mirror_pem; others need not be given it */
+	/* Rows may be older than the epoch that comes with them, as long as changes are told again:
+	 * a replica that catches up. */
+	bool catches_up;
 };
 
 struct keystore {

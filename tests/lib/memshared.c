@@ -14,12 +14,16 @@
 struct item {
 	struct span name, value, first; /* owned; no value: p NULL */
 	uint32_t ttl_s;
+	size_t next; /* of its bucket, from 1; 0: none */
 };
+
+#define BUCKETS 4096U
 
 struct memshared {
 	pthread_mutex_t lock;
 	struct item *items;
 	size_t count, last;
+	size_t buckets[BUCKETS]; /* the newest in each, from 1 */
 	struct memshared_counts counts;
 	bool away, dropping, replaying;
 	struct span answer; /* owned */
@@ -58,13 +62,21 @@ replace(struct span *s, struct span by)
 	*s = fresh;
 }
 
+static size_t *
+bucket_of(const struct memshared *server, struct span name)
+{
+	static const uint8_t key[16];
+
+	return (size_t *)&server->buckets[span_hash(name, key) % BUCKETS];
+}
+
 /* Locked. SIZE_MAX: it is not there. */
 static size_t
 find(const struct memshared *server, struct span name)
 {
-	for (size_t i = 0; i < server->count; i++)
-		if (span_eq(server->items[i].name, name))
-			return i;
+	for (size_t i = *bucket_of(server, name); i != 0; i = server->items[i - 1].next)
+		if (span_eq(server->items[i - 1].name, name))
+			return i - 1;
 	return SIZE_MAX;
 }
 
@@ -76,8 +88,10 @@ find_or_add(struct memshared *server, struct span name)
 	if (i != SIZE_MAX)
 		return i;
 	server->items = mem_resize(server->items, server->count + 1, sizeof(server->items[0]));
-	server->items[server->count] = (struct item){.name = copy(name)};
-	return server->count++;
+	server->items[server->count] =
+	    (struct item){.name = copy(name), .next = *bucket_of(server, name)};
+	*bucket_of(server, name) = ++server->count;
+	return server->count - 1;
 }
 
 /* ---- the door ---- */
@@ -368,6 +382,7 @@ memshared_clear(struct memshared *server)
 	}
 	mem_free(server->items);
 	server->items = NULL;
+	memset(server->buckets, 0, sizeof(server->buckets));
 	server->count = 0;
 	server->last = SIZE_MAX;
 	leave(server);

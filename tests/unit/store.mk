@@ -1,7 +1,8 @@
 # Unit tests of lib/store and the flat backends.
 STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(BACKENDS_LIBS) \
 	$(OPENSSL_LIBS) -lpthread
-EXTRA_DIST += tests/unit/store_help.h tests/unit/keystore_help.h tests/unit/cache_world.h tests/unit/shared_help.h tests/unit/secret_scan.h
+EXTRA_DIST += tests/unit/store_help.h tests/unit/keystore_help.h tests/unit/cache_world.h tests/unit/shared_help.h tests/unit/secret_scan.h \
+	tests/unit/shared_world.h
 check_LIBRARIES += tests/lib/libmemstore.a
 tests_lib_libmemstore_a_SOURCES = tests/lib/memstore.c tests/lib/memstore.h \
 	tests/lib/memshared.c tests/lib/memshared.h
@@ -12,7 +13,8 @@ STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/un
 	tests/unit/test_store_ldap tests/unit/test_keystore_ldap tests/unit/test_store_dsn tests/unit/test_sealedkey tests/unit/test_sitekey \
 	tests/unit/test_failure tests/unit/test_keystate tests/unit/test_memcached \
 	tests/unit/test_cache tests/unit/test_cache_model tests/unit/test_cache_threads tests/unit/test_cached_table tests/unit/test_cached_keystore \
-	tests/unit/test_cached_table_shared tests/unit/test_sharedcache tests/unit/test_keystore_octets
+	tests/unit/test_cached_table_shared tests/unit/test_sharedcache tests/unit/test_keystore_octets \
+	tests/unit/test_shared_keystore tests/unit/test_shared_keystore_property
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 tests_unit_test_memcached_SOURCES = tests/unit/test_memcached.c
@@ -49,6 +51,10 @@ tests_unit_test_sharedcache_SOURCES = tests/unit/test_sharedcache.c
 tests_unit_test_sharedcache_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_keystore_octets_SOURCES = tests/unit/test_keystore_octets.c
 tests_unit_test_keystore_octets_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_shared_keystore_SOURCES = tests/unit/test_shared_keystore.c
+tests_unit_test_shared_keystore_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_shared_keystore_property_SOURCES = tests/unit/test_shared_keystore_property.c
+tests_unit_test_shared_keystore_property_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_store_watch_SOURCES = tests/unit/test_store_watch.c
 tests_unit_test_store_watch_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_sealedkey_SOURCES = tests/unit/test_sealedkey.c
