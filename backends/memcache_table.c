@@ -85,7 +85,8 @@ unavailable(const struct question *q, size_t at, struct err *err)
 	char room[MCNAME_MAX];
 	struct span name = name_of(q, q->keys[at], false, room);
 
-	err_set(err, "%s: memcached %s does not answer", q->table->parameter,
+	err_set(err, "%s: memcached %s does not answer; check that it runs and can be reached",
+	    q->table->parameter,
 	    mcpool_server(q->memcache->pool, mcpool_place(q->memcache->pool, name)));
 }
 

@@ -113,6 +113,7 @@ take_batch(struct asker *asker)
 	}
 	if (asker->first == NULL)
 		asker->last = NULL;
+	asker->asked_ms = clock_mono_ms();
 }
 
 static enum status

@@ -90,7 +90,35 @@ enqueue_all(struct mcpool *pool, struct question *question, size_t count)
 	return question->unfinished > 0;
 }
 
-/* Whoever has not answered by now is away; that finishes the question. */
+/* A caller's time is over. Did the server have most of it? Else it is this machine that has too
+ * much to do: the question waited for its thread, or for an answer to others. */
+static bool
+server_is_slow(const struct asker *asker)
+{
+	return asker->flight_count > 0 &&
+	       clock_mono_ms() - asker->asked_ms >= asker->pool->config.patience_ms / 2;
+}
+
+/* Who is slow is away, and that finishes all that wait for it. What else is unfinished is given up
+ * by this caller alone. */
+static void
+give_up(struct mcpool *pool, struct question *question, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct asker *asker = &pool->askers[question->places[i]];
+
+		if (question->done[i])
+			continue;
+		if (server_is_slow(asker))
+			mcpool_went_away(asker);
+		if (question->done[i])
+			continue;
+		question->out[i].status = ST_UNAVAILABLE;
+		question->done[i] = true;
+		question->unfinished--;
+	}
+}
+
 static void
 wait_for_answers(struct mcpool *pool, struct question *question, size_t count, int64_t deadline_ms)
 {
@@ -99,9 +127,7 @@ wait_for_answers(struct mcpool *pool, struct question *question, size_t count, i
 
 	while (question->unfinished > 0 && failed != ETIMEDOUT)
 		failed = pthread_cond_timedwait(&question->finished, &pool->lock, &until);
-	for (size_t i = 0; i < count; i++)
-		if (!question->done[i])
-			mcpool_went_away(&pool->askers[question->places[i]]);
+	give_up(pool, question, count);
 }
 
 void
@@ -140,7 +166,7 @@ mcpool_is_there(struct mcpool *pool, size_t place, uint64_t *connection_out)
 	bool there;
 
 	pthread_mutex_lock(&pool->lock);
-	there = !pool->askers[place].away;
+	there = !pool->askers[place].said;
 	*connection_out = pool->askers[place].connection;
 	pthread_mutex_unlock(&pool->lock);
 	return there;

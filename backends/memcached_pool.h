@@ -2,11 +2,12 @@
  * memcached_pool.h - several memcached servers that are asked as if they were one: a thread for
  * each, which alone talks to it, and callers who wait for a time of their own and no longer.
  *
- * A server that kept one caller waiting for patience_ms is away. While it is away all are refused
- * at once; its thread alone finds out when it is back, by questions of its own after 20, 40, 80 ...
- * and then every MCPOOL_TRY_MS milliseconds, which costs no caller anything. To be back it has to
- * answer one of them within patience_ms. So a server, or this machine, that is slow for a moment
- * is away for as long; whoever looks into the log finds only absences of MCPOOL_SAY_MS and more.
+ * A server that had most of the patience_ms of a caller and did not answer is away. While it is
+ * away all are refused at once; its thread alone finds out when it is back, by questions of its own
+ * after 20, 40, 80 ... and then every MCPOOL_TRY_MS milliseconds, which costs no caller anything.
+ * To be back it has to answer one of them within patience_ms. So a server, or this machine, that is
+ * slow for a moment is away for as long; whoever looks into the log finds only absences of
+ * MCPOOL_SAY_MS and more.
  *
  * A server that is away is not replaced by another one: the same name on two servers would be two
  * values, and the older one would come back one day.
@@ -52,8 +53,9 @@ void mcpool_get(
 size_t mcpool_place(const struct mcpool *pool, struct span name);
 /* That server as it was written; valid while the pool is open. */
 const char *mcpool_server(const struct mcpool *pool, size_t place);
-/* Is that server there? connection_out: the number of its connection; another one than before
- * means that the server may be another one, or was started anew. */
+/* false: that server has been away for as long as the log tells. connection_out: the number of its
+ * connection; another one than before means that the server may be another one, or was started
+ * anew. */
 bool mcpool_is_there(struct mcpool *pool, size_t place, uint64_t *connection_out);
 
 #endif

@@ -40,6 +40,7 @@ struct asker {
 	size_t waiting_count;
 	struct waiting *flight[BATCH_MAX]; /* names that are being asked */
 	size_t flight_count;
+	int64_t asked_ms;    /* when the names of the flight were taken */
 	bool known;          /* it was found out once whether it is there */
 	bool away, said;     /* said: the log knows */
 	int64_t since_ms;    /* away since */

@@ -22,6 +22,10 @@ mcthread_start(const char *name, void *(*run)(void *), void *arg)
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, STACK_OCTETS);
+	/* The keeper's workers do not preempt each other (SCHED_BATCH, process.c); this thread has
+	 * a few microseconds to do, and somebody waits for it. */
+	pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attributes, SCHED_OTHER);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	failed = pthread_create(&thread, &attributes, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -118,15 +118,21 @@ static bool
 find_stale(const struct question *q, struct span name, struct view *view, struct found *found)
 {
 	struct cached_keystore *cached = q->cached;
-	int64_t now_ms = cached->config.now_ms();
+	bool asked = view->current;
 
 	if (cached->config.shared == NULL)
 		return false;
-	if (!view->polled)
-		shared_guess(cached, view, now_ms);
-	/* Else it was asked already. */
-	if (view->identity[0] != '\0' && !view->current)
-		shared_find(cached, view, name, now_ms, found);
+	for (unsigned tries = 0; !asked || found->late; tries++) {
+		int64_t now_ms = cached->config.now_ms();
+
+		if (asked && !shared_wait(cached, tries))
+			break;
+		asked = true;
+		if (!view->polled)
+			found->late = !shared_guess(cached, view, now_ms);
+		if (view->identity[0] != '\0')
+			shared_find(cached, view, name, now_ms, found);
+	}
 	if (found->belief == BELIEF_NONE)
 		return false;
 	metrics_count(METRIC_SHARED_STALE,

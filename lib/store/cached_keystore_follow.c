@@ -395,6 +395,7 @@ become_another(struct cached_keystore *cached, const struct store_state *now, in
 	cached->all = (struct mark){.number = now->epoch, .at_ms = answered_ms + 1};
 	cached->remembered_ms = 0;
 	memcpy(cached->identity, now->identity, sizeof(cached->identity));
+	atomic_store(&cached->seen_epoch, now->epoch);
 	revisions_forget(cached, ++cached->history);
 	pthread_rwlock_unlock(&cached->changed_lock);
 	note_answer(cached, now->epoch);

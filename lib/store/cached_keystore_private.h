@@ -65,6 +65,8 @@ struct cached_keystore {
 
 	char *machine;                   /* names this gateway and its store; see shared_guess() */
 	atomic_int_least64_t guessed_ms; /* when that was asked last; 0: never */
+	atomic_int_least64_t told_ms;    /* when the shared cache answered last; 0: never */
+	atomic_uint patient;             /* threads in shared_wait() */
 };
 
 /* What is known of the store when a question to it begins. */
@@ -135,6 +137,7 @@ struct found {
 	struct keystore_rows *rows; /* NULL: nothing */
 	int64_t asked_ms;
 	enum belief belief;
+	bool late; /* the shared cache did not answer in time: it may have one */
 };
 
 /* All but _init and _free: only if config.shared is set. name: of an entry. */
@@ -143,12 +146,15 @@ void shared_free(struct cached_keystore *cached);
 /* What other gateways have, if it can be believed. *out is the caller's to release. */
 void shared_find(struct cached_keystore *cached, const struct view *view, struct span name,
     int64_t now_ms, struct found *out);
+/* The shared cache was late and the store is away: waits a moment. true: it is worth another
+ * question, the tries-th after the first. */
+bool shared_wait(struct cached_keystore *cached, unsigned tries);
 /* Leaves an answer of the store for others. asked_ms: when the question began. */
 void shared_leave(struct cached_keystore *cached, const struct view *view, struct span name,
     const struct keystore_rows *rows, int64_t asked_ms);
 /* Before the first poll: puts into view which identity the store had when this gateway heard of it
- * last. */
-void shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms);
+ * last. false: the shared cache did not answer in time. */
+bool shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms);
 /* A poll: leaves that for shared_guess(), now and then. */
 void shared_remember(struct cached_keystore *cached, uint64_t epoch, int64_t asked_ms);
 

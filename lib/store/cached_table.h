@@ -25,8 +25,10 @@ struct cached_table_config {
 	int64_t fresh_ms; /* of a row */
 	int64_t absent_ms;
 	int64_t stale_ms; /* from the question on, while the server is away; 0: never */
-	/* Rows that another gateway has read within fresh_ms are taken from here, older ones while
-	 * the server is away; and what is read is left there. Borrowed; NULL: none. */
+	/* Rows that another gateway has asked for within fresh_ms are taken from here, and live
+	 * from that question on: fresh_ms is the age of a row wherever it comes from, but for what
+	 * the clocks of the gateways differ. Older ones are used while the server is away; and what
+	 * is read is left there. Borrowed; NULL: none. */
 	struct sharedcache *shared;
 	struct span shared_scope; /* whose rows they are; copied */
 	int64_t (*now_ms)(void);  /* monotonic; NULL: clock_mono_ms() */

@@ -57,6 +57,7 @@ from measure import HEAD, Bench, Load  # noqa: E402
 from servers import BenchError, run  # noqa: E402
 import probes  # noqa: E402
 import senders  # noqa: E402
+import shared  # noqa: E402
 import stores  # noqa: E402
 import storesize  # noqa: E402
 import verifying  # noqa: E402
@@ -106,7 +107,9 @@ GROUPS = [("domains", probes.measure_many_domains, True), ("passage", probes.mea
 # the slice of a spinner, slapd's threads most of all; and there is always one that keeps a core awake.
 GROUPS_WITHOUT_SPINNERS = [("latency", probes.measure_latency, False), ("stores", stores.measure_stores, True),
                            ("stores-size", storesize.measure_size, True), ("keystores", stores.measure_key_stores, True),
-                           ("senders", senders.measure_senders, True), ("keystores-size", storesize.measure_key_store_size, True)]
+                           ("senders", senders.measure_senders, True),
+                           ("keystores-size", storesize.measure_key_store_size, True),
+                           ("shared", shared.measure_shared, True)]
 
 
 def print_ratios(rows):
@@ -165,6 +168,8 @@ def parse_args():
     parser.add_argument("--inet", action="store_true", help="TCP on loopback instead of UNIX sockets")
     parser.add_argument("--replies", action="store_true", help="the MTA refuses to go on without replies (no bare)")
     parser.add_argument("--no-spin", action="store_true", help="let idle cores sleep")
+    parser.add_argument("--shared-size", metavar="DOMAINS,MESSAGES,SECONDS,KEYS",
+                        help="of the group shared: seconds of the outage, and different keys (100000,200000,120,2000)")
     parser.add_argument("--json", metavar="FILE", help="write all results there")
     args = parser.parse_args()
     args.store_rounds = args.rounds or (1 if args.quick else 3)

@@ -10,6 +10,7 @@ EXTRA_DIST += \
 	tests/integration/lib/dnsservers.py \
 	tests/integration/lib/fakememcached.py \
 	tests/integration/lib/fakemysql.py \
+	tests/integration/lib/gateways.py \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/ldapstore.py \
 	tests/integration/lib/keystores.py \
@@ -60,6 +61,7 @@ EXTRA_DIST += \
 	tests/integration/test_presets.py \
 	tests/integration/test_postfix.py \
 	tests/integration/test_replica.py \
+	tests/integration/test_shared_cache.py \
 	tests/integration/test_postfix_verify.py \
 	tests/integration/test_sendmail.py \
 	tests/integration/test_sendmail_verify.py \

@@ -210,7 +210,7 @@ def file_missing(source):
 # (case, what a kind must have for it)
 CASES = [(found_and_absent, ()), (long_values, ()), (hostile_names, ()), (concurrent, ()),
          (killed_in_the_middle, ("server",)), (restarted, ("server",)), (slow, ("server",)), (locked, ("locked_file",)),
-         (wrong_password, ("server",)), (expired_certificate, ("expired",)), (read_only_replica, ("read_only",)),
+         (wrong_password, ("passwords",)), (expired_certificate, ("expired",)), (read_only_replica, ("read_only",)),
          (schema_missing, ("open_without_schema",)), (file_missing, ("open_without_file",))]
 
 

@@ -145,6 +145,14 @@ def test_one_question_for_equal_names():
         assert server.names.count("same.example.org") == 1
 
 
+def test_what_is_left_of_a_ttl(world):
+    """An answer out of libunbound's own cache says what is left, an absence by the SOA: nobody keeps it for longer."""
+    answers = ask(world.named.address, "-k", "2", "-i", "1300", "plain.example.com", "nothing.example.com")
+    for name in ("plain.example.com", "nothing.example.com"):
+        first, second = (a for a in answers if a["name"] == name)
+        assert 0 < second["ttl"] < first["ttl"] <= 300
+
+
 # ---- DNSSEC
 
 @pytest.mark.parametrize("options", [[], ["-s"]], ids=["plain", "sandbox"])

@@ -270,6 +270,24 @@ def test_who_does_not_ask_the_same_servers_shares_nothing(world):
     assert given == 3
 
 
+def test_without_a_site_key(world):
+    """What a gateway has left there is for itself: for the processes that come after a reload, and for nobody else."""
+    alone, stranger = (world.gateway(name, SiteKeyFile=None) for name in ("alone", "stranger"))
+    deadline = time.monotonic() + patience.seconds(120)
+    found = False
+    while not found and time.monotonic() < deadline:
+        selector = world.fresh()
+        if not world.give(alone, selector):
+            time.sleep(1)
+            continue
+        assert world.expect(stranger, selector)
+        old = alone.tree()[1:]
+        alone.process.signal(signal.SIGUSR1)
+        assert procs.wait_until(lambda old=old: not set(old) & set(alone.tree()))
+        found = not world.expect(alone, selector)
+    assert found
+
+
 def test_dnssec(program, folder, key, other):
     """What was validated is shared as validated, what is bogus with nobody, and nothing between those who validate and those
     who do not."""

@@ -198,7 +198,7 @@ HOSTILE = {
     "no epoch": "DELETE FROM epoch",
     "an epoch at the end": "UPDATE epoch SET epoch = 9223372036854775806",
     "no tables": "DROP TABLE bindings",
-    "a schema of later": "UPDATE migrations SET version = 99",
+    "a schema of later": "UPDATE migrations SET version = 99 WHERE version = 1",
     "no version": "DELETE FROM migrations",
 }
 

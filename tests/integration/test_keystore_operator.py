@@ -97,6 +97,27 @@ def test_a_change_in_a_file_is_heard_at_once(program, folder, store):
             assert procs.wait_until(lambda name=name: sent(daemon, name) == "signed", patience.seconds(30)), daemon.log()[-800:]
 
 
+def test_a_store_of_before_is_brought_up_to_date(program, folder, store):
+    """Nothing waits for it: before, meanwhile and after it is signed, and the notice comes once."""
+    db = sqlite3.connect(folder / "store.db")
+    db.executescript("BEGIN; CREATE TABLE was (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, last_change INTEGER NOT NULL, "
+                     "trimmed INTEGER NOT NULL); INSERT INTO was SELECT id, epoch, last_change, trimmed FROM epoch; "
+                     "DROP TABLE epoch; ALTER TABLE was RENAME TO epoch; DELETE FROM migrations WHERE version < 0; COMMIT")
+    db.close()
+    with Daemon(program, folder, store.settings(KeyStorePollInterval=1)) as daemon:
+        assert sent(daemon) == "signed" and says(daemon, "has no identity")
+        store.load("domain acme a.test signs-as=acme.test\n")
+        assert procs.wait_until(lambda: sent(daemon, "a.test") == "signed", patience.seconds(20)), daemon.log()[-800:]
+        store.run("init")
+        assert sent(daemon) == "signed"
+        store.load("domain acme b.test signs-as=acme.test\n")
+        assert procs.wait_until(lambda: sent(daemon, "b.test") == "signed", patience.seconds(20)), daemon.log()[-800:]
+        store.run("renew")
+        store.load("domain acme c.test signs-as=acme.test\n")
+        assert procs.wait_until(lambda: sent(daemon, "c.test") == "signed", patience.seconds(20)), daemon.log()[-800:]
+        assert sent(daemon) == "signed" and daemon.log().count("has no identity") == 1, daemon.log()
+
+
 @pytest.mark.parametrize("octets", [0, 100, 4096, 20000])
 def test_truncated(program, folder, store, octets):
     with Daemon(program, folder, store.settings()) as daemon:

@@ -26,6 +26,7 @@ struct memshared {
 	size_t buckets[BUCKETS]; /* the newest in each, from 1 */
 	struct memshared_counts counts;
 	bool away, dropping, replaying;
+	unsigned late;      /* questions */
 	struct span answer; /* owned */
 	struct buf saw;     /* all that was put, behind each other */
 };
@@ -113,14 +114,17 @@ static void
 door_get(struct shared *shared, const struct span *names, size_t count, struct shared_value *out)
 {
 	struct memshared *server = ((struct door *)shared)->server;
+	bool silent;
 
 	pthread_mutex_lock(&server->lock);
+	silent = server->away || server->late > 0;
+	server->late -= server->late > 0 ? 1 : 0;
 	server->counts.gets++;
 	server->counts.names += (unsigned)count;
 	for (size_t i = 0; i < count; i++) {
-		struct span value = server->away ? SPAN_EMPTY : value_of(server, names[i]);
+		struct span value = silent ? SPAN_EMPTY : value_of(server, names[i]);
 
-		out[i] = (struct shared_value){.status = server->away ? ST_UNAVAILABLE : ST_ABSENT};
+		out[i] = (struct shared_value){.status = silent ? ST_UNAVAILABLE : ST_ABSENT};
 		if (value.p == NULL)
 			continue;
 		value = copy(value);
@@ -187,6 +191,14 @@ set(struct memshared *server, bool *what, bool to)
 {
 	pthread_mutex_lock(&server->lock);
 	*what = to;
+	pthread_mutex_unlock(&server->lock);
+}
+
+void
+memshared_set_late(struct memshared *server, unsigned questions)
+{
+	pthread_mutex_lock(&server->lock);
+	server->late = questions;
 	pthread_mutex_unlock(&server->lock);
 }
 

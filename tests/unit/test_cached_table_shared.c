@@ -97,8 +97,7 @@ ask_source(struct table *table, struct err *err)
 	struct source *source = table->state;
 
 	source->questions++;
-	if (source->status == ST_UNAVAILABLE)
-		pass(source->takes_ms);
+	pass(source->takes_ms);
 	if (source->status != ST_OK)
 		err_set(err, "no way");
 	return source->status;
@@ -289,6 +288,25 @@ test_a_change_is_in_force_everywhere(void **state)
 	}
 }
 
+/* The age counts from the question, not from the answer. */
+static void
+test_a_slow_answer(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_begin(&world, 0);
+	world.sources[0].takes_ms = 2000;
+	assert_string_equal(help_ask(world.tables[0], "found"), "found=1");
+	world.sources[0].takes_ms = 0;
+	world.sources[1].version = 2;
+	pass(1999);
+	assert_string_equal(help_ask(world.tables[1], "found"), "found=1");
+	pass(1001);
+	assert_string_equal(help_ask(world.tables[1], "found"), "found=2");
+	world_end(&world);
+}
+
 static void
 test_many_in_one_question(void **state)
 {
@@ -377,6 +395,7 @@ test_a_silent_source_is_spared(void **state)
 	assert_int_equal(world.sources[1].questions, 2);
 	assert_int_equal(help_counted("stale_served_total{cache=\"table\"}"), 40);
 	world.sources[1].status = ST_OK;
+	world.sources[1].takes_ms = 0;
 	pass(CACHE_PAUSE_MS);
 	for (int i = 0; i < 40; i++) {
 		snprintf(name, sizeof(name), "f%d", i);
@@ -674,6 +693,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_one_asks_for_both),
 	    cmocka_unit_test(test_a_change_is_in_force_everywhere),
+	    cmocka_unit_test(test_a_slow_answer),
 	    cmocka_unit_test(test_many_in_one_question),
 	    cmocka_unit_test(test_old_rows_while_the_source_is_away),
 	    cmocka_unit_test(test_a_silent_source_is_spared),

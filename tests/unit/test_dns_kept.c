@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/dns/answer.h"
 #include "lib/dns/kept.h"
 
@@ -271,14 +272,33 @@ test_names_and_times(void **state)
 	kept_free(kept);
 }
 
+static unsigned int
+evictions(void)
+{
+	static const char line[] = "signpost_key_cache_evictions_total{cache=\"dns\"} ";
+	unsigned int count = 0;
+	struct buf text;
+	const char *at;
+
+	buf_init(&text, METRICS_TEXT_MAX);
+	assert_int_equal(metrics_write(&text), ST_OK);
+	at = strstr(buf_text(&text), line);
+	assert_non_null(at);
+	assert_int_equal(sscanf(at + strlen(line), "%u", &count), 1);
+	buf_free(&text);
+	return count;
+}
+
 static void
 test_the_least_used_goes_first(void **state)
 {
 	struct kept *kept = kept_new(16384);
+	struct err err = ERR_NONE;
 	char name[32];
 	size_t count;
 
 	(void)state;
+	assert_int_equal(metrics_open(&err), ST_OK);
 	for (unsigned int i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "n%u.example.com", i);
 		put(kept, name, "v=DKIM1; p=", 0, 60000);
@@ -290,8 +310,13 @@ test_the_least_used_goes_first(void **state)
 	assert_false(has(kept, "n1.example.com", "v=DKIM1; p=", 0));
 	snprintf(name, sizeof(name), "n%u.example.com", (unsigned int)(1000 - count + 2));
 	assert_true(has(kept, name, "v=DKIM1; p=", 0));
+	assert_int_equal(evictions(), 1000 - count);
+	/* What is over is not driven out. */
+	put(kept, "late.example.com", "v=DKIM1; p=", 60000, 61000);
+	assert_int_equal(evictions(), 1000 - count);
 	kept_free(kept);
 	kept_free(NULL);
+	metrics_close();
 }
 
 static void

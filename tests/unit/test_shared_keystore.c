@@ -375,6 +375,37 @@ test_a_store_that_is_away(void **state)
 	log_back(kept);
 }
 
+/* A machine with too much to do: servers that have the answer are late with it. */
+static void
+test_a_shared_cache_that_is_late(void **state)
+{
+	struct gateway one, two;
+	struct world world;
+	int kept = log_to(help_write("late", ""));
+
+	(void)state;
+	begin_warm(&world, &one, &two, NAMES);
+	atomic_store(&world.history.away, true);
+	memshared_set_late(world.server, 3);
+	assert_int_equal(key_of(&two, 1), 1);
+	memshared_set_late(world.server, 100);
+	assert_int_equal(key_of(&two, 2), -1);
+	memshared_set_late(world.server, 0);
+	/* Just restarted: also the identity comes late. */
+	restart(&two);
+	gateway_poll(&two);
+	memshared_set_late(world.server, 3);
+	assert_int_equal(key_of(&two, 2), 1);
+	/* Nobody waits for servers that have not answered for a while. */
+	later(5000);
+	memshared_forget_counts(world.server);
+	memshared_set_late(world.server, 100);
+	assert_int_equal(key_of(&two, 3), -1);
+	assert_in_range(memshared_counts(world.server).gets, 1, 2);
+	end_warm(&world, &one, &two);
+	log_back(kept);
+}
+
 /* A gateway that is restarted while the store is away does not know what it would be. */
 static void
 test_a_restart_while_the_store_is_away(void **state)
@@ -796,6 +827,7 @@ main(void)
 	    cmocka_unit_test(test_what_is_damaged_is_not_believed),
 	    cmocka_unit_test(test_without_a_shared_cache),
 	    cmocka_unit_test(test_a_store_that_is_away),
+	    cmocka_unit_test(test_a_shared_cache_that_is_late),
 	    cmocka_unit_test(test_a_restart_while_the_store_is_away),
 	    cmocka_unit_test(test_a_restart_before_another_store),
 	    cmocka_unit_test(test_without_polls_nothing_shared_is_fresh),

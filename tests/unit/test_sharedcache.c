@@ -2,6 +2,8 @@
  * test_sharedcache.c - what a server of memcached can do to answers that gateways share: lose them
  * and repeat them, and nothing else. make check.
  */
+#include <pthread.h>
+
 #include "tests/unit/shared_help.h"
 
 #include "lib/base/secret.h"
@@ -575,6 +577,60 @@ test_what_is_not_stored(void **state)
 	memshared_free(server);
 }
 
+/* ---- threads ---- */
+
+struct member {
+	pthread_t thread;
+	struct gateway *gateway;
+	uint64_t random;
+	unsigned hits;
+};
+
+static void *
+member_run(void *context)
+{
+	struct member *me = context;
+
+	for (int i = 0; i < 400; i++) {
+		struct sharedcache_entry e = entry;
+		struct sharedcache_answer answer;
+		char name[2] = {(char)('a' + help_random(&me->random) % 16), '\0'};
+
+		e.name = e.plain = span_str(name);
+		if (help_random(&me->random) % 2 == 0)
+			put(me->gateway, &keys_question, e);
+		answer = get(me->gateway, &keys_question, e.name);
+		if (answer.status == ST_OK && strcmp(answer.plain, name) != 0)
+			abort();
+		me->hits += answer.status == ST_OK ? 1 : 0;
+		sharedcache_answer_release(&answer);
+	}
+	return NULL;
+}
+
+static void
+test_threads(void **state)
+{
+	struct memshared *server = memshared_new();
+	struct gateway *gateways[2] = {
+	    gateway_open(server, SITE_1, NULL), gateway_open(server, SITE_1, NULL)};
+	struct member members[8];
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		members[i] = (struct member){.gateway = gateways[i % 2], .random = i + 1};
+		if (pthread_create(&members[i].thread, NULL, member_run, &members[i]) != 0)
+			abort();
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		pthread_join(members[i].thread, NULL);
+		assert_true(members[i].hits > 100);
+	}
+	gateway_close(gateways[0]);
+	gateway_close(gateways[1]);
+	memshared_free(server);
+}
+
 static int
 back_to_now(void **state)
 {
@@ -604,6 +660,7 @@ main(void)
 	    CASE(test_from_the_future),
 	    CASE(test_nothing_is_readable),
 	    CASE(test_what_is_not_stored),
+	    CASE(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
-from . import keystores, ldapstore, mariadb, procs, slapd
+from . import keystores, ldapstore, mariadb, memcached, procs, slapd
 
 BUILD = Path(os.environ.get("SIGNPOST_BUILD") or os.environ.get("BUILDDIR") or ".")
 TABLE_DRIVER = BUILD / "tests/conformance/table_driver"
@@ -189,6 +189,7 @@ class Sqlite(Source):
 class OnMariaDB:
     limit_s = 3     # SQL_ANSWER_TIMEOUT_S
     impatient = {}
+    passwords = True
 
     @staticmethod
     def missing():
@@ -264,6 +265,7 @@ class Ldap(Source):
     """Bound as a user, over TCP."""
     limit_s, impatient = 1, {"timeout": 1}      # LDAPTimeout where no answer will come; else it is ample
     starttls = False
+    passwords = True
 
     @staticmethod
     def missing():
@@ -334,6 +336,56 @@ class Ldapi(Ldap):
     @property
     def url(self):
         return self.server.local_url
+
+
+class Memcache(Source):
+    """It forgets everything when it is killed; who fills it fills it again, then."""
+    limit_s, impatient = 3, {}      # ANSWER_MS of backends/memcache_table.c
+
+    @staticmethod
+    def missing():
+        return None if memcached.program() else "memcached is not installed"
+
+    @property
+    def server(self):
+        return self.world.memcached
+
+    @property
+    def place(self):
+        return self.server.address
+
+    def put(self, rows):
+        self.server.flush()
+        self.server.fill({f"rows:{name}": value.encode() for name, value in rows.items()})
+
+    def open(self):
+        return self.client(f"memcache:{self.server.address}/rows")
+
+    def holds(self, name):
+        return len(octets(name)) <= 245 and not any(o <= 32 or o == 127 for o in octets(name)) and is_utf8(name)
+
+    @contextlib.contextmanager
+    def silent(self):
+        self.server.pause()
+        try:
+            yield
+        finally:
+            self.server.resume()
+
+
+class Refilled(memcached.Memcached):
+    """With the same in it after each start."""
+    rows = {}
+
+    def fill(self, rows):
+        self.rows = rows
+        for name, value in rows.items():
+            self.set(name, value)
+
+    def start(self):
+        super().start()
+        self.fill(self.rows)
+        return self
 
 
 # ---- key stores ----
@@ -434,6 +486,7 @@ class MysqlKeys(OnMariaDB, Keys, Source):
 
 class LdapKeys(Keys, Source):
     limit_s, impatient = Ldap.limit_s, Ldap.impatient
+    passwords = True
 
     @staticmethod
     def missing():
@@ -490,7 +543,7 @@ class LdapKeys(Keys, Source):
 
 
 KINDS = {"csl": Csl, "file": File, "refile": Refile, "dsn:sqlite3": Sqlite, "dsn:mysql": Mysql, "ldap": Ldap,
-         "ldap, StartTLS": Starttls, "ldaps": Ldaps, "ldapi": Ldapi, "KeyStore sqlite": SqliteKeys, "KeyStore mysql": MysqlKeys,
+         "ldap, StartTLS": Starttls, "ldaps": Ldaps, "ldapi": Ldapi, "memcache": Memcache, "KeyStore sqlite": SqliteKeys, "KeyStore mysql": MysqlKeys,
          "KeyStore ldap": LdapKeys}
 
 
@@ -541,6 +594,12 @@ class World:
     def directory(self):
         one = ldapstore.Directory(self.folder, tls=(self.authority.path, *self.certificates["good"]))
         one.load(ldapstore.top())
+        self.started.append(one.start())
+        return one
+
+    @functools.cached_property
+    def memcached(self):
+        one = Refilled(self.folder)
         self.started.append(one.start())
         return one
 

@@ -24,11 +24,12 @@ class Store:
 
     def __init__(self, folder, spec, conf=None, writer=None, writer_conf=None):
         self.folder, self.spec, self.conf = Path(folder), spec, dict(conf or {})
+        self.writer = writer or spec
         self.site_key = self.folder / "site.key"
         self.admin = self.folder / "admin.conf"
         if not self.site_key.exists():
             signpost("store", "sitekey", "new", self.site_key)
-        pairs = {"KeyStore": writer or spec, "SiteKeyFile": self.site_key, "RequireSafeKeys": "no"}
+        pairs = {"KeyStore": self.writer, "SiteKeyFile": self.site_key, "RequireSafeKeys": "no"}
         pairs.update(self.conf if writer_conf is None else writer_conf)
         self.admin.write_text("".join(f"{n} {v}\n" for n, v in pairs.items()))
 
