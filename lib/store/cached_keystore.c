@@ -300,7 +300,7 @@ cached_close(struct keystore *store)
 {
 	struct cached_keystore *cached = store->state;
 
-	follow_stop(cached);
+	thread_stop(cached);
 	cache_free(cached->rules);
 	cache_free(cached->keys);
 	keystore_close(cached->inner);
@@ -371,7 +371,7 @@ cached_keystore_new(struct keystore *inner, const struct cached_keystore_config 
 	store->ops = &cached->ops;
 	store->where = mem_strdup(inner->where);
 	store->state = cached;
-	status = config->no_thread ? ST_OK : follow_start(cached, err);
+	status = config->no_thread ? ST_OK : thread_start(cached, err);
 	if (status != ST_OK) {
 		keystore_close(store);
 		return status;

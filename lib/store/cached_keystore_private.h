@@ -1,8 +1,8 @@
 /*
  * cached_keystore_private.h - what the files of a cached key store share: cached_keystore.c (the
- * questions), cached_keystore_follow.c (the changes), cached_keystore_past.c (those before it was
- * opened), cached_keystore_revisions.c (of keys), cached_keystore_shared.c (what other gateways
- * know).
+ * questions), cached_keystore_follow.c (the changes), cached_keystore_thread.c (when they are asked
+ * for), cached_keystore_past.c (those before it was opened), cached_keystore_revisions.c (of keys),
+ * cached_keystore_shared.c (what other gateways know).
  */
 #ifndef SIGNPOST_STORE_CACHED_KEYSTORE_PRIVATE_H
 #define SIGNPOST_STORE_CACHED_KEYSTORE_PRIVATE_H
@@ -51,10 +51,10 @@ struct cached_keystore {
 	bool failing, fallen;         /* logged already */
 	int64_t remembered_ms;        /* when the identity was left for a restart; 0: never */
 
-	pthread_mutex_t thread_lock;
-	pthread_cond_t wake;
 	pthread_t thread;
-	bool stop;
+	bool has_thread;
+	int wake, watch; /* eventfd, inotify; -1: none */
+	char *watched;   /* the name of the file in its folder */
 
 	/* The highest revisions of keys that were seen: a full memory becomes the old one. */
 	pthread_mutex_t revisions_lock;
@@ -87,10 +87,8 @@ enum belief {
 /* ---- cached_keystore_follow.c ---- */
 
 void follow_init(struct cached_keystore *cached);
-/* After follow_stop(). */
+/* After thread_stop(). */
 void follow_free(struct cached_keystore *cached);
-enum status follow_start(struct cached_keystore *cached, struct err *err) MUST_USE;
-void follow_stop(struct cached_keystore *cached);
 void follow_poll(struct cached_keystore *cached);
 /* For struct cache_config. */
 bool follow_outdated(
@@ -109,6 +107,12 @@ bool follow_may_share(struct cached_keystore *cached, const struct view *view, s
  * false: there are more subjects than can be remembered. */
 bool follow_some_changed(
     struct cached_keystore *cached, size_t count, uint64_t told_after, int64_t asked_ms) MUST_USE;
+
+/* ---- cached_keystore_thread.c ---- */
+
+/* Polls now, and then every poll_ms, and when the store's file is written to. */
+enum status thread_start(struct cached_keystore *cached, struct err *err) MUST_USE;
+void thread_stop(struct cached_keystore *cached); /* also if it was never started */
 
 /* ---- cached_keystore_past.c ---- */
 

@@ -698,6 +698,55 @@ test_what_is_told_again_is_not_shared(void **state)
 	end_warm(&world, &one, &two);
 }
 
+/* ---- a file ---- */
+
+static void
+append(const char *path)
+{
+	FILE *f = fopen(path, "ae");
+
+	assert_non_null(f);
+	assert_true(fputs("x", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static bool
+comes_to_version(struct gateway *g, unsigned number, int version)
+{
+	int waited = 0;
+
+	while (key_of(g, number) != version && waited++ < 60000)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	return key_of(g, number) == version;
+}
+
+/* The interval is an hour; whoever writes to the file, or beside it, is heard at once. */
+static void
+test_a_file_that_is_written_to(void **state)
+{
+	static const char *const names[] = {"store.db", "store.db-wal", "store.db-journal"};
+	const struct cached_keystore_config config = {
+	    .bytes_max = 1 << 20, .poll_ms = 3600000, .absent_ms = 2000, .stale_ms = STALE_MS};
+	struct gateway g;
+	struct world world;
+
+	(void)state;
+	world_begin(&world, NAMES);
+	world.file = help_write("store.db", "");
+	gateway_open_as(&g, &world, &config);
+	/* The first poll, and the first answer. */
+	while (atomic_load(&world.history.polled) == 0)
+		sched_yield();
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(key_of(&g, 5), i + 1);
+		history_change(&world.history, 5);
+		append(help_path(names[i % 3]));
+		assert_true(comes_to_version(&g, 5, (int)i + 2));
+	}
+	gateway_close(&g);
+	world_end(&world);
+}
+
 /* ---- one question ---- */
 
 #define CALLERS 1000U
@@ -787,6 +836,7 @@ main(void)
 	    cmocka_unit_test(test_an_empty_store_in_its_place),
 	    cmocka_unit_test(test_an_identity_that_appears),
 	    cmocka_unit_test(test_what_is_told_again_is_not_shared),
+	    cmocka_unit_test(test_a_file_that_is_written_to),
 	    cmocka_unit_test(test_many_callers_are_one_question),
 	};
 
