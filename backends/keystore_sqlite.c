@@ -35,6 +35,7 @@ sqlite_store_open(struct keystore *keystore, struct span value, bool write, stru
 	store->source.dsn.database = span_dup(value);
 	snprintf(where, sizeof(where), "sqlite:%.250s", store->source.dsn.database);
 	store->where = mem_strdup(where);
+	keystore->file = mem_strdup(store->source.dsn.database);
 	return sql_store_open(keystore, store, write, err);
 }
 

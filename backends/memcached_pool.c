@@ -95,6 +95,9 @@ enqueue_all(struct mcpool *pool, struct question *question, size_t count)
 static bool
 server_is_slow(const struct asker *asker)
 {
+	/* Not even a connection yet; the system's resolver may look for its name for long. */
+	if (!asker->known)
+		return true;
 	return asker->flight_count > 0 &&
 	       clock_mono_ms() - asker->asked_ms >= asker->pool->config.patience_ms / 2;
 }

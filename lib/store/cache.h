@@ -1,8 +1,8 @@
 /*
  * cache.h - what was found, kept for a while: sharded, bounded by octets, least recently used goes
- * first. One thread at a time asks for a name that is missing; the others wait for it. While the
- * source cannot be asked, what is known is given out as stale. Objects are shared by counting and
- * are immutable.
+ * first, but what was used several times stays a few rounds longer. One thread at a time asks for a
+ * name that is missing; the others wait for it. While the source cannot be asked, what is known is
+ * given out as stale. Objects are shared by counting and are immutable.
  *
  * The life of an entry. It is fresh for fresh_ms from its load on, and as long as cache_confirm()
  * says that nothing changed. In the last fifth of fresh_ms (not of a confirmation) the next caller

@@ -117,6 +117,8 @@ entry_give(const struct cache *cache, struct shard *shard, struct cache_entry *e
 		count(cache, &shard->stats.negative_hits, METRIC_CACHE_NEGATIVE_HITS);
 	else
 		count(cache, &shard->stats.hits, METRIC_CACHE_HITS);
+	if (entry->chances < CHANCES_MAX)
+		entry->chances++;
 	shard_touch(shard, entry);
 }
 

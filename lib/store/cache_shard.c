@@ -215,6 +215,10 @@ shard_make_room(struct cache *cache, struct shard *shard, int64_t now_ms, struct
 			continue;
 		if (entry_life(cache, entry, now_ms) == LIFE_OVER) {
 			shard_remove(shard, entry, dead);
+		} else if (full && entry->chances > 0) {
+			entry->chances--;
+			shard_touch(shard, entry);
+			newer = newer != NULL ? newer : entry; /* it is the only one */
 		} else if (full) {
 			shard_remove(shard, entry, dead);
 			shard->stats.evictions++;

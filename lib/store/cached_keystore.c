@@ -117,7 +117,27 @@ take_found(const struct cached_keystore *cached, struct found *found, enum cache
 static bool
 find_stale(const struct question *q, struct span name, struct view *view, struct found *found)
 {
+<<<<<<< HEAD
 	if (!stale_find(q->cached, name, view, found))
+=======
+	struct cached_keystore *cached = q->cached;
+	bool asked = view->current;
+
+	if (cached->config.shared == NULL)
+		return false;
+	for (unsigned tries = 0; !asked || found->late; tries++) {
+		int64_t now_ms = cached->config.now_ms();
+
+		if (asked && !shared_wait(cached, tries))
+			break;
+		asked = true;
+		if (!view->polled)
+			found->late = !shared_guess(cached, view, now_ms);
+		if (view->identity[0] != '\0')
+			shared_find(cached, view, name, now_ms, found);
+	}
+	if (found->belief == BELIEF_NONE)
+>>>>>>> main
 		return false;
 	metrics_count(METRIC_SHARED_STALE,
 	    q->letter == QUESTION_KEYS ? METRIC_CACHE_KEYS : METRIC_CACHE_RULES, METRIC_NONE);
@@ -284,7 +304,7 @@ cached_close(struct keystore *store)
 {
 	struct cached_keystore *cached = store->state;
 
-	follow_stop(cached);
+	thread_stop(cached);
 	cache_free(cached->rules);
 	cache_free(cached->keys);
 	keystore_close(cached->inner);
@@ -355,7 +375,7 @@ cached_keystore_new(struct keystore *inner, const struct cached_keystore_config 
 	store->ops = &cached->ops;
 	store->where = mem_strdup(inner->where);
 	store->state = cached;
-	status = config->no_thread ? ST_OK : follow_start(cached, err);
+	status = config->no_thread ? ST_OK : thread_start(cached, err);
 	if (status != ST_OK) {
 		keystore_close(store);
 		return status;

@@ -4,10 +4,7 @@
  * must never call an answer right that a change may have touched, nor let a store that went back in
  * time undo what was seen of it.
  */
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
@@ -21,18 +18,11 @@
 void
 follow_init(struct cached_keystore *cached)
 {
-	pthread_condattr_t attributes;
-
 	pthread_rwlock_init(&cached->changed_lock, NULL);
 	pthread_mutex_init(&cached->poll_lock, NULL);
-	pthread_mutex_init(&cached->thread_lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&cached->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
 	cached->changed = marks_new(CHANGED_MAX);
 	cached->changes = mem_zalloc(KEYSTORE_CHANGES_MAX, sizeof(*cached->changes));
-	cached->stop = true; /* no thread yet */
+	cached->wake = cached->watch = -1;
 }
 
 void
@@ -40,8 +30,6 @@ follow_free(struct cached_keystore *cached)
 {
 	pthread_rwlock_destroy(&cached->changed_lock);
 	pthread_mutex_destroy(&cached->poll_lock);
-	pthread_mutex_destroy(&cached->thread_lock);
-	pthread_cond_destroy(&cached->wake);
 	marks_free(cached->changed);
 	mem_free(cached->changes);
 }
@@ -407,6 +395,7 @@ become_another(struct cached_keystore *cached, const struct store_state *now, in
 	cached->all = (struct mark){.number = now->epoch, .at_ms = answered_ms + 1};
 	cached->remembered_ms = 0;
 	memcpy(cached->identity, now->identity, sizeof(cached->identity));
+	atomic_store(&cached->seen_epoch, now->epoch);
 	revisions_forget(cached, ++cached->history);
 	pthread_rwlock_unlock(&cached->changed_lock);
 	note_answer(cached, now->epoch);
@@ -455,64 +444,4 @@ follow_poll(struct cached_keystore *cached)
 	if (cached->config.shared != NULL && cached->believed)
 		shared_remember(cached, now.epoch, asked_ms);
 	pthread_mutex_unlock(&cached->poll_lock);
-}
-
-/* ---- the thread ---- */
-
-static void *
-follow_run(void *context)
-{
-	struct cached_keystore *cached = context;
-
-	pthread_mutex_lock(&cached->thread_lock);
-	while (!cached->stop) {
-		struct timespec until;
-
-		pthread_mutex_unlock(&cached->thread_lock);
-		follow_poll(cached);
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += cached->config.poll_ms / 1000;
-		until.tv_nsec += cached->config.poll_ms % 1000 * 1000000;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		pthread_mutex_lock(&cached->thread_lock);
-		while (!cached->stop && pthread_cond_timedwait(&cached->wake, &cached->thread_lock,
-					    &until) != ETIMEDOUT)
-			;
-	}
-	pthread_mutex_unlock(&cached->thread_lock);
-	return NULL;
-}
-
-enum status
-follow_start(struct cached_keystore *cached, struct err *err)
-{
-	sigset_t all, old;
-	int error;
-
-	cached->stop = false;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&cached->thread, NULL, follow_run, cached);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (error == 0)
-		return ST_OK;
-	cached->stop = true;
-	err_set(err, "KeyStore: no thread for its changes: %s", strerror(error));
-	return ST_FAILED;
-}
-
-void
-follow_stop(struct cached_keystore *cached)
-{
-	bool running;
-
-	pthread_mutex_lock(&cached->thread_lock);
-	running = !cached->stop;
-	cached->stop = true;
-	atomic_store(&cached->closing, true);
-	pthread_cond_signal(&cached->wake);
-	pthread_mutex_unlock(&cached->thread_lock);
-	if (running)
-		pthread_join(cached->thread, NULL);
 }

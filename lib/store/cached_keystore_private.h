@@ -1,8 +1,14 @@
 /*
  * cached_keystore_private.h - what the files of a cached key store share: cached_keystore.c (the
+<<<<<<< HEAD
  * questions), cached_keystore_follow.c (the changes), cached_keystore_past.c (those before it was
  * opened), cached_keystore_revisions.c (of keys), cached_keystore_shared.c (what other gateways
  * know), cached_keystore_stale.c (while the store is away).
+=======
+ * questions), cached_keystore_follow.c (the changes), cached_keystore_thread.c (when they are asked
+ * for), cached_keystore_past.c (those before it was opened), cached_keystore_revisions.c (of keys),
+ * cached_keystore_shared.c (what other gateways know).
+>>>>>>> main
  */
 #ifndef SIGNPOST_STORE_CACHED_KEYSTORE_PRIVATE_H
 #define SIGNPOST_STORE_CACHED_KEYSTORE_PRIVATE_H
@@ -51,10 +57,10 @@ struct cached_keystore {
 	bool failing, fallen;         /* logged already */
 	int64_t remembered_ms;        /* when the identity was left for a restart; 0: never */
 
-	pthread_mutex_t thread_lock;
-	pthread_cond_t wake;
 	pthread_t thread;
-	bool stop;
+	bool has_thread;
+	int wake, watch; /* eventfd, inotify; -1: none */
+	char *watched;   /* the name of the file in its folder */
 
 	/* The highest revisions of keys that were seen: a full memory becomes the old one. */
 	pthread_mutex_t revisions_lock;
@@ -65,7 +71,13 @@ struct cached_keystore {
 
 	atomic_bool others_silent;       /* the shared cache kept a message waiting in vain */
 	char *machine;                   /* names this gateway and its store; see shared_guess() */
+<<<<<<< HEAD
 	atomic_int_least64_t guessed_ms; /* when it was answered last; 0: never */
+=======
+	atomic_int_least64_t guessed_ms; /* when that was asked last; 0: never */
+	atomic_int_least64_t told_ms;    /* when the shared cache answered last; 0: never */
+	atomic_uint patient;             /* threads in shared_wait() */
+>>>>>>> main
 };
 
 /* What is known of the store when a question to it begins. */
@@ -86,10 +98,8 @@ enum belief {
 /* ---- cached_keystore_follow.c ---- */
 
 void follow_init(struct cached_keystore *cached);
-/* After follow_stop(). */
+/* After thread_stop(). */
 void follow_free(struct cached_keystore *cached);
-enum status follow_start(struct cached_keystore *cached, struct err *err) MUST_USE;
-void follow_stop(struct cached_keystore *cached);
 void follow_poll(struct cached_keystore *cached);
 /* For struct cache_config. */
 bool follow_outdated(
@@ -108,6 +118,12 @@ bool follow_may_share(struct cached_keystore *cached, const struct view *view, s
  * false: there are more subjects than can be remembered. */
 bool follow_some_changed(
     struct cached_keystore *cached, size_t count, uint64_t told_after, int64_t asked_ms) MUST_USE;
+
+/* ---- cached_keystore_thread.c ---- */
+
+/* Polls now, and then every poll_ms, and when the store's file is written to. */
+enum status thread_start(struct cached_keystore *cached, struct err *err) MUST_USE;
+void thread_stop(struct cached_keystore *cached); /* also if it was never started */
 
 /* ---- cached_keystore_past.c ---- */
 
@@ -132,7 +148,11 @@ struct found {
 	struct keystore_rows *rows; /* NULL: nothing */
 	int64_t asked_ms;
 	enum belief belief;
+<<<<<<< HEAD
 	bool late; /* the shared cache did not answer */
+=======
+	bool late; /* the shared cache did not answer in time: it may have one */
+>>>>>>> main
 };
 
 /* All but _init and _free: only if config.shared is set. name: of an entry. */
@@ -141,13 +161,21 @@ void shared_free(struct cached_keystore *cached);
 /* What other gateways have, if it can be believed. *out is the caller's to release. */
 void shared_find(struct cached_keystore *cached, const struct view *view, struct span name,
     int64_t now_ms, struct found *out);
+/* The shared cache was late and the store is away: waits a moment. true: it is worth another
+ * question, the tries-th after the first. */
+bool shared_wait(struct cached_keystore *cached, unsigned tries);
 /* Leaves an answer of the store for others. asked_ms: when the question began. */
 void shared_leave(struct cached_keystore *cached, const struct view *view, struct span name,
     const struct keystore_rows *rows, int64_t asked_ms);
 /* Before the first poll: puts into view which identity the store had when this gateway heard of it
+<<<<<<< HEAD
  * last. found->late: nobody answered. */
 void shared_guess(
     struct cached_keystore *cached, struct view *view, int64_t now_ms, struct found *found);
+=======
+ * last. false: the shared cache did not answer in time. */
+bool shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms);
+>>>>>>> main
 /* A poll: leaves that for shared_guess(), now and then. */
 void shared_remember(struct cached_keystore *cached, uint64_t epoch, int64_t asked_ms);
 

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
@@ -24,6 +25,13 @@
 #define KEEP_S 86400      /* what nothing changed about is right for longer than it may be stale */
 #define GUESS_MS 1000     /* between two questions for the identity */
 #define REMEMBER_MS 60000 /* between two times that it is left */
+/* While the store is away: a server of the shared cache that was late, on a machine that has too
+ * much to do, is asked again. Not by all threads, for what is known needs some; and not if no
+ * server answers any more. */
+#define LATE_TRIES 10
+#define LATE_PAUSE_MS 20
+#define LATE_THREADS 2
+#define LATE_SILENCE_MS 2000
 
 /* ---- whose names they are ---- */
 
@@ -206,11 +214,34 @@ shared_find(struct cached_keystore *cached, const struct view *view, struct span
 		return;
 	begin_question(cached, name, view->identity, &question, &scope);
 	sharedcache_get(cached->config.shared, &question, &name, 1, now_ms, &answer);
+<<<<<<< HEAD
 	note_answer(cached, &answer, out);
+=======
+	out->late = answer.status == ST_UNAVAILABLE;
+	if (!out->late)
+		atomic_store(&cached->told_ms, now_ms);
+>>>>>>> main
 	if (answer.status == ST_OK)
 		judge(cached, view, name, &answer, now_ms, out);
 	sharedcache_answer_release(&answer);
 	buf_free(&scope);
+}
+
+bool
+shared_wait(struct cached_keystore *cached, unsigned tries)
+{
+	const struct timespec pause = {.tv_nsec = LATE_PAUSE_MS * 1000000L};
+	int_least64_t told_ms = atomic_load(&cached->told_ms);
+	bool turn;
+
+	if (tries >= LATE_TRIES ||
+	    (told_ms != 0 && cached->config.now_ms() - told_ms >= LATE_SILENCE_MS))
+		return false;
+	turn = atomic_fetch_add(&cached->patient, 1) < LATE_THREADS;
+	if (turn)
+		nanosleep(&pause, NULL);
+	atomic_fetch_sub(&cached->patient, 1);
+	return turn;
 }
 
 static int64_t
@@ -266,10 +297,18 @@ take_identity(const struct cached_keystore *cached, const struct sharedcache_ans
 	       keystore_identity_take(span_of(answer->plain, answer->n), out);
 }
 
+<<<<<<< HEAD
 static void
 ask_identity(struct cached_keystore *cached, int64_t now_ms, char out[KEYSTORE_IDENTITY_BYTES],
     struct found *found)
+=======
+/* false: no answer in time. */
+static bool
+ask_identity(struct cached_keystore *cached, int64_t now_ms, char out[KEYSTORE_IDENTITY_BYTES])
+>>>>>>> main
 {
+	bool told;
+
 	struct sharedcache_question question;
 	struct sharedcache_answer answer;
 	struct span name = identity_name();
@@ -282,8 +321,10 @@ ask_identity(struct cached_keystore *cached, int64_t now_ms, char out[KEYSTORE_I
 		atomic_store(&cached->guessed_ms, now_ms);
 	if (!take_identity(cached, &answer, now_ms, out))
 		out[0] = '\0';
+	told = answer.status != ST_UNAVAILABLE;
 	sharedcache_answer_release(&answer);
 	buf_free(&scope);
+	return told;
 }
 
 /* An answer counts for a while, also that there is none. */
@@ -295,23 +336,36 @@ may_ask(const struct cached_keystore *cached, int64_t now_ms)
 	return last_ms == 0 || now_ms - last_ms >= GUESS_MS;
 }
 
+<<<<<<< HEAD
 void
 shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms, struct found *found)
+=======
+bool
+shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms)
+>>>>>>> main
 {
 	char guess[KEYSTORE_IDENTITY_BYTES] = "";
-	bool known;
+	bool known, told = true;
 
 	pthread_rwlock_rdlock(&cached->changed_lock);
 	known = cached->polled || cached->guess[0] != '\0';
 	pthread_rwlock_unlock(&cached->changed_lock);
+<<<<<<< HEAD
 	if (!known && may_ask(cached, now_ms))
 		ask_identity(cached, now_ms, guess, found);
+=======
+	if (!known && may_ask(cached, now_ms)) {
+		told = ask_identity(cached, now_ms, guess);
+		atomic_store(told ? &cached->told_ms : &cached->guessed_ms, told ? now_ms : 0);
+	}
+>>>>>>> main
 	pthread_rwlock_wrlock(&cached->changed_lock);
 	if (!cached->polled && cached->guess[0] == '\0')
 		memcpy(cached->guess, guess, sizeof(cached->guess));
 	if (!cached->polled)
 		memcpy(view->identity, cached->guess, sizeof(view->identity));
 	pthread_rwlock_unlock(&cached->changed_lock);
+	return told;
 }
 
 void

@@ -55,6 +55,7 @@ keystore_open(const struct keystore_registry *registry, const char *spec, bool w
 	if (status != ST_OK) {
 		err_prefix(err, "KeyStore");
 		mem_free(store->where);
+		mem_free(store->file);
 		mem_free(store);
 		return status;
 	}
@@ -71,6 +72,7 @@ keystore_close(struct keystore *store)
 		return;
 	store->ops->close(store);
 	mem_free(store->where);
+	mem_free(store->file);
 	mem_free(store);
 }
 

@@ -255,7 +255,10 @@ struct keystore_ops {
 
 struct keystore {
 	const struct keystore_ops *ops;
-	char *where;                           /* for messages: neither user nor password; owned */
+	char *where; /* for messages: neither user nor password; owned */
+	/* A file of this machine that each change of the store writes to, or one whose name begins
+	 * so, in the same folder. NULL: there is none. Owned. */
+	char *file;
 	void *state;                           /* the backend's */
 	atomic_bool said_nameless;             /* that it has no identity; said once */
 	const struct table_settings *settings; /* valid during open(); NULL: the defaults */

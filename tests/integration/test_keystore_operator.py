@@ -88,6 +88,15 @@ def test_deleted_made_anew_and_put_back(program, folder, store):
         assert sent(daemon) == "signed"
 
 
+def test_a_change_in_a_file_is_heard_at_once(program, folder, store):
+    """The next question for changes would come in an hour."""
+    with Daemon(program, folder, store.settings(KeyStorePollInterval=3600)) as daemon:
+        for name in ("a.test", "b.test", "c.test"):
+            assert sent(daemon) == "signed" and sent(daemon, name) == "unsigned"
+            store.load(f"domain acme {name} signs-as=acme.test\n")
+            assert procs.wait_until(lambda name=name: sent(daemon, name) == "signed", patience.seconds(30)), daemon.log()[-800:]
+
+
 def test_a_store_of_before_is_brought_up_to_date(program, folder, store):
     """Nothing waits for it: before, meanwhile and after it is signed, and the notice comes once."""
     db = sqlite3.connect(folder / "store.db")

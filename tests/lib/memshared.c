@@ -26,7 +26,11 @@ struct memshared {
 	size_t buckets[BUCKETS]; /* the newest in each, from 1 */
 	struct memshared_counts counts;
 	bool away, dropping, replaying;
+<<<<<<< HEAD
 	unsigned late;      /* questions that are still not answered */
+=======
+	unsigned late;      /* questions */
+>>>>>>> main
 	struct span answer; /* owned */
 	struct buf saw;     /* all that was put, behind each other */
 };
@@ -117,7 +121,12 @@ door_get(struct shared *shared, const struct span *names, size_t count, struct s
 	bool silent;
 
 	pthread_mutex_lock(&server->lock);
+<<<<<<< HEAD
 	silent = server->away;
+=======
+	silent = server->away || server->late > 0;
+	server->late -= server->late > 0 ? 1 : 0;
+>>>>>>> main
 	server->counts.gets++;
 	server->counts.names += (unsigned)count;
 	if (server->late > 0) {
@@ -194,6 +203,14 @@ set(struct memshared *server, bool *what, bool to)
 {
 	pthread_mutex_lock(&server->lock);
 	*what = to;
+	pthread_mutex_unlock(&server->lock);
+}
+
+void
+memshared_set_late(struct memshared *server, unsigned questions)
+{
+	pthread_mutex_lock(&server->lock);
+	server->late = questions;
 	pthread_mutex_unlock(&server->lock);
 }
 

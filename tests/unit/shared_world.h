@@ -282,7 +282,7 @@ struct world {
 	struct history history;
 	struct memshared *server;
 	struct sitekey *sitekey;
-	const char *where;
+	const char *where, *file; /* of the store; file may be NULL */
 };
 
 struct gateway {
@@ -336,6 +336,7 @@ gateway_open_as(struct gateway *g, struct world *world, const struct cached_keys
 	g->shared = sharedcache_new(&shared);
 	inner->ops = &history_ops;
 	inner->where = mem_strdup(world->where);
+	inner->file = world->file == NULL ? NULL : mem_strdup(world->file);
 	inner->state = &world->history;
 	config.shared = g->shared;
 	if (cached_keystore_new(inner, &config, &g->store, &err) != ST_OK)

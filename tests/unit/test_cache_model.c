@@ -2,6 +2,7 @@
  * test_cache_model.c - a cache against a model of it that is as simple as can be: the same answers
  * and the same questions, whatever happens in between. make check.
  */
+#include "lib/store/cache_private.h"
 #include "tests/unit/cache_world.h"
 
 #define FRESH_MS 5000
@@ -25,7 +26,7 @@ struct model_entry {
 	uint64_t epoch;
 	bool confirmable;
 	int64_t known, fresh_until, due, not_after, retry;
-	unsigned used;
+	unsigned used, chances;
 };
 
 struct model {
@@ -82,7 +83,10 @@ model_make_room(struct model *m, int64_t now)
 		if (e == NULL)
 			break;
 		after = e->used;
-		if (count > PLACES || model_life(m, e, now) == OVER) {
+		if (count > PLACES && e->chances > 0 && model_life(m, e, now) != OVER) {
+			e->chances--;
+			e->used = ++m->clock;
+		} else if (count > PLACES || model_life(m, e, now) == OVER) {
 			e->there = false;
 			count--;
 		}
@@ -121,8 +125,10 @@ model_get(struct model *m, unsigned name, int64_t now, const struct source *s)
 				m->pause = now + CACHE_PAUSE_MS;
 		}
 	}
-	if (life == GOOD || ((life == DUE || life == OLD) && (now < e->retry || pausing)))
+	if (life == GOOD || ((life == DUE || life == OLD) && (now < e->retry || pausing))) {
+		e->chances += e->chances < CHANCES_MAX ? 1 : 0;
 		return (e->negative ? ABSENT : (int)e->version) + (life == OLD ? STALE : 0);
+	}
 	m->loads++;
 	if (s->said == CACHE_SOURCE_SAID && status != ST_UNAVAILABLE)
 		m->pause = 0;
@@ -140,7 +146,8 @@ model_get(struct model *m, unsigned name, int64_t now, const struct source *s)
 	    .confirmable = atomic_load(&s->epoch) != 0,
 	    .known = s->known_ms != 0 ? s->known_ms : now,
 	    .not_after = s->not_after_ms,
-	    .used = m->clock};
+	    .used = m->clock,
+	    .chances = e->there ? e->chances : 0};
 	e->fresh_until = e->known + (status == ST_OK ? FRESH_MS : ABSENT_MS);
 	e->due = e->fresh_until - (e->fresh_until - e->known) / 5;
 	answer = e->negative ? ABSENT : (int)e->version;

@@ -288,6 +288,33 @@ test_flood(void **state)
 	end(&w);
 }
 
+/* Senders that come once do not push out a key that signs again and again, even while it rests. */
+static void
+test_once_and_again(void **state)
+{
+	struct cached_key *kept, *again;
+	struct world w;
+
+	(void)state;
+	begin(&w, 3, true);
+	assert_int_equal(get(&w, made[0].pem, NOW, &kept), ST_OK);
+	for (int i = 0; i < 5; i++)
+		assert_gives(&w, made[0].pem, NOW, 0);
+	for (size_t i = 1; i < 8; i++)
+		assert_gives(&w, made[i].pem, NOW, i);
+	assert_int_equal(get(&w, made[0].pem, NOW, &again), ST_OK);
+	assert_ptr_equal(kept, again);
+	cached_key_release(again);
+	/* But not for ever. */
+	for (size_t i = 8; i < 30; i++)
+		assert_gives(&w, made[i].pem, NOW, i);
+	assert_int_equal(get(&w, made[0].pem, NOW, &again), ST_OK);
+	assert_ptr_not_equal(kept, again);
+	cached_key_release(again);
+	cached_key_release(kept);
+	end(&w);
+}
+
 static void
 test_inline(void **state)
 {
@@ -419,7 +446,7 @@ test_metrics(void **state)
 	metrics_process_began();
 	begin(&w, 2, false);
 	assert_int_equal(get(&w, scratch_path(&w.scratch, "none"), NOW, &none), ST_ABSENT);
-	assert_int_equal(get(&w, made[0].pem, NOW, &kept), ST_OK);
+	assert_gives(&w, made[0].pem, NOW, 0);
 	assert_gives(&w, made[0].pem, NOW, 0);
 	assert_true(metric_is("signpost_parsed_keys{alg=\"ed25519\"} 1"));
 	assert_true(metric_is("signpost_parsed_keys{alg=\"rsa-2048\"} 0"));
@@ -428,10 +455,11 @@ test_metrics(void **state)
 	/* One of them for the size of one. */
 	assert_true(metric_is("signpost_key_cache_misses_total{cache=\"parsed\"} 3"));
 	assert_true(metric_is("signpost_key_cache_evictions_total{cache=\"parsed\"} 0"));
-	for (size_t i = 1; i < 4; i++)
+	assert_int_equal(get(&w, made[1].pem, NOW, &kept), ST_OK);
+	for (size_t i = 2; i < 4; i++)
 		assert_gives(&w, made[i].pem, NOW, i);
 	assert_true(metric_is("signpost_key_cache_evictions_total{cache=\"parsed\"} 2"));
-	/* Two in the cache, and one that is held. */
+	/* Two in the cache, the first of them because it was used again, and one that is held. */
 	assert_true(metric_is("signpost_parsed_keys{alg=\"ed25519\"} 3"));
 	cached_key_release(kept);
 	assert_true(metric_is("signpost_parsed_keys{alg=\"ed25519\"} 2"));
@@ -653,6 +681,7 @@ main(void)
 	    cmocka_unit_test(test_deleted),
 	    cmocka_unit_test(test_bound),
 	    cmocka_unit_test(test_flood),
+	    cmocka_unit_test(test_once_and_again),
 	    cmocka_unit_test(test_inline),
 	    cmocka_unit_test(test_unsafe),
 	    cmocka_unit_test(test_idle),

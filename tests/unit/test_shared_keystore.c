@@ -375,6 +375,37 @@ test_a_store_that_is_away(void **state)
 	log_back(kept);
 }
 
+/* A machine with too much to do: servers that have the answer are late with it. */
+static void
+test_a_shared_cache_that_is_late(void **state)
+{
+	struct gateway one, two;
+	struct world world;
+	int kept = log_to(help_write("late", ""));
+
+	(void)state;
+	begin_warm(&world, &one, &two, NAMES);
+	atomic_store(&world.history.away, true);
+	memshared_set_late(world.server, 3);
+	assert_int_equal(key_of(&two, 1), 1);
+	memshared_set_late(world.server, 100);
+	assert_int_equal(key_of(&two, 2), -1);
+	memshared_set_late(world.server, 0);
+	/* Just restarted: also the identity comes late. */
+	restart(&two);
+	gateway_poll(&two);
+	memshared_set_late(world.server, 3);
+	assert_int_equal(key_of(&two, 2), 1);
+	/* Nobody waits for servers that have not answered for a while. */
+	later(5000);
+	memshared_forget_counts(world.server);
+	memshared_set_late(world.server, 100);
+	assert_int_equal(key_of(&two, 3), -1);
+	assert_in_range(memshared_counts(world.server).gets, 1, 2);
+	end_warm(&world, &one, &two);
+	log_back(kept);
+}
+
 /* A gateway that is restarted while the store is away does not know what it would be. */
 static void
 test_a_restart_while_the_store_is_away(void **state)
@@ -704,6 +735,55 @@ test_what_is_told_again_is_not_shared(void **state)
 	end_warm(&world, &one, &two);
 }
 
+/* ---- a file ---- */
+
+static void
+append(const char *path)
+{
+	FILE *f = fopen(path, "ae");
+
+	assert_non_null(f);
+	assert_true(fputs("x", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static bool
+comes_to_version(struct gateway *g, unsigned number, int version)
+{
+	int waited = 0;
+
+	while (key_of(g, number) != version && waited++ < 60000)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	return key_of(g, number) == version;
+}
+
+/* The interval is an hour; whoever writes to the file, or beside it, is heard at once. */
+static void
+test_a_file_that_is_written_to(void **state)
+{
+	static const char *const names[] = {"store.db", "store.db-wal", "store.db-journal"};
+	const struct cached_keystore_config config = {
+	    .bytes_max = 1 << 20, .poll_ms = 3600000, .absent_ms = 2000, .stale_ms = STALE_MS};
+	struct gateway g;
+	struct world world;
+
+	(void)state;
+	world_begin(&world, NAMES);
+	world.file = help_write("store.db", "");
+	gateway_open_as(&g, &world, &config);
+	/* The first poll, and the first answer. */
+	while (atomic_load(&world.history.polled) == 0)
+		sched_yield();
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(key_of(&g, 5), i + 1);
+		history_change(&world.history, 5);
+		append(help_path(names[i % 3]));
+		assert_true(comes_to_version(&g, 5, (int)i + 2));
+	}
+	gateway_close(&g);
+	world_end(&world);
+}
+
 /* ---- one question ---- */
 
 #define CALLERS 1000U
@@ -784,6 +864,7 @@ main(void)
 	    cmocka_unit_test(test_what_is_damaged_is_not_believed),
 	    cmocka_unit_test(test_without_a_shared_cache),
 	    cmocka_unit_test(test_a_store_that_is_away),
+	    cmocka_unit_test(test_a_shared_cache_that_is_late),
 	    cmocka_unit_test(test_a_restart_while_the_store_is_away),
 	    cmocka_unit_test(test_a_shared_cache_that_is_late_while_the_store_is_away),
 	    cmocka_unit_test(test_a_restart_before_another_store),
@@ -793,6 +874,7 @@ main(void)
 	    cmocka_unit_test(test_an_empty_store_in_its_place),
 	    cmocka_unit_test(test_an_identity_that_appears),
 	    cmocka_unit_test(test_what_is_told_again_is_not_shared),
+	    cmocka_unit_test(test_a_file_that_is_written_to),
 	    cmocka_unit_test(test_many_callers_are_one_question),
 	};
 
