@@ -21,8 +21,6 @@
 
 #define SCOPE_MAX 8192U /* octets of a table's scope */
 
-#define SHARED_LATE_MS 250 /* the alternative is a tempfail */
-
 /* Is what was known used while its source is away? */
 static bool
 wants_stale(const struct failure_policy *failure)
@@ -155,7 +153,6 @@ open_store(const struct open *open, struct rules *rules, struct err *err)
 	    .absent_ms = conf_int(conf, CONF_CACHE_NEGATIVE_TTL) * 1000,
 	    .stale_ms = conf_int(conf, CONF_CACHE_STALE_TTL) * 1000,
 	    .shared = open->shared,
-	    .late_ms = SHARED_LATE_MS,
 	    .shared_prefix = span_str(prefix == NULL ? "" : prefix)};
 	struct backend_settings settings;
 	struct keystore *store = NULL;

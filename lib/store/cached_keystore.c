@@ -117,9 +117,6 @@ take_found(const struct cached_keystore *cached, struct found *found, enum cache
 static bool
 find_stale(const struct question *q, struct span name, struct view *view, struct found *found)
 {
-<<<<<<< HEAD
-	if (!stale_find(q->cached, name, view, found))
-=======
 	struct cached_keystore *cached = q->cached;
 	bool asked = view->current;
 
@@ -137,7 +134,6 @@ find_stale(const struct question *q, struct span name, struct view *view, struct
 			shared_find(cached, view, name, now_ms, found);
 	}
 	if (found->belief == BELIEF_NONE)
->>>>>>> main
 		return false;
 	metrics_count(METRIC_SHARED_STALE,
 	    q->letter == QUESTION_KEYS ? METRIC_CACHE_KEYS : METRIC_CACHE_RULES, METRIC_NONE);

@@ -41,9 +41,6 @@ struct cached_keystore_config {
 	 * what is read is left there. Borrowed; NULL: none. A store without an identity or without
 	 * epochs is not shared. */
 	struct sharedcache *shared;
-	/* While the store is away too: how long a shared cache that does not answer is asked again,
-	 * by one message, before that is refused; then nobody waits until it answered. 0: not. */
-	int64_t late_ms;
 	struct span shared_prefix; /* of the scope, before the store's identity; copied */
 	int64_t (*now_ms)(void);   /* monotonic; NULL: clock_mono_ms() */
 	bool no_thread;            /* only cached_keystore_poll() asks for changes; for tests */

@@ -1,14 +1,8 @@
 /*
  * cached_keystore_private.h - what the files of a cached key store share: cached_keystore.c (the
-<<<<<<< HEAD
- * questions), cached_keystore_follow.c (the changes), cached_keystore_past.c (those before it was
- * opened), cached_keystore_revisions.c (of keys), cached_keystore_shared.c (what other gateways
- * know), cached_keystore_stale.c (while the store is away).
-=======
  * questions), cached_keystore_follow.c (the changes), cached_keystore_thread.c (when they are asked
  * for), cached_keystore_past.c (those before it was opened), cached_keystore_revisions.c (of keys),
  * cached_keystore_shared.c (what other gateways know).
->>>>>>> main
  */
 #ifndef SIGNPOST_STORE_CACHED_KEYSTORE_PRIVATE_H
 #define SIGNPOST_STORE_CACHED_KEYSTORE_PRIVATE_H
@@ -69,15 +63,10 @@ struct cached_keystore {
 
 	atomic_bool closing;
 
-	atomic_bool others_silent;       /* the shared cache kept a message waiting in vain */
 	char *machine;                   /* names this gateway and its store; see shared_guess() */
-<<<<<<< HEAD
-	atomic_int_least64_t guessed_ms; /* when it was answered last; 0: never */
-=======
 	atomic_int_least64_t guessed_ms; /* when that was asked last; 0: never */
 	atomic_int_least64_t told_ms;    /* when the shared cache answered last; 0: never */
 	atomic_uint patient;             /* threads in shared_wait() */
->>>>>>> main
 };
 
 /* What is known of the store when a question to it begins. */
@@ -148,11 +137,7 @@ struct found {
 	struct keystore_rows *rows; /* NULL: nothing */
 	int64_t asked_ms;
 	enum belief belief;
-<<<<<<< HEAD
-	bool late; /* the shared cache did not answer */
-=======
 	bool late; /* the shared cache did not answer in time: it may have one */
->>>>>>> main
 };
 
 /* All but _init and _free: only if config.shared is set. name: of an entry. */
@@ -168,22 +153,9 @@ bool shared_wait(struct cached_keystore *cached, unsigned tries);
 void shared_leave(struct cached_keystore *cached, const struct view *view, struct span name,
     const struct keystore_rows *rows, int64_t asked_ms);
 /* Before the first poll: puts into view which identity the store had when this gateway heard of it
-<<<<<<< HEAD
- * last. found->late: nobody answered. */
-void shared_guess(
-    struct cached_keystore *cached, struct view *view, int64_t now_ms, struct found *found);
-=======
  * last. false: the shared cache did not answer in time. */
 bool shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms);
->>>>>>> main
 /* A poll: leaves that for shared_guess(), now and then. */
 void shared_remember(struct cached_keystore *cached, uint64_t epoch, int64_t asked_ms);
-
-/* ---- cached_keystore_stale.c ---- */
-
-/* The store of this view cannot be asked: what another gateway left, in *found. found: of the
- * question before the store's. */
-bool stale_find(struct cached_keystore *cached, struct span name, struct view *view,
-    struct found *found) MUST_USE;
 
 #endif

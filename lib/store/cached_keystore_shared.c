@@ -193,15 +193,6 @@ judge(struct cached_keystore *cached, const struct view *view, struct span name,
 	out->asked_ms = answer->asked_ms;
 }
 
-static void
-note_answer(
-    struct cached_keystore *cached, const struct sharedcache_answer *answer, struct found *out)
-{
-	out->late = answer->status == ST_UNAVAILABLE;
-	if (!out->late && atomic_load_explicit(&cached->others_silent, memory_order_relaxed))
-		atomic_store(&cached->others_silent, false);
-}
-
 void
 shared_find(struct cached_keystore *cached, const struct view *view, struct span name,
     int64_t now_ms, struct found *out)
@@ -214,13 +205,9 @@ shared_find(struct cached_keystore *cached, const struct view *view, struct span
 		return;
 	begin_question(cached, name, view->identity, &question, &scope);
 	sharedcache_get(cached->config.shared, &question, &name, 1, now_ms, &answer);
-<<<<<<< HEAD
-	note_answer(cached, &answer, out);
-=======
 	out->late = answer.status == ST_UNAVAILABLE;
 	if (!out->late)
 		atomic_store(&cached->told_ms, now_ms);
->>>>>>> main
 	if (answer.status == ST_OK)
 		judge(cached, view, name, &answer, now_ms, out);
 	sharedcache_answer_release(&answer);
@@ -297,15 +284,9 @@ take_identity(const struct cached_keystore *cached, const struct sharedcache_ans
 	       keystore_identity_take(span_of(answer->plain, answer->n), out);
 }
 
-<<<<<<< HEAD
-static void
-ask_identity(struct cached_keystore *cached, int64_t now_ms, char out[KEYSTORE_IDENTITY_BYTES],
-    struct found *found)
-=======
 /* false: no answer in time. */
 static bool
 ask_identity(struct cached_keystore *cached, int64_t now_ms, char out[KEYSTORE_IDENTITY_BYTES])
->>>>>>> main
 {
 	bool told;
 
@@ -316,9 +297,6 @@ ask_identity(struct cached_keystore *cached, int64_t now_ms, char out[KEYSTORE_I
 
 	begin_question(cached, name, cached->machine, &question, &scope);
 	sharedcache_get(cached->config.shared, &question, &name, 1, now_ms, &answer);
-	note_answer(cached, &answer, found);
-	if (!found->late)
-		atomic_store(&cached->guessed_ms, now_ms);
 	if (!take_identity(cached, &answer, now_ms, out))
 		out[0] = '\0';
 	told = answer.status != ST_UNAVAILABLE;
@@ -327,22 +305,18 @@ ask_identity(struct cached_keystore *cached, int64_t now_ms, char out[KEYSTORE_I
 	return told;
 }
 
-/* An answer counts for a while, also that there is none. */
+/* One thread a while asks; the others go on without. */
 static bool
-may_ask(const struct cached_keystore *cached, int64_t now_ms)
+may_ask(struct cached_keystore *cached, int64_t now_ms)
 {
-	int64_t last_ms = atomic_load(&cached->guessed_ms);
+	int_least64_t last_ms = atomic_load(&cached->guessed_ms);
 
-	return last_ms == 0 || now_ms - last_ms >= GUESS_MS;
+	return (last_ms == 0 || now_ms - last_ms >= GUESS_MS) &&
+	       atomic_compare_exchange_strong(&cached->guessed_ms, &last_ms, now_ms);
 }
 
-<<<<<<< HEAD
-void
-shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms, struct found *found)
-=======
 bool
 shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms)
->>>>>>> main
 {
 	char guess[KEYSTORE_IDENTITY_BYTES] = "";
 	bool known, told = true;
@@ -350,15 +324,10 @@ shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms)
 	pthread_rwlock_rdlock(&cached->changed_lock);
 	known = cached->polled || cached->guess[0] != '\0';
 	pthread_rwlock_unlock(&cached->changed_lock);
-<<<<<<< HEAD
-	if (!known && may_ask(cached, now_ms))
-		ask_identity(cached, now_ms, guess, found);
-=======
 	if (!known && may_ask(cached, now_ms)) {
 		told = ask_identity(cached, now_ms, guess);
 		atomic_store(told ? &cached->told_ms : &cached->guessed_ms, told ? now_ms : 0);
 	}
->>>>>>> main
 	pthread_rwlock_wrlock(&cached->changed_lock);
 	if (!cached->polled && cached->guess[0] == '\0')
 		memcpy(cached->guess, guess, sizeof(cached->guess));

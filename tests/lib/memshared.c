@@ -26,11 +26,7 @@ struct memshared {
 	size_t buckets[BUCKETS]; /* the newest in each, from 1 */
 	struct memshared_counts counts;
 	bool away, dropping, replaying;
-<<<<<<< HEAD
-	unsigned late;      /* questions that are still not answered */
-=======
 	unsigned late;      /* questions */
->>>>>>> main
 	struct span answer; /* owned */
 	struct buf saw;     /* all that was put, behind each other */
 };
@@ -121,18 +117,10 @@ door_get(struct shared *shared, const struct span *names, size_t count, struct s
 	bool silent;
 
 	pthread_mutex_lock(&server->lock);
-<<<<<<< HEAD
-	silent = server->away;
-=======
 	silent = server->away || server->late > 0;
 	server->late -= server->late > 0 ? 1 : 0;
->>>>>>> main
 	server->counts.gets++;
 	server->counts.names += (unsigned)count;
-	if (server->late > 0) {
-		server->late--;
-		silent = true;
-	}
 	for (size_t i = 0; i < count; i++) {
 		struct span value = silent ? SPAN_EMPTY : value_of(server, names[i]);
 
@@ -218,14 +206,6 @@ void
 memshared_set_away(struct memshared *server, bool away)
 {
 	set(server, &server->away, away);
-}
-
-void
-memshared_be_late(struct memshared *server, unsigned count)
-{
-	pthread_mutex_lock(&server->lock);
-	server->late = count;
-	pthread_mutex_unlock(&server->lock);
 }
 
 void

@@ -21,13 +21,8 @@ struct shared *memshared_door(struct memshared *server);
 /* ---- faults and lies, until they are switched off ---- */
 
 void memshared_set_away(struct memshared *server, bool away); /* ST_UNAVAILABLE; puts are lost */
-<<<<<<< HEAD
-/* The next count questions: ST_UNAVAILABLE. */
-void memshared_be_late(struct memshared *server, unsigned count);
-=======
 /* The next so many questions are ST_UNAVAILABLE. */
 void memshared_set_late(struct memshared *server, unsigned questions);
->>>>>>> main
 void memshared_set_dropping(struct memshared *server, bool dropping); /* puts are lost */
 /* What was put first under each name is given back, whatever was put since. */
 void memshared_set_replaying(struct memshared *server, bool replaying);

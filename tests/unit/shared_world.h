@@ -345,10 +345,9 @@ gateway_open_as(struct gateway *g, struct world *world, const struct cached_keys
 
 /* Without what it has seen: as after a restart. No poll yet. */
 static inline void
-gateway_open_patient(struct gateway *g, struct world *world, int64_t late_ms)
+gateway_open(struct gateway *g, struct world *world)
 {
-	const struct cached_keystore_config config = {.late_ms = late_ms,
-	    .bytes_max = 64 << 20,
+	static const struct cached_keystore_config config = {.bytes_max = 64 << 20,
 	    .poll_ms = POLL_MS,
 	    .absent_ms = 2000,
 	    .stale_ms = STALE_MS,
@@ -357,12 +356,6 @@ gateway_open_patient(struct gateway *g, struct world *world, int64_t late_ms)
 	    .no_thread = true};
 
 	gateway_open_as(g, world, &config);
-}
-
-static inline void
-gateway_open(struct gateway *g, struct world *world)
-{
-	gateway_open_patient(g, world, 0);
 }
 
 static inline void

@@ -450,43 +450,6 @@ test_a_restart_while_the_store_is_away(void **state)
 }
 
 /* It comes back as another one: nothing that was guessed is right. */
-/* An answer that is late is worth waiting for when there is no other; for one that is gone one
- * message waits, and no second one. */
-static void
-test_a_shared_cache_that_is_late_while_the_store_is_away(void **state)
-{
-	struct gateway one, two, patient;
-	struct world world;
-	unsigned gets;
-	int kept = log_to(help_write("late", ""));
-
-	(void)state;
-	begin_warm(&world, &one, &two, NAMES);
-	atomic_store(&world.history.away, true);
-	gateway_open_patient(&patient, &world, 100);
-	memshared_be_late(world.server, 3); /* also the question which store this is */
-	assert_int_equal(key_of(&patient, 1), 1);
-	memshared_be_late(world.server, 2);
-	assert_int_equal(key_of(&patient, 2), 1);
-	memshared_forget_counts(world.server);
-	assert_int_equal(gateway_ask(&patient, 's', 1, NULL), -1); /* nobody knows: no waiting */
-	assert_int_equal(memshared_counts(world.server).gets, 1);
-	memshared_set_away(world.server, true);
-	assert_int_equal(key_of(&patient, 3), -1);
-	gets = memshared_counts(world.server).gets;
-	assert_true(gets > 3);
-	assert_int_equal(key_of(&patient, 4), -1);
-	assert_int_equal(key_of(&patient, 5), -1);
-	assert_int_equal(memshared_counts(world.server).gets, gets + 2);
-	memshared_set_away(world.server, false);
-	assert_int_equal(key_of(&patient, 6), 1);
-	memshared_be_late(world.server, 2);
-	assert_int_equal(key_of(&patient, 7), 1);
-	gateway_close(&patient);
-	end_warm(&world, &one, &two);
-	log_back(kept);
-}
-
 static void
 test_a_restart_before_another_store(void **state)
 {
@@ -866,7 +829,6 @@ main(void)
 	    cmocka_unit_test(test_a_store_that_is_away),
 	    cmocka_unit_test(test_a_shared_cache_that_is_late),
 	    cmocka_unit_test(test_a_restart_while_the_store_is_away),
-	    cmocka_unit_test(test_a_shared_cache_that_is_late_while_the_store_is_away),
 	    cmocka_unit_test(test_a_restart_before_another_store),
 	    cmocka_unit_test(test_without_polls_nothing_shared_is_fresh),
 	    cmocka_unit_test(test_a_store_that_was_renewed),
