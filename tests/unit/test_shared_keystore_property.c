@@ -120,12 +120,12 @@ put_back(struct play *play)
 	if (play->renewals == 200)
 		return;
 	memcpy(h->version, play->saved_version, sizeof(play->saved_version));
-	h->epoch = play->saved_epoch + 1;
+	h->epoch = play->saved_epoch;
 	h->log_count = play->saved_log < h->log_count ? play->saved_log : h->log_count;
 	if (h->trimmed > h->epoch)
 		h->trimmed = h->epoch;
 	snprintf(end, sizeof(end), "%02x", 16 + play->renewals++);
-	history_rename(h, end);
+	history_renew(h, end);
 	save(play);
 }
 
