@@ -192,7 +192,8 @@ raise_epoch(struct turn *t, struct ldaplink_end *end)
 	added = add_new_changes(t, room, values);
 	stay = old_that_stay(t, added, &from);
 	(void)snprintf(old, sizeof(old), "%llu", (unsigned long long)t->epoch);
-	(void)snprintf(new, sizeof(new), "%llu", (unsigned long long)t->epoch + 1);
+	(void)snprintf(new, sizeof(new), "%llu",
+	    (unsigned long long)t->epoch + (w->identity == NULL ? 1 : KEYSTORE_RENEW_STEP));
 	(void)snprintf(back, sizeof(back), "%llu", (unsigned long long)from);
 	numbers[0] = span_str(old);
 	numbers[1] = span_str(new);

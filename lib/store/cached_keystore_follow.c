@@ -10,9 +10,6 @@
 #include "lib/base/mem.h"
 #include "lib/store/cached_keystore_private.h"
 
-/* Nothing was ever written: an empty store that was made in place of another one would let all mail
- * out unsigned. */
-#define EPOCH_OF_EMPTY 1U
 #define CHANGED_MAX 16384U /* subjects; more: everything before now is asked for again */
 
 void
@@ -435,10 +432,10 @@ follow_poll(struct cached_keystore *cached)
 	    cached->inner, since, KEYSTORE_CHANGES_MAX, cached->changes, &count, &now, &err);
 	if (status != ST_OK && status != ST_TOO_BIG)
 		note_failure(cached, status, &err);
-	else if (is_another(cached, &now) && now.epoch > EPOCH_OF_EMPTY)
-		become_another(cached, &now, asked_ms);
 	else if (now.epoch < since)
 		note_fall(cached, now.epoch, since);
+	else if (is_another(cached, &now))
+		become_another(cached, &now, asked_ms);
 	else
 		take_changes(cached, status, count, &now, since, asked_ms);
 	if (cached->config.shared != NULL && cached->believed)

@@ -35,6 +35,9 @@
 #define KEYSTORE_RULES_MAX 1000U    /* rules of all tenants with one subject; more is ST_TOO_BIG */
 #define KEYSTORE_CHANGES_MAX 1000U  /* changes of one question */
 #define KEYSTORE_BATCH_MAX 1000U    /* changes of one transaction */
+/* By so much renew() raises the epoch: whoever has seen a later history of the store finds it
+ * behind that, and takes the new identity. In sql/STATEMENTS, too. */
+#define KEYSTORE_RENEW_STEP 1000000000U
 
 struct store_tenant {
 	struct span name;
@@ -222,8 +225,8 @@ struct keystore_ops {
 	/* For administrators; NULL where the backend cannot. */
 	/* Makes or migrates the schema. ST_OK: *from_out, *to_out are the versions (0: none). */
 	enum status (*migrate)(struct keystore *store, int *from_out, int *to_out, struct err *err);
-	/* Gives the store another identity, and its epoch 1 more. ST_OK: *state_out is what it is
-	 * now. ST_UNAVAILABLE: also a schema that has no room for one. */
+	/* Gives the store another identity, and its epoch KEYSTORE_RENEW_STEP more. ST_OK:
+	 * *state_out is what it is now. ST_UNAVAILABLE: also a schema that has no room for one. */
 	enum status (*renew)(
 	    struct keystore *store, struct store_state *state_out, struct err *err);
 	/* All of the changes or none. *at_out: the one that failed; count: none of them alone.

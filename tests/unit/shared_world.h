@@ -276,6 +276,14 @@ history_rename(struct history *h, const char *end)
 	pthread_mutex_unlock(&h->lock);
 }
 
+/* "signpost store renew" */
+static inline void
+history_renew(struct history *h, const char *end)
+{
+	h->epoch += KEYSTORE_RENEW_STEP;
+	history_rename(h, end);
+}
+
 /* ---- gateways ---- */
 
 struct world {

@@ -523,7 +523,7 @@ test_a_store_that_was_renewed(void **state)
 	world.history.epoch -= 2;
 	world.history.log_count = 0;
 	world.history.trimmed = world.history.epoch;
-	history_rename(&world.history, "0b");
+	history_renew(&world.history, "0b");
 	later(POLL_MS);
 	gateway_poll(&one);
 	gateway_poll(&two);
@@ -594,8 +594,7 @@ test_a_store_that_was_not_renewed(void **state)
 	log_back(kept);
 }
 
-/* Somebody has deleted the store and made a new one: as long as nothing was written there it is not
- * taken for the old one. */
+/* Somebody has deleted the store and made a new one: it is not taken for the old one. */
 static void
 test_an_empty_store_in_its_place(void **state)
 {
@@ -616,7 +615,14 @@ test_an_empty_store_in_its_place(void **state)
 		assert_int_equal(key_of(&one, 1), 1);
 	}
 	assert_int_equal(lines_with(path, "is at epoch 1, and 100 was seen before"), 1);
+	/* Nor when somebody begins to fill it. */
 	history_change(&world.history, 2);
+	later(POLL_MS);
+	gateway_poll(&one);
+	assert_true(cached_keystore_away(one.store));
+	assert_int_equal(key_of(&one, 1), 1);
+	/* But when the operator says so. */
+	history_renew(&world.history, "0e");
 	later(POLL_MS);
 	gateway_poll(&one);
 	assert_int_equal(ask_all(&one), NAMES);

@@ -120,12 +120,12 @@ put_back(struct play *play)
 	if (play->renewals == 200)
 		return;
 	memcpy(h->version, play->saved_version, sizeof(play->saved_version));
-	h->epoch = play->saved_epoch + 1;
+	h->epoch = play->saved_epoch;
 	h->log_count = play->saved_log < h->log_count ? play->saved_log : h->log_count;
 	if (h->trimmed > h->epoch)
 		h->trimmed = h->epoch;
 	snprintf(end, sizeof(end), "%02x", 16 + play->renewals++);
-	history_rename(h, end);
+	history_renew(h, end);
 	save(play);
 }
 
@@ -172,6 +172,9 @@ step(struct play *play)
 		gateway_close(&knows->g);
 		open_gateway(play, knows);
 	} else if (what < 930) {
+		/* Without both a question waits by a real clock; test_shared_keystore.c does that.
+		 */
+		memshared_set_away(play->world.server, false);
 		atomic_store(&h->away, draw(play, 4) == 0);
 		play->back_ms = world_clock();
 	} else if (what < 940) {
@@ -181,7 +184,8 @@ step(struct play *play)
 	} else if (what < 960) {
 		memshared_set_dropping(play->world.server, draw(play, 3) == 0);
 	} else if (what < 965) {
-		memshared_set_away(play->world.server, draw(play, 3) == 0);
+		memshared_set_away(
+		    play->world.server, draw(play, 3) == 0 && !atomic_load(&h->away));
 	} else if (what < 985) {
 		damage(play);
 	} else if (what < 990) {
