@@ -462,7 +462,8 @@ cached_table_new(struct table *inner, const struct cached_table_config *config)
 	cached->config.shared_scope.p = cached->scope;
 	if (config->now_ms == NULL)
 		cached->config.now_ms = clock_mono_ms;
-	atomic_init(&cached->refreshed_ms, INT64_MIN);
+	atomic_init(
+	    &cached->refreshed_ms, config->shared_anew ? cached->config.now_ms() : INT64_MIN);
 	set_ops(&cached->ops, inner->ops);
 	table = table_new(&cached->ops, inner->parameter, inner->flags);
 	table->where = inner->where == NULL ? NULL : mem_strdup(inner->where);
