@@ -92,6 +92,7 @@ ask_inner(
 	struct lookup *lookup = loading->lookup;
 	struct table *inner = lookup->cached->inner;
 	size_t count = loading->open_count;
+	int64_t began_us = clock_mono_us();
 	enum status status;
 
 	*found = at[0] = 0;
@@ -102,6 +103,7 @@ ask_inner(
 		status =
 		    table_lookup_many(inner, loading->open, count, count, values, at, found, err);
 	}
+	metrics_observe_at(METRIC_STORE_SECONDS, METRIC_STORE_TABLE, clock_mono_us() - began_us);
 	lookup->asked = true;
 	lookup->status = status;
 	lookup->why = *err;
