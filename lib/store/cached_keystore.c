@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
@@ -353,6 +354,14 @@ make_caches(struct cached_keystore *cached)
 	cached->keys = cache_new(&cache);
 }
 
+static void
+sleep_ms(int64_t ms)
+{
+	const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&pause, NULL);
+}
+
 enum status
 cached_keystore_new(struct keystore *inner, const struct cached_keystore_config *config,
     struct keystore **out, struct err *err)
@@ -366,6 +375,8 @@ cached_keystore_new(struct keystore *inner, const struct cached_keystore_config 
 	cached->config = *config;
 	if (config->now_ms == NULL)
 		cached->config.now_ms = clock_mono_ms;
+	if (config->pause == NULL)
+		cached->config.pause = sleep_ms;
 	set_ops(&cached->ops, inner->ops);
 	follow_init(cached);
 	revisions_init(cached);

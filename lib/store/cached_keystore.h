@@ -43,6 +43,7 @@ struct cached_keystore_config {
 	struct sharedcache *shared;
 	struct span shared_prefix; /* of the scope, before the store's identity; copied */
 	int64_t (*now_ms)(void);   /* monotonic; NULL: clock_mono_ms() */
+	void (*pause)(int64_t ms); /* NULL: sleeps; not so long for tests with a clock of theirs */
 	bool no_thread;            /* only cached_keystore_poll() asks for changes; for tests */
 };
 

@@ -12,7 +12,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
@@ -217,7 +216,6 @@ shared_find(struct cached_keystore *cached, const struct view *view, struct span
 bool
 shared_wait(struct cached_keystore *cached, unsigned tries)
 {
-	const struct timespec pause = {.tv_nsec = LATE_PAUSE_MS * 1000000L};
 	int_least64_t told_ms = atomic_load(&cached->told_ms);
 	bool turn;
 
@@ -226,7 +224,7 @@ shared_wait(struct cached_keystore *cached, unsigned tries)
 		return false;
 	turn = atomic_fetch_add(&cached->patient, 1) < LATE_THREADS;
 	if (turn)
-		nanosleep(&pause, NULL);
+		cached->config.pause(LATE_PAUSE_MS);
 	atomic_fetch_sub(&cached->patient, 1);
 	return turn;
 }
