@@ -51,6 +51,7 @@ spawn(struct generations *all, struct generation *generation, unsigned int index
 	    .threads = generation->threads,
 	    .control = control,
 	    .fixed_time_utc = all->args->fixed_time_utc,
+	    .reload = generation->number > 1,
 	    .cache_key = all->cache_key};
 	pid_t pid = fork();
 

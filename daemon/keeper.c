@@ -40,7 +40,8 @@ struct keeper {
 	struct keycache *cache;
 	struct unsealer *unsealer;
 	struct sharedcache *shared; /* Memcached, or NULL */
-	struct dnsshare_site dns;   /* whose answers of DNS are shared */
+	bool reload;
+	struct dnsshare_site dns; /* whose answers of DNS are shared */
 	const struct channels *channels;
 	int64_t fixed_time_utc;
 };
@@ -264,7 +265,9 @@ keeper_open(
 	if (status == ST_OK)
 		status = keeper_open_sharing(keeper, conf, cache_key, err);
 	if (status == ST_OK)
-		status = rules_open(conf, keeper->shared, &keeper->rules, err);
+		status = rules_open(conf,
+		    &(struct rules_sharing){.cache = keeper->shared, .anew = keeper->reload},
+		    &keeper->rules, err);
 	if (status != ST_OK)
 		return status;
 	keeper->rules->fixed_time_utc = keeper->fixed_time_utc;
@@ -352,7 +355,9 @@ try_key_on_locked_stack(struct keeper *keeper, struct err *err)
 void
 keeper_run(const struct child_args *args)
 {
-	struct keeper keeper = {.channels = args->channels, .fixed_time_utc = args->fixed_time_utc};
+	struct keeper keeper = {.channels = args->channels,
+	    .reload = args->reload,
+	    .fixed_time_utc = args->fixed_time_utc};
 	struct err err = ERR_NONE;
 	const struct timespec pause = {.tv_sec = LOOK_AFTER_S};
 	bool warned = false;

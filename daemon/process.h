@@ -6,6 +6,7 @@
 #ifndef SIGNPOST_DAEMON_PROCESS_H
 #define SIGNPOST_DAEMON_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -30,6 +31,7 @@ struct child_args {
 	unsigned int threads;   /* of the keeper */
 	int control;            /* the keeper tells the parent that it is ready, or why not */
 	int64_t fixed_time_utc; /* -F, or -1 */
+	bool reload;            /* another generation served before this one */
 	/* The keeper: what seals answers of DNS for memcached while there is no site key. A
 	 * front-end has it not. */
 	const uint8_t *cache_key;

@@ -33,7 +33,7 @@ wants_stale(const struct failure_policy *failure)
 /* What tables and the KeyStore are opened with. */
 struct open {
 	const struct conf *conf;
-	struct sharedcache *shared;
+	struct rules_sharing sharing;
 	const struct failure_policy *failure; /* for a table that is asked for messages */
 };
 
@@ -61,14 +61,16 @@ behind_cache(const struct open *open, enum conf_parameter parameter, struct tabl
 	    .fresh_ms = conf_int(conf, CONF_CACHE_TTL) * 1000,
 	    .absent_ms = conf_int(conf, CONF_CACHE_NEGATIVE_TTL) * 1000,
 	    .stale_ms = wants_stale(open->failure) ? stale_ms : 0,
-	    .shared = open->shared};
+	    .shared = open->sharing.cache,
+	    .shared_anew = open->sharing.anew};
 	struct buf scope;
 
 	if (config.fresh_ms == 0)
 		return table;
 	table_scope(conf, parameter, &scope);
-	if (buf_status(&scope) != ST_OK)
-		config.shared = NULL; /* longer than anybody writes */
+	/* What is in memcached need not be there twice, and a scope that is cut off is none. */
+	if (strcmp(table->ops->type, "memcache") == 0 || buf_status(&scope) != ST_OK)
+		config.shared = NULL;
 	config.shared_scope = buf_span(&scope);
 	table = cached_table_new(table, &config);
 	buf_free(&scope);
@@ -152,7 +154,7 @@ open_store(const struct open *open, struct rules *rules, struct err *err)
 	    .poll_ms = conf_int(conf, CONF_KEY_STORE_POLL_INTERVAL) * 1000,
 	    .absent_ms = conf_int(conf, CONF_CACHE_NEGATIVE_TTL) * 1000,
 	    .stale_ms = conf_int(conf, CONF_CACHE_STALE_TTL) * 1000,
-	    .shared = open->shared,
+	    .shared = open->sharing.cache,
 	    .shared_prefix = span_str(prefix == NULL ? "" : prefix)};
 	struct backend_settings settings;
 	struct keystore *store = NULL;
@@ -195,29 +197,28 @@ read_failures(const struct conf *conf, struct rules *rules, struct err *err)
 }
 
 static enum status
-open_all(const struct conf *conf, struct sharedcache *shared, struct rules *rules, struct err *err)
+open_all(const struct open *open, struct rules *rules, struct err *err)
 {
-	const struct open open = {.conf = conf, .shared = shared, .failure = &rules->failure};
-	enum status status = read_failures(conf, rules, err);
+	enum status status = read_failures(open->conf, rules, err);
 
 	for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]) && status == ST_OK; i++)
-		status = open_table(&open, openings[i].parameter, openings[i].flags,
+		status = open_table(open, openings[i].parameter, openings[i].flags,
 		    (struct table **)(void *)((char *)rules + openings[i].at), err);
 	if (status == ST_OK && rules->keys == NULL)
-		status = open_table(&open, CONF_DOMAIN, TABLE_ICASE, &rules->domains, err);
+		status = open_table(open, CONF_DOMAIN, TABLE_ICASE, &rules->domains, err);
 	if (status == ST_OK)
 		status =
-		    open_hosts(&open, CONF_PEER_LIST, &rules->host_tables[0], &rules->peers, err);
+		    open_hosts(open, CONF_PEER_LIST, &rules->host_tables[0], &rules->peers, err);
 	if (status == ST_OK)
 		status = open_hosts(
-		    &open, CONF_INTERNAL_HOSTS, &rules->host_tables[1], &rules->internal, err);
+		    open, CONF_INTERNAL_HOSTS, &rules->host_tables[1], &rules->internal, err);
 	if (status == ST_OK)
 		status = open_hosts(
-		    &open, CONF_EXTERNAL_IGNORE_LIST, &rules->host_tables[2], &rules->ignored, err);
+		    open, CONF_EXTERNAL_IGNORE_LIST, &rules->host_tables[2], &rules->ignored, err);
 	if (status == ST_OK)
-		status = open_macros(conf, rules, err);
+		status = open_macros(open->conf, rules, err);
 	if (status == ST_OK)
-		status = open_store(&open, rules, err);
+		status = open_store(open, rules, err);
 	return status;
 }
 
@@ -245,10 +246,11 @@ path_of(const char *text)
 }
 
 enum status
-rules_open(
-    const struct conf *conf, struct sharedcache *shared, struct rules **rules_out, struct err *err)
+rules_open(const struct conf *conf, const struct rules_sharing *sharing, struct rules **rules_out,
+    struct err *err)
 {
 	struct rules *rules = mem_zalloc(1, sizeof(*rules));
+	struct open open = {.conf = conf, .failure = &rules->failure};
 	enum status status =
 	    conf_mode(conf_string(conf, CONF_MODE), &rules->sign, &rules->verify, err);
 
@@ -256,6 +258,8 @@ rules_open(
 		status = conf_sender_match(
 		    conf_string(conf, CONF_REQUIRE_SENDER_MATCH), &rules->sender_match, err);
 
+	if (sharing != NULL)
+		open.sharing = *sharing;
 	rules->key_file = path_of(conf_string(conf, CONF_KEY_FILE));
 	rules->selector = copy_of(conf_string(conf, CONF_SELECTOR));
 	rules->subdomains = conf_bool(conf, CONF_SUB_DOMAINS);
@@ -267,7 +271,7 @@ rules_open(
 	rules->signature_ttl_s = conf_int(conf, CONF_SIGNATURE_TTL);
 	rules->fixed_time_utc = -1;
 	if (status == ST_OK)
-		status = open_all(conf, shared, rules, err);
+		status = open_all(&open, rules, err);
 	if (status != ST_OK) {
 		rules_close(rules);
 		return status;

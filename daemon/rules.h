@@ -45,9 +45,15 @@ struct rules {
 	struct watcher *watcher;
 };
 
-/* Opens every table that conf names. shared: what other gateways know too; borrowed; NULL: nothing.
- * ST_INVALID, ST_UNAVAILABLE: err names parameter and file. */
-enum status rules_open(const struct conf *conf, struct sharedcache *shared,
+/* What other gateways have read. */
+struct rules_sharing {
+	struct sharedcache *cache; /* borrowed; NULL: nothing is shared */
+	bool anew;                 /* a reload: what they have read of tables does not count */
+};
+
+/* Opens every table that conf names. sharing: NULL is nothing. ST_INVALID, ST_UNAVAILABLE: err
+ * names parameter and file. */
+enum status rules_open(const struct conf *conf, const struct rules_sharing *sharing,
     struct rules **rules_out, struct err *err) MUST_USE;
 void rules_close(struct rules *rules); /* NULL is fine */
 /* Takes edited files over from now on. */

@@ -27,7 +27,7 @@ static const uint64_t bounds_us[] = {
 };
 #define BOUNDS (sizeof(bounds_us) / sizeof(bounds_us[0]))
 /* A histogram: a cell for each bound, one for what is above, and the sum in microseconds. */
-#define HISTOGRAM_CELLS (BOUNDS + 2)
+#define HISTOGRAM_CELLS (unsigned int)(BOUNDS + 2)
 
 /* The labels and their values. */
 #define TEXT(id, text) text,
@@ -56,7 +56,7 @@ static const struct label {
 /* Where the cells of each metric begin: those of gauges in each process, the others in common. */
 #define CELLS_COUNTER(first, second) VALUES(first) * VALUES(second)
 #define CELLS_GAUGE(first, second) 0
-#define CELLS_HISTOGRAM(first, second) HISTOGRAM_CELLS
+#define CELLS_HISTOGRAM(first, second) HISTOGRAM_CELLS *VALUES(first)
 #define GAUGE_CELLS_COUNTER(first) 0
 #define GAUGE_CELLS_GAUGE(first) VALUES(first)
 #define GAUGE_CELLS_HISTOGRAM(first) 0
@@ -196,18 +196,24 @@ metrics_count(enum metric metric, unsigned int first, unsigned int second)
 }
 
 void
-metrics_observe(enum metric metric, int64_t microseconds)
+metrics_observe_at(enum metric metric, unsigned int first, int64_t microseconds)
 {
 	const struct row *row = &rows[metric];
 	uint64_t us = microseconds > 0 ? (uint64_t)microseconds : 0;
-	unsigned int bucket = 0;
+	unsigned int bucket = 0, at = row->at + first * HISTOGRAM_CELLS;
 
-	if (shared == NULL || row->kind != HISTOGRAM)
+	if (shared == NULL || row->kind != HISTOGRAM || first >= labels[row->first].count)
 		return;
 	while (bucket < BOUNDS && us > bounds_us[bucket])
 		bucket++;
-	cell_add(row->at + bucket, 1);
-	cell_add(row->at + BOUNDS + 1, us);
+	cell_add(at + bucket, 1);
+	cell_add(at + BOUNDS + 1, us);
+}
+
+void
+metrics_observe(enum metric metric, int64_t microseconds)
+{
+	metrics_observe_at(metric, METRIC_NONE, microseconds);
 }
 
 void
@@ -308,16 +314,27 @@ gauge_write(const struct row *row, struct buf *out)
 	}
 }
 
+/* NAME_SUFFIX{label="value" */
+static void
+histogram_name(const struct row *row, const char *suffix, unsigned int value, struct buf *out)
+{
+	buf_add_fmt(out, "%s_%s", row->name, suffix);
+	if (row->first != LABEL_NONE)
+		label_add(out, '{', &labels[row->first], value);
+}
+
 /* The count is what the buckets have, so that it always fits the last of them. */
 static void
-histogram_write(const struct row *row, struct buf *out)
+histogram_write_one(const struct row *row, unsigned int value, struct buf *out)
 {
+	unsigned int at = row->at + value * HISTOGRAM_CELLS;
+	const char *end = row->first != LABEL_NONE ? "}" : "";
 	uint64_t count = 0;
 
 	for (unsigned int i = 0; i <= BOUNDS; i++) {
-		count += cell_read(row->at + i);
-		buf_add_str(out, row->name);
-		buf_add_str(out, "_bucket{le=\"");
+		count += cell_read(at + i);
+		histogram_name(row, "bucket", value, out);
+		buf_add_str(out, row->first != LABEL_NONE ? ",le=\"" : "{le=\"");
 		if (i < BOUNDS)
 			seconds_add(out, bounds_us[i]);
 		else
@@ -326,9 +343,19 @@ histogram_write(const struct row *row, struct buf *out)
 		buf_add_u64(out, count);
 		buf_add_char(out, '\n');
 	}
-	buf_add_fmt(out, "%s_sum ", row->name);
-	seconds_add(out, cell_read(row->at + BOUNDS + 1));
-	buf_add_fmt(out, "\n%s_count %llu\n", row->name, (unsigned long long)count);
+	histogram_name(row, "sum", value, out);
+	buf_add_fmt(out, "%s ", end);
+	seconds_add(out, cell_read(at + BOUNDS + 1));
+	buf_add_char(out, '\n');
+	histogram_name(row, "count", value, out);
+	buf_add_fmt(out, "%s %llu\n", end, (unsigned long long)count);
+}
+
+static void
+histogram_write(const struct row *row, struct buf *out)
+{
+	for (unsigned int value = 0; value < labels[row->first].count; value++)
+		histogram_write_one(row, value, out);
 }
 
 enum status

@@ -93,6 +93,11 @@
 	V(KEY_RSA_4096, "rsa-4096") \
 	V(KEY_RSA_OTHER, "rsa-other") \
 	V(KEY_ED25519, "ed25519")
+#define METRIC_VALUES_STORE(V) \
+	V(STORE_RULES, "rules") \
+	V(STORE_KEYS, "keys") \
+	V(STORE_CHANGES, "changes") \
+	V(STORE_TABLE, "table")
 #define METRIC_VALUES_REFUSED(V) \
 	V(REFUSED_FORM, "form") \
 	V(REFUSED_SEAL, "seal") \
@@ -111,6 +116,7 @@
 	L(DNS_RESULT, "result") \
 	L(CACHE, "cache") \
 	L(KEY_TYPE, "alg") \
+	L(STORE, "op") \
 	L(REFUSED, "reason")
 
 /* X(identifier, kind, name, help, first label, second label). A gauge has one label at most. A metric is added here and in
@@ -153,6 +159,8 @@
 	    "Private keys in memory, ready to sign.", KEY_TYPE, NONE) \
 	X(PARSED_KEY_BYTES, GAUGE, "signpost_parsed_key_bytes", \
 	    "Memory of the private keys that are ready to sign.", KEY_TYPE, NONE) \
+	X(STORE_SECONDS, HISTOGRAM, "signpost_store_seconds", \
+	    "Time of one question to a KeyStore or to a table of a server.", STORE, NONE) \
 	X(SHARED_HITS, COUNTER, "signpost_memcached_hits_total", \
 	    "Answers that were found in memcached and used.", CACHE, NONE) \
 	X(SHARED_MISSES, COUNTER, "signpost_memcached_misses_total", \
@@ -201,6 +209,7 @@ enum metric_tempfail_reason { METRIC_VALUES_TEMPFAIL_REASON(METRIC_VALUE_ENUM) }
 enum metric_dns_result { METRIC_VALUES_DNS_RESULT(METRIC_VALUE_ENUM) };
 enum metric_cache { METRIC_VALUES_CACHE(METRIC_VALUE_ENUM) };
 enum metric_key_type { METRIC_VALUES_KEY_TYPE(METRIC_VALUE_ENUM) };
+enum metric_store { METRIC_VALUES_STORE(METRIC_VALUE_ENUM) };
 enum metric_refused { METRIC_VALUES_REFUSED(METRIC_VALUE_ENUM) };
 enum metric_no_label { METRIC_VALUES_NONE(METRIC_VALUE_ENUM) };
 #undef METRIC_VALUE_ENUM
@@ -226,8 +235,9 @@ void metrics_process_ended(pid_t pid);
  * of range is not counted. */
 void metrics_count(enum metric metric, unsigned int first, unsigned int second);
 void metrics_add(enum metric metric, unsigned int first, unsigned int second, uint64_t by);
-/* A histogram. */
+/* A histogram; _at: with a label, whose value is first. */
 void metrics_observe(enum metric metric, int64_t microseconds);
+void metrics_observe_at(enum metric metric, unsigned int first, int64_t microseconds);
 /* A gauge; +1 and -1 are to be counted by the same process. The first is for one without a label.
  */
 void metrics_gauge_add(enum metric metric, int64_t by);

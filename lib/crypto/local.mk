@@ -5,6 +5,8 @@ lib_crypto_libcrypto_room_a_SOURCES = \
 	lib/crypto/hmac.c lib/crypto/hmac.h \
 	lib/crypto/key.c lib/crypto/key.h lib/crypto/key_der.c lib/crypto/key_der.h \
 	lib/crypto/rsa_signer.c lib/crypto/rsa_signer.h \
+	lib/crypto/rsa_blinding.c lib/crypto/rsa_blinding.h \
+	lib/crypto/masked_inverse.c lib/crypto/masked_inverse.h \
 	lib/crypto/public_key.c lib/crypto/public_key.h lib/crypto/public_key_private.h \
 	lib/crypto/public_key_cache.c lib/crypto/public_key_cache.h \
 	lib/crypto/seal.c lib/crypto/seal.h

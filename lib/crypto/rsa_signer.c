@@ -1,7 +1,8 @@
 /*
  * rsa_signer.c - RSA signatures with one blinding for each key.
  * Called by key.c for each signature, by many threads at once. It must never give the private
- * exponents a number that is not blinded, nor hold its lock during the exponentiation.
+ * exponents a number that is not blinded (rsa_blinding.c says why that is safe), nor let out a
+ * signature that OpenSSL has not compared with the number.
  */
 /* EVP keys cannot be used with a blinding of one's own. The functions below have been marked as
  * deprecated for that reason alone: providers do not know them. */
@@ -9,26 +10,23 @@
 #include <openssl/bn.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "lib/base/mem.h"
 #include "lib/crypto/key.h"
+#include "lib/crypto/rsa_blinding.h"
 #include "lib/crypto/rsa_signer.h"
 
 /* What OpenSSL 3 takes for a key that has signed, in slots of secret memory: a fixed part, and so
  * many octets for each 16 bits of the modulus (the numbers of the key, four Montgomery contexts,
- * the blinding). test_key_memory measures it. */
-#define FIXED_BYTES 1392U
+ * the blinding's two factors). test_key_memory measures it. */
+#define FIXED_BYTES 1136U
 #define BITS_PER_STEP 16U
-#define STEP_BYTES 33U
+#define STEP_BYTES 31U
 
 struct rsa_signer {
 	RSA *rsa;
-	pthread_mutex_t
-	    lock;          /* of what follows, until it is there, and of the blinding's numbers */
-	BN_MONT_CTX *mont; /* of the modulus */
-	BN_BLINDING *blinding; /* NULL: nothing was signed yet */
+	struct rsa_blinding *blinding;
 };
 
 /* RFC 8017 section 9.2, note 1: SHA-256. */
@@ -51,7 +49,11 @@ rsa_signer_new(const EVP_PKEY *pkey)
 	}
 	signer = mem_zalloc(1, sizeof(*signer));
 	signer->rsa = rsa;
-	pthread_mutex_init(&signer->lock, NULL);
+	signer->blinding = rsa_blinding_new(RSA_get0_n(rsa), RSA_get0_e(rsa));
+	if (signer->blinding == NULL) {
+		rsa_signer_free(signer);
+		return NULL;
+	}
 	return signer;
 }
 
@@ -60,64 +62,9 @@ rsa_signer_free(struct rsa_signer *signer)
 {
 	if (signer == NULL)
 		return;
-	BN_BLINDING_free(signer->blinding);
-	BN_MONT_CTX_free(signer->mont);
+	rsa_blinding_free(signer->blinding);
 	RSA_free(signer->rsa);
-	pthread_mutex_destroy(&signer->lock);
 	mem_free(signer);
-}
-
-/* The exponent is the public one: it needs no constant time, which is five times as long here. For
- * BN_BLINDING_create_param(), which marks the modulus so that the inverse takes constant time. */
-static int
-public_exp(BIGNUM *out, const BIGNUM *base, const BIGNUM *e, const BIGNUM *modulus, BN_CTX *context,
-    BN_MONT_CTX *mont)
-{
-	BIGNUM *unmarked;
-	int ok;
-
-	BN_CTX_start(context);
-	unmarked = BN_CTX_get(context);
-	ok = unmarked != NULL && BN_copy(unmarked, modulus) != NULL &&
-	     BN_mod_exp_mont(out, base, e, unmarked, context, mont) == 1;
-	BN_CTX_end(context);
-	return ok;
-}
-
-/* With the lock. */
-static bool
-make_blinding(struct rsa_signer *signer, BN_CTX *context)
-{
-	const BIGNUM *e = RSA_get0_e(signer->rsa);
-	BIGNUM *modulus = BN_dup(RSA_get0_n(signer->rsa));
-
-	if (modulus != NULL && signer->mont == NULL) {
-		signer->mont = BN_MONT_CTX_new();
-		if (signer->mont != NULL && BN_MONT_CTX_set(signer->mont, modulus, context) != 1) {
-			BN_MONT_CTX_free(signer->mont);
-			signer->mont = NULL;
-		}
-	}
-	if (modulus != NULL && signer->mont != NULL) {
-		BN_set_flags(modulus, BN_FLG_CONSTTIME);
-		signer->blinding =
-		    BN_BLINDING_create_param(NULL, e, modulus, context, public_exp, signer->mont);
-	}
-	BN_free(modulus);
-	return signer->blinding != NULL;
-}
-
-/* Blinds number with new factors. *unblind goes with it. */
-static bool
-blind(struct rsa_signer *signer, BIGNUM *number, BIGNUM *unblind, BN_CTX *context)
-{
-	bool ok;
-
-	pthread_mutex_lock(&signer->lock);
-	ok = (signer->blinding != NULL || make_blinding(signer, context)) &&
-	     BN_BLINDING_convert_ex(number, unblind, signer->blinding, context) == 1;
-	pthread_mutex_unlock(&signer->lock);
-	return ok;
 }
 
 /* number to the private exponent, blinded on the way. */
@@ -126,11 +73,12 @@ private_exp(struct rsa_signer *signer, BIGNUM *number, BIGNUM *out, BN_CTX *cont
 {
 	int (*exponentiate)(BIGNUM *, const BIGNUM *, RSA *, BN_CTX *) =
 	    RSA_meth_get_mod_exp(RSA_PKCS1_OpenSSL());
-	BIGNUM *unblind = BN_CTX_get(context);
+	BIGNUM *blind = BN_CTX_get(context), *unblind = BN_CTX_get(context);
 
-	return unblind != NULL && blind(signer, number, unblind, context) &&
+	return unblind != NULL && rsa_blinding_take(signer->blinding, blind, unblind, context) &&
+	       rsa_blinding_apply(signer->blinding, number, blind, context) &&
 	       exponentiate(out, number, signer->rsa, context) == 1 &&
-	       BN_BLINDING_invert_ex(out, unblind, signer->blinding, context) == 1;
+	       rsa_blinding_apply(signer->blinding, out, unblind, context);
 }
 
 bool
@@ -165,7 +113,8 @@ rsa_signer_bytes(const struct rsa_signer *signer)
 {
 	size_t steps = ((size_t)RSA_bits(signer->rsa) + BITS_PER_STEP - 1) / BITS_PER_STEP;
 
-	return sizeof(*signer) + 2 * sizeof(size_t) + FIXED_BYTES + steps * STEP_BYTES;
+	return sizeof(*signer) + 2 * sizeof(size_t) + rsa_blinding_bytes() + FIXED_BYTES +
+	       steps * STEP_BYTES;
 }
 
 EVP_PKEY *

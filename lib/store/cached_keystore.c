@@ -71,9 +71,12 @@ ask_store(const struct question *q, struct span name, const struct view *view,
     struct keystore_rows **out, struct err *err)
 {
 	struct cached_keystore *cached = q->cached;
-	int64_t asked_ms = cached->config.now_ms();
+	int64_t asked_ms = cached->config.now_ms(), began_us = clock_mono_us();
 	enum status status = ask_inner(q, out, err);
 
+	metrics_observe_at(METRIC_STORE_SECONDS,
+	    q->letter == QUESTION_KEYS ? METRIC_STORE_KEYS : METRIC_STORE_RULES,
+	    clock_mono_us() - began_us);
 	if (status == ST_OK)
 		status = check_age(cached, *out, view, err);
 	if (status == ST_OK && cached->config.shared != NULL)

@@ -6,8 +6,10 @@
  */
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/store/cached_keystore_private.h"
 
 #define CHANGED_MAX 16384U /* subjects; more: everything before now is asked for again */
@@ -422,14 +424,16 @@ follow_poll(struct cached_keystore *cached)
 	struct err err = ERR_NONE;
 	uint64_t since;
 	enum status status;
-	int64_t asked_ms;
+	int64_t asked_ms, began_us;
 	size_t count = 0;
 
 	pthread_mutex_lock(&cached->poll_lock);
 	asked_ms = cached->config.now_ms();
 	since = atomic_load(&cached->seen_epoch);
+	began_us = clock_mono_us();
 	status = keystore_changes(
 	    cached->inner, since, KEYSTORE_CHANGES_MAX, cached->changes, &count, &now, &err);
+	metrics_observe_at(METRIC_STORE_SECONDS, METRIC_STORE_CHANGES, clock_mono_us() - began_us);
 	if (status != ST_OK && status != ST_TOO_BIG)
 		note_failure(cached, status, &err);
 	else if (now.epoch < since)

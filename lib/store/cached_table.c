@@ -92,6 +92,7 @@ ask_inner(
 	struct lookup *lookup = loading->lookup;
 	struct table *inner = lookup->cached->inner;
 	size_t count = loading->open_count;
+	int64_t began_us = clock_mono_us();
 	enum status status;
 
 	*found = at[0] = 0;
@@ -102,6 +103,7 @@ ask_inner(
 		status =
 		    table_lookup_many(inner, loading->open, count, count, values, at, found, err);
 	}
+	metrics_observe_at(METRIC_STORE_SECONDS, METRIC_STORE_TABLE, clock_mono_us() - began_us);
 	lookup->asked = true;
 	lookup->status = status;
 	lookup->why = *err;
@@ -462,7 +464,8 @@ cached_table_new(struct table *inner, const struct cached_table_config *config)
 	cached->config.shared_scope.p = cached->scope;
 	if (config->now_ms == NULL)
 		cached->config.now_ms = clock_mono_ms;
-	atomic_init(&cached->refreshed_ms, INT64_MIN);
+	atomic_init(
+	    &cached->refreshed_ms, config->shared_anew ? cached->config.now_ms() : INT64_MIN);
 	set_ops(&cached->ops, inner->ops);
 	table = table_new(&cached->ops, inner->parameter, inner->flags);
 	table->where = inner->where == NULL ? NULL : mem_strdup(inner->where);

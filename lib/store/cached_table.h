@@ -31,6 +31,7 @@ struct cached_table_config {
 	 * is read is left there. Borrowed; NULL: none. */
 	struct sharedcache *shared;
 	struct span shared_scope; /* whose rows they are; copied */
+	bool shared_anew;         /* what was asked for before now is not fresh: a reload */
 	int64_t (*now_ms)(void);  /* monotonic; NULL: clock_mono_ms() */
 };
 

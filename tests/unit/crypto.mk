@@ -10,4 +10,9 @@ TESTS += tests/unit/test_key_der
 tests_unit_test_key_der_SOURCES = tests/unit/test_key_der.c
 tests_unit_test_key_der_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_key_der_LDADD = $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_rsa_signer
+TESTS += tests/unit/test_rsa_signer
+tests_unit_test_rsa_signer_SOURCES = tests/unit/test_rsa_signer.c
+tests_unit_test_rsa_signer_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_rsa_signer_LDADD = $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(UNIT_LDADD)
 endif

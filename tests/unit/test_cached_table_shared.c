@@ -151,6 +151,7 @@ struct world {
 	struct source sources[2];
 	struct gateway *gateways[2];
 	struct table *tables[2];
+	bool anew; /* tables are opened by a reload */
 };
 
 static struct table *
@@ -162,6 +163,7 @@ open_table(struct world *world, int i, unsigned flags, const char *scope)
 	    .stale_ms = STALE_MS,
 	    .shared = world->gateways[i] == NULL ? NULL : world->gateways[i]->cache,
 	    .shared_scope = span_str(scope),
+	    .shared_anew = world->anew,
 	    .now_ms = test_clock};
 	struct table *inner = table_new(&source_ops, "KeyTable", flags);
 
@@ -419,6 +421,27 @@ test_refreshed(void **state)
 	assert_int_equal(table_refresh(world.tables[1], &err), ST_OK);
 	assert_string_equal(help_ask(world.tables[1], "f"), "f=2");
 	world_end(&world);
+}
+
+/* A gateway that was started again takes what others have asked for; one that was told to read its
+ * tables again does not. */
+static void
+test_started_again_and_reloaded(void **state)
+{
+	(void)state;
+	for (int reload = 0; reload < 2; reload++) {
+		struct world world;
+
+		world_begin(&world, 0);
+		assert_string_equal(help_ask(world.tables[0], "f"), "f=1");
+		world.sources[1].version = 2;
+		pass(10);
+		table_close(world.tables[1]);
+		world.anew = reload == 1;
+		world.tables[1] = open_table(&world, 1, 0, "dsn:x");
+		assert_string_equal(help_ask(world.tables[1], "f"), reload == 1 ? "f=2" : "f=1");
+		world_end(&world);
+	}
 }
 
 static void
@@ -698,6 +721,7 @@ main(void)
 	    cmocka_unit_test(test_old_rows_while_the_source_is_away),
 	    cmocka_unit_test(test_a_silent_source_is_spared),
 	    cmocka_unit_test(test_refreshed),
+	    cmocka_unit_test(test_started_again_and_reloaded),
 	    cmocka_unit_test(test_without_the_server),
 	    cmocka_unit_test(test_scopes),
 	    cmocka_unit_test(test_lies),

@@ -156,6 +156,25 @@ test_histogram(void **state)
 }
 
 static void
+test_histogram_with_a_label(void **state)
+{
+	(void)state;
+	metrics_observe_at(METRIC_STORE_SECONDS, METRIC_STORE_KEYS, 300);
+	metrics_observe_at(METRIC_STORE_SECONDS, METRIC_STORE_TABLE, 70);
+	metrics_observe_at(METRIC_STORE_SECONDS, METRIC_STORE_TABLE, 40000000);
+	metrics_observe_at(METRIC_STORE_SECONDS, METRIC_STORE_TABLE + 1, 1);
+	assert_true(has_line("signpost_store_seconds_bucket{op=\"keys\",le=\"0.00025\"} 0\n"
+			     "signpost_store_seconds_bucket{op=\"keys\",le=\"0.0005\"} 1"));
+	assert_true(has_line("signpost_store_seconds_sum{op=\"keys\"} 0.0003\n"
+			     "signpost_store_seconds_count{op=\"keys\"} 1"));
+	assert_true(has_line("signpost_store_seconds_bucket{op=\"table\",le=\"0.0001\"} 1"));
+	assert_true(has_line("signpost_store_seconds_bucket{op=\"table\",le=\"+Inf\"} 2\n"
+			     "signpost_store_seconds_sum{op=\"table\"} 40.00007\n"
+			     "signpost_store_seconds_count{op=\"table\"} 2"));
+	assert_true(has_line("signpost_store_seconds_count{op=\"rules\"} 0"));
+}
+
+static void
 count_as_child(void)
 {
 	metrics_process_began();
@@ -401,6 +420,7 @@ main(void)
 	    OPENED(test_counters),
 	    OPENED(test_out_of_range),
 	    OPENED(test_histogram),
+	    OPENED(test_histogram_with_a_label),
 	    OPENED(test_several_processes),
 	    OPENED(test_places_of_processes),
 	    OPENED(test_gauge_with_label),
