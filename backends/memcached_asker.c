@@ -33,7 +33,8 @@ finish(struct waiting *waiting, enum status status, char *octets, size_t n)
 	if (question->done[waiting->at])
 		return false;
 	question->done[waiting->at] = true;
-	question->out[waiting->at] = (struct shared_value){status, octets, n};
+	question->out[waiting->at] =
+	    (struct shared_value){.status = status, .octets = octets, .n = n};
 	if (--question->unfinished == 0)
 		pthread_cond_signal(&question->finished);
 	return true;

@@ -133,6 +133,20 @@ wait_for_answers(struct mcpool *pool, struct question *question, size_t count, i
 	give_up(pool, question, count);
 }
 
+/* With the lock held. Whoever is away for longer than a busy machine explains is not late. */
+static void
+note_late(const struct mcpool *pool, struct question *question, size_t count)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < count; i++) {
+		const struct asker *asker = &pool->askers[question->places[i]];
+
+		question->out[i].late = question->out[i].status == ST_UNAVAILABLE &&
+					(!asker->away || now_ms - asker->since_ms < MCPOOL_SAY_MS);
+	}
+}
+
 void
 mcpool_get(struct mcpool *pool, const struct span *names, size_t count, struct shared_value *out)
 {
@@ -144,6 +158,7 @@ mcpool_get(struct mcpool *pool, const struct span *names, size_t count, struct s
 	asked = enqueue_all(pool, question, count);
 	if (asked)
 		wait_for_answers(pool, question, count, began_us / 1000 + pool->config.patience_ms);
+	note_late(pool, question, count);
 	memcpy(out, question->out, count * sizeof(*out));
 	mcpool_question_unref(question);
 	pthread_mutex_unlock(&pool->lock);

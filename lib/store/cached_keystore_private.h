@@ -64,9 +64,7 @@ struct cached_keystore {
 	atomic_bool closing;
 
 	char *machine;                   /* names this gateway and its store; see shared_guess() */
-	atomic_int_least64_t guessed_ms; /* when that was asked last; 0: never */
-	atomic_int_least64_t told_ms;    /* when the shared cache answered last; 0: never */
-	atomic_uint patient;             /* threads in shared_wait() */
+	atomic_int_least64_t guessed_ms; /* when that was answered last; 0: never */
 };
 
 /* What is known of the store when a question to it begins. */
@@ -137,7 +135,7 @@ struct found {
 	struct keystore_rows *rows; /* NULL: nothing */
 	int64_t asked_ms;
 	enum belief belief;
-	bool late; /* the shared cache did not answer in time: it may have one */
+	bool late; /* the shared cache is: it may have one */
 };
 
 /* All but _init and _free: only if config.shared is set. name: of an entry. */
@@ -153,7 +151,7 @@ bool shared_wait(struct cached_keystore *cached, unsigned tries);
 void shared_leave(struct cached_keystore *cached, const struct view *view, struct span name,
     const struct keystore_rows *rows, int64_t asked_ms);
 /* Before the first poll: puts into view which identity the store had when this gateway heard of it
- * last. false: the shared cache did not answer in time. */
+ * last. false: the shared cache is late. */
 bool shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms);
 /* A poll: leaves that for shared_guess(), now and then. */
 void shared_remember(struct cached_keystore *cached, uint64_t epoch, int64_t asked_ms);

@@ -25,12 +25,9 @@
 #define GUESS_MS 1000     /* between two questions for the identity */
 #define REMEMBER_MS 60000 /* between two times that it is left */
 /* While the store is away: a server of the shared cache that was late, on a machine that has too
- * much to do, is asked again. Not by all threads, for what is known needs some; and not if no
- * server answers any more. */
+ * much to do, is asked again; one that is gone is not late. */
 #define LATE_TRIES 10
 #define LATE_PAUSE_MS 20
-#define LATE_THREADS 2
-#define LATE_SILENCE_MS 2000
 
 /* ---- whose names they are ---- */
 
@@ -204,9 +201,7 @@ shared_find(struct cached_keystore *cached, const struct view *view, struct span
 		return;
 	begin_question(cached, name, view->identity, &question, &scope);
 	sharedcache_get(cached->config.shared, &question, &name, 1, now_ms, &answer);
-	out->late = answer.status == ST_UNAVAILABLE;
-	if (!out->late)
-		atomic_store(&cached->told_ms, now_ms);
+	out->late = answer.late;
 	if (answer.status == ST_OK)
 		judge(cached, view, name, &answer, now_ms, out);
 	sharedcache_answer_release(&answer);
@@ -216,17 +211,10 @@ shared_find(struct cached_keystore *cached, const struct view *view, struct span
 bool
 shared_wait(struct cached_keystore *cached, unsigned tries)
 {
-	int_least64_t told_ms = atomic_load(&cached->told_ms);
-	bool turn;
-
-	if (tries >= LATE_TRIES ||
-	    (told_ms != 0 && cached->config.now_ms() - told_ms >= LATE_SILENCE_MS))
+	if (tries >= LATE_TRIES)
 		return false;
-	turn = atomic_fetch_add(&cached->patient, 1) < LATE_THREADS;
-	if (turn)
-		cached->config.pause(LATE_PAUSE_MS);
-	atomic_fetch_sub(&cached->patient, 1);
-	return turn;
+	cached->config.pause(LATE_PAUSE_MS);
+	return true;
 }
 
 static int64_t
@@ -282,35 +270,35 @@ take_identity(const struct cached_keystore *cached, const struct sharedcache_ans
 	       keystore_identity_take(span_of(answer->plain, answer->n), out);
 }
 
-/* false: no answer in time. */
+/* false: the answer is late. */
 static bool
 ask_identity(struct cached_keystore *cached, int64_t now_ms, char out[KEYSTORE_IDENTITY_BYTES])
 {
-	bool told;
-
 	struct sharedcache_question question;
 	struct sharedcache_answer answer;
 	struct span name = identity_name();
 	struct buf scope;
+	bool told;
 
 	begin_question(cached, name, cached->machine, &question, &scope);
 	sharedcache_get(cached->config.shared, &question, &name, 1, now_ms, &answer);
 	if (!take_identity(cached, &answer, now_ms, out))
 		out[0] = '\0';
-	told = answer.status != ST_UNAVAILABLE;
+	told = !answer.late;
+	if (told)
+		atomic_store(&cached->guessed_ms, now_ms);
 	sharedcache_answer_release(&answer);
 	buf_free(&scope);
 	return told;
 }
 
-/* One thread a while asks; the others go on without. */
+/* An answer counts for a while, also that there is none. */
 static bool
-may_ask(struct cached_keystore *cached, int64_t now_ms)
+may_ask(const struct cached_keystore *cached, int64_t now_ms)
 {
-	int_least64_t last_ms = atomic_load(&cached->guessed_ms);
+	int64_t last_ms = atomic_load(&cached->guessed_ms);
 
-	return (last_ms == 0 || now_ms - last_ms >= GUESS_MS) &&
-	       atomic_compare_exchange_strong(&cached->guessed_ms, &last_ms, now_ms);
+	return last_ms == 0 || now_ms - last_ms >= GUESS_MS;
 }
 
 bool
@@ -322,10 +310,8 @@ shared_guess(struct cached_keystore *cached, struct view *view, int64_t now_ms)
 	pthread_rwlock_rdlock(&cached->changed_lock);
 	known = cached->polled || cached->guess[0] != '\0';
 	pthread_rwlock_unlock(&cached->changed_lock);
-	if (!known && may_ask(cached, now_ms)) {
+	if (!known && may_ask(cached, now_ms))
 		told = ask_identity(cached, now_ms, guess);
-		atomic_store(told ? &cached->told_ms : &cached->guessed_ms, told ? now_ms : 0);
-	}
 	pthread_rwlock_wrlock(&cached->changed_lock);
 	if (!cached->polled && cached->guess[0] == '\0')
 		memcpy(cached->guess, guess, sizeof(cached->guess));

@@ -10,6 +10,7 @@
 #ifndef SIGNPOST_STORE_SHARED_H
 #define SIGNPOST_STORE_SHARED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,8 @@
  * of this name is away, or did not answer in time). */
 struct shared_value {
 	enum status status;
+	bool late; /* with ST_UNAVAILABLE: it was there a moment ago, and is worth another question
+		    */
 	char *octets;
 	size_t n;
 };

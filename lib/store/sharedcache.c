@@ -328,6 +328,7 @@ take_value(struct asking *asking, struct span name, const struct shared_value *v
 		answer->status = ST_OK;
 	else if (verdict == VERDICT_UNAVAILABLE)
 		answer->status = ST_UNAVAILABLE;
+	answer->late = verdict == VERDICT_UNAVAILABLE && value->late;
 	count(asking->question->purpose, verdict);
 }
 

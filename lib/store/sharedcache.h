@@ -77,6 +77,7 @@ struct sharedcache_question {
 };
 
 struct sharedcache_answer {
+	bool late;          /* with ST_UNAVAILABLE: worth another question in a moment */
 	enum status status; /* ST_OK, ST_ABSENT: nothing that can be believed, ST_UNAVAILABLE */
 	char tenant[64];    /* NUL-terminated */
 	uint64_t epoch;     /* of the store when it was asked; 0: it has none */

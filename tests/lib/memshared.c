@@ -124,7 +124,8 @@ door_get(struct shared *shared, const struct span *names, size_t count, struct s
 	for (size_t i = 0; i < count; i++) {
 		struct span value = silent ? SPAN_EMPTY : value_of(server, names[i]);
 
-		out[i] = (struct shared_value){.status = silent ? ST_UNAVAILABLE : ST_ABSENT};
+		out[i] = (struct shared_value){
+		    .status = silent ? ST_UNAVAILABLE : ST_ABSENT, .late = silent && !server->away};
 		if (value.p == NULL)
 			continue;
 		value = copy(value);

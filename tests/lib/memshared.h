@@ -21,7 +21,7 @@ struct shared *memshared_door(struct memshared *server);
 /* ---- faults and lies, until they are switched off ---- */
 
 void memshared_set_away(struct memshared *server, bool away); /* ST_UNAVAILABLE; puts are lost */
-/* The next so many questions are ST_UNAVAILABLE. */
+/* The next so many questions are ST_UNAVAILABLE, and late. */
 void memshared_set_late(struct memshared *server, unsigned questions);
 void memshared_set_dropping(struct memshared *server, bool dropping); /* puts are lost */
 /* What was put first under each name is given back, whatever was put since. */
