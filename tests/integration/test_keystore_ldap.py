@@ -540,13 +540,13 @@ def test_bad_specifications(spec, says):
 def test_start_without_a_server(folder):
     one = made(folder)
     one.stop()
-    with one.gateway() as gateway:
+    with one.gateway(timeout=2) as gateway:
         begun = time.monotonic()
         for _ in range(50):
             assert gateway.ask("keys", "a.test").status == "unavailable"
-        assert time.monotonic() - begun < 2, "refused at once, not 50 times after a time-out"
+        patience.check(time.monotonic() - begun, 0.1, 50 * 2, "50 questions that are refused")
         one.start()
-        assert procs.wait_until(lambda: gateway.ask("keys", "a.test").ok, 6)
+        assert procs.wait_until(lambda: gateway.ask("keys", "a.test").ok)
     one.stop()
 
 
@@ -556,7 +556,7 @@ def test_killed_and_restarted(own):
         own.kill()
         assert gateway.ask("keys", "a.test").status == "unavailable"
         own.start()
-        assert procs.wait_until(lambda: gateway.ask("keys", "a.test").ok, 6)
+        assert procs.wait_until(lambda: gateway.ask("keys", "a.test").ok)
         # between two questions: the connection that was idle is lost, and nobody notices
         own.kill()
         own.start()
@@ -583,11 +583,13 @@ def test_stopped_in_the_middle(own):
         begun = time.monotonic()
         answer = gateway.ask("keys", "a.test")
         assert answer.status == "unavailable" and "in time" in answer.last, answer
-        assert 0.5 < time.monotonic() - begun < 2.5
+        assert 0.5 < time.monotonic() - begun < patience.seconds(30)
         begun = time.monotonic()
-        assert gateway.ask("keys", "a.test").status == "unavailable" and time.monotonic() - begun < 0.2
+        for _ in range(10):
+            assert gateway.ask("keys", "a.test").status == "unavailable"
+        patience.check(time.monotonic() - begun, 0, 10 * 1, "10 questions to a server that is known to be silent")
         own.go_on()
-        assert procs.wait_until(lambda: gateway.ask("keys", "a.test").ok, 6)
+        assert procs.wait_until(lambda: gateway.ask("keys", "a.test").ok)
 
 
 @pytest.mark.parametrize("octets, piece", [
@@ -602,7 +604,7 @@ def test_servers_that_lie(octets, piece):
         for question in ("keys", "senders"):
             answer = one.ask(question, "a.test")
             assert answer.status == "unavailable" and answer.rows == [], answer
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < patience.seconds(30)
     liar.listener.close()
 
 
@@ -650,10 +652,10 @@ def test_replica(folder, own):
     copy.start()
     try:
         with copy.gateway() as gateway, own.admin() as admin:
-            assert procs.wait_until(lambda: gateway.ask("keys", "a.test").ok, 20)
-            assert procs.wait_until(lambda: names(gateway.ask("keys", "a.test"), "key", "selector") == ["s2", "s1"], 10)
+            assert procs.wait_until(lambda: gateway.ask("keys", "a.test").ok)
+            assert procs.wait_until(lambda: names(gateway.ask("keys", "a.test"), "key", "selector") == ["s2", "s1"])
             assert admin.apply(("add", "key", key("a.test", "s9", active=1_750_000_000))).ok
-            assert procs.wait_until(lambda: names(gateway.ask("keys", "a.test"), "key", "selector")[0] == "s9", 10)
+            assert procs.wait_until(lambda: names(gateway.ask("keys", "a.test"), "key", "selector")[0] == "s9")
             assert "d:a.test" in {r["subject"] for r in gateway.ask("changes", 2).of("change")}
         with copy.admin() as admin:
             answer = admin.apply(("add", "tenant", {"name": "new"}))
@@ -975,4 +977,4 @@ def test_a_lost_connection_ends_no_program(own):
             own.kill()
             assert gateway.take().ok
             own.start()
-            procs.wait_until(lambda: gateway.ask("keys", "a.test").ok, 6)
+            procs.wait_until(lambda: gateway.ask("keys", "a.test").ok)

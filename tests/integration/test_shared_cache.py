@@ -650,6 +650,7 @@ def test_without_a_site_key_only_dns(program, folder, servers, shared_keys):
             assert stored(servers) == []
             for gate in gates:
                 verified(gate, delivered)
+            until_stored(servers, 1)
             values = stored(servers)
             assert values and all(value[:4] == b"sc1\x04" for _, _, value in values), [value[:8] for _, _, value in values]
             assert gates[0].metrics().of("memcached_stored_total", cache="dns") > 0
