@@ -78,24 +78,33 @@ ask_status(const struct store_tool *tool)
 	return EX_OK;
 }
 
+/* A sub-command without words: opens the store, does it, and closes the store. */
+static int
+run_plain(struct store_tool *tool, const char *about, int argc, char **argv,
+    int (*action)(const struct store_tool *tool))
+{
+	const struct cli_usage usage = {
+	    "", about, plain_options, sizeof(plain_options) / sizeof(plain_options[0])};
+	enum cli_answer answer = cli_options(tool->program, &usage, argc, argv, tool);
+	int exit_code;
+
+	if (answer != CLI_GO_ON || !store_tool_no_words(tool, argc, argv))
+		return answer == CLI_DONE ? EX_OK : EX_USAGE;
+	exit_code = store_tool_open(tool, false);
+	if (exit_code != EX_OK)
+		return exit_code;
+	exit_code = action(tool);
+	store_tool_close(tool);
+	return exit_code;
+}
+
 int
 store_status_run(const char *program, int argc, char **argv)
 {
-	static const struct cli_usage usage = {"",
-	    "Asks a key store for its epoch, schema, identity and clock.", plain_options,
-	    sizeof(plain_options) / sizeof(plain_options[0])};
 	struct store_tool tool = {.program = program};
-	enum cli_answer answer = cli_options(program, &usage, argc, argv, &tool);
-	int exit_code;
 
-	if (answer != CLI_GO_ON || !store_tool_no_words(&tool, argc, argv))
-		return answer == CLI_DONE ? EX_OK : EX_USAGE;
-	exit_code = store_tool_open(&tool, false);
-	if (exit_code != EX_OK)
-		return exit_code;
-	exit_code = ask_status(&tool);
-	store_tool_close(&tool);
-	return exit_code;
+	return run_plain(&tool, "Asks a key store for its epoch, schema, identity and clock.", argc,
+	    argv, ask_status);
 }
 
 /* ---- renew ---- */
@@ -126,19 +135,9 @@ renew(const struct store_tool *tool)
 int
 store_renew_run(const char *program, int argc, char **argv)
 {
-	static const struct cli_usage usage = {"",
-	    "Gives a key store another identity, after a backup of it was put back.", plain_options,
-	    sizeof(plain_options) / sizeof(plain_options[0])};
 	struct store_tool tool = {.program = program, .write = true};
-	enum cli_answer answer = cli_options(program, &usage, argc, argv, &tool);
-	int exit_code;
 
-	if (answer != CLI_GO_ON || !store_tool_no_words(&tool, argc, argv))
-		return answer == CLI_DONE ? EX_OK : EX_USAGE;
-	exit_code = store_tool_open(&tool, false);
-	if (exit_code != EX_OK)
-		return exit_code;
-	exit_code = renew(&tool);
-	store_tool_close(&tool);
-	return exit_code;
+	return run_plain(&tool,
+	    "Gives a key store another identity, after a backup of it was put back.", argc, argv,
+	    renew);
 }

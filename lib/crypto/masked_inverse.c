@@ -238,7 +238,8 @@ masked_inverse(BIGNUM *out, const BIGNUM *a, const BIGNUM *modulus, BN_CTX *cont
 bool
 masked_inverse(BIGNUM *out, const BIGNUM *a, const BIGNUM *modulus, BN_CTX *context)
 {
-	return BN_mod_inverse(out, a, modulus, context) != NULL;
+	return BN_num_bits(modulus) <= MASKED_INVERSE_BITS_MAX && BN_is_odd(modulus) == 1 &&
+	       BN_mod_inverse(out, a, modulus, context) != NULL;
 }
 
 #endif

@@ -138,4 +138,38 @@ help_random(uint64_t *state)
 	return (uint32_t)(*state >> 33);
 }
 
+/* Lines of a file that have text. */
+static inline int
+help_lines_with(const char *path, const char *text)
+{
+	char line[2048];
+	FILE *f = fopen(path, "re");
+	int n = 0;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		n += strstr(line, text) != NULL ? 1 : 0;
+	fclose(f);
+	return n;
+}
+
+/* The log goes to the end of a file that is there, until help_log_back() with what this answers. */
+static inline int
+help_log_to(const char *path)
+{
+	int kept = dup(STDERR_FILENO), fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	assert_true(kept >= 0 && fd >= 0);
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+	return kept;
+}
+
+static inline void
+help_log_back(int kept)
+{
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+}
+
 #endif

@@ -257,44 +257,12 @@ test_changes_of_keys_are_in_force(void **state)
 	keystore_close(store);
 }
 
-static int
-lines_with(const char *path, const char *text)
-{
-	char line[2048];
-	FILE *f = fopen(path, "re");
-	int n = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f) != NULL)
-		n += strstr(line, text) != NULL ? 1 : 0;
-	fclose(f);
-	return n;
-}
-
-static int
-log_to(const char *path)
-{
-	int kept = dup(STDERR_FILENO), fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-
-	assert_true(kept >= 0 && fd >= 0);
-	dup2(fd, STDERR_FILENO);
-	close(fd);
-	return kept;
-}
-
-static void
-log_back(int kept)
-{
-	dup2(kept, STDERR_FILENO);
-	close(kept);
-}
-
 static void
 test_an_outage(void **state)
 {
 	const char *path = help_write("outage", "");
 	struct keystore *inner = world_new(), *store = cache_of(inner, &config);
-	int kept = log_to(path);
+	int kept = help_log_to(path);
 
 	(void)state;
 	cached_keystore_poll(store);
@@ -319,7 +287,7 @@ test_an_outage(void **state)
 	assert_non_null(strstr(ask(store, "xy"), "unavailable: "));
 	later(POLL_MS);
 	assert_non_null(strstr(ask(store, "ka"), "unavailable: "));
-	assert_int_equal(lines_with(path, "cannot be asked for changes"), 1);
+	assert_int_equal(help_lines_with(path, "cannot be asked for changes"), 1);
 	/* A change during the outage. */
 	memstore_of(inner)->all->keys[0].revision = 7;
 	memstore_changed(inner, "d:a.example");
@@ -329,9 +297,9 @@ test_an_outage(void **state)
 	cached_keystore_poll(store);
 	assert_false(cached_keystore_away(store));
 	assert_string_equal(ask(store, "ka"), "t1 d1 r0 k1 b0 rev7");
-	assert_int_equal(lines_with(path, "answers again"), 1);
-	assert_int_equal(lines_with(path, ""), 2);
-	log_back(kept);
+	assert_int_equal(help_lines_with(path, "answers again"), 1);
+	assert_int_equal(help_lines_with(path, ""), 2);
+	help_log_back(kept);
 	keystore_close(store);
 }
 
@@ -340,7 +308,7 @@ static void
 test_without_changes_answers_expire(void **state)
 {
 	struct keystore *inner = world_new(), *store = cache_of(inner, &config);
-	int kept = log_to(help_write("log", ""));
+	int kept = help_log_to(help_write("log", ""));
 
 	(void)state;
 	cached_keystore_poll(store);
@@ -353,7 +321,7 @@ test_without_changes_answers_expire(void **state)
 	later(POLL_MS);
 	assert_string_equal(ask(store, "ka"), "t1 d1 r0 k1 b0 rev2");
 	assert_false(cached_keystore_away(store));
-	log_back(kept);
+	help_log_back(kept);
 	keystore_close(store);
 }
 
@@ -364,7 +332,7 @@ test_a_store_that_went_back(void **state)
 	const char *path = help_write("fallen", "");
 	struct keystore *inner = world_new(), *store = cache_of(inner, &config);
 	struct memstore *m = memstore_of(inner);
-	int kept = log_to(path);
+	int kept = help_log_to(path);
 
 	(void)state;
 	m->epoch = 100;
@@ -382,7 +350,7 @@ test_a_store_that_went_back(void **state)
 		assert_string_equal(ask(store, "ka"), "t1 d1 r0 k1 b0 rev5");
 		assert_non_null(strstr(ask(store, "kb"), "epoch 90, and 100 was seen"));
 	}
-	assert_int_equal(lines_with(path, "is at epoch 90, and 100 was seen before"), 1);
+	assert_int_equal(help_lines_with(path, "is at epoch 90, and 100 was seen before"), 1);
 	/* It goes on from there, and passes what was seen: then it is believed again, but for keys
 	 * that are older than what was seen, and all is asked again. */
 	for (int i = 0; i < 11; i++)
@@ -390,7 +358,7 @@ test_a_store_that_went_back(void **state)
 	later(POLL_MS);
 	cached_keystore_poll(store);
 	assert_false(cached_keystore_away(store));
-	assert_int_equal(lines_with(path, "answers again, at epoch 101"), 1);
+	assert_int_equal(help_lines_with(path, "answers again, at epoch 101"), 1);
 	memstore_forget_asked(inner);
 	assert_string_equal(ask(store, "sa"), "t1 d1 r0 k0 b0 rev0");
 	assert_int_equal(memstore_asked(inner, MEMSTORE_SENDERS), 1);
@@ -398,7 +366,7 @@ test_a_store_that_went_back(void **state)
 	assert_non_null(strstr(ask(store, "ka"), "invalid: "));
 	m->all->keys[0].revision = 5;
 	assert_string_equal(ask(store, "ka"), "t1 d1 r0 k1 b0 rev5");
-	log_back(kept);
+	help_log_back(kept);
 	keystore_close(store);
 }
 

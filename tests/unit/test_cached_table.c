@@ -228,21 +228,6 @@ test_a_value_outlives_its_entry(void **state)
 	close_cached(table, &server);
 }
 
-/* What was written to stderr since the last call, lines counted that have text. */
-static int
-lines_with(const char *path, const char *text)
-{
-	char line[2048];
-	FILE *f = fopen(path, "re");
-	int n = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f) != NULL)
-		n += strstr(line, text) != NULL ? 1 : 0;
-	fclose(f);
-	return n;
-}
-
 static void
 test_an_outage_is_told_once(void **state)
 {
@@ -266,7 +251,7 @@ test_an_outage_is_told_once(void **state)
 			(void)help_ask(table, "f2");
 		}
 		assert_int_equal(
-		    lines_with(path, "no way; rows of SigningTable server://x"), outage);
+		    help_lines_with(path, "no way; rows of SigningTable server://x"), outage);
 		assert_string_equal(help_ask(table, "f1"), "f1=1");
 		assert_string_equal(help_ask(table, "none"), "<absent>");
 		assert_string_equal(help_ask(table, "unknown"), "<unavailable>");
@@ -274,8 +259,8 @@ test_an_outage_is_told_once(void **state)
 		atomic_fetch_add(&clock_ms, 1000);
 		for (int i = 0; i < 5; i++)
 			assert_string_equal(help_ask(table, "f1"), "f1=1");
-		assert_int_equal(lines_with(path, "server://x answers again"), outage);
-		assert_int_equal(lines_with(path, ""), 2 * outage);
+		assert_int_equal(help_lines_with(path, "server://x answers again"), outage);
+		assert_int_equal(help_lines_with(path, ""), 2 * outage);
 		(void)help_ask(table, "f2");
 		(void)help_ask(table, "none");
 	}

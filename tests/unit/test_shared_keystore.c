@@ -18,38 +18,6 @@
 
 #define NAMES 100U
 
-static int
-lines_with(const char *path, const char *text)
-{
-	char line[2048];
-	FILE *f = fopen(path, "re");
-	int n = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f) != NULL)
-		n += strstr(line, text) != NULL ? 1 : 0;
-	fclose(f);
-	return n;
-}
-
-static int
-log_to(const char *path)
-{
-	int kept = dup(STDERR_FILENO), fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-
-	assert_true(kept >= 0 && fd >= 0);
-	dup2(fd, STDERR_FILENO);
-	close(fd);
-	return kept;
-}
-
-static void
-log_back(int kept)
-{
-	dup2(kept, STDERR_FILENO);
-	close(kept);
-}
-
 /* Two gateways that have polled; the first knows all names, and so does what they share. */
 static void
 begin_warm(struct world *world, struct gateway *one, struct gateway *two, unsigned names)
@@ -342,7 +310,7 @@ test_a_store_that_is_away(void **state)
 	const char *path = help_write("away", "");
 	struct gateway one, two;
 	struct world world;
-	int kept = log_to(path);
+	int kept = help_log_to(path);
 
 	(void)state;
 	begin_warm(&world, &one, &two, NAMES);
@@ -372,7 +340,7 @@ test_a_store_that_is_away(void **state)
 	assert_int_equal(key_of(&two, 2), 2);
 	assert_int_equal(key_of(&two, 4), 1);
 	end_warm(&world, &one, &two);
-	log_back(kept);
+	help_log_back(kept);
 }
 
 /* A machine with too much to do: servers that have the answer are late with it. */
@@ -381,7 +349,7 @@ test_a_shared_cache_that_is_late(void **state)
 {
 	struct gateway one, two;
 	struct world world;
-	int kept = log_to(help_write("late", ""));
+	int kept = help_log_to(help_write("late", ""));
 
 	(void)state;
 	begin_warm(&world, &one, &two, NAMES);
@@ -403,7 +371,7 @@ test_a_shared_cache_that_is_late(void **state)
 	assert_int_equal(key_of(&two, 3), -1);
 	assert_in_range(memshared_counts(world.server).gets, 1, 2);
 	end_warm(&world, &one, &two);
-	log_back(kept);
+	help_log_back(kept);
 }
 
 /* A gateway that is restarted while the store is away does not know what it would be. */
@@ -412,7 +380,7 @@ test_a_restart_while_the_store_is_away(void **state)
 {
 	struct gateway one, two, other;
 	struct world world, elsewhere;
-	int kept = log_to(help_write("cold", ""));
+	int kept = help_log_to(help_write("cold", ""));
 
 	(void)state;
 	begin_warm(&world, &one, &two, NAMES);
@@ -446,7 +414,7 @@ test_a_restart_while_the_store_is_away(void **state)
 	assert_int_equal(key_of(&two, 1), -1);
 	gateway_close(&other);
 	end_warm(&world, &one, &two);
-	log_back(kept);
+	help_log_back(kept);
 }
 
 /* It comes back as another one: nothing that was guessed is right. */
@@ -455,7 +423,7 @@ test_a_restart_before_another_store(void **state)
 {
 	struct gateway one, two;
 	struct world world;
-	int kept = log_to(help_write("other", ""));
+	int kept = help_log_to(help_write("other", ""));
 	unsigned renewed;
 
 	(void)state;
@@ -474,7 +442,7 @@ test_a_restart_before_another_store(void **state)
 	assert_int_equal(gateway_ask(&two, 'k', 2, &renewed), 1);
 	assert_int_equal(renewed, 1);
 	end_warm(&world, &one, &two);
-	log_back(kept);
+	help_log_back(kept);
 }
 
 /* Answers are asked for, and changes are not told: nothing that is shared is known to be right. */
@@ -483,7 +451,7 @@ test_without_polls_nothing_shared_is_fresh(void **state)
 {
 	struct gateway one, two;
 	struct world world;
-	int kept = log_to(help_write("deaf", ""));
+	int kept = help_log_to(help_write("deaf", ""));
 
 	(void)state;
 	begin_warm(&world, &one, &two, NAMES);
@@ -495,7 +463,7 @@ test_without_polls_nothing_shared_is_fresh(void **state)
 	}
 	assert_int_equal(ask_all(&two), NAMES);
 	end_warm(&world, &one, &two);
-	log_back(kept);
+	help_log_back(kept);
 }
 
 /* ---- identities ---- */
@@ -508,7 +476,7 @@ test_a_store_that_was_renewed(void **state)
 	struct gateway one, two;
 	struct world world;
 	unsigned renewed, lower;
-	int kept = log_to(path);
+	int kept = help_log_to(path);
 
 	(void)state;
 	begin_warm(&world, &one, &two, NAMES);
@@ -528,8 +496,8 @@ test_a_store_that_was_renewed(void **state)
 	gateway_poll(&one);
 	gateway_poll(&two);
 	assert_false(cached_keystore_away(one.store));
-	assert_int_equal(lines_with(path, "has another identity than before"), 2);
-	assert_int_equal(lines_with(path, ""), 2);
+	assert_int_equal(help_lines_with(path, "has another identity than before"), 2);
+	assert_int_equal(help_lines_with(path, ""), 2);
 	/* What is held is not right, and neither is what is shared, nor what was asked for in the
 	 * same millisecond. */
 	later(1);
@@ -549,7 +517,7 @@ test_a_store_that_was_renewed(void **state)
 	gateway_poll(&two);
 	assert_int_equal(ask_all(&two), 0);
 	end_warm(&world, &one, &two);
-	log_back(kept);
+	help_log_back(kept);
 }
 
 /* The same without: nothing is believed that a gateway can know to be of the history that is gone.
@@ -560,7 +528,7 @@ test_a_store_that_was_not_renewed(void **state)
 	const char *path = help_write("undone", "");
 	struct gateway one, two;
 	struct world world;
-	int kept = log_to(path);
+	int kept = help_log_to(path);
 
 	(void)state;
 	begin_warm(&world, &one, &two, NAMES);
@@ -576,7 +544,7 @@ test_a_store_that_was_not_renewed(void **state)
 	later(60000);
 	gateway_poll(&one);
 	assert_true(cached_keystore_away(one.store));
-	assert_int_equal(lines_with(path, "run: signpost store renew"), 1);
+	assert_int_equal(help_lines_with(path, "run: signpost store renew"), 1);
 	/* Who is restarted finds the store as it is, and what is shared from beyond it. */
 	restart(&two);
 	gateway_poll(&two);
@@ -591,7 +559,7 @@ test_a_store_that_was_not_renewed(void **state)
 	gateway_poll(&two);
 	(void)ask_all(&two);
 	end_warm(&world, &one, &two);
-	log_back(kept);
+	help_log_back(kept);
 }
 
 /* Somebody has deleted the store and made a new one: it is not taken for the old one. */
@@ -601,7 +569,7 @@ test_an_empty_store_in_its_place(void **state)
 	const char *path = help_write("empty", "");
 	struct gateway one, two;
 	struct world world;
-	int kept = log_to(path);
+	int kept = help_log_to(path);
 
 	(void)state;
 	begin_warm(&world, &one, &two, NAMES);
@@ -614,7 +582,7 @@ test_an_empty_store_in_its_place(void **state)
 		assert_true(cached_keystore_away(one.store));
 		assert_int_equal(key_of(&one, 1), 1);
 	}
-	assert_int_equal(lines_with(path, "is at epoch 1, and 100 was seen before"), 1);
+	assert_int_equal(help_lines_with(path, "is at epoch 1, and 100 was seen before"), 1);
 	/* Nor when somebody begins to fill it. */
 	history_change(&world.history, 2);
 	later(POLL_MS);
@@ -626,9 +594,9 @@ test_an_empty_store_in_its_place(void **state)
 	later(POLL_MS);
 	gateway_poll(&one);
 	assert_int_equal(ask_all(&one), NAMES);
-	assert_int_equal(lines_with(path, "has another identity than before"), 1);
+	assert_int_equal(help_lines_with(path, "has another identity than before"), 1);
 	end_warm(&world, &one, &two);
-	log_back(kept);
+	help_log_back(kept);
 }
 
 static void
@@ -637,7 +605,7 @@ test_an_identity_that_appears(void **state)
 	const char *path = help_write("appears", "");
 	struct gateway one, two;
 	struct world world;
-	int kept = log_to(path);
+	int kept = help_log_to(path);
 
 	(void)state;
 	world_begin(&world, NAMES);
@@ -662,7 +630,7 @@ test_an_identity_that_appears(void **state)
 	gateway_poll(&two);
 	assert_int_equal(ask_all(&one), 1);
 	assert_int_equal(ask_all(&two), 0);
-	assert_int_equal(lines_with(path, "has another identity"), 0);
+	assert_int_equal(help_lines_with(path, "has another identity"), 0);
 	/* It goes: another store is there, and nothing is shared any more. */
 	history_rename(&world.history, "");
 	later(POLL_MS);
@@ -673,7 +641,7 @@ test_an_identity_that_appears(void **state)
 	assert_int_equal(ask_all(&two), NAMES);
 	assert_int_equal(memshared_counts(world.server).gets, 0);
 	end_warm(&world, &one, &two);
-	log_back(kept);
+	help_log_back(kept);
 }
 
 /* ---- a change that is told again ---- */
