@@ -500,7 +500,7 @@ def test_too_slow_costs_once(driver):
         return octets if fast else [(0.02, octets)]
     with FakeMemcached(lambda names: slow(values([(n, b"x") for n in names])), probe=lambda: slow(b"END\r\n")) as fake:
         d = driver(fake.address)
-        d.until(lambda: "takes longer than 10 ms" in d.log.read_text())
+        d.until(lambda: "it takes longer than " in d.log.read_text())
         before = fake.counts()[0]
         assert d.storm(4, 1000, "a")[:3] == [0, 0, 4000]
         assert fake.counts()[0] == before
