@@ -9,9 +9,11 @@
 #include <time.h>
 
 #include "backends/keystore_sql_writer.h"
+#include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
 #define TRIES_MAX 6U
+#define TRIES_MS 30000      /* none begins later: who waits for a lock has waited by then */
 #define FIRST_PAUSE_MS 10U  /* after a deadlock; doubles */
 #define CHANGES_KEPT 100000 /* rows of changes */
 #define TRIM_EVERY 1024     /* rows */
@@ -215,12 +217,13 @@ was_group_refused(const struct sql_writer *w)
 static enum status
 try_often(struct sql_writer *w)
 {
+	int64_t until_ms = clock_mono_ms() + TRIES_MS;
 	enum status status = try_once(w);
 
 	for (unsigned tries = 1; status != ST_OK && tries < TRIES_MAX; tries++) {
 		if (status == ST_UNAVAILABLE && was_group_refused(w))
 			w->one_by_one = true;
-		else if (is_worth_a_try(w))
+		else if (is_worth_a_try(w) && clock_mono_ms() < until_ms)
 			pause_ms(FIRST_PAUSE_MS << tries);
 		else
 			return status;
