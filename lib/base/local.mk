@@ -5,7 +5,7 @@ lib_base_libbase_a_SOURCES = \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/loop.c lib/base/loop.h \
-	lib/base/mem.c lib/base/mem.h \
+	lib/base/mem.c lib/base/mem.h lib/base/octets.c lib/base/octets.h \
 	lib/base/metrics.c lib/base/metrics.h \
 	lib/base/secret.c lib/base/secret.h \
 	lib/base/span.c lib/base/span.h \

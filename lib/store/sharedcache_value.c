@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "lib/base/octets.h"
 #include "lib/crypto/digest.h"
 #include "lib/store/keystore.h"
 #include "lib/store/sharedcache_private.h"
@@ -23,47 +24,29 @@ _Static_assert(SHAREDCACHE_SERVER_NAME_BYTES <= SHARED_NAME_MAX, "it is a name a
 
 /* ---- reading ---- */
 
-/* The next octets as a number; short: zero, and *ok is false. */
-static uint64_t
-take_number(struct span *rest, size_t octets, bool *ok)
-{
-	uint64_t value = 0;
-
-	if (rest->n < octets) {
-		*ok = false;
-		return 0;
-	}
-	for (size_t i = 0; i < octets; i++)
-		value = value << 8 | (uint8_t)rest->p[i];
-	*rest = span_from(*rest, octets);
-	return value;
-}
-
 static int64_t
-take_time(struct span *rest, bool *ok)
+take_time(struct octets_source *source)
 {
-	uint64_t value = take_number(rest, 8, ok);
+	uint64_t value = octets_take_number(source, 8);
 
 	if (value > TIME_MAX)
-		*ok = false;
-	return *ok ? (int64_t)value : 0;
+		source->ok = false;
+	return source->ok ? (int64_t)value : 0;
 }
 
 bool
 sharedcache_head_read(struct span value, struct sharedcache_head *out)
 {
-	struct span rest = value;
-	bool ok = value.n <= SHARED_VALUE_MAX && span_starts(value, SPAN_LIT(VALUE_MAGIC));
+	struct octets_source source = {.rest = value,
+	    .ok = value.n <= SHARED_VALUE_MAX && span_starts(value, SPAN_LIT(VALUE_MAGIC))};
 
-	if (!ok)
-		return false;
-	rest = span_from(rest, sizeof(VALUE_MAGIC) - 1);
-	out->purpose = (unsigned)take_number(&rest, 1, &ok);
-	out->version = (uint32_t)take_number(&rest, 4, &ok);
-	out->epoch = take_number(&rest, 8, &ok);
-	out->asked_utc_ms = take_time(&rest, &ok);
-	out->not_after_utc_ms = take_time(&rest, &ok);
-	return ok && rest.n >= SEAL_OVERHEAD;
+	(void)octets_take(&source, sizeof(VALUE_MAGIC) - 1);
+	out->purpose = (unsigned)octets_take_number(&source, 1);
+	out->version = (uint32_t)octets_take_number(&source, 4);
+	out->epoch = octets_take_number(&source, 8);
+	out->asked_utc_ms = take_time(&source);
+	out->not_after_utc_ms = take_time(&source);
+	return source.ok && source.rest.n >= SEAL_OVERHEAD;
 }
 
 static bool

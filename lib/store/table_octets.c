@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/octets.h"
 #include "lib/base/secret.h"
 #include "lib/store/table_octets.h"
 
@@ -26,55 +27,25 @@ struct owned {
 
 /* ---- writing ---- */
 
-/* Where octets go to; room NULL: they are only counted. */
-struct sink {
-	char *room;
-	size_t n;
-};
-
 static void
-put_octets(struct sink *sink, struct span s)
-{
-	if (sink->room != NULL && s.n > 0)
-		memcpy(sink->room + sink->n, s.p, s.n);
-	sink->n += s.n;
-}
-
-static void
-put_number(struct sink *sink, uint32_t value)
-{
-	const char text[4] = {(char)(uint8_t)(value >> 24), (char)(uint8_t)(value >> 16),
-	    (char)(uint8_t)(value >> 8), (char)(uint8_t)value};
-
-	put_octets(sink, span_of(text, sizeof(text)));
-}
-
-static void
-put_text(struct sink *sink, struct span text)
-{
-	put_number(sink, (uint32_t)text.n);
-	put_octets(sink, text);
-}
-
-static void
-put_value(struct sink *sink, const struct table_value *value)
+put_value(struct octets_sink *sink, const struct table_value *value)
 {
 	if (value == NULL) {
-		put_octets(sink, span_of(absent_magic, MAGIC_BYTES));
+		octets_put(sink, span_of(absent_magic, MAGIC_BYTES));
 		return;
 	}
-	put_octets(sink, span_of(value->columns == NULL ? text_magic : columns_magic, MAGIC_BYTES));
-	put_number(sink, value->line);
+	octets_put(sink, span_of(value->columns == NULL ? text_magic : columns_magic, MAGIC_BYTES));
+	octets_put_number(sink, value->line, 4);
 	if (value->columns == NULL) {
-		put_text(sink, value->text);
+		octets_put_text(sink, value->text);
 		return;
 	}
-	put_number(sink, (uint32_t)value->column_count);
+	octets_put_number(sink, (uint32_t)value->column_count, 4);
 	for (size_t i = 0; i < value->column_count; i++) {
 		if (value->columns[i].p == NULL)
-			put_number(sink, NULL_LENGTH);
+			octets_put_number(sink, NULL_LENGTH, 4);
 		else
-			put_text(sink, value->columns[i]);
+			octets_put_text(sink, value->columns[i]);
 	}
 }
 
@@ -101,7 +72,7 @@ value_may_be(const struct table_value *value)
 size_t
 table_octets_bytes(const struct table_value *value)
 {
-	struct sink sink = {.room = NULL};
+	struct octets_sink sink = {.room = NULL};
 
 	if (value != NULL && !value_may_be(value))
 		return 0;
@@ -112,38 +83,18 @@ table_octets_bytes(const struct table_value *value)
 void
 table_octets_write(const struct table_value *value, char *room)
 {
-	struct sink sink = {.room = room};
+	struct octets_sink sink = {.room = room};
 
 	put_value(&sink, value);
 }
 
 /* ---- reading ---- */
 
-struct source {
-	struct span rest;
-	bool ok; /* false: ended too early, or had what nobody writes */
-};
-
-static uint32_t
-take_number(struct source *source)
-{
-	uint32_t value = 0;
-
-	if (source->rest.n < 4)
-		source->ok = false;
-	if (!source->ok)
-		return 0;
-	for (size_t i = 0; i < 4; i++)
-		value = value << 8 | (uint8_t)source->rest.p[i];
-	source->rest = span_from(source->rest, 4);
-	return value;
-}
-
 /* Behind what is in *at, which moves on. */
 static struct span
-take_text(struct source *source, bool may_be_null, char **at)
+take_text(struct octets_source *source, bool may_be_null, char **at)
 {
-	uint32_t n = take_number(source);
+	uint32_t n = (uint32_t)octets_take_number(source, 4);
 	struct span text;
 
 	if (!source->ok || (may_be_null && n == NULL_LENGTH))
@@ -184,7 +135,7 @@ owned_new(size_t columns, size_t bytes, bool secret)
 
 /* What is left of source has all texts, and their lengths besides. count 0: no columns. */
 static void
-take_value(struct source *source, size_t count, struct owned *owned, struct table_value *out)
+take_value(struct octets_source *source, size_t count, struct owned *owned, struct table_value *out)
 {
 	char *at = (char *)&owned->columns[count];
 
@@ -210,7 +161,7 @@ refuse(struct table_value *out, struct err *err)
 enum status
 table_octets_read(struct span octets, bool secret, struct table_value *out, struct err *err)
 {
-	struct source source = {.rest = octets, .ok = true};
+	struct octets_source source = {.rest = octets, .ok = true};
 	struct span magic = span_sub(octets, 0, MAGIC_BYTES);
 	bool columns = span_eq(magic, span_of(columns_magic, MAGIC_BYTES));
 	size_t count = 0;
@@ -221,9 +172,9 @@ table_octets_read(struct span octets, bool secret, struct table_value *out, stru
 	if (!columns && !span_eq(magic, span_of(text_magic, MAGIC_BYTES)))
 		return refuse(out, err);
 	source.rest = span_from(octets, MAGIC_BYTES);
-	out->line = take_number(&source);
+	out->line = (uint32_t)octets_take_number(&source, 4);
 	if (columns)
-		count = take_number(&source);
+		count = (uint32_t)octets_take_number(&source, 4);
 	if (!source.ok || (columns && count == 0) || count > TABLE_OCTETS_COLUMNS_MAX)
 		return refuse(out, err);
 	out->owner = owned_new(count, source.rest.n, secret);
