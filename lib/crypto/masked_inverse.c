@@ -12,6 +12,13 @@
 
 #include "lib/crypto/masked_inverse.h"
 
+/* a is masked, so it needs no constant time. */
+static bool
+inverse_of_library(BIGNUM *out, const BIGNUM *a, const BIGNUM *modulus, BN_CTX *context)
+{
+	return BN_is_odd(modulus) == 1 && BN_mod_inverse(out, a, modulus, context) != NULL;
+}
+
 #ifdef __SIZEOF_INT128__ /* with processors of 64 bits */
 
 /* Numbers are limbs of 62 bits, the lowest first; the highest one has the sign. So many division
@@ -215,8 +222,9 @@ masked_inverse(BIGNUM *out, const BIGNUM *a, const BIGNUM *modulus, BN_CTX *cont
 	size_t bits = (size_t)BN_num_bits(modulus);
 	bool ok;
 
-	(void)context;
-	if (bits > MASKED_INVERSE_BITS_MAX || BN_is_odd(modulus) == 0)
+	if (bits > MASKED_INVERSE_BITS_MAX)
+		return inverse_of_library(out, a, modulus, context);
+	if (BN_is_odd(modulus) == 0)
 		return false;
 	inversion.limbs = inversion.left = (bits + 2) / LIMB_BITS + 1;
 	ok = limbs_of(inversion.modulus, inversion.limbs, modulus, inversion.octets) &&
@@ -238,8 +246,7 @@ masked_inverse(BIGNUM *out, const BIGNUM *a, const BIGNUM *modulus, BN_CTX *cont
 bool
 masked_inverse(BIGNUM *out, const BIGNUM *a, const BIGNUM *modulus, BN_CTX *context)
 {
-	return BN_num_bits(modulus) <= MASKED_INVERSE_BITS_MAX && BN_is_odd(modulus) == 1 &&
-	       BN_mod_inverse(out, a, modulus, context) != NULL;
+	return inverse_of_library(out, a, modulus, context);
 }
 
 #endif

@@ -8,7 +8,7 @@
 #include <openssl/types.h>
 #include <stdbool.h>
 
-/* Moduli that are longer are refused. */
+/* Moduli that are longer take the library's way, which is slower. */
 #define MASKED_INVERSE_BITS_MAX 4096
 
 /* *out = 1 / a modulo modulus, from 1 to modulus - 1. a: from 0 to modulus - 1; its value shows in

@@ -408,13 +408,17 @@ test_inverses(void **state)
 			}
 		}
 	}
-	/* All bits set, and one with a longer modulus. */
+	/* All bits set, longer ones, and an even one. */
 	BN_zero(modulus);
 	BN_set_bit(modulus, MASKED_INVERSE_BITS_MAX);
 	BN_sub_word(modulus, 1);
 	BN_sub(a, modulus, BN_value_one());
 	check_inverse(a, modulus, context);
-	BN_set_bit(modulus, MASKED_INVERSE_BITS_MAX);
+	for (unsigned j = 0; j < 4; j++) {
+		BN_set_bit(modulus, MASKED_INVERSE_BITS_MAX + (int)j * 1000);
+		check_inverse(a, modulus, context);
+	}
+	BN_add_word(modulus, 1);
 	assert_false(masked_inverse(a, a, modulus, context));
 	BN_free(a);
 	BN_free(modulus);
