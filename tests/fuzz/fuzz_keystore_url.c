@@ -11,6 +11,37 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* The text without zeros in front of numbers: a port is said without them. */
+static void
+shorten_numbers(struct span text, struct buf *out)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < text.n; i++) {
+		bool digit = text.p[i] >= '0' && text.p[i] <= '9';
+		bool zero = text.p[i] == '0' && first && i + 1 < text.n && text.p[i + 1] >= '0' &&
+			    text.p[i + 1] <= '9';
+
+		first = zero || !digit;
+		if (!zero)
+			buf_add_char(out, text.p[i]);
+	}
+}
+
+static bool
+stands_in(const char *password, struct span text)
+{
+	struct buf shorter;
+	bool found;
+
+	buf_init(&shorter, KEYSTORE_URL_MAX);
+	shorten_numbers(text, &shorter);
+	found = memmem(text.p, text.n, password, strlen(password)) != NULL ||
+		memmem(buf_text(&shorter), shorter.n, password, strlen(password)) != NULL;
+	buf_free(&shorter);
+	return found;
+}
+
 /* A password that stands in what follows it as well ("[::1]:5", host and port) is no secret there.
  */
 static bool
@@ -20,8 +51,7 @@ shows(const char *text, const struct dsn *dsn, struct span input)
 	struct span behind = at == SIZE_MAX ? input : span_from(input, at);
 
 	return dsn->password != NULL && strlen(dsn->password) > 8 &&
-	       strstr(text, dsn->password) != NULL &&
-	       memmem(behind.p, behind.n, dsn->password, strlen(dsn->password)) == NULL &&
+	       strstr(text, dsn->password) != NULL && !stands_in(dsn->password, behind) &&
 	       strstr(dsn->host, dsn->password) == NULL &&
 	       strstr(dsn->database, dsn->password) == NULL;
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Replays the seeds of every fuzz target and runs some mutations of them; prints TAP.
 # With targets linked with libFuzzer (configure --enable-fuzzers) each runs FUZZ_SECONDS instead; an
-# input that breaks one is kept in BUILDDIR/fuzz-findings/.
+# input that breaks one is kept in BUILDDIR/fuzz-findings/. The mutations are the same each time, as far
+# as a run gets, so that a change is to blame for what is new; FUZZ_SEED=0 draws others.
 findings=$BUILDDIR/fuzz-findings
 count=0
 failed=0
@@ -12,7 +13,7 @@ for target in $FUZZ_TARGETS; do
 	if "$BUILDDIR/$target" -help=1 2>&1 | grep -q libFuzzer; then
 		corpus=$(mktemp -d)
 		mkdir -p "$findings"
-		"$BUILDDIR/$target" -max_total_time="${FUZZ_SECONDS:-5}" -close_fd_mask=1 \
+		"$BUILDDIR/$target" -max_total_time="${FUZZ_SECONDS:-5}" -seed="${FUZZ_SEED:-1}" -close_fd_mask=1 \
 		    -artifact_prefix="$findings/$name-" "$corpus" "$SRCDIR/tests/fuzz/seeds/$name" > "$log" 2>&1
 		status=$?
 		rm -rf "$corpus"
