@@ -153,6 +153,11 @@ read_entry(struct span entry, struct mcserver *out, struct err *err)
 
 	if (entry.p[0] == '/')
 		return read_path(entry, entry, out, err);
+	if (span_find(entry, '@') != SIZE_MAX) {
+		/* Not shown: what is in front of it may be a password. */
+		err_set(err, "a memcached server is host:port or /path, without a user and a '@'");
+		return ST_INVALID;
+	}
 	if (span_ieq(entry, SPAN_LIT("unix")))
 		return refuse(entry, "a socket is written as unix:/path", err);
 	if (span_istarts(entry, SPAN_LIT("unix:")))

@@ -85,6 +85,7 @@ refused(void **state)
 	    {"a,b,A:11211", "already"},
 	    {"/x unix:/x", "already"},
 	    {"host/path", "\"host/path\""},
+	    {"u:secret@h", "without a user"},
 	};
 
 	(void)state;
