@@ -24,3 +24,4 @@ endif
 lib_dns_libdns_a_CFLAGS = $(AM_CFLAGS) $(UNBOUND_CFLAGS)
 EXTRA_DIST += $(UNBOUND_FILES) lib/dns/unbound_none.c
 LIBDNS = lib/dns/libdns.a
+EXTRA_DIST += lib/dns/authority.h

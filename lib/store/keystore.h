@@ -34,6 +34,8 @@
 #define KEYSTORE_PATTERNS_MAX 1000U /* patterns of one tenant; more is ST_TOO_BIG */
 #define KEYSTORE_RULES_MAX 1000U    /* rules of all tenants with one subject; more is ST_TOO_BIG */
 #define KEYSTORE_CHANGES_MAX 1000U  /* changes of one question */
+#define KEYSTORE_LIVES_MAX 100U     /* domains of one question about their life */
+#define KEYSTORE_LOADING_MAX 1000U  /* keys of one question of a gateway */
 #define KEYSTORE_BATCH_MAX 1000U    /* changes of one transaction */
 /* By so much renew() raises the epoch: whoever has seen a later history of the store finds it
  * behind that, and takes the new identity. In sql/STATEMENTS, too. */
@@ -56,6 +58,10 @@ struct store_domain {
 	bool subdomains;         /* senders below it too, where nothing more specific is */
 	bool enabled;
 	uint64_t revision;
+	/* Of the administration: in answers of lives(), due(), list() and find(), if the schema has
+	 * room for it, else empty and 0. Not written but by keystore_write.life. */
+	struct span life; /* lib/keys/life.h; unread here */
+	int64_t due;      /* when the life cycle wants to look at it; 0: never */
 };
 
 enum store_rule_kind {
@@ -88,7 +94,16 @@ struct store_key {
 	 * opens. WRITE_CHANGE compares this one. */
 	uint64_t row_revision;
 	struct key_times times;
+	/* For how long a gateway may sign with it after the last word of the store; 0: as long as
+	 * CacheStaleTTL has it. Written like life. */
+	int64_t lease_s;
+	/* Of the administration, as in store_domain; loading also in answers of loading(). */
+	struct span life; /* what the life cycle knows of it (lib/keys/life.h); unread here */
+	uint64_t loading; /* the epoch at which gateways were asked to try it; 0: they are not */
 };
+
+/* In place of a number in store_key.loading that is written: the epoch of this transaction. */
+#define KEYSTORE_LOADING_NOW UINT64_MAX
 
 /* A session's fact and the tenant it speaks for: see tenant.h. */
 struct store_binding {
@@ -103,6 +118,27 @@ struct store_policy {
 	uint64_t revision;
 };
 
+/* What a gateway says of itself: its own row, which nobody else writes. */
+#define KEYSTORE_NODE_MAX 255U      /* octets of a gateway's name: those of a domain */
+#define KEYSTORE_FAILED_TEXT 16384U /* octets of store_gateway.failed */
+struct store_gateway {
+	struct span node, version;
+	uint64_t epoch;  /* all changes up to it are in force there */
+	uint64_t tested; /* it opened, and signed with, every key that was to be tried up to it */
+	struct span failed; /* but these: lines "KEY-ID why"; as many as have room */
+	int64_t offset_ms;  /* its clock less the store's */
+	int64_t started,
+	    at; /* of its keeper, and of this word; "at" is written by the store's clock */
+};
+
+/* A lease: who alone may do something, until when. fence grows with each new owner. */
+#define KEYSTORE_LEASE_MAX 63U /* octets of name and owner: [A-Za-z0-9._-] */
+struct store_lease {
+	char name[KEYSTORE_LEASE_MAX + 1], owner[KEYSTORE_LEASE_MAX + 1];
+	uint64_t fence;
+	int64_t expires;
+};
+
 /* An answer: immutable, shared by counting, all spans inside it. */
 struct keystore_rows {
 	atomic_uint references;
@@ -112,8 +148,10 @@ struct keystore_rows {
 	struct store_rule *rules;
 	struct store_key *keys;
 	struct store_binding *bindings;
-	struct store_policy *policies; /* of list() only */
-	size_t tenant_count, domain_count, rule_count, key_count, binding_count, policy_count;
+	struct store_policy *policies;  /* of list() and life() only */
+	struct store_gateway *gateways; /* of gateways() only */
+	size_t tenant_count, domain_count, rule_count, key_count, binding_count, policy_count,
+	    gateway_count;
 	bool address_rules; /* the domain that was asked for has rules of addresses */
 	size_t bytes;       /* of all memory it holds, for caches */
 	/* private */
@@ -132,6 +170,7 @@ enum status keystore_rows_add_key(
     struct keystore_rows *rows, const struct store_key *row, struct err *err) MUST_USE;
 void keystore_rows_add_binding(struct keystore_rows *rows, const struct store_binding *row);
 void keystore_rows_add_policy(struct keystore_rows *rows, const struct store_policy *row);
+void keystore_rows_add_gateway(struct keystore_rows *rows, const struct store_gateway *row);
 
 /* What a store is now. identity: made at random with the store, and again by "signpost store renew"
  * when a backup was put back: the same epoch of another identity is of another history.
@@ -177,6 +216,11 @@ struct keystore_write {
 		struct store_key key;
 		struct store_binding binding;
 	} row;
+	/* What the life cycle writes, of rows that are there: WRITE_CHANGE, with the revision that
+	 * was seen (never 0). STORE_KEY: times, lease_s, life and loading, and nothing else of it;
+	 * if times.destroyed is set the private key is emptied; gateways are told of it.
+	 * STORE_DOMAIN: life and due; nobody is told. */
+	bool life;
 	/* STORE_KEY in a directory whose domain asks for it (signpostMirrorZimbra): the private key
 	 * as plain PEM, in secret memory; it becomes DKIMKey. Empty: unknown. Only a backend with
 	 * ops->mirrors reads it. */
@@ -250,6 +294,43 @@ struct keystore_ops {
 	 * costs no more than the rows it answers. */
 	enum status (*find)(struct keystore *store, enum store_what what, const struct span *names,
 	    size_t count, struct keystore_rows **out, struct err *err);
+
+	/* ---- the life cycle of keys; ST_UNAVAILABLE in a schema that has no room for it, and the
+	 * sentence says what to run ---- */
+
+	/* apply(), in the same transaction with a look at the lease: ST_DENIED, and nothing is
+	 * written, if it is not held by its owner under its fence at this moment (at_out: count).
+	 */
+	enum status (*apply_fenced)(struct keystore *store, const struct store_lease *lease,
+	    const struct keystore_write *writes, size_t count, size_t *at_out, struct err *err);
+	/* Domains with 0 < due <= now_utc, those that wait longest first; name, tenant, due and
+	 * revision of each. */
+	enum status (*due)(struct keystore *store, int64_t now_utc, size_t max,
+	    struct keystore_rows **out, struct err *err);
+	/* All of these domains: their rows, tenants, policies (with plan), and those of their keys
+	 * that are not destroyed, with life, loading and private key. At most
+	 * KEYSTORE_LIVES_MAX names. What is not there is left out. ST_TOO_BIG: a domain has
+	 * more than KEYSTORE_KEYS_MAX such keys. */
+	enum status (*lives)(struct keystore *store, const struct span *domains, size_t count,
+	    struct keystore_rows **out, struct err *err);
+	/* Keys with loading > since, lowest first, at most max of them, but all of an epoch: those
+	 * that gateways should try. rows->epoch is of the store. For gateways. */
+	enum status (*loading)(struct keystore *store, uint64_t since, size_t max,
+	    struct keystore_rows **out, struct err *err);
+	/* All gateways that ever reported and were not forgotten. */
+	enum status (*gateways)(
+	    struct keystore *store, struct keystore_rows **out, struct err *err);
+	/* An operator takes one of them out. ST_ABSENT. */
+	enum status (*forget)(struct keystore *store, struct span node, struct err *err);
+	/* Writes a gateway's own row; epoch and changes stay as they are. ST_DENIED: it has no
+	 * right to. Of a store that was opened for writing, by a gateway. */
+	enum status (*report)(
+	    struct keystore *store, const struct store_gateway *row, struct err *err);
+	/* Takes or renews a lease for ttl_s (0: gives it back) by the store's clock. ST_OK: it is
+	 * wanted->owner's, *out says under which fence and until when. ST_DENIED: somebody else has
+	 * it; *out says who. wanted->fence is ignored. */
+	enum status (*lease)(struct keystore *store, const struct store_lease *wanted,
+	    int64_t ttl_s, struct store_lease *out, struct err *err);
 	bool mirrors; /* may want mirror_pem; others need not be given it */
 	/* Rows may be older than the epoch that comes with them, as long as changes are told again:
 	 * a replica that catches up. */

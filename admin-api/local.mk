@@ -1,0 +1,3 @@
+# signpost-admind: the life cycle of keys. Built unless --without-admin (conditional ADMIN).
+include admin-api/publish.mk
+EXTRA_DIST += admin-api/reconciler.h

@@ -1,0 +1,100 @@
+/*
+ * publish.h - putting TXT records into DNS and taking them out again, at whatever keeps the zone. A
+ * publisher fills struct publisher_ops. All it does is conditional on the value that is there, and
+ * may be done twice: a record whose value is not ours is never touched, by nobody, for no reason.
+ *
+ * A publisher is named in signpost-admind.conf:
+ *
+ *   DNSPublisher  bind1
+ * rfc2136:127.0.0.1:53?key=NAME&secretfile=/path&algorithm=hmac-sha256[&zone=ZONE] DNSPublisher
+ * pdns    powerdns:http://127.0.0.1:8081?server=localhost&keyfile=/path DNSPublisher  route53
+ * exec:/usr/lib/signpost/route53 DNSPublisher  nsd     zonefile:/etc/nsd/dkim/%z.zone[?run=/path]
+ *   DNSPublisher  hand    manual:
+ *
+ * "manual" is always there. One struct publisher may be used by one thread at a time; blocking.
+ * RFC 2136, RFC 8945 (TSIG), RFC 1035 section 3.3.14 (strings of at most 255 octets).
+ */
+#ifndef SIGNPOST_ADMIN_API_PUBLISH_H
+#define SIGNPOST_ADMIN_API_PUBLISH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/span.h"
+#include "lib/base/status.h"
+#include "lib/keys/life.h"
+
+#define PUBLISH_BATCH_MAX 500U /* changes of one call; a publisher splits them further if it must  \
+				*/
+#define PUBLISH_WHY_BYTES 300U
+#define PUBLISH_NAME_MAX 63U    /* octets of a publisher's name: [A-Za-z0-9._-] */
+#define PUBLISH_VALUE_MAX 4096U /* octets of a record's text, strings joined */
+
+/* One change of the TXT records at one name. */
+struct publish_change {
+	enum { PUBLISH_ADD, PUBLISH_REPLACE, PUBLISH_REMOVE } how;
+	struct span name;  /* "selector._domainkey.domain"; no final dot */
+	struct span value; /* ADD, REPLACE: what is to be there, strings joined */
+	struct span old;   /* REPLACE, REMOVE: what must be there, alone */
+	uint32_t ttl_s;
+
+	/* Out. ADD: DONE if the value is there alone, already or now; CONFLICT if anything else is.
+	 * REPLACE: DONE if value is there alone, already or now; CONFLICT if there is something
+	 * else than old, or nothing. REMOVE: DONE if nothing is there, already or now; CONFLICT if
+	 * something else than old. */
+	enum life_effect effect;
+	char why[PUBLISH_WHY_BYTES]; /* a sentence, when it is not DONE */
+};
+
+struct publisher;
+
+struct publisher_ops {
+	const char *kind; /* "rfc2136", ... */
+	/* value: what follows "kind:". Nothing is asked yet. ST_INVALID: err names the part. Sets
+	 * publisher->state, and where. Secrets are read from files whenever they are needed. */
+	enum status (*open)(struct publisher *publisher, struct span value, struct err *err);
+	void (*close)(struct publisher *publisher);
+	/* All changes of one zone. Every change gets its effect; they are independent of each
+	 * other. An answer that was lost is LIFE_UNAVAILABLE: the next try finds out. */
+	void (*apply)(struct publisher *publisher, struct span zone, struct publish_change *changes,
+	    size_t count);
+	bool by_hand; /* it only waits: LIFE_PENDING */
+};
+
+struct publisher {
+	const struct publisher_ops *ops;
+	char name[PUBLISH_NAME_MAX + 1];
+	char *where; /* for messages; no secrets; owned */
+	int timeout_ms;
+	void *state;
+};
+
+/* text: the value of one DNSPublisher, "NAME KIND:VALUE". ST_INVALID names the part. */
+enum status publisher_open(struct span text, struct publisher **out, struct err *err) MUST_USE;
+void publisher_close(struct publisher *publisher); /* NULL is fine */
+/* At most PUBLISH_BATCH_MAX changes whose names are in zone; checks names, values and lengths
+ * first (LIFE_REFUSED). */
+void publisher_apply(
+    struct publisher *publisher, struct span zone, struct publish_change *changes, size_t count);
+
+/* ---- the record, in every notation ---- */
+
+enum publish_notation {
+	PUBLISH_SINGLE,    /* the text alone, for web forms */
+	PUBLISH_RFC1035,   /* a line of a zone file: strings of at most 255 octets */
+	PUBLISH_BIND,      /* the same over several lines, in parentheses */
+	PUBLISH_NSUPDATE,  /* input of nsupdate */
+	PUBLISH_ROUTE53,   /* JSON: a ChangeBatch */
+	PUBLISH_TERRAFORM, /* an aws_route53_record-like resource of strings */
+	PUBLISH_JSON       /* {"name":, "type":"TXT", "ttl":, "strings":[...]} */
+};
+#define PUBLISH_NOTATIONS 7U
+/* ST_ABSENT: no notation of that name ("single", "rfc1035", ...). */
+enum status publish_notation_by_name(struct span name, enum publish_notation *out) MUST_USE;
+const char *publish_notation_name(enum publish_notation notation); /* static */
+/* Appends the record. ST_TOO_BIG. */
+enum status publish_write(enum publish_notation notation, struct span name, struct span value,
+    uint32_t ttl_s, struct buf *out) MUST_USE;
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * reconciler.h - carries out what lib/keys/life.h decides: asks which domains are due, reads their
+ * rows, writes intents, changes DNS, looks at DNS, writes what came of it. Level-triggered: it
+ * keeps nothing that it could not find again in the store and in DNS, so it may be killed between
+ * any two instructions.
+ *
+ * One turn: lease -> clock -> due -> lives -> decide -> the rows that need no DNS in one
+ * transaction for up to KEYSTORE_BATCH_MAX rows -> publishers, a batch for each zone -> proofs, by
+ * several threads -> what came of it, in one transaction. Every transaction carries the fence of
+ * the lease.
+ *
+ * It stops changing anything (and says so in its state) when the store's clock steps, when it
+ * lost the lease, and in safe mode: the store is behind what gateways or DNS have seen of it.
+ */
+#ifndef SIGNPOST_ADMIN_API_RECONCILER_H
+#define SIGNPOST_ADMIN_API_RECONCILER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "admin-api/publish.h"
+#include "lib/dns/authority.h"
+#include "lib/store/keystore.h"
+#include "lib/store/sitekey.h"
+
+#define RECONCILER_LEASE "reconciler"
+
+struct reconciler;
+
+struct reconciler_config {
+	struct keystore *store;  /* opened for writing; borrowed, as all else here */
+	struct sitekey *sitekey; /* NULL: no key can be made or proven */
+	struct publisher *const *publishers;
+	size_t publisher_count;
+	struct authority_config authority;
+	const char *owner; /* of the lease: this process */
+	int64_t lease_s;   /* 30 */
+	int64_t
+	    gateway_silence_s; /* a gateway that said nothing for so long is not waited for; 60 */
+	size_t batch;          /* domains of one turn; 1000 */
+	unsigned provers;      /* threads that ask DNS; 8 */
+	unsigned makers;       /* threads that generate keys; one for each core */
+};
+
+enum status reconciler_new(
+    const struct reconciler_config *config, struct reconciler **out, struct err *err) MUST_USE;
+void reconciler_free(struct reconciler *reconciler); /* gives the lease back; NULL is fine */
+
+/* One turn. *next_s_out: in how many seconds another one makes sense (0: at once). ST_OK;
+ * ST_DENIED: somebody else has the lease; ST_UNAVAILABLE: the store; ST_FAILED: frozen or safe
+ * mode, err says why. One thread. */
+enum status reconciler_turn(
+    struct reconciler *reconciler, int64_t *next_s_out, struct err *err) MUST_USE;
+/* Another turn is wanted soon: an operator changed something. Any thread. */
+void reconciler_wake(struct reconciler *reconciler);
+
+struct reconciler_state {
+	bool leader;
+	char leader_name[KEYSTORE_LEASE_MAX + 1];
+	char frozen[ERR_TEXT_MAX]; /* why nothing is changed; "" */
+	uint64_t turns, generated, published, proven, activated, revoked, removed, destroyed,
+	    failed, store_errors, publisher_errors;
+};
+void reconciler_state(struct reconciler *reconciler, struct reconciler_state *out); /* any thread */
+
+#endif

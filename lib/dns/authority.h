@@ -1,0 +1,105 @@
+/*
+ * authority.h - what the authoritative servers of a zone say, each address of each of them, asked
+ * one by one; and what recursive resolvers say, asked only afterwards. For proving that a record
+ * that was published can be seen by the world, without putting its absence into anybody's cache.
+ *
+ * A zone's servers are all names of the NS records at the parent and at the zone itself, with all
+ * their addresses (A and AAAA) from the recursive resolvers and from glue. Each address is asked
+ * over UDP with RD=0, over TCP when the answer is truncated; only AA=1 counts; each question has a
+ * random id, port and spelling (0x20, where the server keeps it). A CNAME is followed: then the
+ * servers of the zone where it leads must agree too, and those are the ones that "right" speaks of.
+ *
+ * Blocking; one struct authority for each thread that asks. RFC 1034, 1035, 2181, 2308, 4592, 7766.
+ */
+#ifndef SIGNPOST_DNS_AUTHORITY_H
+#define SIGNPOST_DNS_AUTHORITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/span.h"
+#include "lib/base/status.h"
+
+#define AUTHORITY_SERVERS_MAX                                                                      \
+	32U /* addresses of a zone that are asked; more: those are all asked in turn, never fewer  \
+	       than all names once */
+#define AUTHORITY_TEXTS_MAX 4U    /* of foreign records that are shown */
+#define AUTHORITY_TEXT_BYTES 700U /* octets of each of them that are shown */
+#define AUTHORITY_WHY_BYTES 400U
+#define AUTHORITY_BATCH_MAX 1000U /* names of one call */
+
+/* All borrowed for the call of authority_open. */
+struct authority_config {
+	const char *resolvers; /* recursive ones, as Nameservers: addresses with ports; empty: those
+				  of /etc/resolv.conf */
+	const char *trust_anchors; /* a file; NULL: the AD bit of a resolver is believed */
+	uint16_t port;             /* of authoritative servers; 0: 53. Another one is for tests */
+	int timeout_ms;            /* of one try; 0: 2000. There are 3 */
+	bool no_ipv6; /* addresses of IPv6 are not asked (no route): they count as not there */
+};
+
+struct authority;
+
+/* ST_INVALID: err names what. */
+enum status authority_open(
+    const struct authority_config *config, struct authority **out, struct err *err) MUST_USE;
+void authority_close(struct authority *authority); /* NULL is fine */
+
+enum authority_seen {
+	AUTHORITY_RIGHT,      /* every server: exactly one TXT record there, and it is the value */
+	AUTHORITY_ABSENT,     /* every server: NXDOMAIN or no TXT */
+	AUTHORITY_OTHER,      /* every server: exactly one record, the same, and it is "other" */
+	AUTHORITY_WILDCARD,   /* every server: nothing of that name, but what a wildcard makes */
+	AUTHORITY_MIXED,      /* some the value or other, some nothing yet: a secondary that lags */
+	AUTHORITY_FOREIGN,    /* a server has a record with another text, or more than one */
+	AUTHORITY_UNAVAILABLE /* a server does not answer, or not with authority; or the zone cannot
+				 be found */
+};
+
+/* One name. In: name, value, other. Out: the rest. */
+struct authority_question {
+	struct span name; /* "selector._domainkey.domain", domain_is_valid; borrowed */
+	struct span
+	    value; /* the text of the record that should be there, strings joined; empty: none */
+	struct span other; /* another text that is known ("v=DKIM1; p="); may be empty */
+
+	enum authority_seen seen;
+	unsigned servers, right; /* addresses asked; those with the value */
+	uint32_t ttl_s;          /* the longest of what is there, wildcards included; 0 */
+	uint32_t neg_s;   /* min(SOA TTL, SOA MINIMUM), the longest of all servers and zones */
+	bool signed_zone; /* the parent has a DS for it (of each zone on the way) */
+	char zone[256];   /* where the record is; without final dot */
+	char alias[256];  /* where a CNAME at name leads; "": none */
+	/* What an operator reads: "ns2.customer.example (192.0.2.5) answers NXDOMAIN, 2 of 3
+	 * servers have it"; for a foreign record in which way it differs: truncated, strings in
+	 * another order, quotes in it, a name with the domain twice, another key. */
+	char why[AUTHORITY_WHY_BYTES];
+	char texts[AUTHORITY_TEXTS_MAX]
+		  [AUTHORITY_TEXT_BYTES]; /* what is there instead, printable */
+	unsigned text_count;
+};
+
+/* Asks about each; those of one zone share its servers, which are looked up once in a call. Any
+ * status of one name is in its seen. The names may not be asked of a recursive resolver here; NS,
+ * SOA, DS and addresses of servers are. */
+void authority_ask(struct authority *authority, struct authority_question *questions, size_t count);
+
+/* What the recursive resolvers say; call it only when the authoritative servers are right and the
+ * negative caches have run out. */
+#define AUTHORITY_RESOLVERS_MAX 8U
+struct authority_view {
+	unsigned resolvers, right; /* configured; those with exactly the value */
+	bool validated;            /* all of those that were right: with AD (or by trust_anchors) */
+	char text[8192];           /* the record of one that was right; "" */
+	size_t text_bytes;
+	char why[AUTHORITY_WHY_BYTES];
+};
+void authority_recursive(
+    struct authority *authority, struct span name, struct span value, struct authority_view *out);
+
+/* How a text that is there differs from the one that should be, in words for the customer: "the
+ * record is cut off after 255 octets", "its two strings are in the wrong order", "it has quotation
+ * marks in it", "it is another key", ... out: AUTHORITY_WHY_BYTES. Pure. */
+void authority_explain(struct span wanted, struct span found, char *out);
+
+#endif

@@ -1,0 +1,229 @@
+/*
+ * life.h - the life of a domain's keys: what is to be done next, and what is written when it was
+ * done. Pure: the rows, the plan, what gateways reported and the time go in, a list of actions
+ * comes out; every change of a row is made by a function of this file. The reconciler (admin-api/)
+ * only carries out; the explorer (tests/unit/test_life_explorer.c) tries all orders of all that can
+ * happen.
+ *
+ * A time in a row is an intent or a fact. Intents (publishing, revoking, removing) are committed
+ * before anything is done in DNS, so that a program that died finds what it had begun. What is to
+ * be written into DNS follows from the row: the name from selector and domain (or the slot), the
+ * value from the public key. Nothing else in the store says what is under way.
+ *
+ *   PREPARED --survey--> PUBLISHING --publish--> PUBLISHED --prove..confirm--> PROVEN --gateways-->
+ *   LOADED (stand-by) --activate--> ACTIVE --the successor's activation--> RETIRING
+ * --intend_revoke, revoke--> REVOKED --intend_remove, remove--> REMOVED --destroy--> DESTROYED
+ *
+ * Invariants I1 to I8 of the life cycle, as they are kept here:
+ *   I1 no action leaves a domain that had an ACTIVE key without one of each algorithm it had
+ *   I2 only a key that is proven for the value in its row becomes ACTIVE
+ *   I3 nothing is published of a key whose row is not committed: survey needs a row
+ *   I4 revoking is not written before sign_until + SIG + E, and sign_until is frozen when retiring
+ * is I5 a selector is used once (the store's index); a slot again only after REMOVED + TTL + NEG I6
+ * each effect has its intent in the row, and is conditional on the value (admin-api/publish.h) I7
+ * once revoking is written there is no way back I8 now_utc is the store's clock; whoever calls sees
+ * to it that it does not go backwards
+ */
+#ifndef SIGNPOST_KEYS_LIFE_H
+#define SIGNPOST_KEYS_LIFE_H
+
+#include "lib/keys/plan.h"
+#include "lib/keys/state.h"
+
+#define LIFE_ID_MAX 64U
+#define LIFE_TROUBLE_MAX 400U /* octets of a sentence about what is wrong */
+#define LIFE_KEYS_MAX 64U     /* keys of one domain that are looked at; DESTROYED ones are not */
+#define LIFE_ACTIONS_MAX 16U  /* of one look at a domain */
+#define LIFE_TEXT_MAX 4096U   /* octets of the text of a row */
+
+/* What the row of a key has for its life cycle, beside its times: one text in the store. The
+ * symbols are copied from the plan when they are first used, so that a later plan cannot shorten a
+ * wait. */
+struct key_life {
+	char publisher[PLAN_NAME_MAX + 1]; /* where its record was put */
+	int64_t ttl_s, neg_s, prev_s, lease_s, signature_s, error_s, tomb_s;
+	int64_t removing;               /* the intent to delete the record */
+	int64_t auth_first;             /* all authoritative servers had it, since; 0: not */
+	int64_t auth_last;              /* the last time they did */
+	int proofs;                     /* how often in a row, at most the plan's */
+	int64_t looked;                 /* the last time that what is published was looked at */
+	bool drifted;                   /* and it was not there, or another one */
+	int tries;                      /* failures in a row of what is to be done now */
+	int64_t next_try;               /* not before */
+	char trouble[LIFE_TROUBLE_MAX]; /* what is in the way; "": nothing. Any octets */
+	bool imported;                  /* published by others before it came here */
+};
+
+/* What the row of a domain has for it. */
+struct domain_life {
+	int64_t
+	    rotate_asked;  /* somebody wants new keys: those that were active then are replaced */
+	int64_t rotate_at; /* not before; 0: at once */
+	int64_t paused;    /* nothing is begun: no new key, no activation; what was begun ends */
+	char reason[LIFE_TROUBLE_MAX];
+};
+
+/* The text in the store, JSON; "" is all zero. ST_INVALID: err says what; unknown fields are kept
+ * out and ignored, so that an older program reads a newer one's. */
+enum status key_life_parse(struct span text, struct key_life *out, struct err *err) MUST_USE;
+void key_life_write(const struct key_life *life, struct buf *out);
+enum status domain_life_parse(struct span text, struct domain_life *out, struct err *err) MUST_USE;
+void domain_life_write(const struct domain_life *life, struct buf *out);
+
+struct life_key {
+	char id[LIFE_ID_MAX + 1];
+	char algorithm[16];
+	int bits;
+	struct key_times times;
+	struct key_life life;
+	uint64_t loading; /* the epoch at which gateways were asked to try it; 0: not */
+	bool changed;     /* set by every function that changes it: write the row */
+};
+
+struct life_domain {
+	struct span name;
+	bool enabled; /* and its tenant */
+	struct key_plan plan;
+	struct domain_life life;
+	struct life_key keys[LIFE_KEYS_MAX];
+	size_t count;
+	bool changed; /* life */
+};
+
+/* What the gateways said lately. */
+struct life_gateways {
+	size_t live;     /* that report; 0: none does, and timed_ack_s is waited in place of them */
+	uint64_t tested; /* each of them has opened, and signed with, all keys up to this epoch */
+	/* Has one of them reported that it cannot use this key? *node_out: which. NULL: none has.
+	 */
+	bool (*failed)(const void *context, const char *id, const char **node_out);
+	const void *context;
+};
+
+enum life_what {
+	LIFE_GENERATE, /* a key of algorithms[algorithm], then life_prepared() */
+	LIFE_SURVEY,   /* what is at its name now, and the zone's SOA; then life_surveyed() */
+	LIFE_PUBLISH,  /* add the record; then life_published() */
+	LIFE_PROVE,    /* ask all authoritative servers; then life_looked() */
+	LIFE_CONFIRM,  /* ask the recursive resolvers, verify a message; then life_confirmed() */
+	LIFE_LOAD,     /* gateways have it: life_loaded() */
+	LIFE_ACTIVATE, /* life_activate(): also retires the one before it */
+	LIFE_INTEND_REVOKE, /* life_intend_revoke() */
+	LIFE_REVOKE,        /* replace the record by "v=DKIM1; p="; then life_revoked() */
+	LIFE_INTEND_REMOVE, /* life_intend_remove() */
+	LIFE_REMOVE,        /* delete the record; then life_removed() */
+	LIFE_DESTROY,       /* forget the private key for good: life_destroyed() */
+	LIFE_FAIL,          /* give it up: life_failed() */
+	LIFE_LOOK           /* is what should be published there? then life_looked() */
+};
+
+struct life_action {
+	enum life_what what;
+	size_t key;       /* in keys; of GENERATE: unused */
+	size_t algorithm; /* of GENERATE: in plan.algorithms */
+};
+
+/* Why nothing can be done for a key now, for people and for "status". */
+struct life_wait {
+	size_t key;
+	enum life_what next; /* what it waits to do */
+	int64_t earliest;    /* not before; 0: whenever what blocks it ends */
+	/* "AuthoritativeServers", "NegativeCaches", "Resolvers", "Gateways", "Window", "Paused",
+	 * "Held", "Lease", "Tombstone", "Retry", "Successor", "Schedule", "Customer": static; NULL:
+	 * only the time */
+	const char *blocked_by;
+};
+
+struct life_decision {
+	struct life_action actions[LIFE_ACTIONS_MAX];
+	size_t count;
+	struct life_wait waits[LIFE_KEYS_MAX]; /* of keys without an action that have a next step */
+	size_t wait_count;
+	int64_t due; /* when to look again if nothing happens; INT64_MAX: never */
+};
+
+/* What is to be done for this domain now. Never more than one action for a key. Actions do not
+ * depend on each other: any subset may be carried out, in any order. A domain without plan.manage,
+ * or not enabled, still ends what was begun (revocation, removal), and begins nothing. */
+void life_decide(const struct life_domain *domain, const struct life_gateways *gateways,
+    int64_t now_utc, struct life_decision *out);
+
+/* ---- what happened: changes of rows. Each leaves a row that life_decide() goes on with, whatever
+ * order they come in; one that does not fit the state of the key any more changes nothing and
+ * answers false. ---- */
+
+/* What a survey or a look at the authoritative servers found. */
+enum life_seen {
+	LIFE_SEEN_RIGHT,      /* all servers: exactly one TXT record, exactly this value */
+	LIFE_SEEN_ABSENT,     /* all servers: none */
+	LIFE_SEEN_TOMBSTONE,  /* all servers: exactly "v=DKIM1; p=" */
+	LIFE_SEEN_MIXED,      /* some have it, some not yet, nothing foreign */
+	LIFE_SEEN_FOREIGN,    /* a record that is not ours, somewhere */
+	LIFE_SEEN_WILDCARD,   /* survey: nothing at the name, but something synthesized (prev_s) */
+	LIFE_SEEN_UNAVAILABLE /* a server did not answer, or not usefully */
+};
+
+struct life_sight {
+	enum life_seen seen;
+	int64_t neg_s,
+	    prev_s;      /* min(SOA TTL, SOA MINIMUM), max over the zones; TTL of what is there */
+	const char *why; /* a sentence: which server, what it said; "" when all is well */
+};
+
+/* How an attempt to change DNS ended (admin-api/publish.h). */
+enum life_effect {
+	LIFE_DONE,        /* it is so at the provider now, or was already */
+	LIFE_PENDING,     /* somebody else does it (manual): look whether it is there */
+	LIFE_CONFLICT,    /* a record whose value is not ours is in the way; nothing was touched */
+	LIFE_UNAVAILABLE, /* try again later */
+	LIFE_REFUSED /* the provider says no: an operator has to mend something; tried again, slowly
+		      */
+};
+
+/* A new row, PREPARED. */
+void life_prepared(struct life_key *key, const struct key_plan *plan, int64_t now_utc);
+/* RIGHT, ABSENT, WILDCARD: publishing is written, with all symbols. FOREIGN: failed. */
+bool life_surveyed(struct life_key *key, const struct key_plan *plan,
+    const struct life_sight *sight, int64_t now_utc);
+bool life_published(struct life_key *key, const struct key_plan *plan, enum life_effect effect,
+    const char *why, int64_t now_utc);
+/* Of PROVE and of LOOK. A stand-by key whose record is gone or foreign loses its proofs (it is
+ * published again, or fails); of an ACTIVE one drifted and trouble are set, and it signs on. */
+bool life_looked(struct life_key *key, const struct key_plan *plan, const struct life_sight *sight,
+    int64_t now_utc);
+/* ok: at least 2 of 3 resolvers (all, where fewer are configured) agree, validated if the zone is
+ * signed, and a message signed with the private key verifies with what they gave. */
+bool life_confirmed(
+    struct life_key *key, const struct key_plan *plan, bool ok, const char *why, int64_t now_utc);
+bool life_loaded(struct life_key *key, int64_t now_utc);
+/* keys[index] becomes ACTIVE; those of the same algorithm that are ACTIVE become RETIRING, their
+ * sign_until is frozen at now + the lease. One transaction. false: a guard does not hold. */
+bool life_activate(struct life_domain *domain, size_t index, int64_t now_utc);
+bool life_intend_revoke(struct life_domain *domain, size_t index, int64_t now_utc);
+bool life_revoked(struct life_key *key, const struct key_plan *plan, enum life_effect effect,
+    const char *why, int64_t now_utc);
+bool life_intend_remove(struct life_domain *domain, size_t index, int64_t now_utc);
+bool life_removed(struct life_key *key, const struct key_plan *plan, enum life_effect effect,
+    const char *why, int64_t now_utc);
+bool life_destroyed(struct life_key *key, int64_t now_utc); /* who calls empties private_key */
+bool life_failed(struct life_key *key, const char *why, int64_t now_utc);
+
+/* ---- what operators ask for; false: *why says why not, and nothing has changed ---- */
+
+bool life_hold(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
+bool life_release(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
+/* ACTIVE -> RETIRING without a successor's activation: refused if it would leave mail unsigned. */
+bool life_retire(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
+/* The key is known to others: it becomes COMPROMISED, and in the same change a stand-by key ACTIVE.
+ * Without one: refused, unless force (then mail goes unsigned or is deferred by FailurePolicy). */
+bool life_emergency(
+    struct life_domain *domain, size_t index, bool force, int64_t now_utc, struct err *why);
+/* Back to the key before: it is ACTIVE again, the present one HELD. Only before revoking. */
+bool life_rollback(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
+bool life_rotate(struct life_domain *domain, int64_t not_before, const char *reason,
+    int64_t now_utc, struct err *why);
+
+/* "publish", "prove", ...; static. */
+const char *life_what_name(enum life_what what);
+
+#endif

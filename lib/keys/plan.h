@@ -1,0 +1,87 @@
+/*
+ * plan.h - what the keys of a domain should be like, and how long each wait of their life is: the
+ * "plan" of a policy, a JSON object. An empty plan, or one with "manage": false, is no plan:
+ * nothing makes, publishes or rotates keys of domains with such a policy.
+ *
+ * Durations are seconds, or a text of numbers with units ("7d", "36h", "1d12h"; s, m, h, d, w).
+ */
+#ifndef SIGNPOST_KEYS_PLAN_H
+#define SIGNPOST_KEYS_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/span.h"
+#include "lib/base/status.h"
+
+#define PLAN_ALGORITHMS_MAX 2U
+#define PLAN_WINDOWS_MAX 8U
+#define PLAN_NAME_MAX 63U      /* octets of a publisher's name */
+#define PLAN_TEMPLATE_MAX 100U /* octets of a template of selectors */
+#define PLAN_TEXT_MAX 65536U   /* octets of the JSON */
+
+struct plan_algorithm {
+	char name[16]; /* "rsa-sha256", "ed25519-sha256" */
+	int bits;      /* 1024 (warned about) to 8192; 256 for Ed25519 */
+};
+
+/* When a key may become active: UTC, from first to last day of a week (0: Sunday), in minutes of
+ * the day; until may be behind midnight only as 1440. */
+struct plan_window {
+	int first_day, last_day, from_min, until_min;
+};
+
+struct key_plan {
+	bool manage;
+	struct plan_algorithm algorithms[PLAN_ALGORITHMS_MAX]; /* "algorithms": ["rsa-2048"] */
+	size_t algorithm_count;
+	char publisher[PLAN_NAME_MAX + 1]; /* "publisher": of signpost-admind.conf; "manual" */
+	/* "selector": {year} {month} {day} {random} and [a-z0-9-]; must have {random} */
+	char selector[PLAN_TEMPLATE_MAX + 1];
+	int64_t interval_s; /* "interval": 180d; 0: rotated only when somebody asks */
+	int jitter_percent; /* "jitter": 10; of the interval, by the domain's name */
+	struct plan_window windows[PLAN_WINDOWS_MAX]; /* "windows": ["Mon-Fri 08:00-16:00"] */
+	size_t window_count;                          /* 0: at any time */
+	/* The symbols of a key's life; see life.h. */
+	int64_t ttl_s;                  /* "ttl": 1h; of our TXT record */
+	int64_t neg_floor_s, neg_cap_s; /* "negative_floor": 300, "negative_cap": 24h */
+	int64_t lease_s;                /* "lease": 7d */
+	int64_t signature_s;            /* "signature_life": 7d; SIG */
+	int64_t error_s;                /* "clock_error": 300; E */
+	int64_t tomb_s;                 /* "tombstone": 30d */
+	int64_t activation_wait_s; /* "activation_wait": 24h; of scheduled runs, after the first
+				      proof */
+	int proofs;          /* "proofs": 3; how often all authoritative servers have to agree */
+	int64_t proof_gap_s; /* "proof_interval": 60; between two of them */
+	int64_t timed_ack_s; /* "timed_ack": 10m; in place of gateways that report nothing */
+	int64_t drift_s;     /* "drift_interval": 6h; how often what is published is looked at */
+	int64_t retry_s, retry_max_s; /* "retry": 30, "retry_max": 1h; doubled after each failure */
+	int64_t give_up_s;            /* "give_up": 7d; of a key that never gets proven; 0: never */
+};
+
+/* The defaults; manage is false, no publisher. */
+void key_plan_default(struct key_plan *out);
+/* text: JSON, or empty. signature_ttl_s: x= of the policy (-1: none); without "signature_life" SIG
+ * is then that and two days. Unknown fields, wrong types, and values that would break an invariant
+ * (lease below clock_error, fewer than 1 proof, ...) are ST_INVALID: err names the field. Any
+ * thread; no state. */
+enum status key_plan_parse(
+    struct span text, int64_t signature_ttl_s, struct key_plan *out, struct err *err) MUST_USE;
+/* Appends the plan as JSON with all its fields; parse() reads it back to the same. */
+void key_plan_write(const struct key_plan *plan, struct buf *out);
+
+/* "7d" or "3600": ST_INVALID. */
+enum status plan_duration(struct span text, int64_t *seconds_out) MUST_USE;
+/* Appends "7d", "1d12h", "90s"; plan_duration() reads it back. */
+void plan_duration_write(int64_t seconds, struct buf *out);
+/* Is now in a window (or are there none)? Else *next_out is when the next one begins. */
+bool plan_window_open(const struct key_plan *plan, int64_t now_utc, int64_t *next_out);
+/* interval_s, moved by the jitter that the domain's name has. The same on every machine. */
+int64_t plan_interval_of(const struct key_plan *plan, struct span domain);
+/* A selector by the template. random: lower-case letters and digits that take {random}'s place.
+ * ST_TOO_BIG. */
+enum status plan_selector(
+    const struct key_plan *plan, int64_t now_utc, struct span random, struct buf *out) MUST_USE;
+
+#endif

@@ -1,0 +1,1 @@
+# Unit tests of lib/keys/plan.h and life.h.
