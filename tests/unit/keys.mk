@@ -1,1 +1,10 @@
-# Unit tests of lib/keys/plan.h and life.h.
+# Unit tests of lib/keys/plan.h and life.h. test_life_explorer tries all orders of events of a small world.
+if ADMIN
+if CMOCKA
+LIFE_TESTS = tests/unit/test_life_explorer
+check_PROGRAMS += $(LIFE_TESTS)
+TESTS += $(LIFE_TESTS)
+tests_unit_test_life_explorer_SOURCES = tests/unit/test_life_explorer.c
+tests_unit_test_life_explorer_LDADD = $(LIFE_LDADD) $(UNIT_LDADD)
+endif
+endif
