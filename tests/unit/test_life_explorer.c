@@ -30,7 +30,7 @@
 #define OLD 20 /* longer ago than any wait */
 
 #define NEG 2
-#define PREV 3 /* of a wildcard */
+#define PREV 4 /* of a wildcard */
 #define LEASE 3
 #define SIGNATURE 2
 #define ERROR 1
@@ -96,8 +96,11 @@ struct explorer {
 #define TIMES(X)                                                                                   \
 	X(publishing)                                                                              \
 	X(published)                                                                               \
-	X(proven) X(loaded) X(active) X(retiring) X(revoking) X(revoked) X(removed) X(destroyed)   \
-	    X(held) X(compromised) X(failed) X(sign_until)
+	X(proven)                                                                                  \
+	X(loaded)                                                                                  \
+	X(active)                                                                                  \
+	X(retiring) X(revoking) X(revoked) X(removed) X(destroyed) X(held) X(compromised)          \
+	    X(failed) X(sign_until)
 #define LIVES(X) X(removing) X(auth_first) X(auth_last) X(looked) X(next_try)
 
 static void
@@ -434,11 +437,12 @@ arrive(const struct explorer *e, struct world *w, int flying, int k)
 		if (key->revoking <= 0 || (signs && key->compromised <= 0))
 			broken(e, "tombstone", "I4: revoked while somebody may sign");
 		key->primary = TOMB;
-	} else if (flying == FLY_REMOVE && key->primary != NONE) {
-		if (key->removing <= 0 || (signs && key->compromised <= 0))
+	} else if (flying == FLY_REMOVE &&
+		   key->primary == (key->revoking > 0 || key->revoked > 0 ? TOMB : OURS)) {
+		/* The intent may be over: the record came back, and is revoked again. */
+		if ((key->removing <= 0 && key->revoking <= 0) || (signs && key->compromised <= 0))
 			broken(e, "remove", "I4: removed while somebody may sign");
-		if (key->primary == (key->revoked > 0 || key->revoking > 0 ? TOMB : OURS))
-			key->primary = NONE;
+		key->primary = NONE;
 	}
 }
 
@@ -700,25 +704,38 @@ by_hand(struct explorer *e, const struct world *from)
 	}
 }
 
+static bool
+activate(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why)
+{
+	(void)why;
+	return life_activate(domain, index, now_utc);
+}
+
+static bool
+emergency(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why)
+{
+	return life_emergency(domain, index, false, now_utc, why);
+}
+
 static void
 order(struct explorer *e, const struct world *from)
 {
 	static bool (*const orders[])(struct life_domain *, size_t, int64_t, struct err *) = {
-	    life_hold, life_release, life_rollback, life_retire};
-	static const char *const names[] = {"hold", "release", "rollback", "retire", "emergency"};
+	    life_hold, life_release, life_rollback, life_retire, emergency, activate};
+	static const char *const names[] = {
+	    "hold", "release", "rollback", "retire", "emergency", "activate"};
 	int which[KEYS];
 
 	unpack(e, from, which);
 	for (size_t i = 0, count = e->domain->count; i < count; i++)
-		for (size_t what = 0; what < 5; what++) {
+		for (size_t what = 0; what < sizeof(orders) / sizeof(orders[0]); what++) {
 			struct world w = *from;
 			struct err why = ERR_NONE;
 
 			if (w.orders <= 0 && what != 1) /* what was held may be released */
 				continue;
 			unpack(e, &w, which);
-			if (what < 4 ? !orders[what](e->domain, i, NOW, &why)
-				     : !life_emergency(e->domain, i, false, NOW, &why))
+			if (!orders[what](e->domain, i, NOW, &why))
 				continue;
 			if (what != 1)
 				w.orders--;
@@ -817,6 +834,7 @@ static const struct setting settings[] = {
     {"a first key under a wildcard, watched", 100000, 1, .wildcard = true, .faults = 2, .drift = 2},
     {"a rotation", 10000, 2, .standing = true, .interval = 3},
 #ifndef SLOW
+    {"a first key, with an order", 100000, 1, .faults = 1, .orders = 1},
     {"two keys, from nothing", 500000, 2, .interval = 3},
     {"a rotation by hand", 100000, 2, .standing = true, .by_hand = true, .faults = 1, .orders = 1,
 	.interval = 3},
