@@ -7,6 +7,7 @@ dist_man_MANS += man/signpost-resolve.1
 dist_man_MANS += man/signpost-store.1
 dist_man_MANS += man/signpost-testkey.1
 dist_man_MANS += man/signpost-testmsg.1
+dist_man_MANS += man/signpost-plan.5
 dist_man_MANS += man/signpostd.8
 # sources of man
 dist_man_MANS += man/signpostd.conf.5

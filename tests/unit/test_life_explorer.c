@@ -99,8 +99,9 @@ struct explorer {
 	X(proven)                                                                                  \
 	X(loaded)                                                                                  \
 	X(active)                                                                                  \
-	X(retiring) X(revoking) X(revoked) X(removed) X(destroyed) X(held) X(compromised)          \
-	    X(failed) X(sign_until)
+	X(retiring)                                                                                \
+	X(revoking) X(revoked) X(removed) X(destroyed) X(held) X(compromised) X(failed)            \
+	    X(sign_until)
 #define LIVES(X) X(removing) X(auth_first) X(auth_last) X(looked) X(next_try)
 
 static void
@@ -554,6 +555,15 @@ do_sight(struct explorer *e, const struct world *from, const struct life_action 
 	reach(e, &w, life_what_name(action->what));
 }
 
+/* Has each gateway that speaks tried the key? */
+static void
+check_tried(const struct explorer *e, const struct world *w, const struct mini *key)
+{
+	for (int g = 0; g < GATEWAYS; g++)
+		if (NOW - w->gateways[g].word <= SILENCE && w->gateways[g].epoch < key->loading)
+			broken(e, "load, activate", "a gateway has not tried it");
+}
+
 /* What needs no DNS. */
 static void
 do_row(struct explorer *e, const struct world *from, const struct life_action *action)
@@ -564,6 +574,8 @@ do_row(struct explorer *e, const struct world *from, const struct life_action *a
 	bool changed = false;
 
 	unpack(e, &w, which);
+	if (action->what == LIFE_LOAD || action->what == LIFE_ACTIVATE)
+		check_tried(e, &w, &w.keys[which[action->key]]);
 	if (action->what == LIFE_LOAD)
 		changed = life_loaded(key, NOW);
 	else if (action->what == LIFE_ACTIVATE)
