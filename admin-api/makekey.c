@@ -226,13 +226,3 @@ makekey_selector(const struct key_plan *plan, int64_t now_utc, char out[KEYSTORE
 	buf_free(&text);
 	return status;
 }
-
-enum status
-makekey_record(struct span algorithm, struct span public_key, struct buf *out)
-{
-	buf_add_str(out, "v=DKIM1; k=");
-	buf_add_str(out, span_eq_str(algorithm, "ed25519-sha256") ? "ed25519" : "rsa");
-	buf_add_str(out, "; p=");
-	buf_add(out, public_key);
-	return buf_status(out);
-}

@@ -50,8 +50,4 @@ void makekey_row(const struct makekey_wanted *wanted, const struct makekey_made 
 enum status makekey_selector(const struct key_plan *plan, int64_t now_utc,
     char out[KEYSTORE_SELECTOR_MAX + 1], struct err *err) MUST_USE;
 
-/* The text of its DNS record: "v=DKIM1; k=rsa; p=...". ST_TOO_BIG. */
-enum status makekey_record(struct span algorithm, struct span public_key, struct buf *out) MUST_USE;
-#define MAKEKEY_TOMBSTONE "v=DKIM1; p="
-
 #endif

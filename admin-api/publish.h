@@ -25,8 +25,9 @@
 #include "lib/base/status.h"
 #include "lib/keys/life.h"
 
-#define PUBLISH_BATCH_MAX 500U /* changes of one call; a publisher splits them further if it must  \
-				*/
+#define PUBLISH_BATCH_MAX                                                                          \
+	500U /* changes of one call; a publisher splits them further if it must                    \
+	      */
 #define PUBLISH_WHY_BYTES 300U
 #define PUBLISH_NAME_MAX 63U    /* octets of a publisher's name: [A-Za-z0-9._-] */
 #define PUBLISH_VALUE_MAX 4096U /* octets of a record's text, strings joined */
