@@ -119,7 +119,8 @@ struct store_policy {
 };
 
 /* What a gateway says of itself: its own row, which nobody else writes. */
-#define KEYSTORE_NODE_MAX 255U      /* octets of a gateway's name: those of a domain */
+#define KEYSTORE_NODE_MAX 255U      /* octets of a gateway's name: [A-Za-z0-9._:-] */
+#define KEYSTORE_VERSION_MAX 255U   /* octets of store_gateway.version */
 #define KEYSTORE_FAILED_TEXT 16384U /* octets of store_gateway.failed */
 struct store_gateway {
 	struct span node, version;
@@ -148,7 +149,7 @@ struct keystore_rows {
 	struct store_rule *rules;
 	struct store_key *keys;
 	struct store_binding *bindings;
-	struct store_policy *policies;  /* of list() and life() only */
+	struct store_policy *policies;  /* of list() and lives() only */
 	struct store_gateway *gateways; /* of gateways() only */
 	size_t tenant_count, domain_count, rule_count, key_count, binding_count, policy_count,
 	    gateway_count;
@@ -398,5 +399,10 @@ bool keystore_identity_take(struct span text, char out[KEYSTORE_IDENTITY_BYTES])
 /* Is the row one that a store may hold (lengths, letters, names)? ST_INVALID names the field. Every
  * backend asks before it writes; route.c and the tools ask about what they read. */
 enum status keystore_write_check(const struct keystore_write *write, struct err *err) MUST_USE;
+/* The same of a gateway's row and of a lease; every backend asks before it writes. ttl_s: of
+ * ops->lease; 0 of apply_fenced. */
+enum status keystore_gateway_check(const struct store_gateway *row, struct err *err) MUST_USE;
+enum status keystore_lease_check(
+    const struct store_lease *lease, int64_t ttl_s, struct err *err) MUST_USE;
 
 #endif
