@@ -36,6 +36,7 @@
 #define KEYSTORE_CHANGES_MAX 1000U  /* changes of one question */
 #define KEYSTORE_LIVES_MAX 100U     /* domains of one question about their life */
 #define KEYSTORE_LOADING_MAX 1000U  /* keys of one question of a gateway */
+#define KEYSTORE_GATEWAYS_MAX 1000U /* that reported; more is ST_TOO_BIG */
 #define KEYSTORE_BATCH_MAX 1000U    /* changes of one transaction */
 /* By so much renew() raises the epoch: whoever has seen a later history of the store finds it
  * behind that, and takes the new identity. In sql/STATEMENTS, too. */
@@ -318,11 +319,14 @@ struct keystore_ops {
 	 * more than KEYSTORE_KEYS_MAX such keys. */
 	enum status (*lives)(struct keystore *store, const struct span *domains, size_t count,
 	    struct keystore_rows **out, struct err *err);
-	/* Keys with loading > since, lowest first, at most max of them, but all of an epoch: those
-	 * that gateways should try. rows->epoch is of the store. For gateways. */
+	/* Keys with loading > since that are not destroyed, lowest first: those that gateways
+	 * should try. At most max (KEYSTORE_LOADING_MAX) of them, and then the rest of the last
+	 * one's epoch, so that its loading is the next since. rows->epoch is of the store. For
+	 * gateways. */
 	enum status (*loading)(struct keystore *store, uint64_t since, size_t max,
 	    struct keystore_rows **out, struct err *err);
-	/* All gateways that ever reported and were not forgotten. */
+	/* All gateways that ever reported and were not forgotten. ST_TOO_BIG: more than
+	 * KEYSTORE_GATEWAYS_MAX; forget some. */
 	enum status (*gateways)(
 	    struct keystore *store, struct keystore_rows **out, struct err *err);
 	/* An operator takes one of them out. ST_ABSENT. */
@@ -333,7 +337,9 @@ struct keystore_ops {
 	    struct keystore *store, const struct store_gateway *row, struct err *err);
 	/* Takes or renews a lease for ttl_s (0: gives it back) by the store's clock. ST_OK: it is
 	 * wanted->owner's, *out says under which fence and until when. ST_DENIED: somebody else has
-	 * it; *out says who. wanted->fence is ignored. */
+	 * it; *out says who. wanted->fence is ignored. Who renews in time keeps the fence; who
+	 * comes too late, or gave it back, has the next one. Given back: ST_OK also if nobody had
+	 * it. */
 	enum status (*lease)(struct keystore *store, const struct store_lease *wanted,
 	    int64_t ttl_s, struct store_lease *out, struct err *err);
 	bool mirrors; /* may want mirror_pem; others need not be given it */
