@@ -13,6 +13,7 @@ check_key(const struct store_key *key, struct err *err)
 	struct keystore_write write;
 	enum status status;
 
+	write.life = false;
 	write.what = STORE_KEY;
 	write.row.key = *key;
 	/* Whoever opens them reads all of their octets. */
