@@ -23,6 +23,7 @@
 #include <stddef.h>
 
 #include "admin-api/admin.h"
+#include "lib/base/buf.h"
 #include "lib/base/span.h"
 
 #define OPERATION_TEXT_MAX (1024U * 1024U) /* octets of a request */
@@ -105,5 +106,8 @@ enum operation_code operation_run(struct admin *admin, const char *actor, const 
  * object is refused. */
 enum operation_code operation_run_text(struct admin *admin, const char *actor, struct span text,
     operation_progress *progress, void *context, json_t **answer_out) MUST_USE;
+
+/* Appends the text of an answer, in one line, without a line feed. ST_TOO_BIG. */
+enum status json_write(const json_t *json, struct buf *out) MUST_USE;
 
 #endif
