@@ -429,6 +429,7 @@ follow_poll(struct cached_keystore *cached)
 
 	pthread_mutex_lock(&cached->poll_lock);
 	asked_ms = cached->config.now_ms();
+	leaseclock_look(&cached->lease, asked_ms);
 	since = atomic_load(&cached->seen_epoch);
 	began_us = clock_mono_us();
 	status = keystore_changes(

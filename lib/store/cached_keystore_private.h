@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "lib/store/cached_keystore.h"
+#include "lib/store/leaseclock.h"
 #include "lib/store/marks.h"
 
 /* The first letter of an entry's name; then the names that were asked for, a NUL between them. */
@@ -29,6 +30,7 @@ struct cached_keystore {
 	 * identity. */
 	atomic_uint_least64_t seen_epoch;
 	atomic_bool away;
+	struct leaseclock lease;
 
 	/* What changed, and when: written by a poll. */
 	pthread_rwlock_t changed_lock;

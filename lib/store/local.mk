@@ -21,6 +21,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keystore_digest.c lib/store/keystore_octets.c lib/store/keystore_octets.h \
 	lib/store/keystore_identity.c lib/store/keystore_rows.c \
 	lib/store/keytable.c lib/store/keytable.h \
+	lib/store/leaseclock.c lib/store/leaseclock.h \
 	lib/store/list.c lib/store/list.h \
 	lib/store/pattern.c lib/store/pattern.h \
 	lib/store/pattern_cache.c lib/store/pattern_cache.h \
