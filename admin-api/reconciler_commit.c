@@ -9,11 +9,14 @@
 #include "admin-api/reconciler_private.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/secret.h"
+#include "lib/crypto/key.h"
 
 struct batch {
 	struct turn *turn;
 	struct keystore_write *writes;
 	struct work **of; /* whose each write is */
+	char **pems;      /* of mirror_pem; NULL, or in secret memory */
 	size_t count;
 };
 
@@ -31,6 +34,7 @@ keep_text(struct turn *turn, struct buf *text)
 static void
 add(struct batch *batch, struct work *work, const struct keystore_write *write)
 {
+	batch->pems[batch->count] = NULL;
 	batch->writes[batch->count] = *write;
 	batch->of[batch->count++] = work;
 }
@@ -52,6 +56,26 @@ add_made(struct batch *batch, struct work *work, size_t algorithm)
 	add(batch, work, &write);
 }
 
+/* A directory that shows the key that signs to Zimbra needs it in plain. */
+static void
+add_mirror(struct batch *batch)
+{
+	const struct reconciler_config *config = &batch->turn->reconciler->config;
+	struct keystore_write *write = &batch->writes[batch->count - 1];
+	const struct key_times *times = &write->row.key.times;
+	struct err err = ERR_NONE;
+	struct key *key;
+
+	if (!config->store->ops->mirrors || !span_eq_str(write->row.key.algorithm, "rsa-sha256") ||
+	    times->active == 0 || times->retiring != 0 || times->revoking != 0)
+		return;
+	if (proof_open_key(config->sitekey, &write->row.key, &key, &err) != ST_OK)
+		return; /* the store refuses the change if it would have to show it */
+	if (key_private_pem(key, &batch->pems[batch->count - 1], &err) == ST_OK)
+		write->mirror_pem = span_str(batch->pems[batch->count - 1]);
+	key_free(key);
+}
+
 static void
 add_key(struct batch *batch, struct work *work, size_t index)
 {
@@ -67,6 +91,7 @@ add_key(struct batch *batch, struct work *work, size_t index)
 	write.row.key.loading = key->loading;
 	write.row.key.life = keep_text(batch->turn, &text);
 	add(batch, work, &write);
+	add_mirror(batch);
 }
 
 static void
@@ -122,7 +147,10 @@ leave_out(struct batch *batch, const struct work *work, const struct err *why)
 	for (size_t i = 0; i < batch->count; i++)
 		if (batch->of[i] != work) {
 			batch->writes[left] = batch->writes[i];
+			batch->pems[left] = batch->pems[i];
 			batch->of[left++] = batch->of[i];
+		} else {
+			secret_free(batch->pems[i]);
 		}
 	batch->count = left;
 	batch->turn->more = true;
@@ -148,6 +176,8 @@ batch_write(struct batch *batch, struct err *err)
 		leave_out(batch, batch->of[at], err);
 		status = ST_OK;
 	}
+	for (size_t i = 0; i < batch->count; i++)
+		secret_free(batch->pems[i]);
 	batch->count = 0;
 	return status;
 }
@@ -176,6 +206,7 @@ commit_works(struct turn *turn, struct err *err)
 
 	batch.writes = mem_zalloc(KEYSTORE_BATCH_MAX, sizeof(*batch.writes));
 	batch.of = mem_zalloc(KEYSTORE_BATCH_MAX, sizeof(*batch.of));
+	batch.pems = mem_zalloc(KEYSTORE_BATCH_MAX, sizeof(*batch.pems));
 	for (size_t i = 0; status == ST_OK && i < turn->work_count; i++) {
 		struct work *work = &turn->works[i];
 
@@ -190,6 +221,7 @@ commit_works(struct turn *turn, struct err *err)
 		status = batch_write(&batch, err);
 	mem_free(batch.writes);
 	mem_free(batch.of);
+	mem_free(batch.pems);
 	is_written(turn);
 	return status;
 }

@@ -128,6 +128,9 @@ void errands_take(struct turn *turn);
 
 /* ---- reconciler_proof.c ---- */
 
+/* The key of a row, opened; key_free(). As sealedkey_open() and key_parse(). */
+enum status proof_open_key(struct sitekey *sitekey, const struct store_key *row, struct key **out,
+    struct err *err) MUST_USE;
 /* A message signed with the key verifies with this record. ST_OK; ST_INVALID and a sentence. */
 enum status proof_verify(struct sitekey *sitekey, const struct store_key *row, struct span record,
     int64_t now_utc, struct err *err) MUST_USE;

@@ -18,9 +18,9 @@
 #define ARENA_MAX (1U << 20)
 #define BODY "Does what is in DNS belong to the key?\r\n"
 
-/* The key of a row, opened and parsed. */
-static enum status
-open_key(struct sitekey *sitekey, const struct store_key *row, struct key **out, struct err *err)
+enum status
+proof_open_key(
+    struct sitekey *sitekey, const struct store_key *row, struct key **out, struct err *err)
 {
 	struct sealedkey_owner owner = {.tenant = row->tenant,
 	    .domain = row->domain,
@@ -132,7 +132,7 @@ proof_verify(struct sitekey *sitekey, const struct store_key *row, struct span r
 	struct header_list list;
 	struct key *key = NULL;
 	struct arena arena;
-	enum status status = open_key(sitekey, row, &key, err);
+	enum status status = proof_open_key(sitekey, row, &key, err);
 
 	if (status != ST_OK) {
 		err_prefix(err, "the private key cannot be used");

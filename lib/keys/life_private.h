@@ -74,7 +74,43 @@ void life_well(struct life_key *key);
 void life_say(struct life_key *key, const char *why);
 /* Symbols that the row does not have are those of the plan from now on. */
 void life_symbols(struct life_key *key, const struct key_plan *plan);
+/* keys[index] is ACTIVE from now on, the others of its algorithm retire. No guard is asked. */
+void life_take_over(struct life_domain *domain, size_t index, int64_t now_utc);
 /* An ACTIVE key stops signing: no gateway signs with it from sign_until on. */
 void life_freeze(struct life_key *key, const struct key_plan *plan, int64_t now_utc);
+
+/* ---- life_next.c: what one key waits for ---- */
+
+struct life_step {
+	bool set;
+	enum life_what what;
+	int64_t at;     /* not before */
+	bool stuck;     /* not at any time, until something else changes */
+	bool poll;      /* which nobody tells: it is asked for again soon */
+	const char *by; /* as in life_wait */
+};
+
+struct life_view {
+	const struct life_domain *domain;
+	const struct life_gateways *gateways;
+	int64_t now;
+	bool activating; /* one key of this domain is activated already */
+};
+
+/* next: the step that its life goes on with; look: what is to be seen, or mended, beside that. */
+void life_next(
+    const struct life_view *view, size_t index, struct life_step *next, struct life_step *look);
+/* ---- life_next_activate.c: the same of a LOADED key ---- */
+void life_next_activate(
+    const struct life_view *view, size_t index, struct life_step *next, struct life_step *look);
+static inline bool
+life_ready(const struct life_step *step, int64_t now_utc)
+{
+	return step->set && !step->stuck && step->at <= now_utc;
+}
+/* Have all gateways tried it, with success? */
+bool life_gateways_have(const struct life_view *view, const struct life_key *key);
+/* Was the record right lately: not longer than most_s ago? */
+bool life_fresh(const struct life_view *view, const struct life_key *key, int64_t most_s);
 
 #endif
