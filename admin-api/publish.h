@@ -76,7 +76,7 @@ struct publisher {
 /* text: a line of the file of publishers, "NAME KIND:VALUE". ST_INVALID names the part. */
 enum status publisher_open(struct span text, struct publisher **out, struct err *err) MUST_USE;
 void publisher_close(struct publisher *publisher); /* NULL is fine */
-/* All publishers of a file, and "manual" in front unless the file has one of that name; path NULL
+/* All publishers of a file, and "manual" at the end unless the file has one of that name; path NULL
  * or "": only "manual". Blank lines and lines that begin with '#' mean nothing. ST_INVALID: err
  * names file and line. ST_DENIED: others than root and this user may write to it. ST_ABSENT,
  * ST_UNAVAILABLE: it cannot be read. *out, and each of it, is the caller's: publishers_close(). */
