@@ -12,6 +12,9 @@ backends_libbackends_a_SOURCES = \
 	backends/keystore_mysql.c backends/keystore_url.c backends/keystore_url.h \
 	backends/keystore_sql.c backends/keystore_sql.h \
 	backends/keystore_sql_ask.c \
+	backends/keystore_sql_gateways.c \
+	backends/keystore_sql_lease.c \
+	backends/keystore_sql_life.c \
 	backends/keystore_sql_migrate.c \
 	backends/keystore_sql_rows.c \
 	backends/keystore_sql_values.c \
@@ -92,8 +95,8 @@ EXTRA_DIST += $(LDAP_FILES) backends/ldap_none.c backends/keystore_ldap_none.c \
 backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(SQLITE_CFLAGS) \
 	$(MEMCACHED_CFLAGS)
 # The statements and scripts of sql/ are built into the program.
-SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/sqlite/002.sql \
-	sql/mysql/001.sql sql/mysql/002.sql
+SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/sqlite/002.sql sql/sqlite/003.sql \
+	sql/mysql/001.sql sql/mysql/002.sql sql/mysql/003.sql
 EXTRA_DIST += sql/embed.awk
 CLEANFILES += backends/sql_text.c
 backends/sql_text.c: sql/embed.awk $(SQL_FILES)
@@ -103,8 +106,8 @@ sqldir = $(pkgdatadir)/sql
 sqlitesqldir = $(sqldir)/sqlite
 mysqlsqldir = $(sqldir)/mysql
 dist_sql_DATA = sql/README sql/STATEMENTS
-dist_sqlitesql_DATA = sql/sqlite/001.sql sql/sqlite/002.sql
-dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/002.sql sql/mysql/grants.sql
+dist_sqlitesql_DATA = sql/sqlite/001.sql sql/sqlite/002.sql sql/sqlite/003.sql
+dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/002.sql sql/mysql/003.sql sql/mysql/grants.sql
 LIBBACKENDS = backends/libbackends.a
 # What programs that link it need besides.
 BACKENDS_LIBS = $(PCRE2_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(SQLITE_LIBS) $(MEMCACHED_LIBS)
