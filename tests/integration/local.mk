@@ -23,6 +23,7 @@ EXTRA_DIST += \
 	tests/integration/lib/patience.py \
 	tests/integration/lib/postfix.py \
 	tests/integration/lib/procs.py \
+	tests/integration/lib/publishing.py \
 	tests/integration/lib/sendmail.py \
 	tests/integration/lib/sink.py \
 	tests/integration/lib/slapd.py \
@@ -59,6 +60,7 @@ EXTRA_DIST += \
 	tests/integration/test_ldap_many.py \
 	tests/integration/test_many_connections.py \
 	tests/integration/test_presets.py \
+	tests/integration/test_publishers.py \
 	tests/integration/test_postfix.py \
 	tests/integration/test_replica.py \
 	tests/integration/test_shared_cache.py \
