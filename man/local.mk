@@ -11,6 +11,7 @@ if ADMIN
 dist_man_MANS += man/signpost-admind.8
 endif
 EXTRA_DIST += man/signpost-admind.8
+dist_man_MANS += man/signpost-plan.5
 dist_man_MANS += man/signpostd.8
 # sources of man
 dist_man_MANS += man/signpostd.conf.5
