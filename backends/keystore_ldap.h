@@ -118,6 +118,8 @@ int64_t *ldapstore_time(struct key_times *times, enum ldapstore_attribute attrib
 /* ---- values (keystore_ldap_values.c) ---- */
 
 #define LDAPSTORE_TIME_MAX INT64_C(253402300799) /* the end of the year 9999 */
+/* The end of the year 4999. OpenLDAP's index does not tell times far behind that from others. */
+#define LDAPSTORE_DUE_MAX INT64_C(95617583999)
 
 /* GeneralizedTime (RFC 4517 section 3.3.13), from 1970 to 9999; a fraction is cut off. ST_INVALID.
  */

@@ -156,8 +156,8 @@ ldapstore_due(struct keystore *store, int64_t now_utc, size_t max, struct keysto
 	enum status status = ST_OK;
 
 	*out = NULL;
-	if (due.now_utc > LDAPSTORE_TIME_MAX)
-		due.now_utc = LDAPSTORE_TIME_MAX;
+	if (due.now_utc > LDAPSTORE_DUE_MAX)
+		due.now_utc = LDAPSTORE_DUE_MAX;
 	if (max > 0 && now_utc > 0)
 		status = ldappool_run(&due.store->pool, do_due, &due, err);
 	if (status != ST_OK) {
