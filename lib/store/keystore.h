@@ -254,6 +254,10 @@ struct keystore_ops {
 	 * been active and are not revoked, newest first. */
 	enum status (*keys)(struct keystore *store, struct span domain, struct keystore_rows **out,
 	    struct err *err);
+	/* keys(), of what was right *silent_ms_out ago by the last word of the store. NULL: keys()
+	 * has asked it. Of caches. */
+	enum status (*keys_heard)(struct keystore *store, struct span domain,
+	    struct keystore_rows **out, int64_t *silent_ms_out, struct err *err);
 	/* Bindings of these subjects, in any order. */
 	enum status (*bindings)(struct keystore *store, const struct span *subjects, size_t count,
 	    struct keystore_rows **out, struct err *err);
@@ -378,6 +382,10 @@ enum status keystore_patterns(struct keystore *store, struct span tenant,
     struct keystore_rows **out, struct err *err) MUST_USE;
 enum status keystore_keys(struct keystore *store, struct span domain, struct keystore_rows **out,
     struct err *err) MUST_USE;
+/* For whoever signs: *silent_ms_out is how long ago the store said last that this is right. 0: it
+ * was asked. */
+enum status keystore_keys_heard(struct keystore *store, struct span domain,
+    struct keystore_rows **out, int64_t *silent_ms_out, struct err *err) MUST_USE;
 enum status keystore_bindings(struct keystore *store, const struct span *subjects, size_t count,
     struct keystore_rows **out, struct err *err) MUST_USE;
 enum status keystore_changes(struct keystore *store, uint64_t since, size_t max,
@@ -388,6 +396,16 @@ enum status keystore_changes(struct keystore *store, uint64_t since, size_t max,
 #define KEYSTORE_RULES_MAX_SAYS                                                                    \
 	"there are %u rules with the subject %.*s already, of all tenants together, and there "    \
 	"can be no more; remove those that are not needed"
+
+/* When something is signed, and how long ago the store was heard last (keystore_keys_heard()). */
+struct store_moment {
+	int64_t now_utc, silent_ms;
+};
+
+/* May a gateway sign with it? key_may_sign(), and the lease of its row is not over. */
+bool store_key_may_sign(const struct store_key *key, const struct store_moment *moment);
+/* Only sign_until or the lease of its row keeps a gateway from signing with it. */
+bool store_key_lease_over(const struct store_key *key, const struct store_moment *moment);
 
 /* Names that a row may have: see the limits above. Lower case only. */
 bool keystore_tenant_is_valid(struct span name);

@@ -14,7 +14,7 @@ STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/un
 	tests/unit/test_failure tests/unit/test_keystate tests/unit/test_memcached \
 	tests/unit/test_cache tests/unit/test_cache_model tests/unit/test_cache_threads tests/unit/test_cached_table tests/unit/test_cached_keystore \
 	tests/unit/test_cached_table_shared tests/unit/test_sharedcache tests/unit/test_keystore_octets \
-	tests/unit/test_shared_keystore tests/unit/test_shared_keystore_property
+	tests/unit/test_shared_keystore tests/unit/test_shared_keystore_property tests/unit/test_lease
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 tests_unit_test_memcached_SOURCES = tests/unit/test_memcached.c
@@ -45,6 +45,8 @@ tests_unit_test_cached_table_SOURCES = tests/unit/test_cached_table.c
 tests_unit_test_cached_table_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_cached_keystore_SOURCES = tests/unit/test_cached_keystore.c
 tests_unit_test_cached_keystore_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_lease_SOURCES = tests/unit/test_lease.c
+tests_unit_test_lease_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_cached_table_shared_SOURCES = tests/unit/test_cached_table_shared.c
 tests_unit_test_cached_table_shared_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_sharedcache_SOURCES = tests/unit/test_sharedcache.c
