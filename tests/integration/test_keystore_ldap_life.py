@@ -4,6 +4,7 @@ deposed, reports of gateways and who may write them, directories with the schema
 The server is a slapd of our own with ldif/'s schema, rights and indexes; keystore_driver asks it.
 """
 import re
+import socket
 import threading
 import time
 
@@ -307,9 +308,43 @@ def test_a_lease_that_is_over_but_nobody_elses(own):
                                 patience.seconds(20))
 
 
+class Between:
+    """Passes on what a program and slapd say to each other; the first time that the program says OCTETS, MEANWHILE happens first."""
+
+    def __init__(self, one, octets, meanwhile):
+        self.port, self.octets, self.meanwhile = one.port, octets, meanwhile
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.url = f"ldap://127.0.0.1:{self.door.getsockname()[1]}"
+        threading.Thread(target=self.open, daemon=True).start()
+
+    def open(self):
+        while True:
+            try:
+                near = self.door.accept()[0]
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.port))
+            threading.Thread(target=self.carry, args=(near, far, True), daemon=True).start()
+            threading.Thread(target=self.carry, args=(far, near, False), daemon=True).start()
+
+    def carry(self, source, to, watched):
+        try:
+            while data := source.recv(65536):
+                if watched and self.meanwhile and self.octets in data:
+                    happens, self.meanwhile = self.meanwhile, None
+                    happens()
+                to.sendall(data)
+            to.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
 def test_deposed_in_the_middle(own):
     """The rows that were written stay, gateways take what was begun for changed, and the next leader ends that."""
-    with own.admin() as one, own.admin() as two:
+    depose = (f"dn: {STORE}\nchangetype: modify\ndelete: signpostLeaseHolder\nsignpostLeaseHolder: reconciler 1 one\n-\n"
+              "add: signpostLeaseHolder\nsignpostLeaseHolder: reconciler 2 two\n")
+    between = Between(own, b"20231114221320Z", lambda: own.modify(depose))
+    with own.admin(between.url) as one, own.admin() as two:
         names_of = [f"m{n}.test" for n in range(400)]
         assert one.apply(*[("add", "domain", {"name": d, "tenant": "acme"}) for d in names_of],
                          *[("add", "key", key(d, "s")) for d in names_of]).ok
@@ -322,16 +357,15 @@ def test_deposed_in_the_middle(own):
 
         def written():
             return own.search("(signpostPublishedAt=*)", "1.1", dn=ROOT_DN, password=ROOT_PASSWORD).count("dn:")
-        assert procs.wait_until(lambda: "signpostPending" in own.entry(STORE), patience.seconds(20), 0.001)
-        own.modify(f"dn: {STORE}\nchangetype: modify\ndelete: signpostLeaseHolder\nsignpostLeaseHolder: reconciler 1 one\n-\n"
-                   "add: signpostLeaseHolder\nsignpostLeaseHolder: reconciler 2 two\n")
         answer = one.take()
         assert answer.status == "denied" and "at=400" in answer.last and "is not held" in answer.last, answer
         assert epoch_of(one) == before and len(own.entry(STORE)["signpostPending"]) == 400 and written() == 400
+        assert between.meanwhile is None
         assert {r["subject"] for r in one.ask("changes", before - 1).of("change")} >= {f"d:{d}" for d in names_of}
         assert life(two, due_of(two, "a.test", due=5), under=("reconciler", "two", 2)).ok
         assert {r["subject"] for r in two.ask("changes", before).of("change")} >= {f"d:{d}" for d in names_of}
         assert "signpostPending" not in own.entry(STORE)
+    between.door.close()
 
 
 # ---- gateways ----
