@@ -7,6 +7,10 @@ dist_man_MANS += man/signpost-resolve.1
 dist_man_MANS += man/signpost-store.1
 dist_man_MANS += man/signpost-testkey.1
 dist_man_MANS += man/signpost-testmsg.1
+if ADMIN
+dist_man_MANS += man/signpost-admind.8
+endif
+EXTRA_DIST += man/signpost-admind.8
 dist_man_MANS += man/signpostd.8
 # sources of man
 dist_man_MANS += man/signpostd.conf.5
