@@ -27,6 +27,7 @@ struct failure {
 struct keytrial {
 	struct unsealer *unsealer;
 	int64_t due_ms;  /* of failures */
+	uint64_t told;   /* epoch of the store's last answer of a whole round */
 	unsigned unsaid; /* failures of this round that were not named in the log */
 	unsigned said;
 	uint64_t omitted;     /* loading of the first failure of a round that found no room */
@@ -324,6 +325,7 @@ try_page(struct keytrial *trial, struct keystore *store, uint64_t *since, int64_
 		if (rows->key_count > 0)
 			*since = rows->keys[rows->key_count - 1].loading;
 		mark_tested(trial, rows->key_count > 0 ? *since : rows->epoch);
+		trial->told = rows->epoch;
 	}
 	keystore_rows_release(rows);
 	return status;
@@ -354,6 +356,12 @@ keytrial_round(struct keytrial *trial, struct keystore *store, int64_t now_ms, s
 	else if (again || trial->due_ms == INT64_MAX)
 		trial->due_ms = now_ms + KEYTRIAL_AGAIN_MS;
 	return status == ST_ABSENT ? ST_OK : status;
+}
+
+bool
+keytrial_is_behind(const struct keytrial *trial, uint64_t epoch)
+{
+	return trial->told < epoch;
 }
 
 int64_t
