@@ -149,8 +149,15 @@ static bool
 activate(struct lives *lives, size_t key, int64_t now_utc, struct step *step, struct err *why)
 {
 	(void)step;
-	(void)why;
-	return life_activate(&lives->life, key, now_utc);
+	if (life_activate(&lives->life, key, now_utc))
+		return true;
+	if (key_state_at(&lives->life.keys[key].times, now_utc) == KEY_LOADED)
+		err_set(why, "%s",
+		    lives->life.keys[key].life.drifted
+			? "its record in DNS is not what it should be"
+			: "it is not sure yet that everybody sees its record: whoever asked "
+			  "before it was there may remember that for a while");
+	return false;
 }
 
 static bool

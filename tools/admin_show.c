@@ -175,7 +175,12 @@ static void
 fill(struct grid *grid, const struct table *table, const json_t *list)
 {
 	for (size_t c = 0; c < COLUMNS_MAX && table->columns[c].head != NULL; c++) {
-		put_cell(grid, 0, c, table->columns[c].head);
+		struct buf head;
+
+		buf_init(&head, 65536);
+		add_safe(&head, table->columns[c].head, false);
+		put_cell(grid, 0, c, buf_text(&head));
+		buf_free(&head);
 		grid->columns = c + 1;
 	}
 	for (size_t r = 0; r + 1 < grid->rows; r++)
@@ -263,6 +268,17 @@ show_scalars(const char *prefix, const json_t *object)
 }
 
 static void
+show_title(const char *name)
+{
+	struct buf text;
+
+	buf_init(&text, 65536);
+	add_safe(&text, name, false);
+	printf("%s:\n", buf_text(&text));
+	buf_free(&text);
+}
+
+static void
 show_tables(const json_t *object)
 {
 	const char *name;
@@ -271,7 +287,8 @@ show_tables(const json_t *object)
 	json_object_foreach((json_t *)object, name, value)
 	{
 		if (is_table(value)) {
-			printf("\n%s:\n", name);
+			putchar('\n');
+			show_title(name);
 			admin_show_list(name, value, true);
 		} else if (json_is_object(value)) {
 			show_tables(value);
