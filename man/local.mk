@@ -1,9 +1,13 @@
 # Manual pages, one line per page.
 dist_man_MANS += man/signpost.1
 dist_man_MANS += man/signpost-check.1
+dist_man_MANS += man/signpost-domain.1
 dist_man_MANS += man/signpost-genkey.1
 dist_man_MANS += man/signpost-genzone.1
+dist_man_MANS += man/signpost-key.1
 dist_man_MANS += man/signpost-resolve.1
+dist_man_MANS += man/signpost-rotate.1
+dist_man_MANS += man/signpost-status.1
 dist_man_MANS += man/signpost-store.1
 dist_man_MANS += man/signpost-testkey.1
 dist_man_MANS += man/signpost-testmsg.1
