@@ -3,6 +3,7 @@ dist_man_MANS += man/signpost.1
 dist_man_MANS += man/signpost-check.1
 dist_man_MANS += man/signpost-genkey.1
 dist_man_MANS += man/signpost-genzone.1
+dist_man_MANS += man/signpost-publishers.5
 dist_man_MANS += man/signpost-resolve.1
 dist_man_MANS += man/signpost-store.1
 dist_man_MANS += man/signpost-testkey.1
