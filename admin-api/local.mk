@@ -16,5 +16,10 @@ if ADMIN
 noinst_LIBRARIES += admin-api/libreconciler.a
 admin_api_libreconciler_a_SOURCES = $(RECONCILER_FILES)
 LIBRECONCILER = admin-api/libreconciler.a
+sbin_PROGRAMS += signpost-admind
+signpost_admind_SOURCES = admin-api/main.c
+signpost_admind_LDADD = $(LIBOPERATIONS) $(LIBRECONCILER) $(LIBOPERATIONS) $(LIBPUBLISH) $(LIBAUTHORITY) $(LIBLIFE) $(LIBBACKENDS) \
+	$(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDNS) $(LIBDKIM) $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) \
+	$(IDN2_LIBS) $(LDNS_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) $(UNBOUND_LIBS) -lpthread
 endif
 EXTRA_DIST += $(RECONCILER_FILES) admin-api/main.c

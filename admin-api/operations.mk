@@ -18,7 +18,8 @@ OPERATIONS_FILES = \
 	admin-api/operation_tenant.c \
 	admin-api/operation_time.c \
 	admin-api/operations.c admin-api/operations.h \
-	admin-api/socket.h
+	admin-api/socket.c admin-api/socket.h admin-api/socket_private.h \
+	admin-api/socket_serve.c
 if ADMIN
 noinst_LIBRARIES += admin-api/liboperations.a
 admin_api_liboperations_a_SOURCES = $(OPERATIONS_FILES)

@@ -4,7 +4,8 @@ backends_libbackends_a_SOURCES = \
 	backends/csl.c \
 	backends/dsn.c backends/dsn.h backends/dsn_preset.c \
 	backends/file.c \
-	backends/keystore_ldap.h backends/keystore_ldap_filters.c backends/keystore_ldap_rows.c \
+	backends/keystore_ldap.h backends/keystore_ldap_filters.c backends/keystore_ldap_reports.c \
+	backends/keystore_ldap_rows.c \
 	backends/keystore_ldap_values.c \
 	backends/ldap_entry.h \
 	backends/ldap_many.c backends/ldap_many.h \
@@ -38,8 +39,12 @@ LDAP_FILES = \
 	backends/keystore_ldap_entries.c \
 	backends/keystore_ldap_epoch.c \
 	backends/keystore_ldap_identity.c \
+	backends/keystore_ldap_gateways.c \
 	backends/keystore_ldap_known.c \
+	backends/keystore_ldap_lease.c \
 	backends/keystore_ldap_list.c \
+	backends/keystore_ldap_lives.c \
+	backends/keystore_ldap_loading.c \
 	backends/keystore_ldap_owners.c \
 	backends/keystore_ldap_page.c \
 	backends/keystore_ldap_plan.c \

@@ -19,10 +19,23 @@ tools_signpost_SOURCES = \
 	tools/testmsg.c tools/testmsg.h tools/testmsg_sign.c tools/testmsg_verify.c \
 	tools/testkey.c tools/testkey.h tools/testkey_table.c \
 	tools/publication.c tools/publication.h \
-	tools/newfile.c tools/newfile.h
+	tools/newfile.c tools/newfile.h \
+	tools/admin_commands.c
+ADMIN_TOOL_FILES = tools/admin.c tools/admin.h tools/admin_client.c tools/admin_show.c tools/admin_words.c
+if ADMIN
+tools_signpost_SOURCES += $(ADMIN_TOOL_FILES)
+else
+tools_signpost_SOURCES += tools/admin_none.c
+endif
+EXTRA_DIST += $(ADMIN_TOOL_FILES) tools/admin_none.c
+tools_signpost_CFLAGS = $(AM_CFLAGS) $(ADMIN_TOOL_CFLAGS)
 tools_signpost_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDKIM) \
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) \
-	$(UNBOUND_LIBS) -lpthread
+	$(UNBOUND_LIBS) $(ADMIN_TOOL_LIBS) -lpthread
+if ADMIN
+ADMIN_TOOL_CFLAGS = $(JANSSON_CFLAGS)
+ADMIN_TOOL_LIBS = $(JANSSON_LIBS)
+endif
 TOOL_TESTS = tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \
 	tests/tools/test_resolve.py \
 	tests/tools/test_sealing.py tests/tools/test_store.py tests/tools/test_testkey.py tests/tools/test_testmsg.py

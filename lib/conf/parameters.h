@@ -59,6 +59,9 @@
 	X(FLOW_DATA_FACTOR, "FlowDataFactor", INT, "1", OBSOLETE) \
 	X(FLOW_DATA_TTL, "FlowDataTTL", INT, "86400", OBSOLETE) \
 	X(FRONTENDS, "Frontends", INT, "0", NOW) \
+	X(GATEWAY_NAME, "GatewayName", STRING, NULL, NOW) \
+	X(GATEWAY_REPORT, "GatewayReport", STRING, "no", NOW) \
+	X(GATEWAY_REPORT_INTERVAL, "GatewayReportInterval", INT, "10", NOW) \
 	X(IDENTITY_HEADER, "IdentityHeader", STRING, NULL, OBSOLETE) \
 	X(IDENTITY_HEADER_REMOVE, "IdentityHeaderRemove", BOOL, "no", OBSOLETE) \
 	X(IDLE_TIMEOUT, "IdleTimeout", INT, "7210", NOW) \

@@ -322,6 +322,13 @@ cached_list(struct keystore *store, enum store_what what, struct span after, siz
 	return inner_of(store)->ops->list(inner_of(store), what, after, max, out, err);
 }
 
+static enum status
+cached_loading(
+    struct keystore *store, uint64_t since, size_t max, struct keystore_rows **out, struct err *err)
+{
+	return inner_of(store)->ops->loading(inner_of(store), since, max, out, err);
+}
+
 static void
 cached_close(struct keystore *store)
 {
@@ -333,6 +340,7 @@ cached_close(struct keystore *store)
 	keystore_close(cached->inner);
 	follow_free(cached);
 	revisions_free(cached);
+	news_free(cached);
 	shared_free(cached);
 	mem_free(cached);
 }
@@ -353,6 +361,7 @@ set_ops(struct keystore_ops *ops, const struct keystore_ops *inner)
 	    .migrate = inner->migrate == NULL ? NULL : cached_migrate,
 	    .apply = inner->apply == NULL ? NULL : cached_apply,
 	    .list = inner->list == NULL ? NULL : cached_list,
+	    .loading = inner->loading == NULL ? NULL : cached_loading,
 	    .mirrors = inner->mirrors,
 	    .catches_up = inner->catches_up};
 }
@@ -405,6 +414,7 @@ cached_keystore_new(struct keystore *inner, const struct cached_keystore_config 
 	leaseclock_init(&cached->lease, cached->config.now_ms(), config->utc_ms);
 	follow_init(cached);
 	revisions_init(cached);
+	news_init(cached);
 	shared_init(cached);
 	make_caches(cached);
 	store->ops = &cached->ops;
@@ -463,4 +473,21 @@ cached_keystore_poll(struct keystore *store)
 
 	if (cached != NULL)
 		follow_poll(cached);
+}
+
+uint64_t
+cached_keystore_epoch(const struct keystore *store)
+{
+	struct cached_keystore *cached = cached_of(store);
+
+	return cached == NULL ? 0 : atomic_load(&cached->applied_epoch);
+}
+
+uint64_t
+cached_keystore_wait(struct keystore *store, uint64_t epoch, int64_t timeout_ms, bool *is_one_out)
+{
+	struct cached_keystore *cached = cached_of(store);
+
+	*is_one_out = cached != NULL;
+	return cached == NULL ? 0 : news_wait(cached, epoch, timeout_ms);
 }

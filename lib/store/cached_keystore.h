@@ -63,5 +63,12 @@ void cached_keystore_stats(struct keystore *store, struct cache_stats *out);
 /* Asks for changes now: for whoever heard that there are some. Any thread; does nothing if store is
  * not one. */
 void cached_keystore_poll(struct keystore *store);
+/* All changes up to this epoch are in force here: an answer that anybody is given from now on has
+ * them, or is known to be old. 0: none was told yet, or store is not one. Any thread. */
+uint64_t cached_keystore_epoch(const struct keystore *store);
+/* The same, as soon as it is not epoch any more, or timeout_ms have passed. *is_one_out: store is
+ * one, or else the answer came at once. */
+uint64_t cached_keystore_wait(
+    struct keystore *store, uint64_t epoch, int64_t timeout_ms, bool *is_one_out);
 
 #endif
