@@ -39,7 +39,10 @@ binding login:@example.com acme
 def older(path):
     """The schema as 001.sql alone makes it."""
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.executescript("BEGIN; CREATE TABLE was (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, last_change INTEGER NOT NULL, "
+        db.executescript("DROP TABLE gateways; DROP TABLE leases; DROP INDEX domains_due; DROP INDEX keys_loading; "
+                         "ALTER TABLE domains DROP COLUMN life; ALTER TABLE domains DROP COLUMN due; "
+                         "ALTER TABLE keys DROP COLUMN life; ALTER TABLE keys DROP COLUMN loading; "
+                         "BEGIN; CREATE TABLE was (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, last_change INTEGER NOT NULL, "
                          "trimmed INTEGER NOT NULL); INSERT INTO was SELECT id, epoch, last_change, trimmed FROM epoch; "
                          "DROP TABLE epoch; ALTER TABLE was RENAME TO epoch; DELETE FROM migrations WHERE version < 0; COMMIT")
 
