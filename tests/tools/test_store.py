@@ -215,7 +215,7 @@ def test_a_schema_of_before_is_told(d):
     assert "schema 1, no identity" in said.stdout and "signpost store init" in said.stderr, said
     assert "signpost store init" in store.run(69, "renew").stderr
     assert store.counts(LIST + "tenant more\n") == (1, 0, 0, 9, 0)
-    assert json.loads(store.run(0, "init", "-j").stdout) == {"from": 1, "to": 2}
+    assert json.loads(store.run(0, "init", "-j").stdout) == {"from": 1, "to": 3}
     assert len(json.loads(store.run(0, "status", "-j").stdout)["identity"]) == 32
     assert store.counts(LIST) == (0, 0, 0, 9, 0)
 
