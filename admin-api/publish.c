@@ -20,6 +20,9 @@ static const struct publisher_ops *const kinds[] = {
 
 /* ---- effects ---- */
 
+static void set_effect(struct publish_change *change, enum life_effect effect, const char *fmt,
+    va_list args) PRINTF_LIKE(3, 0);
+
 static void
 set_effect(struct publish_change *change, enum life_effect effect, const char *fmt, va_list args)
 {

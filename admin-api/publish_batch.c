@@ -16,6 +16,8 @@
 #define LOOKS_BYTES_MAX (64U << 20)
 /* Updates that are refused, with none that is not, before the rest is not tried. */
 #define REFUSALS_MAX 16U
+/* Octets of prerequisites and updates; around them are a head and the name of the zone. */
+#define UPDATE_FULL (WIRE_UPDATE_MAX - 512U)
 
 /* A change that is not settled. */
 struct task {
@@ -54,21 +56,21 @@ push(struct batch *batch, size_t at, size_t n, bool looked)
 static void
 probe_absence(struct batch *batch, struct publish_change *change)
 {
-	struct dns_update update;
+	struct wire_update update;
 	struct talk_reply reply;
 
-	dns_update_init(&update);
-	dns_update_probe(&update, change->name);
+	wire_update_init(&update);
+	wire_update_probe(&update, change->name);
 	talk_update(batch->talk, &update, batch->zone, &reply);
-	dns_update_free(&update);
+	wire_update_free(&update);
 	if (reply.effect != LIFE_DONE)
 		publish_effect(change, reply.effect, "%s", reply.err.text);
-	else if (reply.rcode == DNS_NOERROR)
+	else if (reply.rcode == WIRE_NOERROR)
 		publish_effect(change, LIFE_DONE, NULL);
-	else if (reply.rcode != DNS_YXRRSET)
+	else if (reply.rcode != WIRE_YXRRSET)
 		publish_effect(change, LIFE_UNAVAILABLE,
 		    "asked whether %.*s is gone the server says %s", SPAN_ARG(change->name),
-		    dns_rcode_text(reply.rcode));
+		    wire_rcode_text(reply.rcode));
 }
 
 /* Settles what can be settled by what was seen. true: it is to be sent. */
@@ -187,6 +189,25 @@ sort_out(struct batch *batch, struct range *range)
 	}
 }
 
+static const char *
+refusal_text(unsigned int rcode, bool with_key)
+{
+	switch (rcode) {
+	case WIRE_NOTAUTH:
+		return with_key ? "it is not the server of this zone (NOTAUTH)"
+				: "it wants a signature, or is not the server of this zone "
+				  "(NOTAUTH)";
+	case WIRE_REFUSED:
+		return "it does not let us change this (REFUSED)";
+	case WIRE_NOTZONE:
+		return "a name is not in this zone (NOTZONE)";
+	case WIRE_NOTIMP:
+		return "it takes no updates (NOTIMP)";
+	default:
+		return wire_rcode_text(rcode);
+	}
+}
+
 /* The server does not want the update. A policy may be about single names, so halves are tried; but
  * not for ever, when it wants none. */
 static void
@@ -196,13 +217,9 @@ refused(struct batch *batch, const struct range *range, const struct talk_reply 
 	struct err err = ERR_NONE;
 
 	err_set(&err, "%s: %s", link->servers[link->at].host,
-	    reply->rcode == DNS_NOTAUTH   ? "it is not the server of this zone (NOTAUTH)"
-	    : reply->rcode == DNS_REFUSED ? "it does not let us change this (REFUSED)"
-	    : reply->rcode == DNS_NOTZONE ? "a name is not in this zone (NOTZONE)"
-	    : reply->rcode == DNS_NOTIMP  ? "it takes no updates (NOTIMP)"
-					  : dns_rcode_text(reply->rcode));
+	    refusal_text(reply->rcode, batch->talk->key != NULL));
 	batch->refusals++;
-	if (range->n > 1 && reply->rcode != DNS_NOTAUTH && reply->rcode != DNS_NOTIMP &&
+	if (range->n > 1 && reply->rcode != WIRE_NOTAUTH && reply->rcode != WIRE_NOTIMP &&
 	    (batch->accepted || batch->refusals < REFUSALS_MAX))
 		push_halves(batch, range);
 	else
@@ -213,18 +230,18 @@ static void
 answered(struct batch *batch, struct range *range, const struct talk_reply *reply)
 {
 	switch (reply->rcode) {
-	case DNS_NOERROR:
+	case WIRE_NOERROR:
 		batch->accepted = true;
 		set_all(batch, range, LIFE_DONE, "");
 		return;
-	case DNS_NXDOMAIN:
-	case DNS_YXDOMAIN:
-	case DNS_YXRRSET:
-	case DNS_NXRRSET:
+	case WIRE_NXDOMAIN:
+	case WIRE_YXDOMAIN:
+	case WIRE_YXRRSET:
+	case WIRE_NXRRSET:
 		batch->accepted = true;
 		sort_out(batch, range);
 		return;
-	case DNS_SERVFAIL:
+	case WIRE_SERVFAIL:
 		set_all(batch, range, LIFE_UNAVAILABLE, "the server failed (SERVFAIL)");
 		return;
 	default:
@@ -232,35 +249,36 @@ answered(struct batch *batch, struct range *range, const struct talk_reply *repl
 	}
 }
 
-/* false: it is too much for one message. */
-static bool
-write_range(const struct batch *batch, const struct range *range, struct dns_update *update)
+/* As many as one message takes, at least one; what is left is to be sent later. */
+static void
+write_range(struct batch *batch, struct range *range, struct wire_update *update)
 {
-	for (size_t i = 0; i < range->n; i++) {
-		const struct task *task = &batch->tasks[range->at + i];
+	size_t n = 0;
 
-		dns_update_add(update, task->change, task->rdata);
+	while (n < range->n) {
+		const struct task *task = &batch->tasks[range->at + n];
+
+		if (n > 0 &&
+		    wire_update_size(update) + wire_change_size_max(task->change, task->rdata) >
+			UPDATE_FULL)
+			break;
+		wire_update_add(update, task->change, task->rdata);
+		n++;
 	}
-	/* What is around it in a message is a head and the name of the zone. */
-	return buf_status(&update->prerequisites) == ST_OK &&
-	       buf_status(&update->updates) == ST_OK &&
-	       update->prerequisites.n + update->updates.n < DNS_UPDATE_MAX - 512;
+	push(batch, range->at + n, range->n - n, range->looked);
+	range->n = n;
 }
 
 static void
 send_range(struct batch *batch, struct range *range)
 {
-	struct dns_update update;
+	struct wire_update update;
 	struct talk_reply reply;
 
-	dns_update_init(&update);
-	if (!write_range(batch, range, &update) && range->n > 1) {
-		push_halves(batch, range);
-		dns_update_free(&update);
-		return;
-	}
+	wire_update_init(&update);
+	write_range(batch, range, &update);
 	talk_update(batch->talk, &update, batch->zone, &reply);
-	dns_update_free(&update);
+	wire_update_free(&update);
 	if (reply.effect == LIFE_DONE)
 		answered(batch, range, &reply);
 	else

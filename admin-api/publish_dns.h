@@ -9,57 +9,60 @@
 #include "lib/base/arena.h"
 #include "lib/crypto/mac.h"
 
-#define DNS_MESSAGE_MAX 65535U /* octets on a connection, RFC 1035 section 4.2.2 */
-#define DNS_UPDATE_MAX 60000U  /* of an update, without its signature */
+#define WIRE_MESSAGE_MAX 65535U /* octets on a connection, RFC 1035 section 4.2.2 */
+#define WIRE_UPDATE_MAX 60000U  /* of an update, without its signature */
 
 /* Rcodes, RFC 1035 section 4.1.1, RFC 2136 section 2.2. */
-enum dns_rcode {
-	DNS_NOERROR = 0,
-	DNS_SERVFAIL = 2,
-	DNS_NXDOMAIN = 3,
-	DNS_NOTIMP = 4,
-	DNS_REFUSED = 5,
-	DNS_YXDOMAIN = 6,
-	DNS_YXRRSET = 7,
-	DNS_NXRRSET = 8,
-	DNS_NOTAUTH = 9,
-	DNS_NOTZONE = 10
+enum wire_rcode {
+	WIRE_NOERROR = 0,
+	WIRE_SERVFAIL = 2,
+	WIRE_NXDOMAIN = 3,
+	WIRE_NOTIMP = 4,
+	WIRE_REFUSED = 5,
+	WIRE_YXDOMAIN = 6,
+	WIRE_YXRRSET = 7,
+	WIRE_NXRRSET = 8,
+	WIRE_NOTAUTH = 9,
+	WIRE_NOTZONE = 10
 };
 
 /* ---- messages (publish_message.c) ---- */
 
 /* An update while it is put together: prerequisites come in front of updates. */
-struct dns_update {
+struct wire_update {
 	struct buf prerequisites, updates;
 	uint16_t prerequisite_count, update_count;
 };
 
-void dns_update_init(struct dns_update *update);
-void dns_update_free(struct dns_update *update);
+void wire_update_init(struct wire_update *update);
+void wire_update_free(struct wire_update *update);
 /* rdata: of the one record that is there (REPLACE, REMOVE), with the strings as they are there. */
-void dns_update_add(
-    struct dns_update *update, const struct publish_change *change, struct span rdata);
-/* The prerequisite that there is no TXT record, and nothing else. */
-void dns_update_probe(struct dns_update *update, struct span name);
-/* The message without a signature. ST_TOO_BIG: more than DNS_UPDATE_MAX octets. */
-enum status dns_update_write(
-    const struct dns_update *update, uint16_t id, struct span zone, struct buf *out) MUST_USE;
+void wire_update_add(
+    struct wire_update *update, const struct publish_change *change, struct span rdata);
+/* Octets that are in it, without head and zone; what one more change adds at most. */
+size_t wire_update_size(const struct wire_update *update);
+size_t wire_change_size_max(const struct publish_change *change, struct span rdata);
+/* The prerequisites that there is neither a TXT record nor an alias, and no update. */
+void wire_update_probe(struct wire_update *update, struct span name);
+/* The message without a signature. ST_TOO_BIG: more than WIRE_UPDATE_MAX octets. */
+enum status wire_update_write(
+    const struct wire_update *update, uint16_t id, struct span zone, struct buf *out) MUST_USE;
 /* A question for the TXT records of name, for an authoritative server (RD=0). */
-void dns_question_write(uint16_t id, struct span name, struct buf *out);
+void wire_question_write(uint16_t id, struct span name, struct buf *out);
 
 /* The header of an answer. */
-struct dns_head {
+struct wire_head {
 	uint16_t id;
 	unsigned int opcode, rcode;
 	bool answer, authoritative, cut;
 };
 /* false: too short for one. */
-bool dns_head_read(struct span message, struct dns_head *out);
-/* What an answer to dns_question_write() says is at name: spans in arena. rdata_out: of the last
+bool wire_head_read(struct span message, struct wire_head *out);
+/* What an answer to wire_question_write() says is at name: spans in arena. rdata_out: of the last
  * TXT record. ST_INVALID: not such an answer. */
-enum status dns_answer_there(struct span message, struct span name, struct arena *arena,
+enum status wire_answer_there(struct span message, struct span name, struct arena *arena,
     struct publish_there *there_out, struct span *rdata_out, struct err *err) MUST_USE;
-const char *dns_rcode_text(unsigned int rcode); /* "REFUSED", ...; static */
+const char *wire_rcode_text(unsigned int rcode); /* "REFUSED", ...; static */
 
 /* ---- signatures, RFC 8945 (publish_tsig.c) ---- */
 

@@ -223,7 +223,7 @@ link_send(struct link *link, struct span message, struct err *err)
 	struct buf framed;
 	bool sent;
 
-	buf_init(&framed, DNS_MESSAGE_MAX + 2);
+	buf_init(&framed, WIRE_MESSAGE_MAX + 2);
 	buf_add_char(&framed, (char)(message.n >> 8));
 	buf_add_char(&framed, (char)message.n);
 	buf_add(&framed, message);

@@ -73,39 +73,52 @@ put_value(struct buf *out, struct span name, uint32_t ttl_s, struct span value)
 /* ---- updates ---- */
 
 void
-dns_update_init(struct dns_update *update)
+wire_update_init(struct wire_update *update)
 {
-	buf_init(&update->prerequisites, DNS_UPDATE_MAX);
-	buf_init(&update->updates, DNS_UPDATE_MAX);
+	buf_init(&update->prerequisites, WIRE_UPDATE_MAX);
+	buf_init(&update->updates, WIRE_UPDATE_MAX);
 	update->prerequisite_count = 0;
 	update->update_count = 0;
 }
 
 void
-dns_update_free(struct dns_update *update)
+wire_update_free(struct wire_update *update)
 {
 	buf_free(&update->prerequisites);
 	buf_free(&update->updates);
 }
 
+size_t
+wire_update_size(const struct wire_update *update)
+{
+	return update->prerequisites.n + update->updates.n;
+}
+
+/* At most three records, each with the name and ten octets; the text with one octet more for each
+ * string. */
+size_t
+wire_change_size_max(const struct publish_change *change, struct span rdata)
+{
+	return 3 * (change->name.n + 2 + 10) + 2 * rdata.n + change->value.n +
+	       change->value.n / PUBLISH_STRING_MAX + 1;
+}
+
 void
-dns_update_probe(struct dns_update *update, struct span name)
+wire_update_probe(struct wire_update *update, struct span name)
 {
 	put_record(&update->prerequisites, name, TYPE_TXT, CLASS_NONE, 0, SPAN_EMPTY);
-	update->prerequisite_count++;
+	put_record(&update->prerequisites, name, TYPE_CNAME, CLASS_NONE, 0, SPAN_EMPTY);
+	update->prerequisite_count = (uint16_t)(update->prerequisite_count + 2);
 }
 
 /* RFC 2136 section 2.4: "RRset does not exist" for what is added, and no alias, beside which the
  * server would silently add nothing; else "RRset exists (value dependent)" with all of it. Section
  * 2.5.4 deletes that one record, and not the RRset. */
 void
-dns_update_add(struct dns_update *update, const struct publish_change *change, struct span rdata)
+wire_update_add(struct wire_update *update, const struct publish_change *change, struct span rdata)
 {
 	if (change->how == PUBLISH_ADD) {
-		dns_update_probe(update, change->name);
-		put_record(
-		    &update->prerequisites, change->name, TYPE_CNAME, CLASS_NONE, 0, SPAN_EMPTY);
-		update->prerequisite_count++;
+		wire_update_probe(update, change->name);
 	} else {
 		put_record(&update->prerequisites, change->name, TYPE_TXT, CLASS_IN, 0, rdata);
 		update->prerequisite_count++;
@@ -129,7 +142,7 @@ put_head(struct buf *out, uint16_t id, unsigned int opcode, const uint16_t count
 }
 
 enum status
-dns_update_write(const struct dns_update *update, uint16_t id, struct span zone, struct buf *out)
+wire_update_write(const struct wire_update *update, uint16_t id, struct span zone, struct buf *out)
 {
 	uint16_t counts[3] = {update->prerequisite_count, update->update_count, 0};
 
@@ -141,11 +154,11 @@ dns_update_write(const struct dns_update *update, uint16_t id, struct span zone,
 	put16(out, CLASS_IN);
 	buf_add(out, buf_span(&update->prerequisites));
 	buf_add(out, buf_span(&update->updates));
-	return out->n > DNS_UPDATE_MAX ? ST_TOO_BIG : buf_status(out);
+	return out->n > WIRE_UPDATE_MAX ? ST_TOO_BIG : buf_status(out);
 }
 
 void
-dns_question_write(uint16_t id, struct span name, struct buf *out)
+wire_question_write(uint16_t id, struct span name, struct buf *out)
 {
 	static const uint16_t none[3];
 
@@ -158,7 +171,7 @@ dns_question_write(uint16_t id, struct span name, struct buf *out)
 /* ---- answers ---- */
 
 bool
-dns_head_read(struct span message, struct dns_head *out)
+wire_head_read(struct span message, struct wire_head *out)
 {
 	const unsigned char *p = (const unsigned char *)message.p;
 
@@ -194,8 +207,8 @@ read_strings(const ldns_rr *rr, struct arena *arena, struct span *rdata_out, str
 	struct buf rdata, text;
 	bool good = true;
 
-	buf_init(&rdata, DNS_MESSAGE_MAX);
-	buf_init(&text, DNS_MESSAGE_MAX);
+	buf_init(&rdata, WIRE_MESSAGE_MAX);
+	buf_init(&text, WIRE_MESSAGE_MAX);
 	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
 		const ldns_rdf *rdf = ldns_rr_rdf(rr, i);
 		struct span string = span_of(ldns_rdf_data(rdf), ldns_rdf_size(rdf));
@@ -247,7 +260,7 @@ asks_for(const ldns_pkt *packet, struct span name)
 }
 
 enum status
-dns_answer_there(struct span message, struct span name, struct arena *arena,
+wire_answer_there(struct span message, struct span name, struct arena *arena,
     struct publish_there *there_out, struct span *rdata_out, struct err *err)
 {
 	ldns_pkt *packet = NULL;
@@ -267,7 +280,7 @@ dns_answer_there(struct span message, struct span name, struct arena *arena,
 }
 
 const char *
-dns_rcode_text(unsigned int rcode)
+wire_rcode_text(unsigned int rcode)
 {
 	static const char *const names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP",
 	    "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE"};

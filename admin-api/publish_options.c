@@ -3,12 +3,14 @@
  * Called when a publisher is opened; secrets are read whenever they are needed, so that a new one
  * counts at once. It must never keep a secret, nor put one into a sentence.
  */
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "admin-api/publish_private.h"
 #include "lib/base/mem.h"
-#include "lib/base/secret.h"
-#include "lib/store/keyfile.h"
+#include "lib/store/slurp.h"
 
 #define TIMEOUT_S_MAX 600U
 
@@ -81,24 +83,44 @@ publish_options_read(struct publisher *publisher, struct span value, struct span
 	return ST_OK;
 }
 
+/* A group may read it: that is how a file of root's is given to the user that this runs as. */
+static enum status
+check_readers(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0) {
+		err_set(err, "%s: %s", path, strerror(errno));
+		return ST_UNAVAILABLE;
+	}
+	if ((st.st_uid == 0 || st.st_uid == geteuid()) && (st.st_mode & 027) == 0)
+		return ST_OK;
+	err_set(err,
+	    "%s: is a secret that others may read, or of another owner than root and this user; "
+	    "chown it, and chmod o=,g-w",
+	    path);
+	return ST_DENIED;
+}
+
 enum status
 publish_secret_read(const char *path, char **room_out, struct span *text_out, struct err *err)
 {
-	struct keyfile_stamp stamp;
+	struct slurp slurp;
 	enum status status;
-	size_t n;
 
 	*room_out = NULL;
-	status = keyfile_read(path, true, room_out, &n, &stamp, err);
+	status = check_readers(path, err);
+	if (status == ST_OK)
+		status = slurp_file(path, PUBLISH_SECRET_MAX, true, &slurp, err);
 	if (status != ST_OK)
 		return status;
-	*text_out = span_trim(span_of(*room_out, n));
-	if (text_out->n > 0 && text_out->n <= PUBLISH_SECRET_MAX &&
-	    memchr(text_out->p, '\n', text_out->n) == NULL)
+	*room_out = slurp.text;
+	*text_out = span_trim(span_of(slurp.text, slurp.n));
+	if (text_out->n > 0 && memchr(text_out->p, '\n', text_out->n) == NULL)
 		return ST_OK;
-	secret_free(*room_out);
+	slurp_free(&slurp);
 	*room_out = NULL;
-	err_set(err, "%s: is not one line of at most %u octets", path, PUBLISH_SECRET_MAX);
+	err_set(err, "%s: is not one line", path);
 	return ST_INVALID;
 }
 

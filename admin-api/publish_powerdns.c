@@ -33,11 +33,16 @@ struct talk {
 
 /* ---- its line ---- */
 
+/* 127.0.0.0/8 as a number, since "127.example.com" is somebody's name. */
 static bool
 is_loopback(struct span host)
 {
-	return span_starts(host, SPAN_LIT("127.")) || span_eq_str(host, "[::1]") ||
-	       span_eq_str(host, "localhost");
+	if (span_eq_str(host, "[::1]") || span_eq_str(host, "localhost"))
+		return true;
+	for (size_t i = 0; i < host.n; i++)
+		if (host.p[i] != '.' && (host.p[i] < '0' || host.p[i] > '9'))
+			return false;
+	return span_starts(host, SPAN_LIT("127."));
 }
 
 static bool

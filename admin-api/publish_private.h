@@ -63,8 +63,8 @@ struct publish_option {
  * to 600) is known to all of them. */
 enum status publish_options_read(struct publisher *publisher, struct span value,
     struct span *what_out, const struct publish_option *options, struct err *err) MUST_USE;
-/* The text of a file that only this user and root may read, without blanks around it; *room_out is
- * its memory: secret_free(). */
+/* The one line of a file that others than its owner and group may not read, without blanks around
+ * it; *room_out is its memory: secret_free(). */
 enum status publish_secret_read(
     const char *path, char **room_out, struct span *text_out, struct err *err) MUST_USE;
 /* An absolute path. */

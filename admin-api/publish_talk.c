@@ -25,8 +25,8 @@ letter_init(struct letter *letter, uint16_t id)
 	letter->id = id;
 	letter->answered = false;
 	letter->mac.n = 0;
-	buf_init(&letter->message, DNS_MESSAGE_MAX);
-	buf_init(&letter->answer, DNS_MESSAGE_MAX);
+	buf_init(&letter->message, WIRE_MESSAGE_MAX);
+	buf_init(&letter->answer, WIRE_MESSAGE_MAX);
 }
 
 static void
@@ -50,9 +50,9 @@ random_id(void)
 static struct letter *
 letter_of(struct letter *letters, size_t count, const struct buf *message)
 {
-	struct dns_head head;
+	struct wire_head head;
 
-	if (!dns_head_read(buf_span(message), &head) || !head.answer)
+	if (!wire_head_read(buf_span(message), &head) || !head.answer)
 		return NULL;
 	for (size_t i = 0; i < count; i++)
 		if (letters[i].id == head.id && !letters[i].answered)
@@ -74,7 +74,7 @@ exchange(struct talk *talk, struct letter *letters, size_t count, struct err *er
 		good = link_send(talk->link, buf_span(&letters[i].message), err);
 		open++;
 	}
-	buf_init(&message, DNS_MESSAGE_MAX);
+	buf_init(&message, WIRE_MESSAGE_MAX);
 	while (good && open > 0) {
 		struct letter *letter;
 
@@ -130,7 +130,7 @@ set_reply(struct talk_reply *reply, enum life_effect effect, const char *server,
 static void
 judge_unsigned(struct talk_reply *reply, const char *server)
 {
-	if (reply->rcode != DNS_REFUSED && reply->rcode != DNS_NOTAUTH) {
+	if (reply->rcode != WIRE_REFUSED && reply->rcode != WIRE_NOTAUTH) {
 		set_reply(reply, LIFE_UNAVAILABLE, server,
 		    "its answer is not signed, which ours are; it may come from anybody");
 		return;
@@ -138,7 +138,7 @@ judge_unsigned(struct talk_reply *reply, const char *server)
 	reply->effect = LIFE_REFUSED;
 	reply->of_key = true;
 	err_set(&reply->err, "%s: %s, in an answer that is not signed", server,
-	    dns_rcode_text(reply->rcode));
+	    wire_rcode_text(reply->rcode));
 }
 
 static void
@@ -170,10 +170,10 @@ static void
 judge(struct talk *talk, const struct letter *letter, unsigned int opcode, struct talk_reply *reply)
 {
 	const char *server = talk->link->servers[talk->link->at].host;
-	struct dns_head head;
+	struct wire_head head;
 
 	*reply = (struct talk_reply){.effect = LIFE_DONE};
-	if (!dns_head_read(buf_span(&letter->answer), &head) || head.opcode != opcode) {
+	if (!wire_head_read(buf_span(&letter->answer), &head) || head.opcode != opcode) {
 		set_reply(reply, LIFE_UNAVAILABLE, server, "its answer is not one to the question");
 		return;
 	}
@@ -186,14 +186,14 @@ judge(struct talk *talk, const struct letter *letter, unsigned int opcode, struc
 
 void
 talk_update(
-    struct talk *talk, const struct dns_update *update, struct span zone, struct talk_reply *out)
+    struct talk *talk, const struct wire_update *update, struct span zone, struct talk_reply *out)
 {
 	struct letter letter;
 	enum status status;
 
 	*out = (struct talk_reply){.effect = LIFE_UNAVAILABLE};
 	letter_init(&letter, random_id());
-	status = dns_update_write(update, letter.id, zone, &letter.message);
+	status = wire_update_write(update, letter.id, zone, &letter.message);
 	if (status == ST_OK && talk->key != NULL)
 		status = tsig_sign(talk->key, clock_utc_s(), &letter.message, &letter.mac);
 	talk->updates++;
@@ -211,21 +211,21 @@ read_look(struct talk *talk, const struct letter *letter, struct span name, stru
 {
 	const char *server = talk->link->servers[talk->link->at].host;
 	struct talk_reply *reply = &look->reply;
-	struct dns_head head;
+	struct wire_head head;
 
 	judge(talk, letter, 0, reply);
-	if (reply->effect != LIFE_DONE || !dns_head_read(buf_span(&letter->answer), &head))
+	if (reply->effect != LIFE_DONE || !wire_head_read(buf_span(&letter->answer), &head))
 		return;
-	if (head.rcode != DNS_NOERROR && head.rcode != DNS_NXDOMAIN) {
-		reply->effect = head.rcode == DNS_REFUSED || head.rcode == DNS_NOTAUTH
+	if (head.rcode != WIRE_NOERROR && head.rcode != WIRE_NXDOMAIN) {
+		reply->effect = head.rcode == WIRE_REFUSED || head.rcode == WIRE_NOTAUTH
 				    ? LIFE_REFUSED
 				    : LIFE_UNAVAILABLE;
 		err_set(&reply->err, "%s: asked what is at %.*s it says %s", server, SPAN_ARG(name),
-		    dns_rcode_text(head.rcode));
+		    wire_rcode_text(head.rcode));
 	} else if (!head.authoritative || head.cut) {
 		set_reply(reply, LIFE_UNAVAILABLE, server,
 		    "it does not answer for the zone with authority");
-	} else if (dns_answer_there(buf_span(&letter->answer), name, &talk->arena, &look->there,
+	} else if (wire_answer_there(buf_span(&letter->answer), name, &talk->arena, &look->there,
 		       &look->rdata, &reply->err) != ST_OK) {
 		reply->effect = LIFE_UNAVAILABLE;
 	}
@@ -241,7 +241,7 @@ look_at_some(struct talk *talk, const struct span *names, size_t count, struct t
 
 	for (size_t i = 0; i < count; i++) {
 		letter_init(&letters[i], (uint16_t)(id + i));
-		dns_question_write(letters[i].id, names[i], &letters[i].message);
+		wire_question_write(letters[i].id, names[i], &letters[i].message);
 		if (good && talk->key != NULL &&
 		    tsig_sign(talk->key, clock_utc_s(), &letters[i].message, &letters[i].mac) !=
 			ST_OK) {

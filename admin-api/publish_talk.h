@@ -35,7 +35,7 @@ struct talk_look {
 
 /* Sends an update; when a server does not answer, the next one. */
 void talk_update(
-    struct talk *talk, const struct dns_update *update, struct span zone, struct talk_reply *out);
+    struct talk *talk, const struct wire_update *update, struct span zone, struct talk_reply *out);
 /* Asks for the TXT records of all names. */
 void talk_look(struct talk *talk, const struct span *names, size_t count, struct talk_look *out);
 

@@ -217,6 +217,9 @@ find_last(struct reader *reader)
 {
 	uint64_t questions, records;
 
+	reader->good = reader->n >= HEAD_BYTES;
+	if (!reader->good)
+		return false;
 	reader->at = 4;
 	questions = take_number(reader, 2);
 	records = take_number(reader, 2);
@@ -244,13 +247,16 @@ struct found {
 static bool
 read_found(struct reader *reader, struct found *found)
 {
-	uint64_t type, class;
+	uint64_t type, class, ttl_s, octets;
 
 	found->begin = reader->at;
 	take_name(reader, &found->names);
 	type = take_number(reader, 2);
 	class = take_number(reader, 2);
-	take_number(reader, 6);
+	ttl_s = take_number(reader, 4);
+	octets = take_number(reader, 2);
+	if (octets != reader->n - reader->at)
+		reader->good = false;
 	if (!reader->good || type != TYPE_TSIG)
 		return false;
 	take_name(reader, &found->names);
@@ -260,7 +266,7 @@ read_found(struct reader *reader, struct found *found)
 	found->id = take(reader, 2);
 	found->error = (uint16_t)take_number(reader, 2);
 	found->other = take(reader, (size_t)take_number(reader, 2));
-	if (class != CLASS_ANY || reader->at != reader->n)
+	if (class != CLASS_ANY || ttl_s != 0 || reader->at != reader->n)
 		reader->good = false;
 	return true;
 }
@@ -291,7 +297,7 @@ mac_fits(const struct tsig_key *key, struct span message, const struct found *fo
 
 	if (found->mac.n != mac_bytes(key->digest))
 		return false;
-	buf_init(&text, DNS_MESSAGE_MAX + 4096);
+	buf_init(&text, WIRE_MESSAGE_MAX + 4096);
 	put_number(&text, mac->n, 2);
 	buf_add(&text, span_of(mac->octets, mac->n));
 	buf_add(&text, found->id);
