@@ -66,10 +66,12 @@ struct authority_question {
 	enum authority_seen seen;
 	unsigned servers, right; /* addresses asked; those with the value */
 	uint32_t ttl_s;          /* the longest of what is there, wildcards included; 0 */
-	uint32_t neg_s;   /* min(SOA TTL, SOA MINIMUM), the longest of all servers and zones */
-	bool signed_zone; /* the parent has a DS for it (of each zone on the way) */
-	char zone[256];   /* where the record is; without final dot */
-	char alias[256];  /* where a CNAME at name leads; "": none */
+	uint32_t neg_s; /* min(SOA TTL, SOA MINIMUM), the longest of all servers and zones */
+	/* The parent has a DS for it, and so has each zone on the way, of aliases too. Of the
+	 * top-level zone: a resolver has validated it, or there are trust_anchors. */
+	bool signed_zone;
+	char zone[256];  /* where the record is; without final dot */
+	char alias[256]; /* where a CNAME at name leads; "": none */
 	/* What an operator reads: "ns2.customer.example (192.0.2.5) answers NXDOMAIN, 2 of 3
 	 * servers have it"; for a foreign record in which way it differs: truncated, strings in
 	 * another order, quotes in it, a name with the domain twice, another key. */
