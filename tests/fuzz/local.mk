@@ -18,6 +18,7 @@ include tests/fuzz/route.mk
 include tests/fuzz/milter.mk
 include tests/fuzz/daemon.mk
 include tests/fuzz/dns.mk
+include tests/fuzz/authority.mk
 check_PROGRAMS += $(FUZZ_TARGETS)
 dist_check_SCRIPTS += tests/fuzz/run.sh
 TESTS += tests/fuzz/run.sh
