@@ -227,6 +227,16 @@ def test_an_alias_inside_the_zone_and_a_loop(tree):
     assert found["seen"] == "UNAVAILABLE" and "loop" in found["why"]
 
 
+def test_a_secondary_that_lags_with_an_alias(tree):
+    """It has the record where the alias leads, but not the alias."""
+    tree.update("127.0.0.11", "customer.example", add=[("fresh._domainkey", "CNAME right._domainkey.customer.example.")])
+    found = ask(tree, "fresh._domainkey.customer.example")
+    assert (found["seen"], found["right"], found["servers"]) == ("MIXED", 2, 3), found
+    assert "ns2.customer.example (127.0.0.12) answers NXDOMAIN" in found["why"]
+    tree.notify("127.0.0.12", "customer.example")
+    assert ask(tree, "fresh._domainkey.customer.example")["seen"] == "RIGHT"
+
+
 def test_servers_that_only_the_zone_itself_names(tree):
     found = ask(tree, "right._domainkey.hidden.example")
     assert (found["seen"], found["right"], found["servers"]) == ("MIXED", 1, 2)

@@ -315,7 +315,7 @@ class Tree:
         self.stop()
 
     def update(self, host, name, remove=(), add=(), ttl=300):
-        """REMOVE: names below the zone; ADD: (name, value) of TXT records."""
+        """REMOVE: names below the zone; ADD: (name, value) of TXT records; a value "CNAME TARGET." is an alias."""
         import dns.query
         import dns.rcode
         import dns.update
@@ -323,7 +323,7 @@ class Tree:
         for owner in remove:
             update.delete(owner)
         for owner, value in add:
-            update.add(owner, ttl, "TXT", dnsservers.txt(value)[len("TXT "):])
+            update.add(owner, ttl, *(value if value.startswith("CNAME ") else dnsservers.txt(value)).split(" ", 1))
         reply = dns.query.tcp(update, host, port=self.port, timeout=patience.seconds(10))
         assert reply.rcode() == dns.rcode.NOERROR, reply
 
