@@ -172,7 +172,8 @@ follower_main(void *arg)
 	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
 	while (pause_until(gateway, 0) && !is_retired(gateway)) {
 		uint64_t now = next_epoch(gateway, epoch);
-		bool due = now != tried || clock_mono_ms() >= keytrial_due_ms(gateway->trial);
+		bool due = now != tried || keytrial_is_behind(gateway->trial, now) ||
+			   clock_mono_ms() >= keytrial_due_ms(gateway->trial);
 
 		if (due && clock_mono_ms() >= next_ms && try_keys(gateway, &next_ms))
 			tried = now;

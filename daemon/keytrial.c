@@ -7,14 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/keyload.h"
 #include "daemon/keytrial.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
+#include "lib/base/secret.h"
 #include "lib/crypto/public_key.h"
 
 #define WHY_MAX 240U /* octets of a reason */
+#define SAID_MAX 20U /* keys of one round that are named in the log */
 
 struct failure {
 	char id[KEYSTORE_ID_MAX + 1];
@@ -25,7 +26,10 @@ struct failure {
 
 struct keytrial {
 	struct unsealer *unsealer;
-	int64_t due_ms;       /* of failures */
+	int64_t due_ms;  /* of failures */
+	uint64_t told;   /* epoch of the store's last answer of a whole round */
+	unsigned unsaid; /* failures of this round that were not named in the log */
+	unsigned said;
 	uint64_t omitted;     /* loading of the first failure of a round that found no room */
 	pthread_mutex_t lock; /* of what follows, which only the thread of the rounds writes */
 	uint64_t tested;
@@ -113,6 +117,26 @@ sign_and_verify(struct key *key, const struct store_key *row, struct err *err)
 	return status;
 }
 
+/* Without what keyload_row() says in front: who reads this knows which key it is. */
+static enum status
+open_key(struct unsealer *unsealer, const struct sealedkey_owner *owner, struct span text,
+    int64_t now_ms, struct key **key_out, struct err *err)
+{
+	char *opened = NULL;
+	size_t n = 0;
+	enum status status;
+
+	if (unsealer == NULL) {
+		err_set(err, "there is nothing to open it with");
+		return ST_ABSENT;
+	}
+	status = unsealer_open(unsealer, owner, text, now_ms, &opened, &n, err);
+	if (status == ST_OK)
+		status = key_parse(span_of(opened, n), key_out, err);
+	secret_free(opened);
+	return status;
+}
+
 enum status
 keytrial_key(
     struct unsealer *unsealer, const struct store_key *row, int64_t now_ms, struct err *err)
@@ -123,7 +147,7 @@ keytrial_key(
 	    .id = row->id,
 	    .revision = row->revision};
 	struct key *key = NULL;
-	enum status status = keyload_row(unsealer, &owner, row->private_key, now_ms, &key, err);
+	enum status status = open_key(unsealer, &owner, row->private_key, now_ms, &key, err);
 
 	if (status == ST_OK &&
 	    !span_ieq_str(row->algorithm, key_algorithm_name(key_algorithm(key)))) {
@@ -161,6 +185,20 @@ copy_line(char *out, size_t room, const char *text)
 }
 
 static void
+say_failed(struct keytrial *trial, const struct store_key *row, const struct failure *failure)
+{
+	if (trial->said++ >= SAID_MAX) {
+		trial->unsaid++;
+		return;
+	}
+	log_line(LOG_LEVEL_ERROR,
+	    "the key %s (%.*s of %.*s) waits to be used, and cannot be: %s; it is tried again "
+	    "every %d s",
+	    failure->id, SPAN_ARG(row->selector), SPAN_ARG(row->domain), failure->why,
+	    KEYTRIAL_AGAIN_MS / 1000);
+}
+
+static void
 note_failed(struct keytrial *trial, struct failure *failure, const struct store_key *row,
     const struct err *why)
 {
@@ -169,11 +207,7 @@ note_failed(struct keytrial *trial, struct failure *failure, const struct store_
 	(void)snprintf(now.id, sizeof(now.id), "%.*s", SPAN_ARG(row->id));
 	copy_line(now.why, sizeof(now.why), why->text);
 	if (failure == NULL || strcmp(failure->why, now.why) != 0)
-		log_line(LOG_LEVEL_ERROR,
-		    "the key %s (%.*s of %.*s) waits to be used, and cannot be: %s; it is tried "
-		    "again every %d s",
-		    now.id, SPAN_ARG(row->selector), SPAN_ARG(row->domain), now.why,
-		    KEYTRIAL_AGAIN_MS / 1000);
+		say_failed(trial, row, &now);
 	pthread_mutex_lock(&trial->lock);
 	if (failure == NULL && trial->failure_count < KEYTRIAL_FAILED_MAX)
 		failure = &trial->failures[trial->failure_count++];
@@ -217,8 +251,9 @@ try_row(struct keytrial *trial, const struct store_key *row, int64_t now_ms)
 	metrics_count(METRIC_KEYS_TRIED, METRIC_TRIED_OK, METRIC_NONE);
 	if (failure == NULL)
 		return;
-	log_line(LOG_LEVEL_NOTICE, "the key %.*s (%.*s of %.*s) can be used now", SPAN_ARG(row->id),
-	    SPAN_ARG(row->selector), SPAN_ARG(row->domain));
+	if (trial->said++ < SAID_MAX)
+		log_line(LOG_LEVEL_NOTICE, "the key %.*s (%.*s of %.*s) can be used now",
+		    SPAN_ARG(row->id), SPAN_ARG(row->selector), SPAN_ARG(row->domain));
 	forget(trial, failure);
 }
 
@@ -252,6 +287,7 @@ begin_round(struct keytrial *trial, bool again)
 	uint64_t lowest = again ? lowest_failed(trial) : UINT64_MAX;
 
 	trial->omitted = UINT64_MAX;
+	trial->said = trial->unsaid = 0;
 	for (size_t i = 0; i < trial->failure_count; i++)
 		trial->failures[i].seen = !again;
 	return lowest <= trial->tested && lowest > 0 ? lowest - 1 : trial->tested;
@@ -289,6 +325,7 @@ try_page(struct keytrial *trial, struct keystore *store, uint64_t *since, int64_
 		if (rows->key_count > 0)
 			*since = rows->keys[rows->key_count - 1].loading;
 		mark_tested(trial, rows->key_count > 0 ? *since : rows->epoch);
+		trial->told = rows->epoch;
 	}
 	keystore_rows_release(rows);
 	return status;
@@ -311,11 +348,20 @@ keytrial_round(struct keytrial *trial, struct keystore *store, int64_t now_ms, s
 	} while (status == ST_OK && since != before);
 	if (status == ST_ABSENT)
 		forget_unseen(trial);
+	if (trial->unsaid > 0)
+		log_line(
+		    LOG_LEVEL_ERROR, "%u more keys that wait to be used cannot be", trial->unsaid);
 	if (trial->failure_count == 0)
 		trial->due_ms = INT64_MAX;
 	else if (again || trial->due_ms == INT64_MAX)
 		trial->due_ms = now_ms + KEYTRIAL_AGAIN_MS;
 	return status == ST_ABSENT ? ST_OK : status;
+}
+
+bool
+keytrial_is_behind(const struct keytrial *trial, uint64_t epoch)
+{
+	return trial->told < epoch;
 }
 
 int64_t

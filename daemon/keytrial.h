@@ -27,6 +27,9 @@ void keytrial_free(struct keytrial *trial); /* NULL is fine */
  * for it; the rest is for the next round. */
 enum status keytrial_round(
     struct keytrial *trial, struct keystore *store, int64_t now_ms, struct err *err) MUST_USE;
+/* The store did not answer for all up to this epoch yet: a directory whose entries may come later.
+ * The thread of the rounds. */
+bool keytrial_is_behind(const struct keytrial *trial, uint64_t epoch);
 /* When keys that failed are due again; INT64_MAX: none did. The thread of the rounds. */
 int64_t keytrial_due_ms(const struct keytrial *trial);
 

@@ -5,6 +5,7 @@ EXTRA_DIST += tests/unit/store_help.h tests/unit/keystore_help.h tests/unit/cach
 	tests/unit/shared_world.h
 check_LIBRARIES += tests/lib/libmemstore.a
 tests_lib_libmemstore_a_SOURCES = tests/lib/memstore.c tests/lib/memstore.h \
+	tests/lib/memstore_life.c tests/lib/memstore_private.h tests/lib/memstore_write.c \
 	tests/lib/memshared.c tests/lib/memshared.h
 LIBMEMSTORE = tests/lib/libmemstore.a
 if CMOCKA
@@ -78,6 +79,11 @@ TESTS += tests/unit/test_keystore_schema
 tests_unit_test_keystore_schema_SOURCES = tests/unit/test_keystore_schema.c
 tests_unit_test_keystore_schema_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_keystore_schema_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_keystore_life
+TESTS += tests/unit/test_keystore_life
+tests_unit_test_keystore_life_SOURCES = tests/unit/test_keystore_life.c
+tests_unit_test_keystore_life_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_keystore_life_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 endif
 check_PROGRAMS += tests/unit/test_keystore_url
 TESTS += tests/unit/test_keystore_url
