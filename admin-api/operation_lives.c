@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "admin-api/operation_lives.h"
+#include "admin-api/reconciler.h"
 #include "lib/base/mem.h"
 
 /* ---- reading ---- */
@@ -305,13 +306,30 @@ lives_write(struct operation_call *call, struct lives *lives, struct err *err)
 	return status;
 }
 
+/* A clock that jumped, or a store older than what gateways have seen: what would be decided now
+ * would be wrong. */
+static enum operation_code
+check_frozen(struct operation_call *call)
+{
+	struct reconciler_state state = {.leader = false};
+
+	if (call->admin->reconciler == NULL)
+		return OPERATION_OK;
+	reconciler_state(call->admin->reconciler, &state);
+	if (state.frozen[0] == '\0' || call_switch(call, "force", false))
+		return OPERATION_OK;
+	return call_refuse(call, OPERATION_FROZEN, "nothing is changed now: %s", state.frozen);
+}
+
 enum operation_code
 lives_update(struct operation_call *call, struct span domain, lives_change *change, void *context)
 {
+	enum operation_code code = check_frozen(call);
 	struct err err = ERR_NONE;
 
+	if (code != OPERATION_OK)
+		return code;
 	for (unsigned i = 0; i < OPERATION_ATTEMPTS; i++) {
-		enum operation_code code;
 		enum status status;
 		struct lives *lives;
 

@@ -20,24 +20,29 @@ struct step {
 	    struct lives *lives, size_t key, int64_t now_utc, struct step *step, struct err *why);
 };
 
-/* What it would wait for if it went by itself. */
+/* What it would do, or wait for, if it went by itself. */
 static void
 explain_wait(
     const struct operation_call *call, const struct lives *lives, size_t key, struct err *why)
 {
 	struct life_decision decision;
-	const struct life_wait *wait = NULL;
 
+	if (why->text[0] != '\0')
+		return;
+	err_set(why, "this step does not follow that state");
 	life_decide(&lives->life, &lives->gateways, call->now_utc, &decision);
-	for (size_t i = 0; i < decision.wait_count; i++)
-		if (decision.waits[i].key == key)
-			wait = &decision.waits[i];
-	if (wait != NULL && why->text[0] == '\0')
-		err_set(why, "its next step is to %s%s%s", life_what_name(wait->next),
-		    wait->blocked_by == NULL ? "" : ", which waits for ",
-		    wait->blocked_by == NULL ? "" : wait->blocked_by);
-	if (why->text[0] == '\0')
-		err_set(why, "this step does not follow that state");
+	for (size_t i = 0; i < decision.count; i++)
+		if (decision.actions[i].what != LIFE_GENERATE && decision.actions[i].key == key)
+			err_set(why, "its next step is to %s, which can be done now",
+			    life_what_name(decision.actions[i].what));
+	for (size_t i = 0; i < decision.wait_count; i++) {
+		const struct life_wait *wait = &decision.waits[i];
+
+		if (wait->key == key)
+			err_set(why, "its next step is to %s, which waits for %s",
+			    life_what_name(wait->next),
+			    wait->blocked_by == NULL ? "its time" : wait->blocked_by);
+	}
 }
 
 static enum operation_code
@@ -144,8 +149,15 @@ static bool
 activate(struct lives *lives, size_t key, int64_t now_utc, struct step *step, struct err *why)
 {
 	(void)step;
-	(void)why;
-	return life_activate(&lives->life, key, now_utc);
+	if (life_activate(&lives->life, key, now_utc))
+		return true;
+	if (key_state_at(&lives->life.keys[key].times, now_utc) == KEY_LOADED)
+		err_set(why, "%s",
+		    lives->life.keys[key].life.drifted
+			? "its record in DNS is not what it should be"
+			: "it is not sure yet that everybody sees its record: whoever asked "
+			  "before it was there may remember that for a while");
+	return false;
 }
 
 static bool

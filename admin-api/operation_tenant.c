@@ -156,7 +156,7 @@ operation_tenant_remove(struct operation_call *call)
 {
 	struct keystore_write write = {.what = STORE_TENANT, .how = WRITE_REMOVE};
 	struct keystore_rows *rows = NULL;
-	struct store_tenant before;
+	struct store_tenant before = {.revision = 0};
 	struct span name;
 	enum operation_code code = call_tenant(call, "tenant", &name);
 

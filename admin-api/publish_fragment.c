@@ -174,23 +174,33 @@ give_up_record(struct reader *reader)
 	reader->record_line = SPAN_EMPTY;
 }
 
+/* A directive is for no name; $ORIGIN changes what the names behind it mean. */
+static void
+read_directive(struct reader *reader, struct span line)
+{
+	struct span rest = line, word, origin;
+
+	if (span_word(&rest, &word) && span_ieq_str(word, "$ORIGIN") && span_word(&rest, &origin))
+		reader->origin = resolve(reader, origin);
+	add_line(reader->fragment, line, SPAN_EMPTY);
+}
+
 static void
 read_foreign(struct reader *reader, struct span line)
 {
-	struct span rest = line, word = SPAN_EMPTY;
+	struct span rest = line, word;
 
+	if (reader->depth == 0 && line.p[0] == '$') {
+		read_directive(reader, line);
+		return;
+	}
 	if (reader->depth == 0 && ascii_blank(line.p[0])) {
 		give_up_record(reader);
-	} else if (reader->depth == 0) {
-		span_word(&rest, &word);
+	} else if (reader->depth == 0 && span_word(&rest, &word)) {
 		reader->record_line = SPAN_EMPTY;
-		if (span_ieq_str(word, "$ORIGIN") && span_word(&rest, &word))
-			reader->origin = resolve(reader, word);
-		else if (word.p[0] != '$')
-			reader->owner = resolve(reader, word);
+		reader->owner = resolve(reader, word);
 	}
-	add_line(
-	    reader->fragment, line, word.n > 0 && word.p[0] == '$' ? SPAN_EMPTY : reader->owner);
+	add_line(reader->fragment, line, reader->owner);
 	count_parentheses(reader, line);
 }
 

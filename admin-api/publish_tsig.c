@@ -217,6 +217,9 @@ find_last(struct reader *reader)
 {
 	uint64_t questions, records;
 
+	reader->good = reader->n >= HEAD_BYTES;
+	if (!reader->good)
+		return false;
 	reader->at = 4;
 	questions = take_number(reader, 2);
 	records = take_number(reader, 2);

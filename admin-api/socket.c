@@ -21,7 +21,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 
-#define BACKLOG 16
+#define BACKLOG 64
 #define IDLE_S 300
 #define WRITE_S 10
 #define GROUPS_MAX 256

@@ -118,6 +118,8 @@ int64_t *ldapstore_time(struct key_times *times, enum ldapstore_attribute attrib
 /* ---- values (keystore_ldap_values.c) ---- */
 
 #define LDAPSTORE_TIME_MAX INT64_C(253402300799) /* the end of the year 9999 */
+/* The end of the year 4999. OpenLDAP's index does not tell times far behind that from others. */
+#define LDAPSTORE_DUE_MAX INT64_C(95617583999)
 
 /* GeneralizedTime (RFC 4517 section 3.3.13), from 1970 to 9999; a fraction is cut off. ST_INVALID.
  */
@@ -198,10 +200,9 @@ void ldapstore_filter_address(struct buf *out, struct span address);
 void ldapstore_filter_patterns(struct buf *out, struct span tenant);
 void ldapstore_filter_keys(struct buf *out, struct span domain);
 void ldapstore_filter_bindings(struct buf *out, const struct span *subjects, size_t count);
-/* These without that: of the administration. now_utc from 0 to the year 9999. */
-void ldapstore_filter_due(struct buf *out, int64_t now_utc);
+void ldapstore_filter_due(struct buf *out, int64_t now_utc); /* from 0 to the year 9999 */
 void ldapstore_filter_lives(struct buf *out, const struct span *domains, size_t count);
-/* since < signpostLoading <= until. */
+/* since < signpostLoading <= until. Without that entry, which was asked for before. */
 void ldapstore_filter_loading(struct buf *out, uint64_t since, uint64_t until);
 
 /* A name that is too long for that of an entry, or not ASCII, has its SHA-256 instead

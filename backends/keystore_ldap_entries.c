@@ -234,8 +234,8 @@ domain_life_entry(const struct ldapstore_step *step, struct ldapstore_entry *out
 	const struct store_domain *row = &step->write->row.domain;
 
 	put(step, out, LDAPSTORE_LIFE, row->life);
-	put_time(step, out, LDAPSTORE_DUE,
-	    row->due < LDAPSTORE_TIME_MAX ? row->due : LDAPSTORE_TIME_MAX);
+	put_time(
+	    step, out, LDAPSTORE_DUE, row->due < LDAPSTORE_DUE_MAX ? row->due : LDAPSTORE_DUE_MAX);
 }
 
 static void

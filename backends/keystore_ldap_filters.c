@@ -98,15 +98,14 @@ ldapstore_filter_due(struct buf *out, int64_t now_utc)
 	char text[16];
 
 	ldapstore_write_time(now_utc, text);
-	buf_reset(out);
-	buf_add_fmt(out, "(signpostDueAt<=%s)", text);
+	begin(out);
+	buf_add_fmt(out, "(signpostDueAt<=%s))", text);
 }
 
 void
 ldapstore_filter_lives(struct buf *out, const struct span *domains, size_t count)
 {
-	buf_reset(out);
-	buf_add_str(out, "(|");
+	begin(out);
 	for (size_t i = 0; i < count; i++)
 		add_equal(out, "signpostDomainName", "", domains[i]);
 	buf_add_str(out, "(&(|");

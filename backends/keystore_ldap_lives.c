@@ -8,8 +8,10 @@
 #include <stdlib.h>
 
 #include "backends/keystore_ldap_private.h"
+#include "lib/base/mem.h"
 
 #define DOMAINS_AT_ONCE 50U /* of one search */
+#define DUE_LOOK_MAX 10000U /* among so many those are found that wait longest */
 
 /* ---- is there room for it? ---- */
 
@@ -92,7 +94,24 @@ struct due {
 	int64_t now_utc;
 	size_t max;
 	struct keystore_rows *rows;
+	bool has_store, more;
+	size_t entries;
+	int64_t *times; /* room for DUE_LOOK_MAX */
+	size_t time_count;
 };
+
+/* The epoch is told if it came before all rows. */
+static enum status
+take_epoch(
+    const struct ldapentry *entry, bool first, bool *has_out, uint64_t *epoch_out, struct err *err)
+{
+	uint64_t epoch;
+	enum status status = ldapstore_epoch(entry, &epoch, err);
+
+	*has_out = true;
+	*epoch_out = first ? epoch : 0;
+	return status;
+}
 
 static enum status
 take_due(void *context, const struct ldapentry *entry, struct err *err)
@@ -101,6 +120,10 @@ take_due(void *context, const struct ldapentry *entry, struct err *err)
 	struct store_domain row;
 	enum status status;
 
+	due->entries++;
+	if (ldapstore_kind(entry) == LDAPSTORE_STORE)
+		return take_epoch(
+		    entry, due->entries == 1, &due->has_store, &due->rows->epoch, err);
 	if (ldapstore_kind(entry) != LDAPSTORE_DOMAIN)
 		return ST_OK;
 	status = ldapstore_domain(entry, &row, err);
@@ -110,16 +133,30 @@ take_due(void *context, const struct ldapentry *entry, struct err *err)
 }
 
 static enum status
-do_due(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
-    struct err *err)
+take_time(void *context, const struct ldapentry *entry, struct err *err)
 {
 	struct due *due = context;
-	struct ldapstore_stage stage = {.visit = take_due, .context = due, .any_number = true};
-	struct buf filter;
-	enum status status = ldapstore_need_life(due->store, link, deadline_ms, end, err);
 
-	if (status != ST_OK)
-		return status;
+	(void)err;
+	if (entry->values[0].count == 1 && due->time_count < DUE_LOOK_MAX &&
+	    ldapstore_read_time(entry->values[0].items[0], &due->times[due->time_count]) == ST_OK)
+		due->time_count++;
+	return ST_OK;
+}
+
+/* only_times: of as many as may be looked at. */
+static enum status
+search_due(struct due *due, struct ldaplink *link, bool only_times, int64_t deadline_ms,
+    struct ldaplink_end *end, struct err *err)
+{
+	static const char *const time_only[] = {"signpostDueAt", NULL};
+	struct ldapstore_stage stage = {
+	    .visit = only_times ? take_time : take_due, .context = due, .any_number = true};
+	struct buf filter;
+	enum status status;
+
+	due->has_store = only_times;
+	due->entries = due->time_count = 0;
 	keystore_rows_release(due->rows);
 	due->rows = keystore_rows_new();
 	buf_init(&filter, LDAPSTORE_TEXT_MAX);
@@ -127,10 +164,45 @@ do_due(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplin
 	stage.search = (struct ldaplink_search){.base = due->store->base,
 	    .filter = buf_text(&filter),
 	    .scope = LDAPURL_SUB,
-	    .attributes = ldapstore_row_attributes,
-	    .entries_max = due->max};
+	    .attributes = only_times ? time_only : ldapstore_row_attributes,
+	    .entries_max = only_times ? DUE_LOOK_MAX : due->max + 1};
 	status = ldapstore_ask(due->store, link, &stage, 1, deadline_ms, end, err);
+	due->more = end->limited;
 	buf_free(&filter);
+	return status == ST_OK && !due->has_store && !due->more
+		   ? ldapstore_no_store(due->store, err)
+		   : status;
+}
+
+static int
+by_time(const void *left, const void *right)
+{
+	const int64_t *a = left, *b = right;
+
+	return (*a > *b) - (*a < *b);
+}
+
+static enum status
+do_due(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
+    struct err *err)
+{
+	struct due *due = context;
+	int64_t now_utc = due->now_utc;
+	enum status status = ldapstore_need_life(due->store, link, deadline_ms, end, err);
+
+	if (status == ST_OK)
+		status = search_due(due, link, false, deadline_ms, end, err);
+	if (status != ST_OK || !due->more)
+		return status;
+	/* A server that has more of them gives any. */
+	status = search_due(due, link, true, deadline_ms, end, err);
+	if (status == ST_OK && due->time_count > due->max) {
+		qsort(due->times, due->time_count, sizeof(due->times[0]), by_time);
+		due->now_utc = due->times[due->max - 1];
+	}
+	if (status == ST_OK)
+		status = search_due(due, link, false, deadline_ms, end, err);
+	due->now_utc = now_utc;
 	return status;
 }
 
@@ -146,20 +218,22 @@ longest_first(const void *left, const void *right)
 	return order != 0 ? order : (a->name.n > b->name.n) - (a->name.n < b->name.n);
 }
 
-/* A server that has more of them gives any, not those that wait longest; the others come when these
- * have been looked at, as they are not due then any more. */
 enum status
 ldapstore_due(struct keystore *store, int64_t now_utc, size_t max, struct keystore_rows **out,
     struct err *err)
 {
-	struct due due = {store->state, now_utc, max, NULL};
+	struct due due = {.store = store->state, .now_utc = now_utc, .max = max};
 	enum status status = ST_OK;
 
 	*out = NULL;
-	if (due.now_utc > LDAPSTORE_TIME_MAX)
-		due.now_utc = LDAPSTORE_TIME_MAX;
+	if (due.max > DUE_LOOK_MAX - 1)
+		due.max = DUE_LOOK_MAX - 1;
+	due.times = mem_zalloc(DUE_LOOK_MAX, sizeof(due.times[0]));
+	if (due.now_utc > LDAPSTORE_DUE_MAX)
+		due.now_utc = LDAPSTORE_DUE_MAX;
 	if (max > 0 && now_utc > 0)
 		status = ldappool_run(&due.store->pool, do_due, &due, err);
+	mem_free(due.times);
 	if (status != ST_OK) {
 		keystore_rows_release(due.rows);
 		err_prefix(err, "%s", store->where);
@@ -169,6 +243,9 @@ ldapstore_due(struct keystore *store, int64_t now_utc, size_t max, struct keysto
 	if ((*out)->domain_count > 1)
 		qsort((*out)->domains, (*out)->domain_count, sizeof((*out)->domains[0]),
 		    longest_first);
+	/* One entry more may come, when that of the store is not among them. */
+	if ((*out)->domain_count > max)
+		(*out)->domain_count = max;
 	return ST_OK;
 }
 
@@ -179,6 +256,8 @@ struct lives {
 	const struct span *names;
 	size_t count;
 	struct keystore_rows *rows, *found;
+	bool has_store;
+	size_t entries;
 	size_t keys[DOMAINS_AT_ONCE]; /* of each of names */
 };
 
@@ -219,6 +298,10 @@ take_life(void *context, const struct ldapentry *entry, struct err *err)
 	struct store_domain row;
 	enum status status;
 
+	lives->entries++;
+	if (ldapstore_kind(entry) == LDAPSTORE_STORE)
+		return take_epoch(
+		    entry, lives->entries == 1, &lives->has_store, &lives->rows->epoch, err);
 	if (ldapstore_kind(entry) == LDAPSTORE_KEY)
 		return take_key(lives, entry, err);
 	if (ldapstore_kind(entry) != LDAPSTORE_DOMAIN)
@@ -245,6 +328,8 @@ do_lives(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapl
 	keystore_rows_release(lives->found);
 	lives->rows = keystore_rows_new();
 	lives->found = keystore_rows_new();
+	lives->has_store = false;
+	lives->entries = 0;
 	memset(lives->keys, 0, sizeof(lives->keys));
 	buf_init(&filter, LDAPSTORE_TEXT_MAX);
 	ldapstore_filter_lives(&filter, lives->names, lives->count);
@@ -252,9 +337,11 @@ do_lives(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapl
 	    .filter = buf_text(&filter),
 	    .scope = LDAPURL_SUB,
 	    .attributes = ldapstore_row_attributes,
-	    .entries_max = lives->count * (1 + KEYSTORE_KEYS_MAX) + 1,
+	    .entries_max = lives->count * (1 + KEYSTORE_KEYS_MAX) + 2 + LDAPSTORE_STRANGERS_MAX,
 	    .secret = true};
 	status = ldapstore_ask(lives->store, link, &stage, 1, deadline_ms, end, err);
+	if (status == ST_OK && !lives->has_store)
+		status = ldapstore_no_store(lives->store, err);
 	if (status == ST_OK && lives->found->domain_count > 0)
 		status = ldapstore_ask_owners(lives->store, link, lives->found, lives->rows,
 		    SPAN_EMPTY, &policies, deadline_ms, end, err);
@@ -293,6 +380,8 @@ add_page(const struct keystore_rows *page, struct keystore_rows *out, struct err
 {
 	enum status status = ST_OK;
 
+	if (page->epoch < out->epoch || out->domain_count + out->key_count == 0)
+		out->epoch = page->epoch;
 	for (size_t i = 0; i < page->tenant_count; i++)
 		if (!has_tenant(out, page->tenants[i].name))
 			keystore_rows_add_tenant(out, &page->tenants[i]);

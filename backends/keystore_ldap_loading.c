@@ -16,9 +16,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-#define HALVES_MAX 64U                                       /* an epoch has no more bits */
-#define LOOK_MAX (KEYSTORE_LOADING_MAX + KEYSTORE_BATCH_MAX) /* acl.ldif lets gateways have that   \
-							      */
+#define HALVES_MAX 64U /* an epoch has no more bits */
+#define LOOK_MAX                                                                                   \
+	(KEYSTORE_LOADING_MAX + KEYSTORE_BATCH_MAX) /* acl.ldif lets gateways have that            \
+						     */
 
 struct loading {
 	struct ldapstore *store;

@@ -116,7 +116,8 @@ ask_all(struct owners *o, struct ldaplink *link, int64_t deadline_ms, struct lda
 	if (o->tenant_count > 0)
 		stages[n++] = (struct ldapstore_stage){
 		    .search = {o->store->base, buf_text(&filter), LDAPURL_SUB,
-			ldapstore_row_attributes, o->tenant_count, false, false, 0},
+			ldapstore_row_attributes, o->tenant_count + LDAPSTORE_STRANGERS_MAX, false,
+			false, 0},
 		    .visit = take_tenant,
 		    .context = o};
 	status = ldapstore_ask(o->store, link, stages, n, deadline_ms, end, err);

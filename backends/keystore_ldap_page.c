@@ -117,7 +117,7 @@ do_page(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapli
 	    .filter = buf_text(&filter),
 	    .scope = LDAPURL_SUB,
 	    .attributes = ldapstore_row_attributes,
-	    .entries_max = page->count,
+	    .entries_max = page->count + LDAPSTORE_STRANGERS_MAX,
 	    .secret = true};
 	status = ldapstore_ask(page->store, link, &stage, 1, deadline_ms, end, err);
 	if (status == ST_OK && page->found->domain_count > 0)

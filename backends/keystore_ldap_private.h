@@ -12,6 +12,9 @@
 #define LDAPSTORE_SETTLE_MS 10000
 /* What a writer left behind longer ago than this, nobody finishes any more. */
 #define LDAPSTORE_PENDING_S 600
+/* Entries of an answer that are none of ours, but would pass for them: a gateway may have written
+ * into its own what the server should not have let it. */
+#define LDAPSTORE_STRANGERS_MAX 200U
 
 struct ldapstore_names; /* keystore_ldap_list.c */
 

@@ -81,7 +81,7 @@ write_all(struct ldapstore_writer *w, struct ldaplink_end *end)
 	}
 	if (end->lost || end->silent)
 		return ST_UNAVAILABLE;
-	if (status != ST_OK && done == 0)
+	if (w->plan.count == 0 || (status != ST_OK && done == 0))
 		return status;
 	if (status != ST_OK)
 		w->err = &ignored;

@@ -10,20 +10,23 @@
 
 /* ---- due ---- */
 
-/* columns: of the head two; name, tenant, due, revision. */
+/* 'e' and the head; 'd' and name, tenant, due, revision. */
 static void
 row_due(void *context, const struct span *columns, size_t count)
 {
 	struct sql_reading *reading = context;
 	struct store_domain row = {.signature_ttl_s = -1};
 
-	if (!sql_reading_readable(reading, columns, count, 6) || !sql_take_head(reading, columns) ||
-	    columns[2].p == NULL)
+	if (!sql_reading_readable(reading, columns, count, 5) || columns[0].n != 1)
 		return;
-	row.name = columns[2];
-	row.tenant = columns[3];
-	row.due = sql_reading_number(reading, columns[4]);
-	row.revision = (uint64_t)sql_reading_number(reading, columns[5]);
+	if (columns[0].p[0] == 'e') {
+		(void)sql_take_head(reading, columns + 1);
+		return;
+	}
+	row.name = columns[1];
+	row.tenant = columns[2];
+	row.due = sql_reading_number(reading, columns[3]);
+	row.revision = (uint64_t)sql_reading_number(reading, columns[4]);
 	if (reading->trouble == ST_OK)
 		keystore_rows_add_domain(reading->rows, &row);
 }
@@ -38,9 +41,6 @@ sql_store_due(struct keystore *store, int64_t now_utc, size_t max, struct keysto
 
 	*out = NULL;
 	sql_reading_begin(&reading, store->state, err);
-	/* With no row there would be no epoch either. */
-	if (max == 0)
-		return sql_reading_end(&reading, ST_OK, out);
 	return sql_store_ask_rows(&reading, Q_DUE, values, 2, row_due, out);
 }
 
@@ -153,6 +153,7 @@ sql_store_lives(struct keystore *store, const struct span *domains, size_t count
 
 struct loading {
 	struct sql_reading reading; /* the first member */
+	uint64_t epoch;             /* of the store, before it was asked for keys */
 	size_t max, seen;
 	bool full; /* what comes now is of an epoch of which nothing is given */
 };
@@ -163,53 +164,86 @@ loading_again(void *context)
 	struct loading *loading = context;
 
 	sql_reading_again(&loading->reading);
+	loading->reading.headed = true;
+	loading->reading.rows->epoch = loading->epoch;
 	loading->seen = 0;
 	loading->full = false;
 }
 
 static void
+row_head(void *context, const struct span *columns, size_t count)
+{
+	struct loading *loading = context;
+	struct sql_reading *reading = &loading->reading;
+
+	if (sql_reading_readable(reading, columns, count, 2) && sql_take_head(reading, columns))
+		loading->epoch = reading->rows->epoch;
+}
+
+static void
 row_loading(void *context, const struct span *columns, size_t count)
 {
-	const struct span *key = columns + 2, *epoch = key + SQL_KEY_COLUMNS;
+	const struct span *epoch = columns + SQL_KEY_COLUMNS;
 	struct loading *loading = context;
 	struct sql_reading *reading = &loading->reading;
 	const struct keystore_rows *rows = reading->rows;
 
-	if (!sql_reading_readable(reading, columns, count, 2 + SQL_KEY_COLUMNS + 1) ||
-	    !sql_take_head(reading, columns) || key[0].p == NULL)
+	if (!sql_reading_readable(reading, columns, count, SQL_KEY_COLUMNS + 1))
 		return;
 	loading->seen++;
 	if (rows->key_count >= loading->max && (uint64_t)sql_reading_number(reading, *epoch) !=
 						   rows->keys[rows->key_count - 1].loading)
 		loading->full = true;
 	if (!loading->full)
-		sql_take_key(reading, key, NULL, epoch);
+		sql_take_key(reading, columns, NULL, epoch);
 }
 
-enum status
-sql_store_loading(
-    struct keystore *store, uint64_t since, size_t max, struct keystore_rows **out, struct err *err)
+static enum status
+ask_head(struct loading *loading)
 {
-	struct loading loading = {.max = max < KEYSTORE_LOADING_MAX ? max : KEYSTORE_LOADING_MAX};
-	size_t limit = loading.max + KEYSTORE_BATCH_MAX;
+	struct sql_question question = {.statement = Q_EPOCH, .row = row_head, .context = loading};
+	enum status status =
+	    sql_store_ask(loading->reading.store, &question, NULL, loading->reading.err);
+
+	if (status == ST_OK && !sql_reading_headed(&loading->reading))
+		status = loading->reading.trouble;
+	return status;
+}
+
+static enum status
+ask_loading(struct loading *loading, uint64_t since)
+{
+	struct sql_reading *reading = &loading->reading;
+	size_t limit = loading->max + KEYSTORE_BATCH_MAX;
 	struct sql_value values[] = {
 	    sql_number(since > INT64_MAX ? INT64_MAX : (int64_t)since), sql_number((int64_t)limit)};
 	struct sql_question question = {.statement = Q_LOADING,
 	    .values = values,
 	    .count = 2,
 	    .row = row_loading,
-	    .context = &loading};
+	    .context = loading};
+	enum status status = sql_store_ask(reading->store, &question, loading_again, reading->err);
+
+	if (status != ST_OK || reading->trouble != ST_OK || loading->seen < limit || loading->full)
+		return status;
+	err_set(reading->err, "%s: more than %u keys are to be tried since one epoch",
+	    reading->store->where, KEYSTORE_BATCH_MAX);
+	return ST_TOO_BIG;
+}
+
+enum status
+sql_store_loading(
+    struct keystore *store, uint64_t since, size_t max, struct keystore_rows **out, struct err *err)
+{
+	struct loading loading = {.max = max == 0                     ? 1
+					 : max < KEYSTORE_LOADING_MAX ? max
+								      : KEYSTORE_LOADING_MAX};
 	enum status status;
 
 	*out = NULL;
-	loading.max += loading.max == 0;
 	sql_reading_begin(&loading.reading, store->state, err);
-	status = sql_store_ask(store->state, &question, loading_again, err);
-	if (status == ST_OK && loading.reading.trouble == ST_OK && loading.seen == limit &&
-	    !loading.full) {
-		err_set(err, "%s: more than %u keys are to be tried since one epoch", store->where,
-		    KEYSTORE_BATCH_MAX);
-		status = ST_TOO_BIG;
-	}
+	status = ask_head(&loading);
+	if (status == ST_OK)
+		status = ask_loading(&loading, since);
 	return sql_reading_end_headed(&loading.reading, status, out);
 }

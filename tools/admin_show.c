@@ -51,12 +51,13 @@ static const struct table tables[] = {
 
 /* ---- values ---- */
 
-/* Printable ASCII; other octets become \xNN. newline: kept. */
+/* Printable ASCII; other octets become \xNN. lines: line feeds and tabs
+ * stay. */
 static void
-add_safe(struct buf *out, const char *text, bool newline)
+add_safe(struct buf *out, const char *text, bool lines)
 {
 	for (; *text != '\0'; text++)
-		if ((*text >= ' ' && *text <= '~') || (newline && *text == '\n'))
+		if ((*text >= ' ' && *text <= '~') || (lines && (*text == '\n' || *text == '\t')))
 			buf_add_char(out, *text);
 		else
 			buf_add_fmt(out, "\\x%02x", (unsigned char)*text);
@@ -174,7 +175,12 @@ static void
 fill(struct grid *grid, const struct table *table, const json_t *list)
 {
 	for (size_t c = 0; c < COLUMNS_MAX && table->columns[c].head != NULL; c++) {
-		put_cell(grid, 0, c, table->columns[c].head);
+		struct buf head;
+
+		buf_init(&head, 65536);
+		add_safe(&head, table->columns[c].head, false);
+		put_cell(grid, 0, c, buf_text(&head));
+		buf_free(&head);
 		grid->columns = c + 1;
 	}
 	for (size_t r = 0; r + 1 < grid->rows; r++)
@@ -222,7 +228,10 @@ show_line(const char *prefix, const char *name, const json_t *value)
 	add_safe(&text, prefix, false);
 	add_safe(&text, name, false);
 	buf_add_str(&text, ": ");
-	add_value(&text, value);
+	if (json_is_array(value) && json_array_size(value) == 0)
+		buf_add_str(&text, "none");
+	else
+		add_value(&text, value);
 	printf("%s\n", buf_text(&text));
 	buf_free(&text);
 }
@@ -259,6 +268,17 @@ show_scalars(const char *prefix, const json_t *object)
 }
 
 static void
+show_title(const char *name)
+{
+	struct buf text;
+
+	buf_init(&text, 65536);
+	add_safe(&text, name, false);
+	printf("%s:\n", buf_text(&text));
+	buf_free(&text);
+}
+
+static void
 show_tables(const json_t *object)
 {
 	const char *name;
@@ -267,12 +287,25 @@ show_tables(const json_t *object)
 	json_object_foreach((json_t *)object, name, value)
 	{
 		if (is_table(value)) {
-			printf("\n%s:\n", name);
+			putchar('\n');
+			show_title(name);
 			admin_show_list(name, value, true);
 		} else if (json_is_object(value)) {
 			show_tables(value);
 		}
 	}
+}
+
+/* Members of the one thing that an answer is about need no name in front. */
+static bool
+is_subject(const char *name)
+{
+	static const char *const names[] = {"tenant", "policy", "domain", "key", "gateway"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
 }
 
 void
@@ -284,8 +317,12 @@ admin_show_result(const char *program, const json_t *result)
 	(void)program;
 	json_object_foreach((json_t *)result, name, value)
 	{
+		char prefix[80] = "";
+
+		if (!is_subject(name))
+			snprintf(prefix, sizeof(prefix), "%s.", name);
 		if (json_is_object(value) && strcmp(name, "record") != 0)
-			show_scalars("", value);
+			show_scalars(prefix, value);
 		else if (!json_is_object(value) && !is_table(value))
 			show_line("", name, value);
 	}
@@ -309,15 +346,19 @@ admin_show_record(const char *program, const json_t *result)
 
 /* ---- plans ---- */
 
-static const char *
-name_of(const json_t *row)
+/* "key s1 of example.org", "domain example.org". */
+static void
+add_name(struct buf *out, const char *kind, const json_t *row)
 {
-	static const char *const names[] = {"selector", "policy", "domain", "gateway", "tenant"};
+	bool key = strcmp(kind, "key") == 0;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (json_is_string(json_object_get(row, names[i])))
-			return json_string_value(json_object_get(row, names[i]));
-	return "";
+	add_safe(out, kind, false);
+	buf_add_char(out, ' ');
+	add_value(out, json_object_get(row, key ? "selector" : kind));
+	if (key)
+		buf_add_str(out, " of ");
+	if (key)
+		add_value(out, json_object_get(row, "domain"));
 }
 
 static void
@@ -354,16 +395,15 @@ add_changes(struct buf *out, const char *prefix, const json_t *before, const jso
 static void
 show_step(const json_t *step, bool dry_run)
 {
-	const json_t *before = json_object_get(step, "before"),
-		     *after = json_object_get(step, "after");
+	const json_t *before = json_object_get(step, "before");
+	const json_t *after = json_object_get(step, "after");
+	const char *kind = json_string_value(json_object_get(step, "row"));
 	const char *how = dry_run ? "would be " : "";
 	struct buf head, text;
 
 	buf_init(&head, 4096);
 	buf_init(&text, 65536);
-	add_safe(&head, json_string_value(json_object_get(step, "row")), false);
-	buf_add_char(&head, ' ');
-	add_safe(&head, name_of(json_is_object(after) ? after : before), false);
+	add_name(&head, kind == NULL ? "row" : kind, json_is_object(after) ? after : before);
 	add_changes(&text, "", before, after);
 	add_changes(&text, "", json_object_get(before, "times"), json_object_get(after, "times"));
 	if (!json_is_object(before))

@@ -153,7 +153,7 @@ static const struct admin_word words[] = {
     {"key", "revoke", "key.revoke", TWO("domain", "selector"), "DOMAIN SELECTOR", FIELDS(step_fields),
 	true, NULL, NULL, "the record of a retired key becomes empty, for good"},
     {"key", "rollback", "key.rollback", TWO("domain", "selector"), "DOMAIN SELECTOR",
-	FIELDS(step_fields), true, NULL, NULL, "a retired key signs again; the present one is held"},
+	FIELDS(step_fields), true, NULL, NULL, "the key that signs is held, the one before signs again"},
     {"key", "show", "key.show", TWO("domain", "selector"), "DOMAIN SELECTOR", FIELDS(notation), false,
 	NULL, NULL, "one key, what it waits for, and its record"},
     {"key", "verify", "key.verify", TWO("domain", "selector"), "DOMAIN SELECTOR", NO_FIELDS, false, NULL,

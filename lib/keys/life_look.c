@@ -165,8 +165,8 @@ watched_removing(struct life_key *key, const struct key_plan *plan, const struct
 		key->times.revoked = 0;
 		key->life.removing = 0;
 	}
-	if (sight->seen == (revoked ? LIFE_SEEN_TOMBSTONE : LIFE_SEEN_RIGHT))
-		key->life.pending = false;
+	if (sight->seen == LIFE_SEEN_RIGHT || sight->seen == LIFE_SEEN_TOMBSTONE)
+		key->life.pending = false; /* all servers agree: it can be tried again */
 	life_retry(key, plan, LIFE_LOOK_GAP_S, sight->why, now_utc);
 }
 

@@ -54,7 +54,9 @@ EXTRA_DIST += \
 	tests/integration/test_keystore_hostile.py \
 	tests/integration/test_keystore_operator.py \
 	tests/integration/test_keystore_ldap.py \
+	tests/integration/test_keystore_life.py \
 	tests/integration/test_keystore_ldap_conformance.py \
+	tests/integration/test_keystore_ldap_life.py \
 	tests/integration/test_keystore_sql.py \
 	tests/integration/test_ldap.py \
 	tests/integration/test_ldap_many.py \

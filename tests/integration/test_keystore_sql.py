@@ -19,7 +19,7 @@ from lib.keystores import Store, key, populate
 
 TOP = Path(__file__).resolve().parents[2]
 PASSWORD = "Se/cr@et:?+%3d'\"\\x"
-USERS = {"owner": "signpost_owner", "writer": "signpost_writer", "reader": "signpost_reader"}
+USERS = {"owner": "signpost_owner", "writer": "signpost_writer", "reader": "signpost_reader", "gateway": "signpost_gateway"}
 
 
 class Durable(mariadb.MariaDB):
@@ -61,8 +61,9 @@ def made(server):
 
 
 class Place:
-    def __init__(self, write, read, owner=None, rows=None):
+    def __init__(self, write, read, owner=None, rows=None, gateway=None):
         self.write, self.read = write, read
+        self.gateway = gateway or write  # a gateway's, which reports
         self.owner = owner or write     # who may make tables
         self.rows = rows                # runs statements; the rows of the last one, as texts
 
@@ -72,7 +73,7 @@ def place(request, folder):
     if request.param == "mysql":
         made = request.getfixturevalue("made")
         return Place(spec(made, "writer"), spec(made, "reader"), spec(made, "owner"),
-                     lambda sql: [line.split("\t") for line in made.run(sql, "signpost").splitlines()])
+                     lambda sql: [line.split("\t") for line in made.run(sql, "signpost").splitlines()], spec(made, "gateway"))
     if not keystores.program():
         pytest.skip("tests/conformance/keystore_driver is not built")
     path = f"sqlite:{folder}/keys.db"

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -349,6 +350,47 @@ def test_second_server(folder):
         assert publisher.apply(*[remove(f"s{i}", value()) for i in range(5)]) == ["done"] * 5
     result = publisher.results(add("a", value()), remove("b", value()))
     assert [r["effect"] for r in result] == ["unavailable"] * 2 and "127.0.0.1" in result[0]["why"]
+
+
+def scripted(answer):
+    why = dnsservers.missing("named")
+    if why:
+        pytest.skip(why)
+    return dnsservers.Scripted(answer)
+
+
+def test_server_that_is_silent(folder):
+    """It takes the connection and says nothing: that is waited for a few times, and not for each name."""
+    with scripted(lambda query: None) as server:
+        publisher = Publisher(folder, f"p rfc2136:127.0.0.1:{server.port}?timeout=1")
+        changes = [add(f"a{i}", value()) for i in range(100)] + [remove(f"r{i}", value()) for i in range(100)]
+        begun = time.monotonic()
+        results = publisher.results(*changes)
+        took = time.monotonic() - begun
+    assert {r["effect"] for r in results} == {"unavailable"} and "does not answer" in results[0]["why"]
+    patience.check(took, 2, 14, "200 names at a server that is silent")
+
+
+@pytest.mark.parametrize("rcode, effect", [(1, "refused"), (2, "unavailable"), (4, "refused"), (5, "refused"), (9, "refused"),
+                                           (10, "refused"), (15, "refused")])
+def test_what_a_server_may_say(folder, rcode, effect):
+    with scripted(lambda query: dnsservers.response(query, rcode=rcode)) as server:
+        publisher = Publisher(folder, f"p rfc2136:127.0.0.1:{server.port}")
+        results = publisher.results(*[add(f"a{i}", value()) for i in range(10)])
+        assert {r["effect"] for r in results} == {effect} and all(r["why"] for r in results), results
+        assert server.asked_tcp <= 20
+
+
+def test_answers_without_a_signature(folder):
+    """Good news that nobody signed are not believed; a prerequisite that is said to fail neither."""
+    secret = folder / "secret"
+    secret.write_text(publishing.SECRET)
+    secret.chmod(0o600)
+    for rcode in (0, 7):
+        with publishing.Unsigned(rcode) as server:
+            publisher = Publisher(folder, f"p rfc2136:127.0.0.1:{server.port}?key=k&secretfile={secret}")
+            result = publisher.results(add("a", value()))[0]
+            assert result["effect"] == "unavailable" and "not signed" in result["why"], result
 
 
 def test_policy_of_single_names(folder, monkeypatch):

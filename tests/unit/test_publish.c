@@ -400,6 +400,8 @@ foreign_lines_stay(void **state)
 	    "$ORIGIN com.\n; more\na.example IN A 192.0.2.1\n",
 	    "; remark\na.example.com. 300 IN TXT \"v=DKIM1; p=AAAA\"\n\tIN A 192.0.2.1\n",
 	    "x A 192.0.2.1\na A 192.0.2.1\n  A 192.0.2.2\n",
+	    "$ORIGIN\na A 192.0.2.1\n",
+	    "a.example.com. 300 IN TXT \"v=DKIM1; p=AAAA\"\n\tIN A 192.0.2.1\n$ORIGIN net.\n",
 	};
 
 	(void)state;
@@ -610,6 +612,10 @@ signatures_are_checked(void **state)
 			    tsig_check(&key, 1000000, buf_span(&answer), &mac, &error), TSIG_GOOD);
 			answer.p[at] ^= 1;
 		}
+		for (size_t n = 0; n < answer.n; n++)
+			assert_int_not_equal(
+			    tsig_check(&key, 1000000, span_of(answer.p, n), &mac, &error),
+			    TSIG_GOOD);
 		mac.octets[0] ^= 1;
 		assert_int_equal(
 		    tsig_check(&key, 1000000, buf_span(&answer), &mac, &error), TSIG_BAD);

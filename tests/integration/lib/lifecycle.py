@@ -7,12 +7,13 @@ while. Time is compressed by the plan: a life of months takes half a minute.
 import json
 import os
 import re
+import shutil
 import subprocess
 import threading
 import time
 from pathlib import Path
 
-from . import dnsservers, milter, patience, procs
+from . import dnsservers, milter, patience, procs, stores
 from .daemon import find_program
 
 TTL = 2
@@ -32,7 +33,8 @@ def program():
 
 
 class World:
-    """zones: those of the domains; the primary is 127.0.0.2, the secondary 127.0.0.3 and late by up to `late` seconds."""
+    """zones: those of the domains; the primary is a BIND at 127.0.0.1; the secondary a Knot at 127.0.0.3 (BIND takes
+    addresses of interfaces only), late by up to `late` seconds, or at once (0); None: there is none."""
 
     def __init__(self, folder, zones, late=0, wildcard=False):
         self.folder, self.zones, self.late, self.wildcard = Path(folder), list(zones), late, wildcard
@@ -43,52 +45,97 @@ class World:
 
     @property
     def addresses(self):
-        return ["127.0.0.2"] + (["127.0.0.3"] if self.late is not None else [])
+        return ["127.0.0.1"] + (["127.0.0.3"] if self.late is not None else [])
 
     def _zone(self, name):
         hosts = "".join(f"@ IN NS ns{i}\nns{i} IN A {address}\n" for i, address in enumerate(self.addresses))
         more = '*._domainkey 2 IN TXT "v=spf1 -all"\n' if self.wildcard else ""
         return (f"$ORIGIN {name}.\n$TTL {TTL}\n@ IN SOA ns0 hostmaster 1 {max(1, self.late or 1)} 1 86400 1\n{hosts}{more}")
 
-    def _named(self, address, kind):
-        folder = self.folder / f"named-{address}"
+    def _primary(self):
+        folder = self.folder / "named"
         folder.mkdir()
         blocks = []
         for name in self.zones:
-            file = folder / f"zone.{name}"
-            if kind == "primary":
-                file.write_text(self._zone(name))
-                say = 'allow-update { key "signpost"; };'
-            else:
-                say = f"primaries {{ 127.0.0.2 port {self.port}; }}; min-refresh-time 1;"
-            blocks.append(f'zone "{name}" {{ type {kind}; file "{file}"; check-names ignore; {say} }};')
-        notify = "no" if self.late else "explicit"
+            (folder / f"zone.{name}").write_text(self._zone(name))
+            blocks.append(f'zone "{name}" {{ type primary; file "{folder}/zone.{name}"; check-names ignore; '
+                          'allow-update { key "signpost"; }; };')
+        (folder / "root").write_text(f"$TTL {TTL}\n. IN SOA ns0. hostmaster. 1 3600 600 86400 1\n. IN NS ns0.\nns0. IN A 127.0.0.1\n" +
+                                     "".join(f"{name}. IN NS ns{i}.{name}.\nns{i}.{name}. IN A {address}\n"
+                                             for name in self.zones for i, address in enumerate(self.addresses)))
+        blocks.append(f'zone "." {{ type primary; file "{folder}/root"; check-names ignore; }};')
+        notify = "explicit" if self.late == 0 else "no"
         (folder / "named.conf").write_text(f"""
 key "signpost" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
-options {{ directory "{folder}"; pid-file none; session-keyfile none; lock-file none;
-  listen-on port {self.port} {{ {address}; }}; listen-on-v6 {{ none; }}; recursion no;
-  notify {notify}; also-notify {{ 127.0.0.3 port {self.port}; }}; notify-delay 0; allow-notify {{ any; }};
-  allow-query {{ any; }}; allow-transfer {{ any; }}; dnssec-validation no; empty-zones-enable no; querylog yes;
-  serial-query-rate 1000; transfers-per-ns 50; transfers-in 50; }};
+options {{ directory "{folder}"; pid-file none; session-keyfile none; lock-file none; recursion no;
+  listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+  notify {notify}; also-notify {{ 127.0.0.3 port {self.port}; }}; notify-delay 0;
+  allow-query {{ any; }}; allow-transfer {{ any; }}; dnssec-validation no; empty-zones-enable no; querylog yes; }};
 controls {{ }};
 logging {{ channel here {{ stderr; severity info; print-time no; }}; category default {{ here; }}; category queries {{ here; }}; }};
 """ + "\n".join(blocks) + "\n")
-        process = procs.Process([dnsservers.shutil.which("named", path=dnsservers.SBIN), "-f", "-n", "1", "-c",
-                                 folder / "named.conf"], folder / "log", cwd=folder)
+        return self._run("127.0.0.1", folder, [shutil.which("named", path=dnsservers.SBIN), "-f", "-n", "1", "-c",
+                                               folder / "named.conf"])
+
+    def _secondary(self):
+        folder = self.folder / "knot"
+        folder.mkdir()
+        late = max(1, self.late)
+        zones = "".join(f"  - domain: {name}\n    master: primary\n    acl: primary\n" for name in self.zones)
+        (folder / "knot.conf").write_text(f"""server:
+    rundir: {folder}
+    listen: 127.0.0.3@{self.port}
+log:
+  - target: stderr
+    any: info
+database:
+    storage: {folder}
+remote:
+  - id: primary
+    address: 127.0.0.1@{self.port}
+acl:
+  - id: primary
+    address: 127.0.0.1
+    action: notify
+template:
+  - id: default
+    storage: {folder}
+    zonefile-load: none
+    zonefile-sync: -1
+    refresh-min-interval: {late}
+    refresh-max-interval: {late}
+    retry-max-interval: 1
+    expire-min-interval: 3600
+zone:
+{zones}""")
+        return self._run("127.0.0.3", folder, [shutil.which("knotd", path=dnsservers.SBIN), "-c", folder / "knot.conf"])
+
+    def _run(self, address, folder, argv):
+        process = procs.Process(argv, folder / "log", cwd=folder)
         self.servers.append(process)
-        assert procs.wait_until(lambda: dnsservers.ask_raw(address, self.port, 1) or process.poll() is not None), process.output()[-2000:]
+        name = f"ns0.{self.zones[-1]}"
+        assert procs.wait_until(lambda: process.poll() is not None or self.serves(address, name)), process.output()[-2000:]
         assert process.poll() is None, process.output()[-2000:]
         return process
+
+    def serves(self, address, name):
+        import dns.exception
+        import dns.message
+        import dns.query
+        try:
+            return bool(dns.query.udp(dns.message.make_query(name, "A"), address, timeout=1, port=self.port).answer)
+        except (OSError, dns.exception.DNSException):
+            return False
 
     def start(self):
         self.key_file.write_text(SECRET + "\n")
         self.key_file.chmod(0o600)
-        self.primary = self._named("127.0.0.2", "primary")
+        self.primary = self._primary()
         if self.late is not None:
-            self.secondary = self._named("127.0.0.3", "secondary")
+            self.secondary = self._secondary()
         self.resolver = dnsservers.Unbound(self.folder, forward=None, settings=["cache-max-negative-ttl: 5"])
         self.resolver.settings += [f'access-control: 127.0.0.0/8 allow']
-        stubs = "".join(f'stub-zone:\n name: "{zone}"\n' + "".join(f" stub-addr: {a}@{self.port}\n" for a in self.addresses)
+        stubs = f'stub-zone:\n name: "."\n stub-addr: 127.0.0.1@{self.port}\n' + "".join(f'stub-zone:\n name: "{zone}"\n' + "".join(f" stub-addr: {a}@{self.port}\n" for a in self.addresses)
                         for zone in self.zones)
         write = self.resolver.write
 
@@ -99,7 +146,7 @@ logging {{ channel here {{ stderr; severity info; print-time no; }}; category de
 
         self.resolver.write = with_stubs
         self.resolver.start()
-        self.publishers.write_text(f"bind rfc2136:127.0.0.2:{self.port}?key=signpost&secretfile={self.key_file}&algorithm=hmac-sha256\n")
+        self.publishers.write_text(f"bind rfc2136:127.0.0.1:{self.port}?key=signpost&secretfile={self.key_file}&algorithm=hmac-sha256\n")
         self.publishers.chmod(0o600)
         return self
 
@@ -114,7 +161,7 @@ logging {{ channel here {{ stderr; severity info; print-time no; }}; category de
     def __exit__(self, *_):
         self.stop()
 
-    def ask(self, name, at="127.0.0.2", port=None):
+    def ask(self, name, at="127.0.0.1", port=None):
         """The texts at NAME, joined, as a server says; None: no answer."""
         import dns.exception
         import dns.message
@@ -137,7 +184,7 @@ class Admin:
     """signpost-admind on a store (lib/stores.py). environment: SIGNPOST_CRASH_AT and the like."""
 
     def __init__(self, store, world, name="admin", **more):
-        self.store, self.folder, self.name = store, store.folder, name
+        self.store, self.world, self.folder, self.name = store, world, store.folder, name
         self.socket = self.folder / f"{name}.sock"
         self.conf = self.folder / f"{name}.admind.conf"
         self.settings = {"AdminName": name, "AdminSocket": self.socket, "AdminLease": 6, "Syslog": "no",
@@ -158,6 +205,24 @@ class Admin:
     def log(self):
         return self.process.output()
 
+    def cli(self, *words, good=True):
+        """`signpost WORDS --json` to this one: what it answers, or (bad) the process that was not content."""
+        flags = 1 if words[0] in ("rotate", "status", "emergency", "drift") else 2
+        done = subprocess.run([stores.SIGNPOST.resolve(), *words[:flags], "--json", "--socket", self.socket,
+                               *map(str, words[flags:])], capture_output=True, text=True, timeout=patience.seconds(120))
+        if not good:
+            return done
+        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}\n{self.log()[-2000:]}"
+        return json.loads(done.stdout)
+
+    def states(self, names):
+        """{(domain, selector): state}"""
+        found = {}
+        for name in names:
+            for key in self.cli("key", "list", name)["result"]["keys"]:
+                found[name, key["selector"]] = key["state"]
+        return found
+
     def stop(self):
         return self.process.stop() if self.process else None
 
@@ -171,14 +236,15 @@ class Admin:
         self.stop()
 
 
-def policy(store, plan=None, name="rotating", tenant="acme"):
-    """A tenant with a policy that has PLAN."""
-    text = json.dumps({**PLAN, **(plan or {})}, separators=(",", ":"))
-    store.load(f"tenant {tenant}\npolicy {tenant} {name} plan={text}\nbinding client:127.0.0.1/32 {tenant}\n")
-
-
-def domains(store, names, name="rotating", tenant="acme"):
-    store.load("".join(f"domain {tenant} {domain} policy={name}\n" for domain in names))
+def provide(admin, names, plan=None, name="rotating", tenant="acme"):
+    """By `signpost`: a tenant, a policy that has PLAN, and domains that have it."""
+    file = admin.folder / f"{name}.plan"
+    file.write_text(json.dumps({**PLAN, **(plan or {})}))
+    admin.cli("tenant", "add", tenant)
+    admin.store.load(f"binding client:127.0.0.1/32 {tenant}\n")
+    admin.cli("policy", "set", "--plan", file, tenant, name)
+    for domain in names:
+        admin.cli("domain", "add", "--policy", name, domain, tenant)
 
 
 class Timeline:

@@ -279,3 +279,18 @@ class Proxy:
     def _message(self, connection):
         head = self._exactly(connection, 2)
         return None if head is None else self._exactly(connection, struct.unpack("!H", head)[0])
+
+
+class Unsigned(Proxy):
+    """A server that answers everything with the same rcode, and signs nothing."""
+
+    def __init__(self, rcode):
+        self.rcode = rcode
+        super().__init__(None)
+
+    def _serve(self, client):
+        with client:
+            message = self._message(client)
+            answer = message[:2] + bytes([message[2] | 0x84, self.rcode]) + bytes(8)
+            client.sendall(struct.pack("!H", len(answer)) + answer)
+            self._message(client)
