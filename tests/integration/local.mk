@@ -48,7 +48,7 @@ EXTRA_DIST += \
 	tests/integration/test_memory_of_keys.py \
 	tests/integration/test_memcache_table.py \
 	tests/integration/test_memcached_backend.py \
-	tests/integration/test_metrics.py \
+	tests/integration/test_gateway_report.py tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_mysql8.py \
