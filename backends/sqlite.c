@@ -287,6 +287,9 @@ answer_of(int code)
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return SQL_AGAIN;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		return SQL_NO_RIGHT;
 	default:
 		return SQL_REFUSED;
 	}

@@ -9,9 +9,11 @@ include tests/unit/route.mk
 include tests/unit/milter.mk
 include tests/unit/daemon.mk
 include tests/unit/dns.mk
+include tests/unit/authority.mk
 include tests/unit/keys.mk
 include tests/unit/publish.mk
 include tests/unit/admin.mk
+include tests/unit/operations.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/integration/local.mk

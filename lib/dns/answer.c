@@ -7,6 +7,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/dns/answer.h"
+#include "lib/dns/wire.h"
 
 #define TYPE_CNAME 5u
 #define TYPE_SOA 6u
@@ -20,165 +21,6 @@
 #define RCODE_NXDOMAIN 3u
 
 #define SOA_COUNTERS_BYTES 20u /* serial, refresh, retry, expire, minimum */
-#define TTL_MAX 0x7fffffffu    /* RFC 2181 section 8: more is taken as 0 */
-
-/* What was torn stays torn: later reads give nothing. */
-struct cursor {
-	const uint8_t *p;
-	size_t n, at;
-	bool torn;
-};
-
-/* A name in wire form, lower case, without compression. */
-struct wire_name {
-	uint8_t p[DNS_NAME_BYTES_MAX];
-	size_t n;
-};
-
-struct record {
-	struct wire_name owner;
-	unsigned int type, class;
-	uint32_t ttl_s;
-	size_t data_at, data_n;
-};
-
-/* ---- octets ---- */
-
-static unsigned int
-take_u8(struct cursor *in)
-{
-	if (in->torn || in->at >= in->n) {
-		in->torn = true;
-		return 0;
-	}
-	return in->p[in->at++];
-}
-
-static unsigned int
-take_u16(struct cursor *in)
-{
-	unsigned int high = take_u8(in);
-
-	return high << 8 | take_u8(in);
-}
-
-static uint32_t
-take_u32(struct cursor *in)
-{
-	uint32_t high = take_u16(in);
-
-	return high << 16 | take_u16(in);
-}
-
-static void
-skip(struct cursor *in, size_t n)
-{
-	if (in->torn || n > in->n - in->at)
-		in->torn = true;
-	else
-		in->at += n;
-}
-
-/* ---- names ---- */
-
-static void
-name_add_label(struct cursor *in, size_t n, struct wire_name *name)
-{
-	if (n > in->n - in->at || name->n + 1 + n > DNS_NAME_BYTES_MAX) {
-		in->torn = true;
-		return;
-	}
-	name->p[name->n++] = (uint8_t)n;
-	for (size_t i = 0; i < n; i++)
-		name->p[name->n++] = (uint8_t)ascii_lower((char)in->p[in->at++]);
-}
-
-/* A pointer leads to before the part that it ends, so that reading ends. Two high bits: RFC 1035
- * section 4.1.4; 01 and 10 are nothing. */
-static void
-take_name(struct cursor *in, struct wire_name *name)
-{
-	struct cursor at = *in;
-	size_t part_begins = in->at, octet;
-	bool jumped = false;
-
-	name->n = 0;
-	while ((octet = take_u8(&at)) != 0 && !at.torn) {
-		if ((octet & 0xc0u) == 0xc0u) {
-			size_t target = (octet & 0x3fu) << 8 | take_u8(&at);
-
-			if (!jumped)
-				*in = at;
-			jumped = true;
-			at.torn = at.torn || target >= part_begins;
-			at.at = part_begins = target;
-		} else if ((octet & 0xc0u) != 0) {
-			at.torn = true;
-		} else {
-			name_add_label(&at, octet, name);
-		}
-	}
-	if (name->n == DNS_NAME_BYTES_MAX)
-		at.torn = true; /* no room for the root */
-	if (!jumped)
-		*in = at;
-	in->torn = at.torn;
-}
-
-static bool
-name_equal(const struct wire_name *a, const struct wire_name *b)
-{
-	return a->n == b->n && memcmp(a->p, b->p, a->n) == 0;
-}
-
-static size_t
-put_octet(uint8_t c, char *to)
-{
-	bool plain = c > ' ' && c < 0x7f && c != '.' && c != '\\';
-
-	if (plain) {
-		to[0] = (char)c;
-		return 1;
-	}
-	to[0] = '\\';
-	to[1] = (char)('0' + c / 100);
-	to[2] = (char)('0' + c / 10 % 10);
-	to[3] = (char)('0' + c % 10);
-	return 4;
-}
-
-/* Without a final dot; what is no letter of a host name is written \DDD. */
-static struct span
-name_text(const struct wire_name *name, char text[DNS_NAME_TEXT_MAX])
-{
-	size_t n = 0;
-
-	for (size_t at = 0; at < name->n;) {
-		size_t label = name->p[at++];
-
-		if (n > 0)
-			text[n++] = '.';
-		for (; label > 0; label--)
-			n += put_octet(name->p[at++], text + n);
-	}
-	return span_of(text, n);
-}
-
-/* ---- records ---- */
-
-static void
-take_record(struct cursor *in, struct record *record)
-{
-	take_name(in, &record->owner);
-	record->type = take_u16(in);
-	record->class = take_u16(in);
-	record->ttl_s = take_u32(in);
-	if (record->ttl_s > TTL_MAX)
-		record->ttl_s = 0;
-	record->data_n = take_u16(in);
-	record->data_at = in->at;
-	skip(in, record->data_n);
-}
 
 /* The strings of one record, which fill its data exactly, joined at to. */
 static enum status
@@ -208,7 +50,7 @@ read_text(const uint8_t *data, size_t n, char *to, struct dns_text *text)
 /* What the answer section has for the name that was asked, aliases followed. Servers and libunbound
  * write a chain in its order. */
 struct reading {
-	struct cursor in;
+	struct wire_cursor in;
 	struct dns_room *room;
 	struct dns_answer *answer;
 	struct wire_name wanted;
@@ -235,22 +77,22 @@ note_ttl(struct reading *reading, uint32_t ttl_s)
 }
 
 static void
-take_alias(struct reading *reading, const struct record *record)
+take_alias(struct reading *reading, const struct wire_record *record)
 {
-	struct cursor data = reading->in;
+	struct wire_cursor data = reading->in;
 
 	data.at = record->data_at;
-	take_name(&data, &reading->wanted);
+	wire_take_name(&data, &reading->wanted);
 	if (data.torn || data.at != record->data_at + record->data_n)
 		stop(reading->answer, ST_INVALID, "a torn CNAME record");
 	note_ttl(reading, record->ttl_s);
 	if (++reading->aliases > DNS_ALIASES_MAX)
 		stop(reading->answer, ST_TOO_BIG, "too many aliases");
-	reading->answer->alias = name_text(&reading->wanted, reading->room->alias);
+	reading->answer->alias = wire_name_text(&reading->wanted, reading->room->alias);
 }
 
 static void
-take_text(struct reading *reading, const struct record *record)
+take_text(struct reading *reading, const struct wire_record *record)
 {
 	struct dns_answer *answer = reading->answer;
 	struct dns_text *text = &answer->texts[answer->count];
@@ -274,13 +116,14 @@ take_text(struct reading *reading, const struct record *record)
 static void
 read_answers(struct reading *reading, unsigned int count)
 {
-	struct record record;
+	struct wire_record record;
 
 	for (; count > 0 && reading->answer->status == ST_OK; count--) {
-		take_record(&reading->in, &record);
+		wire_take_record(&reading->in, &record);
 		if (reading->in.torn)
 			stop(reading->answer, ST_INVALID, "a torn answer");
-		else if (record.class != CLASS_IN || !name_equal(&record.owner, &reading->wanted))
+		else if (record.class != CLASS_IN ||
+			 !wire_name_equal(&record.owner, &reading->wanted))
 			continue;
 		else if (record.type == TYPE_CNAME)
 			take_alias(reading, &record);
@@ -294,12 +137,12 @@ read_answers(struct reading *reading, unsigned int count)
 static void
 read_authority(struct reading *reading, unsigned int count)
 {
-	struct record record;
-	struct cursor data;
+	struct wire_record record;
+	struct wire_cursor data;
 	uint32_t minimum_s;
 
 	for (; count > 0; count--) {
-		take_record(&reading->in, &record);
+		wire_take_record(&reading->in, &record);
 		if (reading->in.torn)
 			break;
 		if (record.type != TYPE_SOA || record.class != CLASS_IN)
@@ -308,7 +151,7 @@ read_authority(struct reading *reading, unsigned int count)
 			break;
 		data = reading->in;
 		data.at = record.data_at + record.data_n - 4;
-		minimum_s = take_u32(&data);
+		minimum_s = wire_take_u32(&data);
 		note_ttl(reading, minimum_s < record.ttl_s ? minimum_s : record.ttl_s);
 		return;
 	}
@@ -339,9 +182,9 @@ read_question(struct reading *reading, unsigned int count)
 {
 	unsigned int type, class;
 
-	take_name(&reading->in, &reading->wanted);
-	type = take_u16(&reading->in);
-	class = take_u16(&reading->in);
+	wire_take_name(&reading->in, &reading->wanted);
+	type = wire_take_u16(&reading->in);
+	class = wire_take_u16(&reading->in);
 	if (reading->in.torn || count != 1 || type != TYPE_TXT || class != CLASS_IN)
 		stop(reading->answer, ST_INVALID, "not the answer to a TXT question");
 }
@@ -367,12 +210,12 @@ dns_answer_read(struct span packet, enum dns_security security, struct dns_room 
 
 	*answer = dns_answer_none(ST_OK, security, "");
 	room_reserve(room, packet.n + 1);
-	take_u16(&reading.in); /* the id: libunbound's business */
-	flags = take_u16(&reading.in);
-	questions = take_u16(&reading.in);
-	answers = take_u16(&reading.in);
-	authorities = take_u16(&reading.in);
-	take_u16(&reading.in);
+	wire_take_u16(&reading.in); /* the id: libunbound's business */
+	flags = wire_take_u16(&reading.in);
+	questions = wire_take_u16(&reading.in);
+	answers = wire_take_u16(&reading.in);
+	authorities = wire_take_u16(&reading.in);
+	wire_take_u16(&reading.in);
 	read_question(&reading, questions);
 	if ((flags & FLAG_RESPONSE) == 0 || (flags & FLAG_TRUNCATED) != 0)
 		stop(answer, ST_INVALID, "a truncated answer");

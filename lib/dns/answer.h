@@ -6,9 +6,7 @@
 #define SIGNPOST_DNS_ANSWER_H
 
 #include "lib/dns/dns.h"
-
-#define DNS_NAME_BYTES_MAX 255u /* on the wire, RFC 1035 section 2.3.4 */
-#define DNS_NAME_TEXT_MAX 1024u /* as text: four octets for one that is written \DDD */
+#include "lib/dns/wire.h"
 
 /* Where the texts of an answer are; one for many answers, one after the other. */
 struct dns_room {

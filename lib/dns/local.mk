@@ -10,7 +10,8 @@ lib_dns_libdns_a_SOURCES = \
 	lib/dns/octets.c lib/dns/octets.h \
 	lib/dns/private.h \
 	lib/dns/resolver.c \
-	lib/dns/txt.c lib/dns/txt.h
+	lib/dns/txt.c lib/dns/txt.h \
+	lib/dns/wire.c lib/dns/wire.h
 UNBOUND_FILES = \
 	lib/dns/unbound.c \
 	lib/dns/unbound_conf.c lib/dns/unbound_conf.h \
@@ -24,4 +25,22 @@ endif
 lib_dns_libdns_a_CFLAGS = $(AM_CFLAGS) $(UNBOUND_CFLAGS)
 EXTRA_DIST += $(UNBOUND_FILES) lib/dns/unbound_none.c
 LIBDNS = lib/dns/libdns.a
-EXTRA_DIST += lib/dns/authority.h
+
+# Asking authoritative servers. Programs that link it need $(LIBDNS) and $(UNBOUND_LIBS) behind it.
+AUTHORITY_FILES = \
+	lib/dns/authority.c lib/dns/authority.h lib/dns/authority_private.h \
+	lib/dns/authority_exchange.c \
+	lib/dns/authority_explain.c \
+	lib/dns/authority_host.c \
+	lib/dns/authority_judge.c \
+	lib/dns/authority_name.c \
+	lib/dns/authority_query.c \
+	lib/dns/authority_read.c \
+	lib/dns/authority_recursive.c \
+	lib/dns/authority_zone.c
+if ADMIN
+noinst_LIBRARIES += lib/dns/libauthority.a
+lib_dns_libauthority_a_SOURCES = $(AUTHORITY_FILES)
+endif
+LIBAUTHORITY = lib/dns/libauthority.a
+EXTRA_DIST += $(AUTHORITY_FILES)

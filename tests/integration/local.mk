@@ -23,6 +23,7 @@ EXTRA_DIST += \
 	tests/integration/lib/patience.py \
 	tests/integration/lib/postfix.py \
 	tests/integration/lib/procs.py \
+	tests/integration/lib/publishing.py \
 	tests/integration/lib/sendmail.py \
 	tests/integration/lib/sink.py \
 	tests/integration/lib/slapd.py \
@@ -53,12 +54,15 @@ EXTRA_DIST += \
 	tests/integration/test_keystore_hostile.py \
 	tests/integration/test_keystore_operator.py \
 	tests/integration/test_keystore_ldap.py \
+	tests/integration/test_keystore_life.py \
 	tests/integration/test_keystore_ldap_conformance.py \
+	tests/integration/test_keystore_ldap_life.py \
 	tests/integration/test_keystore_sql.py \
 	tests/integration/test_ldap.py \
 	tests/integration/test_ldap_many.py \
 	tests/integration/test_many_connections.py \
 	tests/integration/test_presets.py \
+	tests/integration/test_publishers.py \
 	tests/integration/test_postfix.py \
 	tests/integration/test_replica.py \
 	tests/integration/test_shared_cache.py \
@@ -77,5 +81,5 @@ EXTRA_DIST += \
 PYTEST = /usr/bin/python3 -m pytest
 
 .PHONY: check-integration
-check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/conformance/shared_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT)
+check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/conformance/shared_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT) $(PUBLISH_DRIVER)
 	cd $(srcdir)/tests/integration && SIGNPOST_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -p no:cacheprovider -rs -s
