@@ -212,6 +212,12 @@ def test_lists_go_on_behind_a_page(d):
         result = daemon.run("rotate", "--tenant=acme", "--reason=all")
         assert daemon.json("rotate", "--tenant=acme", "--reason=all")["result"]["asked"] == 0, "none is managed"
         assert result.returncode == 0
+        # A policy is in force for all who have it at once.
+        daemon.run("policy", "set", "acme", "std", "--plan=-", stdin=json.dumps(PLAN))
+        daemon.sql("UPDATE domains SET policy = 'std', due = 0, revision = revision + 1 WHERE name <> 'd0001.example'")
+        assert daemon.json("policy", "set", "acme", "std", "--failure=no-key=reject")["result"]["domains"] == 1202
+        assert daemon.sql("SELECT count(*) FROM domains WHERE due > 0") == [(1202,)]
+        assert daemon.json("rotate", "--tenant=acme", "--reason=all")["result"]["asked"] == 1202
 
 
 def test_a_domain_with_published_keys_stays(d):
