@@ -3,13 +3,14 @@
  * publisher fills struct publisher_ops. All it does is conditional on the value that is there, and
  * may be done twice: a record whose value is not ours is never touched, by nobody, for no reason.
  *
- * A publisher is named in signpost-admind.conf:
+ * Publishers stand in the file that DNSPublishers of signpost-admind.conf names, a line "NAME
+ * KIND:VALUE" for each (signpost-publishers(5)):
  *
- *   DNSPublisher  bind1
- * rfc2136:127.0.0.1:53?key=NAME&secretfile=/path&algorithm=hmac-sha256[&zone=ZONE] DNSPublisher
- * pdns    powerdns:http://127.0.0.1:8081?server=localhost&keyfile=/path DNSPublisher  route53
- * exec:/usr/lib/signpost/route53 DNSPublisher  nsd     zonefile:/etc/nsd/dkim/%z.zone[?run=/path]
- *   DNSPublisher  hand    manual:
+ *   bind1    rfc2136:127.0.0.1:53?key=NAME&secretfile=/path&algorithm=hmac-sha256[&zone=ZONE]
+ *   pdns     powerdns:http://127.0.0.1:8081?server=localhost&keyfile=/path
+ *   route53  exec:/usr/lib/signpost/route53
+ *   nsd      zonefile:/etc/nsd/dkim/%z.zone[?run=/path]
+ *   hand     manual:
  *
  * "manual" is always there. One struct publisher may be used by one thread at a time; blocking.
  * RFC 2136, RFC 8945 (TSIG), RFC 1035 section 3.3.14 (strings of at most 255 octets).
@@ -25,11 +26,13 @@
 #include "lib/base/status.h"
 #include "lib/keys/life.h"
 
-#define PUBLISH_BATCH_MAX 500U /* changes of one call; a publisher splits them further if it must  \
-				*/
+#define PUBLISH_BATCH_MAX 500U /* changes that publisher_ops.apply() gets at once */
 #define PUBLISH_WHY_BYTES 300U
-#define PUBLISH_NAME_MAX 63U    /* octets of a publisher's name: [A-Za-z0-9._-] */
-#define PUBLISH_VALUE_MAX 4096U /* octets of a record's text, strings joined */
+#define PUBLISH_TIMEOUT_MS 10000     /* of one question to a server, unless timeout= says else */
+#define PUBLISH_FILE_MAX (1U << 20)  /* octets of the file of publishers */
+#define PUBLISH_PUBLISHERS_MAX 1000U /* in it */
+#define PUBLISH_NAME_MAX 63U         /* octets of a publisher's name: [A-Za-z0-9._-] */
+#define PUBLISH_VALUE_MAX 4096U      /* octets of a record's text, strings joined */
 
 /* One change of the TXT records at one name. */
 struct publish_change {
@@ -70,11 +73,23 @@ struct publisher {
 	void *state;
 };
 
-/* text: the value of one DNSPublisher, "NAME KIND:VALUE". ST_INVALID names the part. */
+/* text: a line of the file of publishers, "NAME KIND:VALUE". ST_INVALID names the part. */
 enum status publisher_open(struct span text, struct publisher **out, struct err *err) MUST_USE;
 void publisher_close(struct publisher *publisher); /* NULL is fine */
-/* At most PUBLISH_BATCH_MAX changes whose names are in zone; checks names, values and lengths
- * first (LIFE_REFUSED). */
+/* All publishers of a file, and "manual" at the end unless the file has one of that name; path NULL
+ * or "": only "manual". Blank lines and lines that begin with '#' mean nothing. ST_INVALID: err
+ * names file and line. ST_DENIED: others than root and this user may write to it. ST_ABSENT,
+ * ST_UNAVAILABLE: it cannot be read. *out, and each of it, is the caller's: publishers_close(). */
+enum status publishers_read(
+    const char *path, struct publisher ***out, size_t *count_out, struct err *err) MUST_USE;
+void publishers_close(struct publisher **publishers, size_t count); /* NULL is fine */
+/* NULL: there is none of that name. Borrowed. */
+struct publisher *publisher_find(
+    struct publisher *const *publishers, size_t count, struct span name);
+/* Any number of changes whose names are in zone; its own limits are the publisher's business.
+ * Checks names, values and lengths first (LIFE_REFUSED): names of letters, digits, '-' and '_',
+ * values of printable ASCII. A second change of the same name is not tried (LIFE_UNAVAILABLE): it
+ * has to wait for what became of the first. */
 void publisher_apply(
     struct publisher *publisher, struct span zone, struct publish_change *changes, size_t count);
 
@@ -93,7 +108,8 @@ enum publish_notation {
 /* ST_ABSENT: no notation of that name ("single", "rfc1035", ...). */
 enum status publish_notation_by_name(struct span name, enum publish_notation *out) MUST_USE;
 const char *publish_notation_name(enum publish_notation notation); /* static */
-/* Appends the record. ST_TOO_BIG. */
+/* Appends the record, with a line feed at its end (PUBLISH_SINGLE: without). ST_TOO_BIG: out is
+ * full. ST_INVALID: publisher_apply() would not take the name or the value either. */
 enum status publish_write(enum publish_notation notation, struct span name, struct span value,
     uint32_t ttl_s, struct buf *out) MUST_USE;
 

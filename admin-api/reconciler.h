@@ -53,6 +53,10 @@ enum status reconciler_turn(
     struct reconciler *reconciler, int64_t *next_s_out, struct err *err) MUST_USE;
 /* Another turn is wanted soon: an operator changed something. Any thread. */
 void reconciler_wake(struct reconciler *reconciler);
+/* Can be read when one is wanted; reconciler_woken() makes it quiet again. Of whoever makes turns.
+ */
+int reconciler_wake_fd(const struct reconciler *reconciler);
+void reconciler_woken(struct reconciler *reconciler);
 
 struct reconciler_state {
 	bool leader;

@@ -172,7 +172,11 @@ open_store(struct keystore *store, struct span value, bool write, struct err *er
 		.keys = ask_keys, .bindings = ask_bindings, .changes = ldapstore_changes,          \
 		.now = ldapstore_now, .migrate = ldapstore_migrate, .apply = ldapstore_apply,      \
 		.renew = ldapstore_renew, .list = ldapstore_list, .find = ldapstore_find,          \
-		.mirrors = true, .catches_up = true,                                               \
+		.apply_fenced = ldapstore_apply_fenced, .due = ldapstore_due,                      \
+		.lives = ldapstore_lives, .loading = ldapstore_loading,                            \
+		.gateways = ldapstore_gateways, .forget = ldapstore_forget,                        \
+		.report = ldapstore_report, .lease = ldapstore_lease, .mirrors = true,             \
+		.catches_up = true,                                                                \
 	}
 
 const struct keystore_ops ldap_keystore_ops = LDAP_KEYSTORE_OPS("ldap");

@@ -247,10 +247,9 @@ ldapstore_changes(struct keystore *store, uint64_t since, size_t max, struct sto
 
 /* ---- the clock ---- */
 
-/* Writes something that says nothing, so that the server notes when. */
-static enum status
-touch_store(struct asking *a, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
-    struct err *err)
+enum status
+ldapstore_touch(struct ldapstore *store, struct ldaplink *link, int64_t deadline_ms,
+    struct ldaplink_end *end, struct err *err)
 {
 	char text[16];
 	struct span value;
@@ -261,7 +260,7 @@ touch_store(struct asking *a, struct ldaplink *link, int64_t deadline_ms, struct
 	ldapstore_write_time(clock_utc_s(), text);
 	value = span_str(text);
 	buf_init(&name, LDAPSTORE_TEXT_MAX);
-	ldapstore_dn_store(&name, a->store->base);
+	ldapstore_dn_store(&name, store->base);
 	status = ldaplink_change(
 	    link, LDAPLINK_MODIFY_ENTRY, buf_text(&name), &change, 1, deadline_ms, end, err);
 	buf_free(&name);
@@ -273,9 +272,14 @@ do_now(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplin
     struct err *err)
 {
 	struct asking *a = context;
-	enum status status = touch_store(a, link, deadline_ms, end, err);
+	enum status status = ldapstore_touch(a->store, link, deadline_ms, end, err);
 
 	a->modified = 0;
+	/* A gateway, that writes nothing but what it says of itself. */
+	if (status != ST_OK && end->forbidden) {
+		a->modified = clock_utc_s();
+		return ST_OK;
+	}
 	if (status == ST_OK)
 		status = read_store(a, link, deadline_ms, end, err);
 	if (status == ST_OK && a->modified == 0) {
@@ -286,7 +290,7 @@ do_now(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplin
 }
 
 /* A directory has no clock that can be asked for; an entry that was just changed has its time. Who
- * only reads has no right to do that, and takes his own. */
+ * only reads, or may not change that entry, takes his own. */
 enum status
 ldapstore_now(struct keystore *store, int64_t *utc_s_out, struct err *err)
 {
@@ -295,11 +299,8 @@ ldapstore_now(struct keystore *store, int64_t *utc_s_out, struct err *err)
 
 	if (a.store->write)
 		status = ldappool_run(&a.store->pool, do_now, &a, err);
-	if (a.store->write && status == ST_OK) {
-		pthread_mutex_lock(&a.store->lock);
-		a.store->ahead_s = a.modified - clock_utc_s();
-		pthread_mutex_unlock(&a.store->lock);
-	}
+	if (a.store->write && status == ST_OK)
+		ldapstore_set_clock(a.store, a.modified);
 	*utc_s_out = a.store->write ? a.modified : clock_utc_s();
 	if (status != ST_OK)
 		err_prefix(err, "%s", store->where);

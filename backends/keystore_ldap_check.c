@@ -182,6 +182,8 @@ check_there(
 	if (known->id == NULL || !span_eq_str(w->row.key.id, known->id))
 		return ldapstore_refuse(
 		    c, ST_DENIED, known->dn, "it is the selector of another key");
+	if (w->life)
+		return ST_OK;
 	if (w->how == WRITE_REMOVE)
 		return known->published
 			   ? ldapstore_refuse(c, ST_DENIED, known->dn,
@@ -273,9 +275,26 @@ suppose(struct ldapstore_known *known, const struct keystore_write *w, uint64_t 
 	if (w->what != STORE_KEY)
 		return;
 	known->published = known->published || ldapstore_was_published(&w->row.key.times);
-	known->key_revision = w->row.key.revision;
 	known->times = w->row.key.times;
+	if (w->life)
+		return;
+	known->key_revision = w->row.key.revision;
 	replace_text(&known->id, w->row.key.id);
+	replace_text(&known->algorithm, w->row.key.algorithm);
+	replace_text(&known->public_key, w->row.key.public_key);
+}
+
+/* The life cycle does not say what it does not change. */
+static void
+keep_rest(struct ldapstore_step *step, const struct ldapstore_known *known)
+{
+	const struct keystore_write *w = step->write;
+
+	if (!w->life || w->what != STORE_KEY)
+		return;
+	step->loading = w->row.key.loading == KEYSTORE_LOADING_NOW ? 0 : w->row.key.loading;
+	step->algorithm = mem_strdup(known->algorithm == NULL ? "" : known->algorithm);
+	step->public_key = mem_strdup(known->public_key == NULL ? "" : known->public_key);
 }
 
 /* ---- the batch ---- */
@@ -303,15 +322,19 @@ check_write(struct ldapstore_check *c, const struct keystore_write *w, struct ld
 		return ldapstore_refuse(c, ST_ABSENT, known->dn, "there is none");
 	else
 		status = check_new_id(c, w, known->dn);
-	if (status == ST_OK)
+	if (status == ST_OK && !w->life)
 		status =
 		    w->how == WRITE_REMOVE ? none_hangs_on(c, w, step->dn) : need_named(c, w, name);
 	if (status == ST_OK)
+		keep_rest(step, known);
+	if (status == ST_OK)
 		status = ldapstore_check_crowd(c, step, known);
 	if (status == ST_OK)
-		status = ldapstore_plan_mirror(c, step, name);
+		status = ldapstore_plan_mirror(c, step, name, known);
 	if (status != ST_OK)
 		return status;
+	c->plan->loads = c->plan->loads || (w->life && w->what == STORE_KEY &&
+					       w->row.key.loading == KEYSTORE_LOADING_NOW);
 	step->add = !known->there;
 	step->old = known->revision;
 	/* That of the epoch to come, if nobody is faster: what is made anew does not begin anew. */
@@ -322,30 +345,58 @@ check_write(struct ldapstore_check *c, const struct keystore_write *w, struct ld
 }
 
 struct epoch {
-	uint64_t epoch;
+	struct ldapstore_plan *plan;
 	bool there;
 };
 
 static enum status
 take_epoch(void *context, const struct ldapentry *entry, struct err *err)
 {
+	const struct ldapentry_values *modified = &entry->values[LDAPSTORE_MODIFIED];
 	struct epoch *e = context;
+	int64_t now_utc;
+	enum status status;
 
 	e->there = ldapstore_kind(entry) == LDAPSTORE_STORE;
-	return e->there ? ldapstore_epoch(entry, &e->epoch, err) : ST_OK;
+	if (!e->there)
+		return ST_OK;
+	status = ldapstore_epoch(entry, &e->plan->epoch, err);
+	if (status != ST_OK || e->plan->lease == NULL)
+		return status;
+	/* It was touched just now. */
+	if (modified->count == 1 && ldapstore_read_time(modified->items[0], &now_utc) == ST_OK) {
+		ldapstore_set_clock(e->plan->store, now_utc);
+		e->plan->now_utc = now_utc;
+	}
+	return ldapstore_check_lease(e->plan, entry, err);
 }
 
 static enum status
 read_epoch(struct ldapstore_check *c, struct buf *name)
 {
-	struct epoch e = {0, false};
-	enum status status;
+	struct epoch e = {c->plan, false};
+	enum status status = ST_OK;
 
+	if (c->plan->lease != NULL)
+		status = ldapstore_touch(c->plan->store, c->link, c->deadline_ms, c->end, c->err);
+	if (status != ST_OK)
+		return status;
 	ldapstore_dn_store(name, c->plan->store->base);
 	status = ldapstore_check_search(
 	    c, buf_text(name), LDAPURL_BASE, "(objectClass=signpostStore)", 1, take_epoch, &e);
-	c->plan->epoch = e.epoch;
 	return status == ST_OK && !e.there ? ldapstore_no_store(c->plan->store, c->err) : status;
+}
+
+/* Of a directory with the schema of before. */
+static enum status
+check_room(struct ldapstore_check *c)
+{
+	bool life = c->plan->lease != NULL;
+
+	for (size_t i = 0; i < c->plan->count; i++)
+		life = life || c->plan->writes[i].life;
+	return life ? ldapstore_need_life(c->plan->store, c->link, c->deadline_ms, c->end, c->err)
+		    : ST_OK;
 }
 
 enum status
@@ -361,7 +412,9 @@ ldapstore_check(struct ldapstore_plan *plan, struct ldaplink *link, int64_t dead
 	plan->known = mem_zalloc(plan->count * 5, sizeof(plan->known[0]));
 	plan->subjects = mem_zalloc(plan->count * 3 + 1, sizeof(plan->subjects[0]));
 	buf_init(&name, LDAPSTORE_TEXT_MAX);
-	status = read_epoch(&c, &name);
+	status = check_room(&c);
+	if (status == ST_OK)
+		status = read_epoch(&c, &name);
 	for (plan->at = status == ST_OK ? 0 : plan->count;
 	     plan->at < plan->count && status == ST_OK;) {
 		plan->steps[plan->at].at = plan->at;
@@ -380,8 +433,11 @@ ldapstore_check(struct ldapstore_plan *plan, struct ldaplink *link, int64_t dead
 void
 ldapstore_plan_free(struct ldapstore_plan *plan)
 {
-	for (size_t i = 0; i < plan->count && plan->steps != NULL; i++)
+	for (size_t i = 0; i < plan->count && plan->steps != NULL; i++) {
 		mem_free(plan->steps[i].dn);
+		mem_free(plan->steps[i].algorithm);
+		mem_free(plan->steps[i].public_key);
+	}
 	for (size_t i = 0; i < plan->known_count; i++) {
 		mem_free(plan->known[i].dn);
 		mem_free(plan->known[i].owner);
@@ -389,6 +445,8 @@ ldapstore_plan_free(struct ldapstore_plan *plan)
 		mem_free(plan->known[i].subject);
 		mem_free(plan->known[i].mirror_selector);
 		mem_free(plan->known[i].mirror_public);
+		mem_free(plan->known[i].algorithm);
+		mem_free(plan->known[i].public_key);
 	}
 	mem_free(plan->steps);
 	mem_free(plan->known);

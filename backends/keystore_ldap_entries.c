@@ -210,6 +210,34 @@ key_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 		    *ldapstore_time(&times, (enum ldapstore_attribute)a));
 }
 
+/* What the life cycle writes of a key; a destroyed one has no private key any more. */
+static void
+key_life_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
+{
+	const struct store_key *row = &step->write->row.key;
+	struct key_times times = row->times;
+
+	for (int a = LDAPSTORE_CREATED; a <= LDAPSTORE_SIGN_UNTIL; a++)
+		put_time(step, out, (enum ldapstore_attribute)a,
+		    *ldapstore_time(&times, (enum ldapstore_attribute)a));
+	put(step, out, LDAPSTORE_LIFE, row->life);
+	put(step, out, LDAPSTORE_LEASE, row->lease_s > 0 ? number(out, row->lease_s) : SPAN_EMPTY);
+	put(step, out, LDAPSTORE_LOADING,
+	    step->loading > 0 ? number(out, (int64_t)step->loading) : SPAN_EMPTY);
+	if (times.destroyed > 0)
+		put(step, out, LDAPSTORE_PRIVATE_KEY, SPAN_EMPTY);
+}
+
+static void
+domain_life_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
+{
+	const struct store_domain *row = &step->write->row.domain;
+
+	put(step, out, LDAPSTORE_LIFE, row->life);
+	put_time(
+	    step, out, LDAPSTORE_DUE, row->due < LDAPSTORE_DUE_MAX ? row->due : LDAPSTORE_DUE_MAX);
+}
+
 static void
 binding_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 {
@@ -226,6 +254,13 @@ ldapstore_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 {
 	memset(out, 0, sizeof(*out));
 	put_revision(step, out);
+	if (step->write->life) {
+		if (step->write->what == STORE_KEY)
+			key_life_entry(step, out);
+		else
+			domain_life_entry(step, out);
+		return;
+	}
 	switch (step->write->what) {
 	case STORE_TENANT:
 		tenant_entry(step, out);
@@ -252,6 +287,18 @@ ldapstore_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 
 #define CHUNK 250U /* octets of one string of a TXT record there */
 
+struct store_key
+ldapstore_step_key(const struct ldapstore_step *step)
+{
+	struct store_key row = step->write->row.key;
+
+	if (step->algorithm != NULL)
+		row.algorithm = span_str(step->algorithm);
+	if (step->public_key != NULL)
+		row.public_key = span_str(step->public_key);
+	return row;
+}
+
 /* As zmdkimkeyutil keeps it: the line for a zone file. */
 void
 ldapstore_mirror_record(const struct store_key *row, struct buf *out)
@@ -273,7 +320,7 @@ void
 ldapstore_entry_mirror(
     const struct ldapstore_step *step, struct buf *record, struct ldapstore_entry *out)
 {
-	const struct store_key *row = &step->write->row.key;
+	const struct store_key key = ldapstore_step_key(step), *row = &key;
 	bool shown = step->mirror;
 
 	memset(out, 0, sizeof(*out));

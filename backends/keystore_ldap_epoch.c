@@ -24,34 +24,75 @@ ldapstore_step_deadline(const struct ldapstore_writer *w)
 	return clock_mono_ms() + w->own->pool.config.timeout_ms;
 }
 
-#define PENDING_BYTES (KEYSTORE_DOMAIN_MAX + 48U)
+#define PENDING_BYTES (KEYSTORE_DOMAIN_MAX + KEYSTORE_LEASE_MAX + 100U)
 
-/* "WHEN NONCE SUBJECT" */
-enum status
-ldapstore_say_pending(struct ldapstore_writer *w, struct ldaplink_end *end)
+/* ---- before ---- */
+
+/* "WHEN NONCE SUBJECT"; behind the nonce "/EPOCH" of who asks gateways to try keys, and
+ * "/EPOCH/FENCE/LEASE", perhaps without that epoch, of who writes under a lease. */
+static void
+name_pending(struct ldapstore_writer *w, uint64_t nonce, struct ldaplink_change *change)
 {
-	size_t count = w->plan.subject_count;
-	struct ldaplink_change change = {LDAPLINK_ADD, "signpostPending", NULL, count};
-	char when[16];
-	uint64_t nonce = 0;
+	const struct store_lease *lease = w->plan.lease;
+	char when[16], mark[KEYSTORE_LEASE_MAX + 64] = "";
+	int n = 0;
 
 	ldapstore_write_time(w->plan.now_utc, when);
-	/* It only keeps what two writers say apart. */
-	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
-		nonce = (uint64_t)clock_mono_us();
-	w->pending = mem_zalloc(count + 1, PENDING_BYTES);
-	w->pending_values = mem_zalloc(count + 1, sizeof(w->pending_values[0]));
-	for (size_t i = 0; i < count; i++) {
+	if (w->plan.loads)
+		n = snprintf(mark, sizeof(mark), "/%llu", (unsigned long long)w->plan.epoch);
+	if (lease != NULL)
+		(void)snprintf(mark + n, sizeof(mark) - (size_t)n, "%s/%llu/%s", n > 0 ? "" : "/",
+		    (unsigned long long)lease->fence, lease->name);
+	for (size_t i = 0; i < w->plan.subject_count; i++) {
 		char *text = w->pending + i * PENDING_BYTES;
 
-		(void)snprintf(text, PENDING_BYTES, "%s %016llx %s", when,
-		    (unsigned long long)nonce, w->plan.subjects[i]);
+		(void)snprintf(text, PENDING_BYTES, "%s %016llx%s %s", when,
+		    (unsigned long long)nonce, mark, w->plan.subjects[i]);
 		w->pending_values[i] = span_str(text);
 	}
-	change.values = w->pending_values;
-	return ldaplink_change(w->link, LDAPLINK_MODIFY_ENTRY, buf_text(&w->store_dn), &change, 1,
+	*change = (struct ldaplink_change){
+	    LDAPLINK_ADD, "signpostPending", w->pending_values, w->plan.subject_count};
+}
+
+/* Whoever has tried all keys up to the epoch that is now does not go on until this batch has ended:
+ * the epoch is still the one in the mark when that is written, and keys get one that is later. */
+static enum status
+write_pending(struct ldapstore_writer *w, uint64_t nonce, struct ldaplink_end *end)
+{
+	struct ldaplink_change changes[5];
+	struct ldapstore_fence room;
+	struct span epoch;
+	char text[24];
+	size_t n = 0;
+
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)w->plan.epoch);
+	epoch = span_str(text);
+	if (w->plan.subject_count > 0)
+		name_pending(w, nonce, &changes[n++]);
+	n += ldapstore_fence(&w->plan, &room, changes + n);
+	if (w->plan.loads) {
+		changes[n++] =
+		    (struct ldaplink_change){LDAPLINK_DELETE, "signpostEpoch", &epoch, 1};
+		changes[n++] = (struct ldaplink_change){LDAPLINK_ADD, "signpostEpoch", &epoch, 1};
+	}
+	if (n == 0)
+		return ST_OK;
+	return ldaplink_change(w->link, LDAPLINK_MODIFY_ENTRY, buf_text(&w->store_dn), changes, n,
 	    ldapstore_step_deadline(w), end, w->err);
 }
+
+static void
+set_loading(struct ldapstore_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct keystore_write *w = plan->steps[i].write;
+
+		if (w->life && w->what == STORE_KEY && w->row.key.loading == KEYSTORE_LOADING_NOW)
+			plan->steps[i].loading = plan->epoch + 1;
+	}
+}
+
+/* ---- after ---- */
 
 /* cn=store as it is now, and what it is to become. */
 struct turn {
@@ -59,6 +100,7 @@ struct turn {
 	bool has_store;
 	uint64_t epoch;
 	char identity[KEYSTORE_IDENTITY_BYTES];
+	enum status lease; /* ST_DENIED: it is not held any more */
 	struct span *changes,
 	    *ended; /* owned texts: changes that are kept; what dead writers left */
 	size_t change_count, ended_count;
@@ -77,13 +119,13 @@ turn_free(struct turn *t)
 }
 
 static bool
-is_old(struct span value, int64_t now_utc)
+is_old(struct span value, int64_t now_utc, const struct store_lease *lease)
 {
 	struct span subject;
 	int64_t when;
 
 	return ldapstore_pending(value, &when, &subject) != ST_OK ||
-	       now_utc - when > LDAPSTORE_PENDING_S;
+	       now_utc - when > LDAPSTORE_PENDING_S || ldapstore_pending_deposed(value, lease);
 }
 
 static enum status
@@ -96,6 +138,9 @@ take_turn(void *context, const struct ldapentry *entry, struct err *err)
 	if (ldapstore_kind(entry) != LDAPSTORE_STORE)
 		return ST_OK;
 	t->has_store = true;
+	t->lease = ldapstore_check_lease(&t->writer->plan, entry, err);
+	if (t->lease != ST_OK && t->lease != ST_DENIED)
+		return t->lease;
 	ldapstore_store_identity(entry, t->identity);
 	t->changes = mem_zalloc(changes->count + 1, sizeof(t->changes[0]));
 	t->ended = mem_zalloc(pending->count + 1, sizeof(t->ended[0]));
@@ -103,7 +148,7 @@ take_turn(void *context, const struct ldapentry *entry, struct err *err)
 		t->changes[t->change_count++] =
 		    span_of(span_dup(changes->items[i]), changes->items[i].n);
 	for (size_t i = 0; i < pending->count; i++)
-		if (is_old(pending->items[i], t->writer->plan.now_utc))
+		if (is_old(pending->items[i], t->writer->plan.now_utc, t->writer->plan.lease))
 			t->ended[t->ended_count++] =
 			    span_of(span_dup(pending->items[i]), pending->items[i].n);
 	return ldapstore_epoch(entry, &t->epoch, err);
@@ -182,7 +227,8 @@ raise_epoch(struct turn *t, struct ldaplink_end *end)
 	struct ldapstore_writer *w = t->writer;
 	char *room = mem_zalloc(NAMED_MAX, PENDING_BYTES), old[24], new[24], back[24];
 	struct span *values = mem_zalloc(NAMED_MAX, sizeof(values[0])), numbers[3], identity;
-	struct ldaplink_change changes[8];
+	struct ldaplink_change changes[10];
+	struct ldapstore_fence fence;
 	size_t n = 0, added, stay;
 	uint64_t from;
 	enum status status;
@@ -219,6 +265,7 @@ raise_epoch(struct turn *t, struct ldaplink_end *end)
 	if (w->identity != NULL)
 		changes[n++] = (struct ldaplink_change){
 		    LDAPLINK_REPLACE, "signpostStoreIdentity", &identity, 1};
+	n += ldapstore_fence(&w->plan, &fence, changes + n);
 	status = ldaplink_change(w->link, LDAPLINK_MODIFY_ENTRY, buf_text(&w->store_dn), changes, n,
 	    ldapstore_step_deadline(w), end, w->err);
 	mem_free(room);
@@ -243,24 +290,63 @@ read_turn(struct turn *t, struct ldaplink_end *end)
 	return status == ST_OK && !t->has_store ? ldapstore_no_store(w->own, w->err) : status;
 }
 
+/* The epoch was another one, or the lease is lost: what cn=store says tells which. */
+enum status
+ldapstore_say_pending(struct ldapstore_writer *w, struct ldaplink_end *end)
+{
+	enum status status = ST_DENIED;
+	bool lost = false;
+	uint64_t nonce = 0;
+
+	/* It only keeps what two writers say apart. */
+	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
+		nonce = (uint64_t)clock_mono_us();
+	w->pending = mem_zalloc(w->plan.subject_count + 1, PENDING_BYTES);
+	w->pending_values = mem_zalloc(w->plan.subject_count + 1, sizeof(w->pending_values[0]));
+	for (size_t tries = 0; tries < EPOCH_TRIES && status == ST_DENIED && !lost; tries++) {
+		struct turn t = {.writer = w};
+
+		status = write_pending(w, nonce, end);
+		if (status != ST_DENIED)
+			break;
+		if (read_turn(&t, end) != ST_OK)
+			status = ST_UNAVAILABLE;
+		lost = t.lease != ST_OK;
+		w->plan.epoch = t.epoch;
+		turn_free(&t);
+	}
+	if (status == ST_OK)
+		set_loading(&w->plan);
+	return status == ST_DENIED && !lost ? ST_UNAVAILABLE : status;
+}
+
+static enum status
+raise_once(struct ldapstore_writer *w, bool *nameless_out, bool *lost_out, struct ldaplink_end *end)
+{
+	struct turn t = {.writer = w};
+	enum status status = read_turn(&t, end);
+
+	*lost_out = status == ST_OK && t.lease != ST_OK;
+	if (status == ST_OK)
+		status = *lost_out ? ST_DENIED : raise_epoch(&t, end);
+	*nameless_out = w->identity == NULL && t.identity[0] == '\0';
+	turn_free(&t);
+	return status;
+}
+
 enum status
 ldapstore_raise_epoch(struct ldapstore_writer *w, struct ldaplink_end *end)
 {
 	enum status status = ST_DENIED;
-	bool nameless = false;
+	bool nameless = false, lost = false;
 
-	for (size_t tries = 0; tries < EPOCH_TRIES && status == ST_DENIED; tries++) {
-		struct turn t = {.writer = w};
-
-		status = read_turn(&t, end);
-		if (status == ST_OK)
-			status = raise_epoch(&t, end);
-		nameless = w->identity == NULL && t.identity[0] == '\0';
-		turn_free(&t);
-	}
+	for (size_t tries = 0; tries < EPOCH_TRIES && status == ST_DENIED && !lost; tries++)
+		status = raise_once(w, &nameless, &lost, end);
 	if (status != ST_OK && w->identity == NULL)
 		err_prefix(w->err, "the rows are written, and gateways that cache do not know yet");
 	if (status == ST_OK && nameless)
 		status = ldapstore_make_identity(w->own, w->link, end, w->err);
-	return status == ST_OK ? ST_OK : ST_UNAVAILABLE;
+	if (status == ST_OK)
+		return ST_OK;
+	return lost ? ST_DENIED : ST_UNAVAILABLE;
 }

@@ -92,6 +92,37 @@ ldapstore_filter_bindings(struct buf *out, const struct span *subjects, size_t c
 	buf_add_char(out, ')');
 }
 
+void
+ldapstore_filter_due(struct buf *out, int64_t now_utc)
+{
+	char text[16];
+
+	ldapstore_write_time(now_utc, text);
+	begin(out);
+	buf_add_fmt(out, "(signpostDueAt<=%s))", text);
+}
+
+void
+ldapstore_filter_lives(struct buf *out, const struct span *domains, size_t count)
+{
+	begin(out);
+	for (size_t i = 0; i < count; i++)
+		add_equal(out, "signpostDomainName", "", domains[i]);
+	buf_add_str(out, "(&(|");
+	for (size_t i = 0; i < count; i++)
+		add_equal(out, "signpostKeyDomain", "", domains[i]);
+	buf_add_str(out, ")(!(signpostDestroyedAt=*))))");
+}
+
+void
+ldapstore_filter_loading(struct buf *out, uint64_t since, uint64_t until)
+{
+	buf_reset(out);
+	buf_add_fmt(out, "(&(signpostLoading>=%llu)", (unsigned long long)since + 1);
+	buf_add_fmt(
+	    out, "(signpostLoading<=%llu)(!(signpostDestroyedAt=*)))", (unsigned long long)until);
+}
+
 bool
 ldapstore_digest(struct span name, char text[KEYSTORE_DIGEST_BYTES])
 {
@@ -189,5 +220,22 @@ ldapstore_dn_binding(struct buf *out, const char *base, struct span subject)
 	buf_reset(out);
 	add_rdn(out, "signpostBindingSubject", subject);
 	buf_add_str(out, "ou=bindings,");
+	buf_add_str(out, base);
+}
+
+void
+ldapstore_dn_gateways(struct buf *out, const char *base)
+{
+	buf_reset(out);
+	buf_add_str(out, "ou=gateways,");
+	buf_add_str(out, base);
+}
+
+void
+ldapstore_dn_gateway(struct buf *out, const char *base, struct span node)
+{
+	buf_reset(out);
+	add_rdn(out, "signpostNode", node);
+	buf_add_str(out, "ou=gateways,");
 	buf_add_str(out, base);
 }

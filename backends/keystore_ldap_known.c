@@ -57,6 +57,8 @@ know_key(struct ldapstore_known *known, const struct ldapentry *entry, struct er
 	known->times = row.times;
 	known->published = ldapstore_was_published(&row.times);
 	known->id = span_dup(row.id);
+	known->algorithm = span_dup(row.algorithm);
+	known->public_key = span_dup(row.public_key);
 	return ST_OK;
 }
 
@@ -162,6 +164,9 @@ take_hanging(void *context, const struct ldapentry *entry, struct err *err)
 	bool gone = false;
 
 	(void)err;
+	/* Only a gateway made it. */
+	if (ldapstore_kind(entry) == LDAPSTORE_GATEWAY)
+		return ST_OK;
 	buf_init(&name, LDAPSTORE_TEXT_MAX);
 	name_of(entry, h->plan->store->base, &name);
 	for (size_t i = 0; i < h->plan->known_count; i++)

@@ -48,12 +48,14 @@ ldapstore_names_free(struct ldapstore_names *names)
 
 /* ---- the names ---- */
 
-/* entry has just the attributes of the name. */
+/* entry has just the attributes of the name, and signpostNode, which is no part of one. */
 static enum status
 take_name(void *context, const struct ldapentry *entry, struct err *err)
 {
 	struct ldapstore_names *names = context;
 
+	if (entry->values[ldapstore_listings[names->what].second == NULL ? 1 : 2].count > 0)
+		return ST_OK;
 	for (size_t i = 0; i < 2 && (i == 0 || ldapstore_listings[names->what].second != NULL);
 	     i++) {
 		if (entry->values[i].count != 1) {
@@ -104,16 +106,19 @@ do_names(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapl
     struct err *err)
 {
 	struct ldapstore_names *names = context;
-	const char *attributes[3] = {
-	    ldapstore_listings[names->what].first, ldapstore_listings[names->what].second, NULL};
+	const char *attributes[4] = {ldapstore_listings[names->what].first};
 	const struct ldaplink_search search = {.base = names->store->base,
 	    .filter = ldapstore_listings[names->what].filter,
 	    .scope = LDAPURL_SUB,
 	    .attributes = attributes,
 	    .entries_max = NAMES_MAX,
 	    .page = PAGE};
+	size_t n = 1;
 	enum status status;
 
+	if (ldapstore_listings[names->what].second != NULL)
+		attributes[n++] = ldapstore_listings[names->what].second;
+	attributes[n] = ldapstore_attributes[LDAPSTORE_NODE];
 	buf_reset(&names->text);
 	names->count = 0;
 	status = ldaplink_search(link, &search, deadline_ms, take_name, names, end, err);

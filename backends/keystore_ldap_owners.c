@@ -64,31 +64,19 @@ take_tenant(void *context, const struct ldapentry *entry, struct err *err)
 	return status;
 }
 
-/* The texts are kept as those of a domain that nobody sees. */
 static enum status
 take_policy(void *context, const struct ldapentry *entry, struct err *err)
 {
 	struct owners *o = context;
-	struct ldapstore_policies *said = o->said;
 	struct store_policy row;
-	struct store_domain texts;
 	enum status status;
 
 	if (ldapstore_kind(entry) != LDAPSTORE_POLICY_ENTRY)
 		return ST_OK;
 	status = ldapstore_policy(entry, &row, err);
-	if (status != ST_OK)
-		return status;
-	texts =
-	    (struct store_domain){.tenant = row.tenant, .name = row.name, .failure = row.failure};
-	keystore_rows_add_domain(said->texts, &texts);
-	texts = said->texts->domains[said->texts->domain_count - 1];
-	said->items = mem_resize(said->items, said->count + 1, sizeof(said->items[0]));
-	said->items[said->count++] = (struct store_policy){.tenant = texts.tenant,
-	    .name = texts.name,
-	    .failure = texts.failure,
-	    .signature_ttl_s = row.signature_ttl_s};
-	return ST_OK;
+	if (status == ST_OK)
+		keystore_rows_add_policy(o->said->rows, &row);
+	return status;
 }
 
 static void
@@ -128,7 +116,8 @@ ask_all(struct owners *o, struct ldaplink *link, int64_t deadline_ms, struct lda
 	if (o->tenant_count > 0)
 		stages[n++] = (struct ldapstore_stage){
 		    .search = {o->store->base, buf_text(&filter), LDAPURL_SUB,
-			ldapstore_row_attributes, o->tenant_count, false, false, 0},
+			ldapstore_row_attributes, o->tenant_count + LDAPSTORE_STRANGERS_MAX, false,
+			false, 0},
 		    .visit = take_tenant,
 		    .context = o};
 	status = ldapstore_ask(o->store, link, stages, n, deadline_ms, end, err);
@@ -151,7 +140,7 @@ ldapstore_ask_owners(struct ldapstore *store, struct ldaplink *link,
 	o->store = store;
 	o->out = out;
 	o->said = policies;
-	policies->texts = keystore_rows_new();
+	policies->rows = keystore_rows_new();
 	if (out != NULL && tenant.n > 0)
 		fits = want_tenant(o, tenant);
 	for (size_t i = 0; i < found->domain_count && fits; i++) {
@@ -176,14 +165,16 @@ void
 ldapstore_add_domains(const struct keystore_rows *found, const struct ldapstore_policies *policies,
     struct keystore_rows *out)
 {
+	const struct keystore_rows *said = policies->rows;
+
 	for (size_t i = 0; i < found->domain_count; i++) {
 		struct store_domain row = found->domains[i];
 
-		for (size_t p = 0; p < policies->count && row.policy.n > 0; p++)
-			if (span_eq(policies->items[p].tenant, row.tenant) &&
-			    span_eq(policies->items[p].name, row.policy)) {
-				row.failure = policies->items[p].failure;
-				row.signature_ttl_s = policies->items[p].signature_ttl_s;
+		for (size_t p = 0; said != NULL && p < said->policy_count && row.policy.n > 0; p++)
+			if (span_eq(said->policies[p].tenant, row.tenant) &&
+			    span_eq(said->policies[p].name, row.policy)) {
+				row.failure = said->policies[p].failure;
+				row.signature_ttl_s = said->policies[p].signature_ttl_s;
 			}
 		keystore_rows_add_domain(out, &row);
 	}
@@ -192,7 +183,6 @@ ldapstore_add_domains(const struct keystore_rows *found, const struct ldapstore_
 void
 ldapstore_policies_free(struct ldapstore_policies *policies)
 {
-	mem_free(policies->items);
-	keystore_rows_release(policies->texts);
-	*policies = (struct ldapstore_policies){NULL, 0, NULL};
+	keystore_rows_release(policies->rows);
+	policies->rows = NULL;
 }

@@ -39,6 +39,9 @@ take_row(void *context, const struct ldapentry *entry, struct err *err)
 	} row;
 	enum status status = ST_OK;
 
+	/* Nobody but a gateway made it, so it says nothing of anybody else. */
+	if (ldapstore_kind(entry) == LDAPSTORE_GATEWAY)
+		return ST_OK;
 	if (page->what == STORE_TENANT &&
 	    (status = ldapstore_tenant(entry, &row.tenant, err)) == ST_OK)
 		keystore_rows_add_tenant(page->rows, &row.tenant);
@@ -103,7 +106,7 @@ do_page(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapli
 {
 	struct page *page = context;
 	struct ldapstore_stage stage = {.visit = take_row, .context = page};
-	struct ldapstore_policies policies = {NULL, 0, NULL};
+	struct ldapstore_policies policies = {NULL};
 	struct buf filter;
 	enum status status;
 
@@ -114,7 +117,7 @@ do_page(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapli
 	    .filter = buf_text(&filter),
 	    .scope = LDAPURL_SUB,
 	    .attributes = ldapstore_row_attributes,
-	    .entries_max = page->count,
+	    .entries_max = page->count + LDAPSTORE_STRANGERS_MAX,
 	    .secret = true};
 	status = ldapstore_ask(page->store, link, &stage, 1, deadline_ms, end, err);
 	if (status == ST_OK && page->found->domain_count > 0)

@@ -52,7 +52,8 @@ ldapstore_plan_subjects(
 		add_subject(plan, "t:", w->row.policy.tenant);
 		return;
 	case STORE_DOMAIN:
-		add_subject(plan, "d:", w->row.domain.name);
+		if (!w->life)
+			add_subject(plan, "d:", w->row.domain.name);
 		return;
 	case STORE_RULE:
 		add_subject(plan, "t:", w->row.rule.tenant);
@@ -88,10 +89,12 @@ shows(const struct ldapstore_known *domain, const struct store_key *row)
 
 /* The one key that a domain may show there is of RSA and signs now. */
 enum status
-ldapstore_plan_mirror(struct ldapstore_check *c, struct ldapstore_step *step, struct buf *name)
+ldapstore_plan_mirror(struct ldapstore_check *c, struct ldapstore_step *step, struct buf *name,
+    const struct ldapstore_known *known)
 {
-	const struct store_key *row = &step->write->row.key;
+	const struct store_key key = ldapstore_step_key(step), *row = &key;
 	struct ldapstore_known *domain, *shown = NULL;
+	bool has_pem = step->write->mirror_pem.n > 0;
 	bool signs, is_shown;
 	enum status status;
 
@@ -107,8 +110,10 @@ ldapstore_plan_mirror(struct ldapstore_check *c, struct ldapstore_step *step, st
 	    domain->mirror_selector != NULL && span_eq_str(row->selector, domain->mirror_selector);
 	step->domain = domain;
 	step->mirror_class = domain->mirrored;
-	step->mirror =
-	    signs && (!is_shown || (step->write->mirror_pem.n > 0 && !shows(domain, row)));
+	step->mirror = signs && (!is_shown || (has_pem && !shows(domain, row)));
+	/* What the life cycle notes of a key that signed before needs no private key. */
+	if (step->write->life && !has_pem && key_may_sign(&known->times, c->plan->now_utc))
+		step->mirror = false;
 	step->unmirror = !signs && is_shown;
 	if (!step->mirror || is_shown || domain->mirror_selector == NULL)
 		return ST_OK;
@@ -180,6 +185,7 @@ enum phase {
 	PHASE_KEY_SIGNS, /* first who may sign from now on ... */
 	PHASE_NAMES,
 	PHASE_KEY_STOPS, /* ... then who may not any more */
+	PHASE_DUE,       /* that all of this was done */
 	PHASE_REMOVE_BINDING,
 	PHASE_REMOVE_RULE,
 	PHASE_REMOVE_KEY,
@@ -206,6 +212,8 @@ ldapstore_plan_phase(const struct keystore_write *w, int64_t now_utc)
 	case STORE_POLICY:
 		return PHASE_POLICY;
 	case STORE_DOMAIN:
+		if (w->life)
+			return PHASE_DUE;
 		return w->row.domain.signs_as.n > 0 ? PHASE_NAMES : PHASE_DOMAIN;
 	case STORE_KEY:
 		return key_may_sign(&w->row.key.times, now_utc) ? PHASE_KEY_SIGNS : PHASE_KEY_STOPS;

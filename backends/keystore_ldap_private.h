@@ -12,6 +12,9 @@
 #define LDAPSTORE_SETTLE_MS 10000
 /* What a writer left behind longer ago than this, nobody finishes any more. */
 #define LDAPSTORE_PENDING_S 600
+/* Entries of an answer that are none of ours, but would pass for them: a gateway may have written
+ * into its own what the server should not have let it. */
+#define LDAPSTORE_STRANGERS_MAX 200U
 
 struct ldapstore_names; /* keystore_ldap_list.c */
 
@@ -19,12 +22,18 @@ struct ldapstore {
 	struct ldappool pool;
 	const char *base, *where; /* of the URL; of the store */
 	bool write;
+	atomic_bool has_life; /* its schema has room for the life cycle; once seen it stays */
 	/* Of all below. */
 	pthread_mutex_t lock;
 	bool asked_changes;
 	uint64_t seen, settled; /* the epoch seen last; the last one seen for long enough */
 	char identity[KEYSTORE_IDENTITY_BYTES]; /* of the store whose epochs these are */
 	int64_t seen_ms;
+	/* The same for loading(): what a gateway says that it has tried must not be ahead of the
+	 * replica that it asks. */
+	uint64_t load_seen, load_settled;
+	int64_t load_seen_ms;
+	char load_identity[KEYSTORE_IDENTITY_BYTES];
 	int64_t ahead_s;               /* the server's clock before ours, when now() asked last */
 	struct ldapstore_names *names; /* of the listing that goes on */
 };
@@ -68,11 +77,21 @@ enum status ldapstore_ask(struct ldapstore *store, struct ldaplink *link,
 /* The answer had no entry of class signpostStore. */
 enum status ldapstore_no_store(const struct ldapstore *store, struct err *err);
 
-/* What the policy of a domain says, put into rows that are answered or listed. */
+/* ST_UNAVAILABLE: the schema of the directory has no attributes for the life cycle; the sentence
+ * says what to load. Asks only until it has. */
+enum status ldapstore_need_life(struct ldapstore *store, struct ldaplink *link, int64_t deadline_ms,
+    struct ldaplink_end *end, struct err *err) MUST_USE;
+/* Writes something that says nothing, so that the server notes when in modifyTimestamp. A server
+ * that does not let this user is ST_UNAVAILABLE with end->forbidden. */
+enum status ldapstore_touch(struct ldapstore *store, struct ldaplink *link, int64_t deadline_ms,
+    struct ldaplink_end *end, struct err *err) MUST_USE;
+/* The server's clock, when modified_utc came from it just now. */
+void ldapstore_set_clock(struct ldapstore *store, int64_t modified_utc);
+int64_t ldapstore_clock(struct ldapstore *store);
+
+/* What the policies of domains say, put into rows that are answered or listed. */
 struct ldapstore_policies {
-	struct store_policy *items;
-	size_t count;
-	struct keystore_rows *texts; /* hold them */
+	struct keystore_rows *rows; /* of which there are only policies; NULL: none */
 };
 
 /* Asks for the policies that the domains of found name, and, if out is not NULL, for the tenants of
@@ -96,17 +115,21 @@ struct ldapstore_known {
 	uint64_t revision, key_revision;
 	struct key_times times;                                       /* of a key */
 	char *owner, *id, *subject, *mirror_selector, *mirror_public; /* owned; NULL: none */
+	char *algorithm, *public_key;                                 /* of a key; owned */
 };
 
 /* One write on its way. */
 struct ldapstore_step {
 	const struct keystore_write *write;
-	size_t at;    /* its place in the batch */
-	char *dn;     /* owned */
-	bool add;     /* the entry is not there yet */
-	bool arrives; /* of a rule: its subject has one more */
-	uint64_t old; /* its revision otherwise; 0: it has none */
-	uint64_t new; /* its revision then */
+	size_t at;        /* its place in the batch */
+	char *dn;         /* owned */
+	bool add;         /* the entry is not there yet */
+	bool arrives;     /* of a rule: its subject has one more */
+	uint64_t old;     /* its revision otherwise; 0: it has none */
+	uint64_t new;     /* its revision then */
+	uint64_t loading; /* life: signpostLoading then */
+	/* What the key is, when the write does not say it: owned; NULL: as in the write. */
+	char *algorithm, *public_key;
 	int phase;
 	/* The domain of a key shows this key to Zimbra from now on; or shows none any more. */
 	bool mirror, unmirror, mirror_class;
@@ -120,7 +143,10 @@ struct ldapstore_plan {
 	const struct keystore_write *writes;
 	size_t count, at; /* at: the one that is looked at */
 	int64_t now_utc;
-	uint64_t epoch; /* when all was looked at */
+	uint64_t epoch;                  /* when all was looked at */
+	const struct store_lease *lease; /* under which it is done; NULL: none */
+	int64_t lease_until;             /* of it, when it was looked at last */
+	bool loads;                      /* gateways are asked to try keys */
 	struct ldapstore_step *steps;
 	struct ldapstore_known *known;
 	size_t known_count;
@@ -173,9 +199,10 @@ enum status ldapstore_check_crowd(struct ldapstore_check *c, struct ldapstore_st
 /* What caches are told of a write; old_subject: of a rule that is changed, or NULL. */
 void ldapstore_plan_subjects(
     struct ldapstore_plan *plan, const struct keystore_write *w, const char *old_subject);
-/* Whether the write may change what the domain of its key shows to Zimbra. name: room. */
-enum status ldapstore_plan_mirror(
-    struct ldapstore_check *c, struct ldapstore_step *step, struct buf *name) MUST_USE;
+/* Whether the write may change what the domain of its key shows to Zimbra. name: room; known: the
+ * key as it is before. */
+enum status ldapstore_plan_mirror(struct ldapstore_check *c, struct ldapstore_step *step,
+    struct buf *name, const struct ldapstore_known *known) MUST_USE;
 /* Which writes do, when all of them are known. ST_INVALID: the PEM of that of plan->at is missing.
  */
 enum status ldapstore_plan_mirrors(struct ldapstore_check *c) MUST_USE;
@@ -202,11 +229,28 @@ struct ldapstore_writer {
 	struct err *err;
 };
 
+/* ST_DENIED: the lease of the batch is not held, or not any more. Asks again when the time that was
+ * seen is over. */
+enum status ldapstore_hold_lease(struct ldapstore_writer *w, struct ldaplink_end *end) MUST_USE;
+/* The same of what cn=store says in entry. */
+enum status ldapstore_check_lease(
+    struct ldapstore_plan *plan, const struct ldapentry *entry, struct err *err) MUST_USE;
+/* A modification of cn=store fails with ST_DENIED if the lease of the batch has got another holder:
+ * adds two changes that leave all as it is. none if the batch has no lease. value: room. */
+struct ldapstore_fence {
+	char text[LDAPSTORE_LEASE_BYTES];
+	struct span value;
+};
+size_t ldapstore_fence(const struct ldapstore_plan *plan, struct ldapstore_fence *room,
+    struct ldaplink_change changes[2]);
+
 /* The end of the time that one write has. */
 int64_t ldapstore_step_deadline(const struct ldapstore_writer *w);
-/* Writes what is going to be changed. ST_ABSENT: there is no cn=store. */
+/* Writes what is going to be changed. ST_ABSENT: there is no cn=store. ST_DENIED: the lease of the
+ * batch is somebody else's. */
 enum status ldapstore_say_pending(struct ldapstore_writer *w, struct ldaplink_end *end) MUST_USE;
-/* Raises the epoch, lists what was changed, takes back what was pending. ST_UNAVAILABLE. */
+/* Raises the epoch, lists what was changed, takes back what was pending. ST_UNAVAILABLE; ST_DENIED:
+ * as above. */
 enum status ldapstore_raise_epoch(struct ldapstore_writer *w, struct ldaplink_end *end) MUST_USE;
 
 /* Gives cn=store an identity if it has none. Nothing else depends on it, so that a directory with
@@ -226,6 +270,8 @@ struct ldapstore_entry {
 
 /* Spans point into the step's write and into *out. */
 void ldapstore_entry(const struct ldapstore_step *step, struct ldapstore_entry *out);
+/* The key of a step as it will be; its algorithm and public key are told in any case. */
+struct store_key ldapstore_step_key(const struct ldapstore_step *step);
 /* DKIMPublicKey of a key: a line of a zone file. */
 void ldapstore_mirror_record(const struct store_key *row, struct buf *out);
 /* What the domain of a key shows to Zimbra. record: initialized; holds a value. */
@@ -267,5 +313,20 @@ enum status ldapstore_renew(
     struct keystore *store, struct store_state *state_out, struct err *err) MUST_USE;
 enum status ldapstore_apply(struct keystore *store, const struct keystore_write *writes,
     size_t count, size_t *at_out, struct err *err) MUST_USE;
+enum status ldapstore_apply_fenced(struct keystore *store, const struct store_lease *lease,
+    const struct keystore_write *writes, size_t count, size_t *at_out, struct err *err) MUST_USE;
+enum status ldapstore_due(struct keystore *store, int64_t now_utc, size_t max,
+    struct keystore_rows **out, struct err *err) MUST_USE;
+enum status ldapstore_lives(struct keystore *store, const struct span *domains, size_t count,
+    struct keystore_rows **out, struct err *err) MUST_USE;
+enum status ldapstore_loading(struct keystore *store, uint64_t since, size_t max,
+    struct keystore_rows **out, struct err *err) MUST_USE;
+enum status ldapstore_gateways(
+    struct keystore *store, struct keystore_rows **out, struct err *err) MUST_USE;
+enum status ldapstore_forget(struct keystore *store, struct span node, struct err *err) MUST_USE;
+enum status ldapstore_report(
+    struct keystore *store, const struct store_gateway *row, struct err *err) MUST_USE;
+enum status ldapstore_lease(struct keystore *store, const struct store_lease *wanted, int64_t ttl_s,
+    struct store_lease *out, struct err *err) MUST_USE;
 
 #endif

@@ -249,12 +249,12 @@ ask_rows(struct ldapstore_question *q, struct ldaplink *link, int64_t deadline_m
     struct ldaplink_end *end, struct err *err)
 {
 	struct ldapstore_stage stages[2] = {
-	    {.search = {q->store->base, q->filter, LDAPURL_SUB, ldapstore_row_attributes,
+	    {.search = {q->store->base, q->filter, LDAPURL_SUB, ldapstore_signing_attributes,
 		 q->entries_max, false, true, 0},
 		.visit = take_entry,
 		.context = q},
-	    {.search = {q->store->base, q->probe, LDAPURL_SUB, ldapstore_row_attributes, 1, false,
-		 false, 0},
+	    {.search = {q->store->base, q->probe, LDAPURL_SUB, ldapstore_signing_attributes, 1,
+		 false, false, 0},
 		.visit = take_probe,
 		.context = q,
 		.any_number = true},
@@ -269,7 +269,7 @@ do_question(void *context, struct ldaplink *link, int64_t deadline_ms, struct ld
     struct err *err)
 {
 	struct ldapstore_question *q = context;
-	struct ldapstore_policies policies = {NULL, 0, NULL};
+	struct ldapstore_policies policies = {NULL};
 	enum status status;
 
 	begin_answer(q);

@@ -5,7 +5,9 @@
  */
 #include "backends/keystore_ldap.h"
 
-#define ROW_ATTRIBUTES                                                                             \
+#define LEASE_S_MAX INT64_C(3162240000) /* as keystore_write_check() has it */
+
+#define SIGNING_ATTRIBUTES                                                                         \
 	"objectClass", "signpostOwner", "signpostEnabled", "signpostFailure", "signpostRevision",  \
 	    "signpostTenantName", "signpostPolicyName", "signpostSignatureTTL", "signpostPlan",    \
 	    "signpostDomainName", "signpostSignsAs", "signpostPolicyUsed", "signpostSubdomains",   \
@@ -18,11 +20,15 @@
 	    "signpostRemovedAt", "signpostDestroyedAt", "signpostHeldAt", "signpostCompromisedAt", \
 	    "signpostFailedAt", "signpostSignUntil", "signpostEpoch", "signpostMirrorZimbra",      \
 	    "DKIMSelector", "DKIMPublicKey", "modifyTimestamp", "signpostPending",                 \
-	    "signpostStoreIdentity"
+	    "signpostStoreIdentity", "signpostLease", "signpostNode"
+#define ROW_ATTRIBUTES                                                                             \
+	SIGNING_ATTRIBUTES, "signpostLife", "signpostLoading", "signpostDueAt",                    \
+	    "signpostLeaseHolder", "signpostLeaseUntil"
 
 const char *const ldapstore_attributes[LDAPSTORE_ATTRIBUTES + 1] = {
     ROW_ATTRIBUTES, "signpostChangesFrom", "signpostChange", NULL};
 const char *const ldapstore_row_attributes[LDAPSTORE_CHANGES_FROM + 1] = {ROW_ATTRIBUTES, NULL};
+const char *const ldapstore_signing_attributes[LDAPSTORE_LIFE + 1] = {SIGNING_ATTRIBUTES, NULL};
 
 int64_t *
 ldapstore_time(struct key_times *t, enum ldapstore_attribute attribute)
@@ -46,6 +52,8 @@ ldapstore_kind(const struct ldapentry *entry)
 	    {"signpostBinding", LDAPSTORE_BINDING}};
 	const struct ldapentry_values *found = &entry->values[LDAPSTORE_CLASS];
 
+	if (entry->values[LDAPSTORE_NODE].count > 0)
+		return LDAPSTORE_GATEWAY;
 	for (size_t i = 0; i < found->count; i++)
 		for (size_t k = 0; k < sizeof(classes) / sizeof(classes[0]); k++)
 			if (span_ieq_str(found->items[i], classes[k].name))
@@ -187,7 +195,9 @@ ldapstore_domain(const struct ldapentry *entry, struct store_domain *out, struct
 	    .signature_ttl_s = -1,
 	    .subdomains = bool_of(&r, LDAPSTORE_SUBDOMAINS, false),
 	    .enabled = bool_of(&r, LDAPSTORE_ENABLED, true),
-	    .revision = revision_of(&r, LDAPSTORE_REVISION)};
+	    .revision = revision_of(&r, LDAPSTORE_REVISION),
+	    .life = text_of(&r, LDAPSTORE_LIFE, KEYSTORE_TEXT_MAX),
+	    .due = time_of(&r, LDAPSTORE_DUE)};
 	return r.status;
 }
 
@@ -235,7 +245,10 @@ ldapstore_key(const struct ldapentry *entry, struct store_key *out, struct err *
 	    .private_key = text_of(&r, LDAPSTORE_PRIVATE_KEY, KEYSTORE_TEXT_MAX),
 	    .bits = (int)number_of(&r, LDAPSTORE_KEY_BITS, 0, 65536, 0),
 	    .revision = revision_of(&r, LDAPSTORE_KEY_REVISION),
-	    .row_revision = revision_of(&r, LDAPSTORE_REVISION)};
+	    .row_revision = revision_of(&r, LDAPSTORE_REVISION),
+	    .lease_s = number_of(&r, LDAPSTORE_LEASE, 0, LEASE_S_MAX, 0),
+	    .life = text_of(&r, LDAPSTORE_LIFE, KEYSTORE_TEXT_MAX),
+	    .loading = revision_of(&r, LDAPSTORE_LOADING)};
 	for (int a = LDAPSTORE_CREATED; a <= LDAPSTORE_SIGN_UNTIL; a++)
 		*ldapstore_time(&out->times, (enum ldapstore_attribute)a) =
 		    time_of(&r, (enum ldapstore_attribute)a);

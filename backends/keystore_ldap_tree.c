@@ -47,7 +47,7 @@ static enum status
 do_tree(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
     struct err *err)
 {
-	static const char *const names[] = {"tenants", "domains", "bindings"};
+	static const char *const names[] = {"tenants", "domains", "bindings", "gateways"};
 	struct tree *t = context;
 	enum status status =
 	    add_entry(t, link, "cn=store", "cn", "store", "signpostStore", end, err);

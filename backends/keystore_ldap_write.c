@@ -71,14 +71,17 @@ write_all(struct ldapstore_writer *w, struct ldaplink_end *end)
 		return ldapstore_no_store(w->own, w->err);
 	w->plan.at = w->plan.count;
 	while (done < w->plan.count && status == ST_OK) {
-		status = write_step(w, &w->plan.steps[done], end);
-		if (status != ST_OK)
-			w->plan.at = w->plan.steps[done].at;
+		status = ldapstore_hold_lease(w, end);
+		if (status == ST_OK) {
+			status = write_step(w, &w->plan.steps[done], end);
+			if (status != ST_OK)
+				w->plan.at = w->plan.steps[done].at;
+		}
 		done++;
 	}
 	if (end->lost || end->silent)
 		return ST_UNAVAILABLE;
-	if (status != ST_OK && done == 0)
+	if (w->plan.count == 0 || (status != ST_OK && done == 0))
 		return status;
 	if (status != ST_OK)
 		w->err = &ignored;
@@ -130,12 +133,12 @@ check_rows(const struct keystore_write *writes, size_t count, size_t *at_out, st
 }
 
 enum status
-ldapstore_apply(struct keystore *store, const struct keystore_write *writes, size_t count,
-    size_t *at_out, struct err *err)
+ldapstore_apply_fenced(struct keystore *store, const struct store_lease *lease,
+    const struct keystore_write *writes, size_t count, size_t *at_out, struct err *err)
 {
 	struct ldapstore *own = store->state;
 	struct ldapstore_writer w = {
-	    .own = own, .plan = {.store = own, .writes = writes, .count = count}};
+	    .own = own, .plan = {.store = own, .writes = writes, .count = count, .lease = lease}};
 	enum status status;
 
 	*at_out = count;
@@ -145,7 +148,9 @@ ldapstore_apply(struct keystore *store, const struct keystore_write *writes, siz
 		return count > KEYSTORE_BATCH_MAX ? ST_TOO_BIG : ST_DENIED;
 	}
 	status = check_rows(writes, count, at_out, err);
-	if (status != ST_OK || count == 0)
+	if (status == ST_OK && lease != NULL)
+		status = keystore_lease_check(lease, 0, err);
+	if (status != ST_OK || (count == 0 && lease == NULL))
 		return status;
 	w.plan.at = count;
 	ldapstore_keep_names(own, NULL);
@@ -158,4 +163,11 @@ ldapstore_apply(struct keystore *store, const struct keystore_write *writes, siz
 		err_prefix(err, "%s", store->where);
 	ldapstore_plan_free(&w.plan);
 	return status;
+}
+
+enum status
+ldapstore_apply(struct keystore *store, const struct keystore_write *writes, size_t count,
+    size_t *at_out, struct err *err)
+{
+	return ldapstore_apply_fenced(store, NULL, writes, count, at_out, err);
 }

@@ -44,6 +44,22 @@ enum keystore_question {
 	Q_LIST_KEYS_OF,
 	Q_LIST_KEYS,
 	Q_LIST_BINDINGS,
+	Q_LIFE_KEY,
+	Q_LIFE_DOMAIN,
+	Q_DUE,
+	Q_LIVES_FEW,
+	Q_LIVES,
+	Q_LOADING,
+	Q_GATEWAYS,
+	Q_FORGET,
+	Q_REPORT,
+	Q_FIRST_REPORT,
+	Q_RENEW_LEASE,
+	Q_TAKE_LEASE,
+	Q_MAKE_LEASE,
+	Q_GIVE_LEASE,
+	Q_FIND_LEASE,
+	Q_HOLD_LEASE,
 	Q_MAKE_IDENTITY,
 	Q_RENEW,
 	Q_MIGRATIONS,
@@ -139,6 +155,27 @@ int64_t sql_reading_number(struct sql_reading *reading, struct span column);
 /* Is the answer's schema ours? */
 bool sql_reading_version(struct sql_reading *reading, struct span version);
 
+/* Columns of rows in sql/STATEMENTS. */
+#define SQL_DOMAIN_COLUMNS 9U
+#define SQL_TENANT_COLUMNS 3U /* without the name */
+#define SQL_KEY_COLUMNS 26U
+
+/* Nothing to be read is too long, and there are at least want columns? */
+bool sql_reading_readable(
+    struct sql_reading *reading, const struct span *columns, size_t count, size_t want);
+bool sql_reading_was_asked(const struct sql_reading *reading, struct span name);
+/* The first two columns: the epoch and the version of the schema. */
+bool sql_take_head(struct sql_reading *reading, const struct span *columns);
+/* One row each; what cannot be is said in reading. A tenant or policy that is there already is not
+ * added again. life: life and due of a domain, life of a key; NULL: not asked about. loading: too.
+ */
+void sql_take_tenant(struct sql_reading *reading, struct span name, const struct span *columns);
+void sql_take_domain(
+    struct sql_reading *reading, const struct span *columns, const struct span *life);
+void sql_take_key(struct sql_reading *reading, const struct span *columns, const struct span *life,
+    const struct span *loading);
+void sql_take_policy(struct sql_reading *reading, const struct store_policy *row);
+
 /* Of the statements by their names; the context is a struct sql_reading. */
 sql_row sql_row_senders, sql_row_rules, sql_row_keys, sql_row_bindings, sql_row_page;
 
@@ -148,12 +185,23 @@ sql_row sql_row_senders, sql_row_rules, sql_row_keys, sql_row_bindings, sql_row_
  * row's new one. How many. */
 size_t sql_store_values(enum write_question question, const struct keystore_write *write,
     int64_t revision, struct sql_value *out);
+/* The same for what the life cycle writes. epoch: of this transaction. */
+size_t sql_store_life_values(
+    const struct keystore_write *write, int64_t epoch, struct sql_value *out);
 /* "domain a.example", for messages; octets of text. */
 void sql_store_row_name(const struct keystore_write *write, char *text, size_t bytes);
 /* The domain by which a rule is found; empty for a pattern. */
 struct span sql_store_rule_domain(const struct store_rule *rule);
 
 /* ---- operations ---- */
+
+/* A question with the epoch in its answer. */
+enum status sql_store_ask_rows(struct sql_reading *reading, enum keystore_question statement,
+    const struct sql_value *values, size_t count, sql_row *row, struct keystore_rows **out);
+/* values for slots names: the last name again and again in the places that are left; "" is the name
+ * of nothing. slots. */
+size_t sql_store_fill(
+    struct sql_value *values, const struct span *names, size_t count, size_t slots);
 
 enum status sql_store_senders(struct keystore *store, const struct span *names, size_t count,
     struct keystore_rows **out, struct err *err);
@@ -172,6 +220,20 @@ enum status sql_store_list(struct keystore *store, enum store_what what, struct 
     size_t max, struct keystore_rows **out, struct err *err);
 enum status sql_store_apply(struct keystore *store, const struct keystore_write *writes,
     size_t count, size_t *at_out, struct err *err);
+enum status sql_store_apply_fenced(struct keystore *store, const struct store_lease *lease,
+    const struct keystore_write *writes, size_t count, size_t *at_out, struct err *err);
+enum status sql_store_due(struct keystore *store, int64_t now_utc, size_t max,
+    struct keystore_rows **out, struct err *err);
+enum status sql_store_lives(struct keystore *store, const struct span *domains, size_t count,
+    struct keystore_rows **out, struct err *err);
+enum status sql_store_loading(struct keystore *store, uint64_t since, size_t max,
+    struct keystore_rows **out, struct err *err);
+enum status sql_store_gateways(struct keystore *store, struct keystore_rows **out, struct err *err);
+enum status sql_store_forget(struct keystore *store, struct span node, struct err *err);
+enum status sql_store_report(
+    struct keystore *store, const struct store_gateway *row, struct err *err);
+enum status sql_store_lease(struct keystore *store, const struct store_lease *wanted, int64_t ttl_s,
+    struct store_lease *out, struct err *err);
 enum status sql_store_migrate(struct keystore *store, int *from_out, int *to_out, struct err *err);
 enum status sql_store_renew(struct keystore *store, struct store_state *state_out, struct err *err);
 
@@ -179,6 +241,9 @@ enum status sql_store_renew(struct keystore *store, struct store_state *state_ou
 	.close = sql_store_close, .senders = sql_store_senders, .address = sql_store_address,      \
 	.patterns = sql_store_patterns, .keys = sql_store_keys, .bindings = sql_store_bindings,    \
 	.changes = sql_store_changes, .now = sql_store_now, .migrate = sql_store_migrate,          \
-	.renew = sql_store_renew, .apply = sql_store_apply, .list = sql_store_list
+	.renew = sql_store_renew, .apply = sql_store_apply, .list = sql_store_list,                \
+	.apply_fenced = sql_store_apply_fenced, .due = sql_store_due, .lives = sql_store_lives,    \
+	.loading = sql_store_loading, .gateways = sql_store_gateways, .forget = sql_store_forget,  \
+	.report = sql_store_report, .lease = sql_store_lease
 
 #endif

@@ -11,8 +11,8 @@
 
 #define DOMAIN_KEYS_MAX 1000U /* that are not revoked */
 
-static enum status
-ask_rows(struct sql_reading *reading, enum keystore_question statement,
+enum status
+sql_store_ask_rows(struct sql_reading *reading, enum keystore_question statement,
     const struct sql_value *values, size_t count, sql_row *row, struct keystore_rows **out)
 {
 	struct sql_question question = {.statement = statement,
@@ -26,9 +26,8 @@ ask_rows(struct sql_reading *reading, enum keystore_question statement,
 	return sql_reading_end_headed(reading, status, out);
 }
 
-/* The last name again and again in the places that are left; "" is the name of nothing. */
-static size_t
-fill(struct sql_value *values, const struct span *names, size_t count, size_t slots)
+size_t
+sql_store_fill(struct sql_value *values, const struct span *names, size_t count, size_t slots)
 {
 	for (size_t i = 0; i < slots; i++) {
 		if (count == 0)
@@ -51,13 +50,14 @@ sql_store_senders(struct keystore *store, const struct span *names, size_t count
 	sql_reading_begin(&reading, store->state, err);
 	reading.asked = names;
 	reading.asked_count = count;
-	n += fill(values, names, count, slots);
+	n += sql_store_fill(values, names, count, slots);
 	values[n++] = sql_text(names[0]);
-	n += fill(values + n, names + 1, count - 1, slots);
+	n += sql_store_fill(values + n, names + 1, count - 1, slots);
 	values[n++] = sql_text(names[0]);
 	/* All of a good store: the two rows around, the domains, the rules of each subject. */
 	values[n++] = sql_number((int64_t)(2 + slots * (1 + KEYSTORE_RULES_MAX)) + 1);
-	return ask_rows(&reading, few ? Q_SENDERS_FEW : Q_SENDERS, values, n, sql_row_senders, out);
+	return sql_store_ask_rows(
+	    &reading, few ? Q_SENDERS_FEW : Q_SENDERS, values, n, sql_row_senders, out);
 }
 
 enum status
@@ -71,7 +71,7 @@ sql_store_address(
 	sql_reading_begin(&reading, store->state, err);
 	reading.asked = &address;
 	reading.asked_count = 1;
-	return ask_rows(&reading, Q_ADDRESS, values, 2, sql_row_rules, out);
+	return sql_store_ask_rows(&reading, Q_ADDRESS, values, 2, sql_row_rules, out);
 }
 
 enum status
@@ -83,7 +83,7 @@ sql_store_patterns(
 	enum status status;
 
 	sql_reading_begin(&reading, store->state, err);
-	status = ask_rows(&reading, Q_PATTERNS, values, 1, sql_row_rules, out);
+	status = sql_store_ask_rows(&reading, Q_PATTERNS, values, 1, sql_row_rules, out);
 	if (status != ST_OK || (*out)->rule_count <= KEYSTORE_PATTERNS_MAX)
 		return status;
 	keystore_rows_release(*out);
@@ -115,7 +115,7 @@ sql_store_keys(
 	sql_reading_begin(&reading, store->state, err);
 	reading.asked = &domain;
 	reading.asked_count = 1;
-	status = ask_rows(&reading, Q_KEYS, values, 1, sql_row_keys, out);
+	status = sql_store_ask_rows(&reading, Q_KEYS, values, 1, sql_row_keys, out);
 	if (status != ST_OK)
 		return status;
 	if ((*out)->key_count > DOMAIN_KEYS_MAX) {
@@ -142,8 +142,9 @@ sql_store_bindings(struct keystore *store, const struct span *subjects, size_t c
 	sql_reading_begin(&reading, store->state, err);
 	reading.asked = subjects;
 	reading.asked_count = count;
-	fill(values, subjects, count, KEYSTORE_NAMES_MAX);
-	return ask_rows(&reading, Q_BINDINGS, values, KEYSTORE_NAMES_MAX, sql_row_bindings, out);
+	sql_store_fill(values, subjects, count, KEYSTORE_NAMES_MAX);
+	return sql_store_ask_rows(
+	    &reading, Q_BINDINGS, values, KEYSTORE_NAMES_MAX, sql_row_bindings, out);
 }
 
 /* ---- changes ---- */

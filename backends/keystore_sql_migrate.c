@@ -158,7 +158,9 @@ try_questions(struct migration *m)
 		enum keystore_question statement;
 		size_t texts, numbers;
 	} asked[] = {{Q_SENDERS_FEW, 2 * KEYSTORE_SQL_FEW + 2, 1}, {Q_KEYS, 1, 0},
-	    {Q_BINDINGS, KEYSTORE_NAMES_MAX, 0}, {Q_CHANGES, 0, 2}, {Q_LIST_POLICIES, 1, 1}};
+	    {Q_BINDINGS, KEYSTORE_NAMES_MAX, 0}, {Q_CHANGES, 0, 2}, {Q_LIST_POLICIES, 1, 1},
+	    {Q_LIVES_FEW, 2 * KEYSTORE_SQL_FEW, 1}, {Q_DUE, 0, 2}, {Q_LOADING, 0, 2},
+	    {Q_GATEWAYS, 0, 0}, {Q_FIND_LEASE, 1, 0}};
 	enum status status = ST_OK;
 
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]) && status == ST_OK; i++) {

@@ -7,10 +7,13 @@
 
 #include "backends/keystore_sql.h"
 
-#define DOMAIN_COLUMNS 9U
-#define TENANT_COLUMNS 3U /* without the name */
+#define DOMAIN_COLUMNS SQL_DOMAIN_COLUMNS
+#define TENANT_COLUMNS SQL_TENANT_COLUMNS
 #define RULE_COLUMNS 9U
-#define KEY_COLUMNS 25U
+#define KEY_COLUMNS SQL_KEY_COLUMNS
+#define DOMAIN_LIFE_COLUMNS 2U
+#define KEY_LIFE_COLUMNS 2U
+#define POLICY_COLUMNS 6U
 
 void
 sql_reading_begin(struct sql_reading *reading, struct sql_store *store, struct err *err)
@@ -112,8 +115,9 @@ sql_reading_version(struct sql_reading *reading, struct span version)
 }
 
 /* Nothing is copied that is longer than anything we store. */
-static bool
-readable(struct sql_reading *reading, const struct span *columns, size_t count, size_t want)
+bool
+sql_reading_readable(
+    struct sql_reading *reading, const struct span *columns, size_t count, size_t want)
 {
 	if (reading->trouble != ST_OK)
 		return false;
@@ -128,8 +132,8 @@ readable(struct sql_reading *reading, const struct span *columns, size_t count, 
 	return count >= want;
 }
 
-static bool
-was_asked(const struct sql_reading *reading, struct span name)
+bool
+sql_reading_was_asked(const struct sql_reading *reading, struct span name)
 {
 	for (size_t i = 0; i < reading->asked_count; i++)
 		if (span_eq(name, reading->asked[i]))
@@ -137,9 +141,8 @@ was_asked(const struct sql_reading *reading, struct span name)
 	return reading->asked_count == 0;
 }
 
-/* Begins with the epoch and the version of the schema. */
-static bool
-take_head(struct sql_reading *reading, const struct span *columns)
+bool
+sql_take_head(struct sql_reading *reading, const struct span *columns)
 {
 	if (!sql_reading_version(reading, columns[1]))
 		return false;
@@ -149,8 +152,8 @@ take_head(struct sql_reading *reading, const struct span *columns)
 }
 
 /* columns: failure, enabled, revision. */
-static void
-take_tenant(struct sql_reading *reading, struct span name, const struct span *columns)
+void
+sql_take_tenant(struct sql_reading *reading, struct span name, const struct span *columns)
 {
 	struct keystore_rows *rows = reading->rows;
 	struct store_tenant row = {.name = name, .failure = columns[0]};
@@ -164,8 +167,8 @@ take_tenant(struct sql_reading *reading, struct span name, const struct span *co
 		keystore_rows_add_tenant(rows, &row);
 }
 
-static void
-take_domain(struct sql_reading *reading, const struct span *columns)
+void
+sql_take_domain(struct sql_reading *reading, const struct span *columns, const struct span *life)
 {
 	struct store_domain row = {.name = columns[0],
 	    .tenant = columns[1],
@@ -179,6 +182,10 @@ take_domain(struct sql_reading *reading, const struct span *columns)
 	row.subdomains = sql_reading_number(reading, columns[6]) != 0;
 	row.enabled = sql_reading_number(reading, columns[7]) != 0;
 	row.revision = (uint64_t)sql_reading_number(reading, columns[8]);
+	if (life != NULL) {
+		row.life = life[0];
+		row.due = sql_reading_number(reading, life[1]);
+	}
 	if (reading->trouble == ST_OK)
 		keystore_rows_add_domain(reading->rows, &row);
 }
@@ -221,8 +228,9 @@ take_times(struct sql_reading *reading, const struct span *columns, struct key_t
 		*times[i] = sql_reading_number(reading, columns[i]);
 }
 
-static void
-take_key(struct sql_reading *reading, const struct span *columns)
+void
+sql_take_key(struct sql_reading *reading, const struct span *columns, const struct span *life,
+    const struct span *loading)
 {
 	struct store_key row = {.id = columns[0],
 	    .tenant = columns[1],
@@ -237,6 +245,10 @@ take_key(struct sql_reading *reading, const struct span *columns)
 	row.revision = (uint64_t)sql_reading_number(reading, columns[8]);
 	row.row_revision = (uint64_t)sql_reading_number(reading, columns[9]);
 	take_times(reading, columns + 10, &row.times);
+	row.lease_s = sql_reading_number(reading, columns[25]);
+	row.life = life != NULL ? life[0] : SPAN_EMPTY;
+	if (loading != NULL)
+		row.loading = (uint64_t)sql_reading_number(reading, loading[0]);
 	if (reading->trouble != ST_OK)
 		return;
 	status = keystore_rows_add_key(reading->rows, &row, reading->err);
@@ -250,22 +262,22 @@ sql_row_senders(void *context, const struct span *columns, size_t count)
 {
 	struct sql_reading *reading = context;
 
-	if (!readable(reading, columns, count, 1 + DOMAIN_COLUMNS + TENANT_COLUMNS) ||
+	if (!sql_reading_readable(reading, columns, count, 1 + DOMAIN_COLUMNS + TENANT_COLUMNS) ||
 	    columns[0].n != 1)
 		return;
 	switch (columns[0].p[0]) {
 	case 'e':
-		(void)take_head(reading, columns + 1);
+		(void)sql_take_head(reading, columns + 1);
 		return;
 	case 'd':
-		if (!was_asked(reading, columns[1]))
+		if (!sql_reading_was_asked(reading, columns[1]))
 			return;
-		take_domain(reading, columns + 1);
-		take_tenant(reading, columns[2], columns + 1 + DOMAIN_COLUMNS);
+		sql_take_domain(reading, columns + 1, NULL);
+		sql_take_tenant(reading, columns[2], columns + 1 + DOMAIN_COLUMNS);
 		return;
 	case 'r':
 		take_rule(reading, columns + 1);
-		take_tenant(reading, columns[2], columns + 1 + RULE_COLUMNS);
+		sql_take_tenant(reading, columns[2], columns + 1 + RULE_COLUMNS);
 		return;
 	case 'a':
 		reading->rows->address_rules = sql_reading_number(reading, columns[1]) != 0;
@@ -278,11 +290,12 @@ sql_row_rules(void *context, const struct span *columns, size_t count)
 {
 	struct sql_reading *reading = context;
 
-	if (!readable(reading, columns, count, 2 + RULE_COLUMNS + TENANT_COLUMNS) ||
-	    !take_head(reading, columns) || columns[2].p == NULL || !was_asked(reading, columns[5]))
+	if (!sql_reading_readable(reading, columns, count, 2 + RULE_COLUMNS + TENANT_COLUMNS) ||
+	    !sql_take_head(reading, columns) || columns[2].p == NULL ||
+	    !sql_reading_was_asked(reading, columns[5]))
 		return;
 	take_rule(reading, columns + 2);
-	take_tenant(reading, columns[3], columns + 2 + RULE_COLUMNS);
+	sql_take_tenant(reading, columns[3], columns + 2 + RULE_COLUMNS);
 }
 
 void
@@ -292,15 +305,17 @@ sql_row_keys(void *context, const struct span *columns, size_t count)
 	const struct span *domain = columns + 2, *tenant = domain + DOMAIN_COLUMNS,
 			  *key = tenant + TENANT_COLUMNS;
 
-	if (!readable(reading, columns, count, 2 + DOMAIN_COLUMNS + TENANT_COLUMNS + KEY_COLUMNS) ||
-	    !take_head(reading, columns) || domain[0].p == NULL || !was_asked(reading, domain[0]))
+	if (!sql_reading_readable(
+		reading, columns, count, 2 + DOMAIN_COLUMNS + TENANT_COLUMNS + KEY_COLUMNS) ||
+	    !sql_take_head(reading, columns) || domain[0].p == NULL ||
+	    !sql_reading_was_asked(reading, domain[0]))
 		return;
 	if (reading->rows->domain_count == 0) {
-		take_domain(reading, domain);
-		take_tenant(reading, domain[1], tenant);
+		sql_take_domain(reading, domain, NULL);
+		sql_take_tenant(reading, domain[1], tenant);
 	}
 	if (key[0].p != NULL)
-		take_key(reading, key);
+		sql_take_key(reading, key, NULL, NULL);
 }
 
 void
@@ -309,11 +324,24 @@ sql_row_bindings(void *context, const struct span *columns, size_t count)
 	struct sql_reading *reading = context;
 	struct store_binding row;
 
-	if (!readable(reading, columns, count, 4) || !take_head(reading, columns) ||
-	    columns[2].p == NULL || !was_asked(reading, columns[2]))
+	if (!sql_reading_readable(reading, columns, count, 4) || !sql_take_head(reading, columns) ||
+	    columns[2].p == NULL || !sql_reading_was_asked(reading, columns[2]))
 		return;
 	row = (struct store_binding){.subject = columns[2], .tenant = columns[3]};
 	keystore_rows_add_binding(reading->rows, &row);
+}
+
+void
+sql_take_policy(struct sql_reading *reading, const struct store_policy *row)
+{
+	const struct keystore_rows *rows = reading->rows;
+
+	for (size_t i = 0; i < rows->policy_count; i++)
+		if (span_eq(rows->policies[i].tenant, row->tenant) &&
+		    span_eq(rows->policies[i].name, row->name))
+			return;
+	if (reading->trouble == ST_OK)
+		keystore_rows_add_policy(reading->rows, row);
 }
 
 static void
@@ -334,31 +362,31 @@ void
 sql_row_page(void *context, const struct span *columns, size_t count)
 {
 	static const size_t want[] = {[STORE_TENANT] = 1 + TENANT_COLUMNS,
-	    [STORE_POLICY] = 6,
-	    [STORE_DOMAIN] = DOMAIN_COLUMNS,
+	    [STORE_POLICY] = POLICY_COLUMNS,
+	    [STORE_DOMAIN] = DOMAIN_COLUMNS + DOMAIN_LIFE_COLUMNS,
 	    [STORE_RULE] = RULE_COLUMNS,
-	    [STORE_KEY] = KEY_COLUMNS,
+	    [STORE_KEY] = KEY_COLUMNS + KEY_LIFE_COLUMNS,
 	    [STORE_BINDING] = 2};
 	struct sql_reading *reading = context;
 	struct store_binding binding;
 
-	if (!readable(reading, columns, count, want[reading->what]))
+	if (!sql_reading_readable(reading, columns, count, want[reading->what]))
 		return;
 	switch (reading->what) {
 	case STORE_TENANT:
-		take_tenant(reading, columns[0], columns + 1);
+		sql_take_tenant(reading, columns[0], columns + 1);
 		return;
 	case STORE_POLICY:
 		take_policy(reading, columns);
 		return;
 	case STORE_DOMAIN:
-		take_domain(reading, columns);
+		sql_take_domain(reading, columns, columns + DOMAIN_COLUMNS);
 		return;
 	case STORE_RULE:
 		take_rule(reading, columns);
 		return;
 	case STORE_KEY:
-		take_key(reading, columns);
+		sql_take_key(reading, columns, columns + KEY_COLUMNS, columns + KEY_COLUMNS + 1);
 		return;
 	case STORE_BINDING:
 		binding = (struct store_binding){.subject = columns[0], .tenant = columns[1]};

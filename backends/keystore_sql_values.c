@@ -156,21 +156,26 @@ rule_values(struct list *list, enum write_question question, const struct keysto
 }
 
 static void
-key_data(struct list *list, const struct store_key *row, int64_t revision)
+key_times(struct list *list, const struct key_times *t)
 {
-	const struct key_times *t = &row->times;
 	const int64_t times[] = {t->created, t->publishing, t->published, t->proven, t->loaded,
 	    t->active, t->retiring, t->revoking, t->revoked, t->removed, t->destroyed, t->held,
 	    t->compromised, t->failed, t->sign_until};
 
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		number(list, times[i]);
+}
+
+static void
+key_data(struct list *list, const struct store_key *row, int64_t revision)
+{
 	text(list, row->algorithm);
 	text(list, row->public_key);
 	text(list, row->private_key);
 	number(list, row->bits);
 	number(list, (int64_t)row->revision);
 	number(list, revision);
-	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-		number(list, times[i]);
+	key_times(list, &row->times);
 }
 
 static void
@@ -224,6 +229,47 @@ sql_store_values(enum write_question question, const struct keystore_write *writ
 	struct list list = {.values = out};
 
 	makers[write->what](&list, question == W_ADD_MANY ? W_ADD : question, write, revision);
+	return list.n;
+}
+
+static void
+life_of_key(struct list *list, const struct store_key *row, int64_t epoch)
+{
+	bool now = row->loading == KEYSTORE_LOADING_NOW;
+
+	key_times(list, &row->times);
+	number(list, row->lease_s);
+	text(list, row->life);
+	number(list, now ? epoch : (int64_t)row->loading);
+	number(list, row->times.destroyed);
+	number(list, epoch);
+	text(list, row->id);
+	text(list, row->tenant);
+	text(list, row->domain);
+	text(list, row->selector);
+	number(list, (int64_t)row->row_revision);
+}
+
+static void
+life_of_domain(struct list *list, const struct store_domain *row, int64_t epoch)
+{
+	text(list, row->life);
+	number(list, row->due);
+	number(list, epoch);
+	text(list, row->name);
+	text(list, row->tenant);
+	number(list, (int64_t)row->revision);
+}
+
+size_t
+sql_store_life_values(const struct keystore_write *write, int64_t epoch, struct sql_value *out)
+{
+	struct list list = {.values = out};
+
+	if (write->what == STORE_KEY)
+		life_of_key(&list, &write->row.key, epoch);
+	else
+		life_of_domain(&list, &write->row.domain, epoch);
 	return list.n;
 }
 

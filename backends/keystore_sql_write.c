@@ -1,6 +1,7 @@
 /*
  * keystore_sql_write.c - changes of a key store: all of them in one transaction, or none.
- * Called by administrators' programs through keystore_ops.apply.
+ * Called by administrators' programs through keystore_ops.apply; transactions also by
+ * keystore_sql_lease.c and keystore_sql_gateways.c.
  * It must never leave a transaction open on a connection that others get, or say that nothing was
  * changed when that is not known.
  */
@@ -123,13 +124,10 @@ row_epoch(void *context, const struct span *columns, size_t count)
 
 /* The lock first: what is read after it is the newest. */
 static enum status
-begin(struct sql_writer *w)
+take_epoch(struct sql_writer *w)
 {
 	uint64_t changed = 0;
-	enum status status = run(w, w->store->dialect->begin);
 
-	if (status != ST_OK)
-		return status;
 	if (sql_writer_ask(w, Q_NEXT_EPOCH, 0, NULL, &changed) != SQL_ANSWERED)
 		return ST_UNAVAILABLE;
 	w->version_is_ours = false;
@@ -181,11 +179,9 @@ try_once(struct sql_writer *w)
 	status = sql_pool_take(&w->store->pool, &w->link, w->err);
 	if (status != ST_OK)
 		return status;
-	status = begin(w);
+	status = run(w, w->store->dialect->begin);
 	if (status == ST_OK)
-		status = sql_writer_rows(w);
-	if (status == ST_OK)
-		status = write_changes(w);
+		status = w->body(w);
 	if (status == ST_OK)
 		status = commit(w);
 	finish(w, status);
@@ -214,8 +210,8 @@ was_group_refused(const struct sql_writer *w)
 	       (w->answer == SQL_TAKEN || w->answer == SQL_ORPHAN || w->answer == SQL_BAD_VALUE);
 }
 
-static enum status
-try_often(struct sql_writer *w)
+enum status
+sql_writer_transact(struct sql_writer *w)
 {
 	int64_t until_ms = clock_mono_ms() + TRIES_MS;
 	enum status status = try_once(w);
@@ -230,6 +226,41 @@ try_often(struct sql_writer *w)
 		status = try_once(w);
 	}
 	return status;
+}
+
+/* ---- changes of rows ---- */
+
+/* The lock on its row is kept until the transaction ends: until then it is nobody else's. */
+static enum status
+hold_lease(struct sql_writer *w)
+{
+	const struct store_lease *lease = w->lease;
+	uint64_t changed = 0;
+
+	w->values[0] = sql_text(span_str(lease->name));
+	w->values[1] = sql_text(span_str(lease->owner));
+	w->values[2] = sql_number((int64_t)lease->fence);
+	if (sql_writer_ask(w, Q_HOLD_LEASE, 3, NULL, &changed) != SQL_ANSWERED)
+		return ST_UNAVAILABLE;
+	if (changed == 1)
+		return ST_OK;
+	err_set(w->err, "%s: the lease %s is not held any more by %s under fence %llu",
+	    w->store->where, lease->name, lease->owner, (unsigned long long)lease->fence);
+	w->at = w->count;
+	return ST_DENIED;
+}
+
+static enum status
+write_all(struct sql_writer *w)
+{
+	enum status status = w->count > 0 ? take_epoch(w) : ST_OK;
+
+	if (status == ST_OK && w->lease != NULL)
+		status = hold_lease(w);
+	if (status != ST_OK || w->count == 0)
+		return status;
+	status = sql_writer_rows(w);
+	return status == ST_OK ? write_changes(w) : status;
 }
 
 /* What cannot be there is not there. A server would take a name with a blank behind it for the same
@@ -268,10 +299,15 @@ check_all(const struct keystore_write *writes, size_t count, size_t *at_out, str
 }
 
 enum status
-sql_store_apply(struct keystore *store, const struct keystore_write *writes, size_t count,
-    size_t *at_out, struct err *err)
+sql_store_apply_fenced(struct keystore *store, const struct store_lease *lease,
+    const struct keystore_write *writes, size_t count, size_t *at_out, struct err *err)
 {
-	struct sql_writer w = {.store = store->state, .writes = writes, .count = count, .err = err};
+	struct sql_writer w = {.store = store->state,
+	    .body = write_all,
+	    .writes = writes,
+	    .lease = lease,
+	    .count = count,
+	    .err = err};
 	enum status status;
 
 	*at_out = count;
@@ -282,14 +318,23 @@ sql_store_apply(struct keystore *store, const struct keystore_write *writes, siz
 		return count > KEYSTORE_BATCH_MAX ? ST_TOO_BIG : ST_DENIED;
 	}
 	status = check_all(writes, count, at_out, err);
-	if (status != ST_OK || count == 0)
+	if (status == ST_OK && lease != NULL)
+		status = keystore_lease_check(lease, 0, err);
+	if (status != ST_OK || (count == 0 && lease == NULL))
 		return status;
-	w.subjects = mem_alloc(count * KEYSTORE_SQL_SUBJECTS * sizeof(w.subjects[0]));
+	w.subjects = mem_alloc((count + 1) * KEYSTORE_SQL_SUBJECTS * sizeof(w.subjects[0]));
 	w.values = mem_zalloc(KEYSTORE_SQL_VALUES_MAX, sizeof(w.values[0]));
-	status = try_often(&w);
+	status = sql_writer_transact(&w);
 	if (status == ST_ABSENT || status == ST_DENIED || status == ST_INVALID)
 		*at_out = w.at;
 	mem_free(w.subjects);
 	mem_free(w.values);
 	return status;
+}
+
+enum status
+sql_store_apply(struct keystore *store, const struct keystore_write *writes, size_t count,
+    size_t *at_out, struct err *err)
+{
+	return sql_store_apply_fenced(store, NULL, writes, count, at_out, err);
 }

@@ -231,12 +231,35 @@ check_crowd(struct sql_writer *w, const struct store_rule *rule)
 	return ST_DENIED;
 }
 
+/* Times and notes of a row that was seen. Nobody waits for those of a domain. */
+static enum status
+write_life(struct sql_writer *w, const struct keystore_write *write)
+{
+	bool key = write->what == STORE_KEY;
+	size_t n = sql_store_life_values(write, w->epoch, w->values);
+	uint64_t changed = 0;
+	char name[512];
+
+	sql_store_row_name(write, name, sizeof(name));
+	if (sql_writer_ask(w, key ? Q_LIFE_KEY : Q_LIFE_DOMAIN, n, NULL, &changed) != SQL_ANSWERED)
+		return blame(w, write, name);
+	if (changed == 0)
+		return explain(w, write, name);
+	if (key)
+		add_subjects(w, write);
+	return ST_OK;
+}
+
 static enum status
 write_one(struct sql_writer *w, const struct keystore_write *write)
 {
 	char name[512];
 	uint64_t changed = 0;
-	enum status status = note_old_rule(w, write);
+	enum status status;
+
+	if (write->life)
+		return write_life(w, write);
+	status = note_old_rule(w, write);
 
 	sql_store_row_name(write, name, sizeof(name));
 	if (status == ST_OK && write->how != WRITE_ADD) {

@@ -18,7 +18,11 @@ struct sql_subject {
 struct sql_writer {
 	struct sql_store *store;
 	struct sql_link *link;
+	/* What the transaction does, between its begin and its commit; begun anew with each try. */
+	enum status (*body)(struct sql_writer *writer);
+	void *context; /* of body */
 	const struct keystore_write *writes;
+	const struct store_lease *lease; /* held until the end of the transaction; NULL: none */
 	size_t count, at;
 	int64_t epoch, last_change;
 	bool version_is_ours;
@@ -32,6 +36,10 @@ struct sql_writer {
 	struct sql_value *values;
 	struct err *err;
 };
+
+/* body in a transaction of its own, tried again as often as may help: another one was faster, or an
+ * idle connection was cut. ST_UNAVAILABLE, or what body answers: not ST_OK, nothing is written. */
+enum status sql_writer_transact(struct sql_writer *writer);
 
 /* A statement with the first count of writer->values. What was answered is in writer->answer too.
  * row gets the writer as its context; NULL: there are none. changed_out may be NULL. */

@@ -79,6 +79,8 @@ judge(struct ldaplink *link, const char *dn, LDAPMessage *message, struct ldapli
 	    LDAP_SUCCESS)
 		code = LDAP_DECODING_ERROR;
 	end->lost = code == LDAP_UNAVAILABLE || code == LDAP_DECODING_ERROR;
+	end->forbidden = code == LDAP_INSUFFICIENT_ACCESS;
+	end->unknown = code == LDAP_UNDEFINED_TYPE;
 	if (code != LDAP_SUCCESS)
 		err_set(err, "%s does not write %.120s: %s%s%.120s%s; %s", link->uri, dn,
 		    ldap_err2string(code), words != NULL && words[0] != '\0' ? " (" : "",

@@ -60,6 +60,8 @@ struct ldaplink_end {
 	bool silent;    /* nothing came before the deadline; close the connection */
 	bool limited;   /* there are more than entries_max, or than the server gives */
 	bool referred;  /* some of the answer is on another server, which is not asked */
+	bool forbidden; /* of a write: this user may not */
+	bool unknown;   /* of a write: the schema has no such attribute or class */
 	size_t entries; /* that were visited */
 };
 

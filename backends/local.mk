@@ -4,13 +4,17 @@ backends_libbackends_a_SOURCES = \
 	backends/csl.c \
 	backends/dsn.c backends/dsn.h backends/dsn_preset.c \
 	backends/file.c \
-	backends/keystore_ldap.h backends/keystore_ldap_filters.c backends/keystore_ldap_rows.c \
+	backends/keystore_ldap.h backends/keystore_ldap_filters.c backends/keystore_ldap_reports.c \
+	backends/keystore_ldap_rows.c \
 	backends/keystore_ldap_values.c \
 	backends/ldap_entry.h \
 	backends/ldap_many.c backends/ldap_many.h \
 	backends/keystore_mysql.c backends/keystore_url.c backends/keystore_url.h \
 	backends/keystore_sql.c backends/keystore_sql.h \
 	backends/keystore_sql_ask.c \
+	backends/keystore_sql_gateways.c \
+	backends/keystore_sql_lease.c \
+	backends/keystore_sql_life.c \
 	backends/keystore_sql_migrate.c \
 	backends/keystore_sql_rows.c \
 	backends/keystore_sql_values.c \
@@ -35,8 +39,12 @@ LDAP_FILES = \
 	backends/keystore_ldap_entries.c \
 	backends/keystore_ldap_epoch.c \
 	backends/keystore_ldap_identity.c \
+	backends/keystore_ldap_gateways.c \
 	backends/keystore_ldap_known.c \
+	backends/keystore_ldap_lease.c \
 	backends/keystore_ldap_list.c \
+	backends/keystore_ldap_lives.c \
+	backends/keystore_ldap_loading.c \
 	backends/keystore_ldap_owners.c \
 	backends/keystore_ldap_page.c \
 	backends/keystore_ldap_plan.c \
@@ -87,8 +95,8 @@ EXTRA_DIST += $(LDAP_FILES) backends/ldap_none.c backends/keystore_ldap_none.c \
 backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(SQLITE_CFLAGS) \
 	$(MEMCACHED_CFLAGS)
 # The statements and scripts of sql/ are built into the program.
-SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/sqlite/002.sql \
-	sql/mysql/001.sql sql/mysql/002.sql
+SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/sqlite/002.sql sql/sqlite/003.sql \
+	sql/mysql/001.sql sql/mysql/002.sql sql/mysql/003.sql
 EXTRA_DIST += sql/embed.awk
 CLEANFILES += backends/sql_text.c
 backends/sql_text.c: sql/embed.awk $(SQL_FILES)
@@ -98,8 +106,8 @@ sqldir = $(pkgdatadir)/sql
 sqlitesqldir = $(sqldir)/sqlite
 mysqlsqldir = $(sqldir)/mysql
 dist_sql_DATA = sql/README sql/STATEMENTS
-dist_sqlitesql_DATA = sql/sqlite/001.sql sql/sqlite/002.sql
-dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/002.sql sql/mysql/grants.sql
+dist_sqlitesql_DATA = sql/sqlite/001.sql sql/sqlite/002.sql sql/sqlite/003.sql
+dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/002.sql sql/mysql/003.sql sql/mysql/grants.sql
 LIBBACKENDS = backends/libbackends.a
 # What programs that link it need besides.
 BACKENDS_LIBS = $(PCRE2_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(SQLITE_LIBS) $(MEMCACHED_LIBS)

@@ -217,6 +217,12 @@ mysql_answer(unsigned code)
 	case 3819: /* ER_CHECK_CONSTRAINT_VIOLATED, of MySQL and of MariaDB */
 	case 4025:
 		return SQL_BAD_VALUE;
+	case 1142: /* ER_TABLEACCESS_DENIED_ERROR */
+	case 1143:
+	case 1290: /* ER_OPTION_PREVENTS_STATEMENT: the server only reads */
+	case 1792: /* ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION */
+	case 1836: /* ER_READ_ONLY_MODE */
+		return SQL_NO_RIGHT;
 	case 1020: /* ER_CHECKREAD */
 	case 1205: /* ER_LOCK_WAIT_TIMEOUT */
 	case 1213: /* ER_LOCK_DEADLOCK; Galera says it for a commit that another node forestalled */

@@ -52,6 +52,7 @@ enum sql_answer {
 	SQL_TAKEN,     /* likewise: such a row is there already */
 	SQL_ORPHAN,    /* likewise: a row that this one hangs on is missing, or one hangs on it */
 	SQL_BAD_VALUE, /* likewise: a column cannot hold the value */
+	SQL_NO_RIGHT,  /* likewise: this user may not, or nobody may here */
 	SQL_AGAIN,     /* another one writes; the transaction is to be rolled back and repeated */
 	SQL_GONE       /* the connection is of no use any more */
 };

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +24,17 @@ struct connection {
 	sqlite3_stmt **statements; /* as many as the source has; NULL: not yet */
 	struct stat file;          /* as it was opened */
 };
+
+static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+
+/* Else each list of names in a question, which SQLite makes a table of, takes 90 KB at once for the
+ * pages that it might have, touches all of them, and gives them back to the kernel. Before the
+ * library is used; if somebody was faster it stays as it is, and works. */
+static void
+use_few_pages(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+}
 
 static bool
 same_file(const struct connection *c)
@@ -206,6 +218,7 @@ sqlite_connect(const struct sql_source *source, void **out, struct err *err)
 	struct connection *c = mem_zalloc(1, sizeof(*c));
 	enum status status;
 
+	pthread_once(&library_once, use_few_pages);
 	c->source = source;
 	c->statements = mem_zalloc(source->statement_count + 1, sizeof(*c->statements));
 	status = open_file(c, err);
@@ -274,6 +287,9 @@ answer_of(int code)
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return SQL_AGAIN;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		return SQL_NO_RIGHT;
 	default:
 		return SQL_REFUSED;
 	}

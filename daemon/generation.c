@@ -52,6 +52,7 @@ spawn(struct generations *all, struct generation *generation, unsigned int index
 	    .control = control,
 	    .fixed_time_utc = all->args->fixed_time_utc,
 	    .reload = generation->number > 1,
+	    .draining = generation->state == DRAINING,
 	    .cache_key = all->cache_key};
 	pid_t pid = fork();
 
@@ -213,6 +214,8 @@ generation_drain(struct generation *generation, int sig, int64_t timeout_ms)
 	generation->told_to_stop = sig == SIGTERM;
 	generation->deadline_ms = clock_mono_ms() + timeout_ms;
 	generation_signal(generation, sig);
+	if (sig == SIGUSR1 && generation->keeper > 0)
+		kill(generation->keeper, SIGUSR1);
 	if (!generation_has_frontends(generation) && generation->keeper > 0)
 		kill(generation->keeper, SIGTERM);
 }

@@ -15,7 +15,9 @@
 #include "daemon/decision.h"
 #include "daemon/dnsshare.h"
 #include "daemon/frame.h"
+#include "daemon/gateway.h"
 #include "daemon/keycache.h"
+#include "daemon/keythread.h"
 #include "daemon/process.h"
 #include "daemon/resolving.h"
 #include "daemon/settings.h"
@@ -27,10 +29,6 @@
 #include "lib/base/metrics.h"
 #include "lib/base/secret.h"
 
-/* Of a worker thread; what it needs is a tenth of it, a directory service's library may need more.
- */
-#define STACK_BYTES ((size_t)1 << 20)
-
 /* How often it is asked whether all keys are in locked memory, and which of them nobody needs. */
 #define LOOK_AFTER_S 60
 
@@ -39,6 +37,7 @@ struct keeper {
 	struct rules *rules;
 	struct keycache *cache;
 	struct unsealer *unsealer;
+	struct gateway *gateway;    /* of the KeyStore, or NULL */
 	struct sharedcache *shared; /* Memcached, or NULL */
 	bool reload;
 	struct dnsshare_site dns; /* whose answers of DNS are shared */
@@ -189,25 +188,6 @@ worker_main(void *arg)
 	return NULL;
 }
 
-/* The crypto library leaves parts of keys on the stack: every thread that meets one has a locked
- * stack. */
-static int
-start_thread(void *(*run)(void *), void *arg, pthread_t *thread_out)
-{
-	void *stack = secret_stack(STACK_BYTES);
-	pthread_attr_t attributes;
-	int failed;
-
-	if (stack == NULL)
-		return ENOMEM;
-	pthread_attr_init(&attributes);
-	failed = pthread_attr_setstack(&attributes, stack, STACK_BYTES);
-	if (failed == 0)
-		failed = pthread_create(thread_out, &attributes, run, arg);
-	pthread_attr_destroy(&attributes);
-	return failed;
-}
-
 static void
 worker_start(struct keeper *keeper)
 {
@@ -219,7 +199,7 @@ worker_start(struct keeper *keeper)
 	worker->room = mem_alloc(FRAME_MAX);
 	buf_init(&worker->out, FRAME_MAX);
 	signer_init(&worker->signer, keeper->cache, keeper->rules);
-	failed = start_thread(worker_main, worker, &thread);
+	failed = keythread_start(worker_main, worker, &thread);
 	if (failed != 0) {
 		log_line(LOG_LEVEL_ERROR, "keeper cannot start a thread: %s", strerror(failed));
 		_exit(EX_OSERR);
@@ -275,7 +255,7 @@ keeper_open(
 	    keeper->rules->require_safe, keeper->unsealer);
 	if (keeper->settings->verify && keeper->shared != NULL)
 		keeper_open_dns(keeper, conf, validates);
-	return ST_OK;
+	return gateway_open(conf, keeper->rules->store, keeper->unsealer, &keeper->gateway, err);
 }
 
 /* The single key is read at the start, as opendkim does: a mistake shows at once. */
@@ -345,11 +325,24 @@ try_key_on_locked_stack(struct keeper *keeper, struct err *err)
 	struct trial trial = {keeper, ST_FAILED, err};
 	pthread_t thread;
 
-	if (start_thread(trial_main, &trial, &thread) == 0)
+	if (keythread_start(trial_main, &trial, &thread) == 0)
 		pthread_join(thread, NULL);
 	else
 		err_set(err, "the keeper cannot start a thread");
 	return trial.status;
+}
+
+/* Without it mail is signed all the same. */
+static void
+keeper_start_gateway(struct keeper *keeper, bool draining)
+{
+	struct err err = ERR_NONE;
+
+	if (keeper->gateway == NULL || draining)
+		return;
+	if (gateway_start(keeper->gateway, &err) != ST_OK)
+		log_line(LOG_LEVEL_ERROR, "%s; mail is signed, and rotations wait for a fixed time",
+		    err.text);
 }
 
 void
@@ -362,6 +355,7 @@ keeper_run(const struct child_args *args)
 	const struct timespec pause = {.tv_sec = LOOK_AFTER_S};
 	bool warned = false;
 	sigset_t stop;
+	int sig;
 
 	process_begin("sp-keeper", args->parent, true, false);
 	channels_keep_keeper(args->channels);
@@ -376,13 +370,18 @@ keeper_run(const struct child_args *args)
 		rules_check(keeper.rules, false);
 	for (unsigned int i = 0; i < args->threads; i++)
 		worker_start(&keeper);
+	keeper_start_gateway(&keeper, args->draining);
 	tell_parent(args->control, KEEPER_READY, "");
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGUSR1);
 	do {
 		warn_if_unlocked(&warned);
 		keycache_sweep(keeper.cache, clock_mono_ms());
-	} while (sigtimedwait(&stop, NULL, &pause) != SIGTERM);
+		sig = sigtimedwait(&stop, NULL, &pause);
+		if (sig == SIGUSR1)
+			gateway_retire(keeper.gateway);
+	} while (sig != SIGTERM);
 	_exit(0);
 }
 
@@ -398,6 +397,7 @@ keeper_check_only(const struct conf *conf)
 		log_line(LOG_LEVEL_ERROR, "%s", err.text);
 	else
 		faults = rules_check(keeper.rules, true);
+	gateway_free(keeper.gateway);
 	keycache_free(keeper.cache);
 	rules_close(keeper.rules);
 	sharedcache_close(keeper.shared);

@@ -13,10 +13,13 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/dnsshare_frontend.c daemon/dnsshare_keeper.c daemon/dnsshare.h \
 	daemon/frame.c daemon/frame.h \
 	daemon/frontend.c daemon/frontend.h \
+	daemon/gateway.c daemon/gateway.h daemon/gateway_report.c daemon/gateway_report.h \
 	daemon/generation.c daemon/generation.h \
 	daemon/keeper.c \
 	daemon/keycache.c daemon/keycache.h \
 	daemon/keyload.c daemon/keyload.h \
+	daemon/keythread.c daemon/keythread.h \
+	daemon/keytrial.c daemon/keytrial.h \
 	daemon/listener.c \
 	daemon/message.c daemon/message.h daemon/message_fields.c daemon/message_request.c \
 	daemon/options.c daemon/options.h \

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +24,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/conf/check.h"
+#include "lib/conf/privileges.h"
 #include "lib/conf/values.h"
 
 /* Used up before privileges are dropped: only a restart changes them. */
@@ -274,27 +274,12 @@ write_pid_file(struct service *service, const struct conf *conf)
 static int
 drop_privileges(const struct conf *conf)
 {
-	const char *root = conf_string(conf, CONF_CHANGE_ROOT_DIRECTORY);
-	const char *user = conf_string(conf, CONF_USER_ID);
 	struct err err = ERR_NONE;
-	struct conf_user who;
+	int exit_code = privileges_drop(conf, &err);
 
-	if (user != NULL && conf_user(user, &who, &err) != ST_OK) {
-		log_line(LOG_LEVEL_ERROR, "UserID: %s", err.text);
-		return EX_DATAERR;
-	}
-	if (root != NULL && (chroot(root) != 0 || chdir("/") != 0)) {
-		log_line(LOG_LEVEL_ERROR, "cannot change root to %s: %s", root, strerror(errno));
-		return EX_OSERR;
-	}
-	if (user == NULL || (who.uid == getuid() && who.gid == getgid()))
-		return 0;
-	if (initgroups(who.name, who.gid) != 0 || setgid(who.gid) != 0 || setuid(who.uid) != 0 ||
-	    setuid(0) == 0) {
-		log_line(LOG_LEVEL_ERROR, "cannot become user %s: %s", who.name, strerror(errno));
-		return EX_NOPERM;
-	}
-	return 0;
+	if (exit_code != 0)
+		log_line(LOG_LEVEL_ERROR, "%s", err.text);
+	return exit_code;
 }
 
 static int

@@ -32,6 +32,7 @@ struct child_args {
 	int control;            /* the keeper tells the parent that it is ready, or why not */
 	int64_t fixed_time_utc; /* -F, or -1 */
 	bool reload;            /* another generation served before this one */
+	bool draining;          /* a newer one serves: a keeper that was started again */
 	/* The keeper: what seals answers of DNS for memcached while there is no site key. A
 	 * front-end has it not. */
 	const uint8_t *cache_key;
@@ -42,7 +43,8 @@ struct child_args {
 #define KEEPER_CANNOT 'E'
 
 /* Sent by the parent. SIGUSR1: a newer generation accepts, finish what is open (reload).
- * SIGTERM: finish the messages under way, close what is idle (stop). */
+ * SIGTERM: finish the messages under way, close what is idle (stop). The keeper: SIGUSR1: another
+ * one reports for this gateway from now on. */
 void frontend_run(const struct child_args *args) __attribute__((noreturn));
 void keeper_run(const struct child_args *args) __attribute__((noreturn));
 

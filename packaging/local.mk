@@ -1,8 +1,13 @@
-# A sample configuration and a systemd unit, installed as data; packages put them where they belong.
+# Sample configurations and systemd units, installed as data; packages put them where they belong.
 dist_pkgdata_DATA = packaging/signpostd.conf.sample
-nodist_pkgdata_DATA = packaging/systemd/signpostd.service
-EXTRA_DIST += packaging/systemd/signpostd.service.in
-CLEANFILES += packaging/systemd/signpostd.service
-packaging/systemd/signpostd.service: packaging/systemd/signpostd.service.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) packaging/systemd && \
-	sed 's|@sbindir[@]|$(sbindir)|' '$(srcdir)/packaging/systemd/signpostd.service.in' > $@
+UNITS = packaging/systemd/signpostd.service
+if ADMIN
+dist_pkgdata_DATA += packaging/signpost-admind.conf.sample
+UNITS += packaging/systemd/signpost-admind.service
+endif
+nodist_pkgdata_DATA = $(UNITS)
+EXTRA_DIST += packaging/systemd/signpostd.service.in packaging/systemd/signpost-admind.service.in \
+	packaging/signpost-admind.conf.sample
+CLEANFILES += $(UNITS)
+packaging/systemd/%.service: packaging/systemd/%.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) packaging/systemd && sed 's|@sbindir[@]|$(sbindir)|' '$(srcdir)/$@.in' > $@

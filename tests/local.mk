@@ -13,6 +13,7 @@ include tests/unit/authority.mk
 include tests/unit/keys.mk
 include tests/unit/publish.mk
 include tests/unit/admin.mk
+include tests/unit/operations.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/integration/local.mk

@@ -35,4 +35,17 @@ int resolve_run(const char *program, int argc, char **argv);
 /* Audits what a domain publishes: DKIM keys, SPF, DMARC. */
 int check_run(const char *program, int argc, char **argv);
 
+/* What speaks to signpost-admind: domains, keys and the rest of their administration. */
+int domain_run(const char *program, int argc, char **argv);
+int drift_run(const char *program, int argc, char **argv);
+int emergency_run(const char *program, int argc, char **argv);
+int gateway_run(const char *program, int argc, char **argv);
+int key_run(const char *program, int argc, char **argv);
+int policy_run(const char *program, int argc, char **argv);
+int rotate_run(const char *program, int argc, char **argv);
+int status_run(const char *program, int argc, char **argv);
+int tenant_run(const char *program, int argc, char **argv);
+/* Any of them; command: its name. */
+int admin_run(const char *program, const char *command, int argc, char **argv);
+
 #endif

@@ -19,10 +19,23 @@ tools_signpost_SOURCES = \
 	tools/testmsg.c tools/testmsg.h tools/testmsg_sign.c tools/testmsg_verify.c \
 	tools/testkey.c tools/testkey.h tools/testkey_table.c \
 	tools/publication.c tools/publication.h \
-	tools/newfile.c tools/newfile.h
+	tools/newfile.c tools/newfile.h \
+	tools/admin_commands.c
+ADMIN_TOOL_FILES = tools/admin.c tools/admin.h tools/admin_client.c tools/admin_show.c tools/admin_words.c
+if ADMIN
+tools_signpost_SOURCES += $(ADMIN_TOOL_FILES)
+else
+tools_signpost_SOURCES += tools/admin_none.c
+endif
+EXTRA_DIST += $(ADMIN_TOOL_FILES) tools/admin_none.c
+tools_signpost_CFLAGS = $(AM_CFLAGS) $(ADMIN_TOOL_CFLAGS)
 tools_signpost_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDKIM) \
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) \
-	$(UNBOUND_LIBS) -lpthread
+	$(UNBOUND_LIBS) $(ADMIN_TOOL_LIBS) -lpthread
+if ADMIN
+ADMIN_TOOL_CFLAGS = $(JANSSON_CFLAGS)
+ADMIN_TOOL_LIBS = $(JANSSON_LIBS)
+endif
 TOOL_TESTS = tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \
 	tests/tools/test_resolve.py \
 	tests/tools/test_sealing.py tests/tools/test_store.py tests/tools/test_testkey.py tests/tools/test_testmsg.py
@@ -32,6 +45,25 @@ tests_tools_shared_driver_LDADD = $(LIBMEMSTORE) $(LIBSTORE) $(LIBKEYS) $(LIBCRY
 check_PROGRAMS += tests/tools/seal_driver
 tests_tools_seal_driver_SOURCES = tests/tools/seal_driver.c
 tests_tools_seal_driver_LDADD = $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) -lpthread
+if ADMIN
+TOOL_TESTS += tests/tools/test_admin_cli.py
+check_LIBRARIES += tests/lib/liboperationtest.a
+tests_lib_liboperationtest_a_SOURCES = tests/lib/file_authority.c tests/lib/no_reconciler.c tests/lib/no_reconciler.h
+check_LIBRARIES += tests/lib/liboperationworld.a
+tests_lib_liboperationworld_a_SOURCES = tests/lib/operation_world.c tests/lib/operation_world.h \
+	tests/lib/scratch.c tests/lib/scratch.h
+tests_lib_liboperationworld_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+OPERATIONS_WORLD = tests/lib/liboperationworld.a
+check_PROGRAMS += tests/tools/admin_driver
+tests_tools_admin_driver_SOURCES = tests/tools/admin_driver.c
+tests_tools_admin_driver_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_tools_admin_driver_LDADD = $(OPERATIONS_TEST_LDADD)
+# Operations without DNS and without a reconciler; its first library stands in for both.
+OPERATIONS_TEST_LDADD = tests/lib/liboperationtest.a $(LIBOPERATIONS) tests/lib/liboperationtest.a $(LIBRECONCILER) \
+	$(LIBPUBLISH) $(LIBLIFE) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDKIM) $(LIBCRYPTO_ROOM) $(LIBBASE) \
+	$(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) $(LDNS_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) -lpthread
+endif
+EXTRA_DIST += tests/lib/operation_world.c tests/lib/operation_world.h tests/lib/file_authority.c tests/lib/no_reconciler.c tests/lib/no_reconciler.h tests/tools/admin_driver.c
 dist_check_SCRIPTS += $(TOOL_TESTS)
 TESTS += $(TOOL_TESTS)
 EXTRA_DIST += tests/tools/common.py

@@ -17,11 +17,20 @@
 
 static const struct command commands[] = {
     {"check", NULL, check_run, "audit the DKIM keys, SPF and DMARC that a domain publishes"},
+    {"domain", NULL, domain_run, "add, show and remove domains (signpost-admind)"},
+    {"drift", NULL, drift_run, "compare what is published with DNS (signpost-admind)"},
+    {"emergency", NULL, emergency_run, "a key is known to others (signpost-admind)"},
+    {"gateway", NULL, gateway_run, "gateways that report (signpost-admind)"},
     {"genkey", "opendkim-genkey", genkey_run,
 	"make a key pair and the DNS record that goes with it"},
     {"genzone", "opendkim-genzone", genzone_run, "write the DNS records of all keys of a KeyTable"},
+    {"key", NULL, key_run, "show, make and move keys (signpost-admind)"},
+    {"policy", NULL, policy_run, "what keys should be like (signpost-admind)"},
     {"resolve", NULL, resolve_run, "say what would sign for a sender, and why"},
+    {"rotate", NULL, rotate_run, "ask for new keys (signpost-admind)"},
+    {"status", NULL, status_run, "what all keys are like (signpost-admind)"},
     {"store", NULL, store_run, "make, fill, check and seal key stores, and site key files"},
+    {"tenant", NULL, tenant_run, "add, show and remove tenants (signpost-admind)"},
     {"testkey", "opendkim-testkey", testkey_run, "compare private keys with the records in DNS"},
     {"testmsg", "opendkim-testmsg", testmsg_run, "sign or verify a message"},
 };

@@ -103,6 +103,13 @@
 	V(REFUSED_SEAL, "seal") \
 	V(REFUSED_AGE, "age") \
 	V(REFUSED_EPOCH, "epoch")
+#define METRIC_VALUES_TRIED(V) \
+	V(TRIED_OK, "ok") \
+	V(TRIED_FAILED, "failed")
+#define METRIC_VALUES_REPORTED(V) \
+	V(REPORTED_OK, "ok") \
+	V(REPORTED_DENIED, "denied") \
+	V(REPORTED_UNAVAILABLE, "unavailable")
 
 /* L(identifier, name of the label) */
 #define METRIC_LABELS(L) \
@@ -117,7 +124,9 @@
 	L(CACHE, "cache") \
 	L(KEY_TYPE, "alg") \
 	L(STORE, "op") \
-	L(REFUSED, "reason")
+	L(REFUSED, "reason") \
+	L(TRIED, "result") \
+	L(REPORTED, "result")
 
 /* X(identifier, kind, name, help, first label, second label). A gauge has one label at most. A metric is added here and in
  * signpostd(8). */
@@ -181,6 +190,15 @@
 	    "Time of one question to memcached.", NONE, NONE) \
 	X(SHARED_AWAY, GAUGE, "signpost_memcached_away", \
 	    "Servers of Memcached that do not answer now.", NONE, NONE) \
+	X(GATEWAY_EPOCH, GAUGE, "signpost_gateway_epoch", \
+	    "All changes of the KeyStore up to this epoch are in force here.", NONE, NONE) \
+	X(GATEWAY_TESTED, GAUGE, "signpost_gateway_tested_epoch", \
+	    "All keys that wait to be used were tried here up to this epoch of the KeyStore.", \
+	    NONE, NONE) \
+	X(KEYS_TRIED, COUNTER, "signpost_gateway_keys_tried_total", \
+	    "Keys that wait to be used and were tried here, by how that ended.", TRIED, NONE) \
+	X(GATEWAY_REPORTS, COUNTER, "signpost_gateway_reports_total", \
+	    "Reports of this gateway to the KeyStore, by its answer.", REPORTED, NONE) \
 	X(CONNECTIONS, GAUGE, "signpost_connections", \
 	    "Connections of MTAs that are open now.", NONE, NONE)
 
@@ -211,6 +229,8 @@ enum metric_cache { METRIC_VALUES_CACHE(METRIC_VALUE_ENUM) };
 enum metric_key_type { METRIC_VALUES_KEY_TYPE(METRIC_VALUE_ENUM) };
 enum metric_store { METRIC_VALUES_STORE(METRIC_VALUE_ENUM) };
 enum metric_refused { METRIC_VALUES_REFUSED(METRIC_VALUE_ENUM) };
+enum metric_tried { METRIC_VALUES_TRIED(METRIC_VALUE_ENUM) };
+enum metric_reported { METRIC_VALUES_REPORTED(METRIC_VALUE_ENUM) };
 enum metric_no_label { METRIC_VALUES_NONE(METRIC_VALUE_ENUM) };
 #undef METRIC_VALUE_ENUM
 

@@ -126,6 +126,18 @@ secret_stack(size_t bytes)
 	return base + guard;
 }
 
+void
+secret_stack_free(void *stack, size_t bytes)
+{
+	size_t guard = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (stack == NULL)
+		return;
+	secret_wipe(stack, bytes);
+	munmap((char *)stack - guard, guard + bytes);
+	__atomic_sub_fetch(&mapped_bytes, bytes, __ATOMIC_RELAXED);
+}
+
 static struct block *
 block_of(void *p)
 {

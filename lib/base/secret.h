@@ -20,8 +20,10 @@ void secret_free(void *p);
 
 /* A stack for a thread that works with keys: locked as far as it is used, not dumped, above a page
  * that cannot be touched. bytes: a multiple of the page size. NULL: the system has no pages left.
- * It cannot be given back: for threads that live as long as the process. */
+ */
 void *secret_stack(size_t bytes);
+/* Of a thread that has ended: wipes and unmaps it. bytes as it was made with; NULL is fine. */
+void secret_stack_free(void *stack, size_t bytes);
 
 /* Wipes memory that is not the allocator's; the compiler may not leave it out. */
 void secret_wipe(void *p, size_t bytes);

@@ -232,8 +232,9 @@ check_directory(struct check *check)
 static void
 check_store(struct check *check)
 {
-	static const enum conf_parameter parts[] = {
-	    CONF_REQUIRE_TENANT, CONF_TENANT_MAP, CONF_KEY_STORE_POLL_INTERVAL};
+	static const enum conf_parameter parts[] = {CONF_REQUIRE_TENANT, CONF_TENANT_MAP,
+	    CONF_KEY_STORE_POLL_INTERVAL, CONF_GATEWAY_NAME, CONF_GATEWAY_REPORT,
+	    CONF_GATEWAY_REPORT_INTERVAL};
 	bool sealed = is_set(check, CONF_SITE_KEY_FILE);
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

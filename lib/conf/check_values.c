@@ -134,6 +134,32 @@ value_file_name(const char *text, struct err *err)
 	return ST_INVALID;
 }
 
+static enum status
+value_gateway_name(const char *text, struct err *err)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_.:";
+	size_t n = strspn(text, letters);
+
+	if (text[n] == '\0' && n > 0 && n <= 255)
+		return ST_OK;
+	err_set(err, "a name is needed, of letters, digits, '-', '_', '.' and ':'");
+	return ST_INVALID;
+}
+
+/* Which kinds of stores there are is known where they are opened. */
+static enum status
+value_gateway_report(const char *text, struct err *err)
+{
+	struct span word = span_str(text);
+
+	if (span_ieq_str(word, "no") || span_ieq_str(word, "yes") ||
+	    span_find(word, ':') != SIZE_MAX)
+		return ST_OK;
+	err_set(err, "no, yes, or a key store is needed, as in mysql://USER:PASSWORD@HOST/NAME");
+	return ST_INVALID;
+}
+
 static const struct {
 	enum conf_parameter parameter;
 	enum status (*parse)(const char *text, struct err *err);
@@ -142,6 +168,8 @@ static const struct {
     {CONF_AUTO_RESTART_RATE, value_rate},
     {CONF_BOGUS_KEY, value_key_rule},
     {CONF_CANONICALIZATION, value_canonicalization},
+    {CONF_GATEWAY_NAME, value_gateway_name},
+    {CONF_GATEWAY_REPORT, value_gateway_report},
     {CONF_LDAP_AUTH_MECHANISM, value_mechanism},
     {CONF_REQUIRE_SENDER_MATCH, value_sender_match},
     {CONF_METRICS_FILE, value_file_name},

@@ -6,6 +6,7 @@ lib_conf_libconf_a_SOURCES = \
 	lib/conf/parameters.h \
 	lib/conf/parse.c \
 	lib/conf/private.h \
+	lib/conf/privileges.c lib/conf/privileges.h \
 	lib/conf/report.c lib/conf/report.h \
 	lib/conf/servers.c \
 	lib/conf/sockets.c \

@@ -11,6 +11,9 @@
 
 /* clang-format off */
 #define CONF_PARAMETERS(X) \
+	X(ADMIN_LEASE, "AdminLease", INT, "30", NOW) \
+	X(ADMIN_NAME, "AdminName", STRING, NULL, NOW) \
+	X(ADMIN_SOCKET, "AdminSocket", STRING, "/run/signpost/admin.sock", NOW) \
 	X(ALLOW_SHA1_ONLY, "AllowSHA1Only", BOOL, "no", OBSOLETE) \
 	X(ALWAYS_ADD_AR_HEADER, "AlwaysAddARHeader", BOOL, "no", NOW) \
 	X(ATPS_DOMAINS, "ATPSDomains", DATASET, NULL, OBSOLETE) \
@@ -40,6 +43,7 @@
 	X(DISABLE_CRYPTO_INIT, "DisableCryptoInit", BOOL, "no", OBSOLETE) \
 	X(DNS_CACHE_SIZE, "DNSCacheSize", INT, "8388608", NOW) \
 	X(DNS_CONNECT, "DNSConnect", BOOL, "no", NOW) \
+	X(DNS_PUBLISHERS, "DNSPublishers", STRING, NULL, NOW) \
 	X(DNS_TIMEOUT, "DNSTimeout", INT, "5", NOW) \
 	X(DOMAIN, "Domain", DATASET, NULL, NOW) \
 	X(DOMAIN_KEYS_COMPAT, "DomainKeysCompat", BOOL, "no", OBSOLETE) \
@@ -55,6 +59,9 @@
 	X(FLOW_DATA_FACTOR, "FlowDataFactor", INT, "1", OBSOLETE) \
 	X(FLOW_DATA_TTL, "FlowDataTTL", INT, "86400", OBSOLETE) \
 	X(FRONTENDS, "Frontends", INT, "0", NOW) \
+	X(GATEWAY_NAME, "GatewayName", STRING, NULL, NOW) \
+	X(GATEWAY_REPORT, "GatewayReport", STRING, "no", NOW) \
+	X(GATEWAY_REPORT_INTERVAL, "GatewayReportInterval", INT, "10", NOW) \
 	X(IDENTITY_HEADER, "IdentityHeader", STRING, NULL, OBSOLETE) \
 	X(IDENTITY_HEADER_REMOVE, "IdentityHeaderRemove", BOOL, "no", OBSOLETE) \
 	X(IDLE_TIMEOUT, "IdleTimeout", INT, "7210", NOW) \
@@ -122,6 +129,9 @@
 	X(PID_FILE, "PidFile", STRING, NULL, NOW) \
 	X(POPDB_FILE, "POPDBFile", DATASET, NULL, OBSOLETE) \
 	X(QUARANTINE, "Quarantine", BOOL, "no", OBSOLETE) \
+	X(PROVING_PORT, "ProvingPort", INT, "53", NOW) \
+	X(PROVING_RESOLVERS, "ProvingResolvers", STRING, NULL, NOW) \
+	X(PROVING_THREADS, "ProvingThreads", INT, "8", NOW) \
 	X(QUERY_CACHE, "QueryCache", BOOL, "no", NOW) \
 	X(RATE_LIMITS, "RateLimits", DATASET, NULL, OBSOLETE) \
 	X(REDIRECT_FAILURES_TO, "RedirectFailuresTo", STRING, NULL, OBSOLETE) \

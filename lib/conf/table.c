@@ -26,6 +26,7 @@ static const struct {
 	enum conf_parameter parameter;
 	int64_t least, most;
 } ranges[] = {
+    {CONF_ADMIN_LEASE, 6, 3600},
     {CONF_AUTO_RESTART_COUNT, 0, INT32_MAX},
     {CONF_CACHE_NEGATIVE_TTL, 0, 86400},
     {CONF_CACHE_SIZE, 0, INT32_MAX},
@@ -36,6 +37,7 @@ static const struct {
     {CONF_DNS_TIMEOUT, 0, INT32_MAX},
     {CONF_DRAIN_TIMEOUT, 0, 86400},
     {CONF_FRONTENDS, 0, 256},
+    {CONF_GATEWAY_REPORT_INTERVAL, 1, 3600},
     {CONF_IDLE_TIMEOUT, 1, 604800},
     {CONF_KEEPER_THREADS, 0, 256},
     {CONF_KEY_CACHE_SIZE, 65536, INT32_MAX},
@@ -50,6 +52,8 @@ static const struct {
     {CONF_MAXIMUM_SIGNATURES_TO_VERIFY, 0, INT32_MAX},
     {CONF_METRICS_INTERVAL, 1, 86400},
     {CONF_MINIMUM_KEY_BITS, 0, INT32_MAX},
+    {CONF_PROVING_PORT, 1, 65535},
+    {CONF_PROVING_THREADS, 1, 64},
     {CONF_SIGNATURE_TTL, 0, INT32_MAX},
     {CONF_UMASK, 0, 0777},
 };

@@ -4,12 +4,14 @@
  * Called by key_parse() before those. It must never copy a number of a key into ordinary memory,
  * and never take what is not exactly one of the forms below: the decoders then decide.
  */
-#include <openssl/core_names.h>
+/* As rsa_signer.c takes it: a key of the newer form would be made once more for that. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/bn.h>
 #include <openssl/err.h>
-#include <openssl/params.h>
+#include <openssl/rsa.h>
 
-#include "lib/base/secret.h"
 #include "lib/crypto/der.h"
+#include "lib/crypto/key.h"
 #include "lib/crypto/key_der.h"
 
 #define RSA_NUMBERS 8U
@@ -40,60 +42,59 @@ take_version_0(struct span *rest)
 	return der_take(rest, DER_INTEGER, &version) && version.n == 1 && version.p[0] == 0;
 }
 
-/* OSSL_PARAM wants numbers as the machine has them. */
-static void
-turn(struct span digits, unsigned char *to)
+/* The setters take numbers over, and mark those that are secret; not before all are there. */
+static bool
+fill_rsa(RSA *rsa, BIGNUM *numbers[RSA_NUMBERS])
 {
-	for (size_t i = 0; i < digits.n; i++)
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-		to[i] = (unsigned char)digits.p[i];
-#else
-		to[i] = (unsigned char)digits.p[digits.n - 1 - i];
-#endif
+	if (RSA_set0_key(rsa, numbers[0], numbers[1], numbers[2]) != 1)
+		return false;
+	numbers[0] = numbers[1] = numbers[2] = NULL;
+	if (RSA_set0_factors(rsa, numbers[3], numbers[4]) != 1)
+		return false;
+	numbers[3] = numbers[4] = NULL;
+	if (RSA_set0_crt_params(rsa, numbers[5], numbers[6], numbers[7]) != 1)
+		return false;
+	numbers[5] = numbers[6] = numbers[7] = NULL;
+	return true;
 }
 
+/* numbers: of RSAPrivateKey, in its order; those that are taken over are NULL then. */
 static EVP_PKEY *
-make_rsa(OSSL_PARAM *params)
+make_rsa(BIGNUM *numbers[RSA_NUMBERS])
 {
-	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-	EVP_PKEY *pkey = NULL;
+	EVP_PKEY *pkey = EVP_PKEY_new();
+	RSA *rsa = RSA_new();
 
-	if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-	    EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_KEYPAIR, params) != 1)
-		pkey = NULL;
-	EVP_PKEY_CTX_free(context);
-	if (pkey == NULL)
-		ERR_clear_error();
-	return pkey;
+	if (pkey != NULL && rsa != NULL && fill_rsa(rsa, numbers) &&
+	    EVP_PKEY_assign_RSA(pkey, rsa) == 1)
+		return pkey;
+	RSA_free(rsa);
+	EVP_PKEY_free(pkey);
+	ERR_clear_error();
+	return NULL;
 }
 
 /* RSAPrivateKey. */
 static EVP_PKEY *
 rsa_from_der(struct span der)
 {
-	static const char *const names[RSA_NUMBERS] = {OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E,
-	    OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2,
-	    OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2,
-	    OSSL_PKEY_PARAM_RSA_COEFFICIENT1};
-	OSSL_PARAM params[RSA_NUMBERS + 1];
+	BIGNUM *of_key[RSA_NUMBERS] = {NULL};
 	struct span numbers, digits;
 	EVP_PKEY *pkey = NULL;
-	unsigned char *room, *at;
 	size_t i = 0;
 
 	if (!der_take(&der, DER_SEQUENCE, &numbers) || der.n > 0 || !take_version_0(&numbers))
 		return NULL;
-	room = at = secret_malloc(numbers.n);
-	while (room != NULL && i < RSA_NUMBERS && take_positive(&numbers, &digits)) {
-		turn(digits, at);
-		params[i] = OSSL_PARAM_construct_BN(names[i], at, digits.n);
-		at += digits.n;
+	while (i < RSA_NUMBERS && take_positive(&numbers, &digits) && digits.n <= KEY_TEXT_MAX) {
+		of_key[i] = BN_bin2bn((const unsigned char *)digits.p, (int)digits.n, NULL);
+		if (of_key[i] == NULL)
+			break;
 		i++;
 	}
-	params[i] = OSSL_PARAM_construct_end();
 	if (i == RSA_NUMBERS && numbers.n == 0)
-		pkey = make_rsa(params);
-	secret_free(room);
+		pkey = make_rsa(of_key);
+	for (i = 0; i < RSA_NUMBERS; i++)
+		BN_clear_free(of_key[i]);
 	return pkey;
 }
 

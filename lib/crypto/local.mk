@@ -3,6 +3,7 @@ lib_crypto_libcrypto_room_a_SOURCES = \
 	lib/crypto/digest.c lib/crypto/digest.h \
 	lib/crypto/der.c lib/crypto/der.h \
 	lib/crypto/hmac.c lib/crypto/hmac.h \
+	lib/crypto/mac.c lib/crypto/mac.h \
 	lib/crypto/key.c lib/crypto/key.h lib/crypto/key_der.c lib/crypto/key_der.h \
 	lib/crypto/rsa_signer.c lib/crypto/rsa_signer.h \
 	lib/crypto/rsa_blinding.c lib/crypto/rsa_blinding.h \

@@ -1,10 +1,11 @@
 /*
  * masked_inverse.c - modular inverses by division steps (Bernstein and Yang, "Fast constant-time
  * gcd computation and modular inversion", 2019; the variant that begins at one half). OpenSSL's
- * take six times as long. Called by rsa_blinding.c once in 32 signatures of a key, which multiplies
+ * take seven times as long. Called by rsa_blinding.c once in 32 signatures of a key, which multiplies
  * out what it gets: a wrong answer is found there. It must never be given a secret that is not
- * masked, for when it ends depends on the number.
+ * masked, for what it does, and for how long, depends on the number.
  */
+#include <endian.h>
 #include <openssl/bn.h>
 #include <openssl/crypto.h>
 #include <stdint.h>
@@ -28,7 +29,8 @@ inverse_of_library(BIGNUM *out, const BIGNUM *a, const BIGNUM *modulus, BN_CTX *
 #define LIMB_MASK (UINT64_MAX >> (64 - LIMB_BITS))
 /* One bit for the sign, one since the cofactors go to twice the modulus. */
 #define LIMBS_MAX ((MASKED_INVERSE_BITS_MAX + 2) / LIMB_BITS + 1)
-#define OCTETS_MAX (MASKED_INVERSE_BITS_MAX / 8)
+#define WORD_BYTES 8U
+#define OCTETS_MAX (LIMBS_MAX * WORD_BYTES + WORD_BYTES + 1)
 /* More steps than any number of so many bits needs: (45907 bits + 26313) / 19929 of them. */
 #define BATCHES_MAX(bits) ((((bits)*5 / 2) + LIMB_BITS) / LIMB_BITS)
 
@@ -50,20 +52,31 @@ struct inversion {
 	size_t left;              /* of f and g */
 };
 
-/* a: shorter than limbs. */
+static uint64_t
+word_at(const unsigned char *octets)
+{
+	uint64_t word;
+
+	memcpy(&word, octets, sizeof(word));
+	return le64toh(word);
+}
+
+/* a: shorter than n limbs. */
 static bool
 limbs_of(int64_t *limbs, size_t n, const BIGNUM *a, unsigned char *octets)
 {
-	if (BN_bn2lebinpad(a, octets, OCTETS_MAX) != OCTETS_MAX)
-		return false;
-	memset(limbs, 0, n * sizeof(*limbs));
-	for (size_t i = 0; i < OCTETS_MAX; i++) {
-		size_t limb = i * 8 / LIMB_BITS, shift = i * 8 % LIMB_BITS;
+	int bytes = (int)(n * LIMB_BITS + 7) / 8;
 
-		if (limb < n)
-			limbs[limb] |= (int64_t)(((uint64_t)octets[i] << shift) & LIMB_MASK);
-		if (limb + 1 < n && shift > LIMB_BITS - 8)
-			limbs[limb + 1] |= octets[i] >> (LIMB_BITS - shift);
+	if (BN_bn2lebinpad(a, octets, bytes) != bytes)
+		return false;
+	memset(octets + bytes, 0, WORD_BYTES + 1);
+	for (size_t i = 0; i < n; i++) {
+		const unsigned char *at = octets + i * LIMB_BITS / 8;
+		unsigned shift = i * LIMB_BITS % 8; /* even: the limb ends in the octet behind */
+		uint64_t limb = word_at(at) >> shift | (uint64_t)at[WORD_BYTES] << 1
+										<< (63 - shift);
+
+		limbs[i] = (int64_t)(limb & LIMB_MASK);
 	}
 	return true;
 }
@@ -72,38 +85,64 @@ limbs_of(int64_t *limbs, size_t n, const BIGNUM *a, unsigned char *octets)
 static bool
 number_of(BIGNUM *out, const int64_t *limbs, size_t n, unsigned char *octets)
 {
-	for (size_t i = 0; i < OCTETS_MAX; i++) {
-		size_t limb = i * 8 / LIMB_BITS, shift = i * 8 % LIMB_BITS;
-		uint64_t octet = limb < n ? (uint64_t)limbs[limb] >> shift : 0;
+	size_t bytes = 0;
+	wide word = 0; /* what is not written yet */
+	unsigned bits = 0;
 
-		if (limb + 1 < n && shift > LIMB_BITS - 8)
-			octet |= (uint64_t)limbs[limb + 1] << (LIMB_BITS - shift);
-		octets[i] = (unsigned char)octet;
+	for (size_t i = 0; i < n; i++) {
+		word |= (wide)limbs[i] << bits;
+		for (bits += LIMB_BITS; bits >= 8; bits -= 8) {
+			octets[bytes++] = (unsigned char)word;
+			word >>= 8;
+		}
 	}
-	return BN_lebin2bn(octets, OCTETS_MAX, out) != NULL;
+	octets[bytes++] = (unsigned char)word;
+	return BN_lebin2bn(octets, (int)bytes, out) != NULL;
+}
+
+/* (a, b) = (b, -a) */
+static inline void
+exchange(uint64_t *a, uint64_t *b)
+{
+	uint64_t before = *a;
+
+	*a = *b;
+	*b = 0 - before;
 }
 
 /* 62 division steps with the lowest bits of f and g. A step, if g is odd and delta above zero:
  * (f, g) = (g, (g - f) / 2), delta = 1 - delta; otherwise (f, g) = (f, (g + f or 0) / 2), delta =
- * 1 + delta. */
+ * 1 + delta. As many at once as there are zeros in g, or as there is no exchange for: then f is
+ * added so often that its next bits, six at most, are zero. */
 static int64_t
 divide_steps(int64_t delta, uint64_t f, uint64_t g, struct matrix *matrix)
 {
-	uint64_t u = 1, v = 0, q = 0, r = 1;
+	uint64_t u = 1, v = 0, q = 0, r = 1, times;
+	int left = LIMB_BITS, steps = __builtin_ctzll(g | (1ULL << left));
 
-	for (int i = 0; i < LIMB_BITS; i++) {
-		uint64_t odd = 0 - (g & 1), swap = odd & (0 - (uint64_t)(delta > 0));
-
-		g += ((f ^ swap) - swap) & odd;
-		q += ((u ^ swap) - swap) & odd;
-		r += ((v ^ swap) - swap) & odd;
-		f += g & swap;
-		u += q & swap;
-		v += r & swap;
-		delta = (int64_t)(((uint64_t)delta ^ swap) - swap) + 2;
-		g >>= 1;
-		u <<= 1;
-		v <<= 1;
+	for (;;) {
+		g >>= steps;
+		u <<= steps;
+		v <<= steps;
+		delta += 2 * steps;
+		left -= steps;
+		if (left == 0)
+			break;
+		if (delta > 0) {
+			delta = -delta;
+			exchange(&f, &g);
+			exchange(&u, &q);
+			exchange(&v, &r);
+		}
+		/* Until delta, which is odd, is above zero again. */
+		steps = delta < 1 - 2 * left ? left : (int)((1 - delta) / 2);
+		steps = steps > 6 ? 6 : steps;
+		/* f * (f * f - 2) is -1 / f modulo 2^6. */
+		times = (g * f * (f * f - 2)) & ((1ULL << steps) - 1);
+		g += f * times;
+		q += u * times;
+		r += v * times;
+		steps = __builtin_ctzll(g | (1ULL << left));
 	}
 	*matrix = (struct matrix){(int64_t)u, (int64_t)v, (int64_t)q, (int64_t)r};
 	return delta;

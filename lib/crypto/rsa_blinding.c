@@ -38,24 +38,40 @@ struct rsa_blinding {
 	unsigned uses_left; /* of the pair; 0: there is none */
 };
 
+/* A copy has no more room than its numbers need; what BN_MONT_CTX_set() makes has twice that. NULL:
+ * the modulus is none, or no memory. */
+static BN_MONT_CTX *
+mont_new(const BIGNUM *modulus)
+{
+	BN_MONT_CTX *mont = BN_MONT_CTX_new(), *roomy = BN_MONT_CTX_new();
+	BN_CTX *context = BN_CTX_new();
+
+	if (context == NULL || mont == NULL || roomy == NULL ||
+	    BN_MONT_CTX_set(roomy, modulus, context) != 1 ||
+	    BN_MONT_CTX_copy(mont, roomy) == NULL) {
+		BN_MONT_CTX_free(mont);
+		mont = NULL;
+	}
+	BN_MONT_CTX_free(roomy);
+	BN_CTX_free(context);
+	return mont;
+}
+
 struct rsa_blinding *
 rsa_blinding_new(const BIGNUM *modulus, const BIGNUM *e)
 {
 	struct rsa_blinding *blinding = mem_zalloc(1, sizeof(*blinding));
-	BN_CTX *context = BN_CTX_new();
 
 	blinding->modulus = modulus;
 	blinding->e = e;
-	blinding->mont = BN_MONT_CTX_new();
+	blinding->mont = mont_new(modulus);
 	blinding->blind = BN_new();
 	blinding->unblind = BN_new();
 	pthread_mutex_init(&blinding->lock, NULL);
-	if (context == NULL || blinding->mont == NULL || blinding->blind == NULL ||
-	    blinding->unblind == NULL || BN_MONT_CTX_set(blinding->mont, modulus, context) != 1) {
+	if (blinding->mont == NULL || blinding->blind == NULL || blinding->unblind == NULL) {
 		rsa_blinding_free(blinding);
 		blinding = NULL;
 	}
-	BN_CTX_free(context);
 	return blinding;
 }
 

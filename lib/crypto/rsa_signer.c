@@ -22,7 +22,7 @@
  * the blinding's two factors). test_key_memory measures it. */
 #define FIXED_BYTES 1136U
 #define BITS_PER_STEP 16U
-#define STEP_BYTES 31U
+#define STEP_BYTES 29U
 
 struct rsa_signer {
 	RSA *rsa;

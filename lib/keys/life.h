@@ -10,19 +10,20 @@
  * be written into DNS follows from the row: the name from selector and domain (or the slot), the
  * value from the public key. Nothing else in the store says what is under way.
  *
- *   PREPARED --survey--> PUBLISHING --publish--> PUBLISHED --prove..confirm--> PROVEN --gateways-->
+ *   PREPARED --survey--> PUBLISHING --publish--> PUBLISHED --prove..confirm--> PROVEN --load-->
  *   LOADED (stand-by) --activate--> ACTIVE --the successor's activation--> RETIRING
- * --intend_revoke, revoke--> REVOKED --intend_remove, remove--> REMOVED --destroy--> DESTROYED
+ *   --intend_revoke, revoke--> REVOKED --intend_remove, remove--> REMOVED --destroy--> DESTROYED
  *
  * Invariants I1 to I8 of the life cycle, as they are kept here:
+ *
  *   I1 no action leaves a domain that had an ACTIVE key without one of each algorithm it had
  *   I2 only a key that is proven for the value in its row becomes ACTIVE
  *   I3 nothing is published of a key whose row is not committed: survey needs a row
- *   I4 revoking is not written before sign_until + SIG + E, and sign_until is frozen when retiring
- * is I5 a selector is used once (the store's index); a slot again only after REMOVED + TTL + NEG I6
- * each effect has its intent in the row, and is conditional on the value (admin-api/publish.h) I7
- * once revoking is written there is no way back I8 now_utc is the store's clock; whoever calls sees
- * to it that it does not go backwards
+ *   I4 revoking is not written before sign_until + SIG + E; sign_until is frozen when retiring is
+ *   I5 a selector is used once (the store's index); a slot again only after REMOVED + TTL + NEG
+ *   I6 each effect has its intent in the row, and is conditional on the value (publish.h)
+ *   I7 once revoking is written there is no way back
+ *   I8 now_utc is the store's clock; who calls sees to it that it does not go backwards
  */
 #ifndef SIGNPOST_KEYS_LIFE_H
 #define SIGNPOST_KEYS_LIFE_H
@@ -52,6 +53,9 @@ struct key_life {
 	int64_t next_try;               /* not before */
 	char trouble[LIFE_TROUBLE_MAX]; /* what is in the way; "": nothing. Any octets */
 	bool imported;                  /* published by others before it came here */
+	/* What was begun last is somebody else's to do (LIFE_PENDING), or what is there was not
+	 * what we thought: looked at, until it is done or can be tried again. */
+	bool pending;
 };
 
 /* What the row of a domain has for it. */
@@ -137,7 +141,8 @@ struct life_wait {
 struct life_decision {
 	struct life_action actions[LIFE_ACTIONS_MAX];
 	size_t count;
-	struct life_wait waits[LIFE_KEYS_MAX]; /* of keys without an action that have a next step */
+	/* Of keys that have a next step, and now no action or one that only looks at DNS. */
+	struct life_wait waits[LIFE_KEYS_MAX];
 	size_t wait_count;
 	int64_t due; /* when to look again if nothing happens; INT64_MAX: never */
 };
@@ -212,13 +217,15 @@ bool life_failed(struct life_key *key, const char *why, int64_t now_utc);
 
 bool life_hold(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
 bool life_release(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
-/* ACTIVE -> RETIRING without a successor's activation: refused if it would leave mail unsigned. */
+/* ACTIVE -> RETIRING without a successor's activation: refused if it would leave mail unsigned. A
+ * stand-by or held key retires too; one that is not proven yet is given up (FAILED). */
 bool life_retire(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
 /* The key is known to others: it becomes COMPROMISED, and in the same change a stand-by key ACTIVE.
  * Without one: refused, unless force (then mail goes unsigned or is deferred by FailurePolicy). */
 bool life_emergency(
     struct life_domain *domain, size_t index, bool force, int64_t now_utc, struct err *why);
-/* Back to the key before: it is ACTIVE again, the present one HELD. Only before revoking. */
+/* keys[index] is ACTIVE: back to the key of its algorithm that it took over from, which is ACTIVE
+ * again, this one HELD. Only before that one's revoking. */
 bool life_rollback(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
 bool life_rotate(struct life_domain *domain, int64_t not_before, const char *reason,
     int64_t now_utc, struct err *why);

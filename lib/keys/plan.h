@@ -17,9 +17,12 @@
 
 #define PLAN_ALGORITHMS_MAX 2U
 #define PLAN_WINDOWS_MAX 8U
-#define PLAN_NAME_MAX 63U      /* octets of a publisher's name */
-#define PLAN_TEMPLATE_MAX 100U /* octets of a template of selectors */
-#define PLAN_TEXT_MAX 65536U   /* octets of the JSON */
+#define PLAN_NAME_MAX 63U            /* octets of a publisher's name */
+#define PLAN_TEMPLATE_MAX 100U       /* octets of a template of selectors */
+#define PLAN_TEXT_MAX 65536U         /* octets of the JSON */
+#define PLAN_SELECTOR_MAX 63U        /* octets of a selector that is made: one label */
+#define PLAN_RANDOM_BYTES 8U         /* octets that should take {random}'s place */
+#define PLAN_DURATION_MAX 3153600000 /* seconds; 100 years */
 
 struct plan_algorithm {
 	char name[16]; /* "rsa-sha256", "ed25519-sha256" */
@@ -37,7 +40,8 @@ struct key_plan {
 	struct plan_algorithm algorithms[PLAN_ALGORITHMS_MAX]; /* "algorithms": ["rsa-2048"] */
 	size_t algorithm_count;
 	char publisher[PLAN_NAME_MAX + 1]; /* "publisher": of signpost-admind.conf; "manual" */
-	/* "selector": {year} {month} {day} {random} and [a-z0-9-]; must have {random} */
+	/* "selector": "s{year}{month}-{random}"; {year} {month} {day} {random} and [a-z0-9-];
+	 * must have {random} */
 	char selector[PLAN_TEMPLATE_MAX + 1];
 	int64_t interval_s; /* "interval": 180d; 0: rotated only when somebody asks */
 	int jitter_percent; /* "jitter": 10; of the interval, by the domain's name */
@@ -57,10 +61,12 @@ struct key_plan {
 	int64_t timed_ack_s; /* "timed_ack": 10m; in place of gateways that report nothing */
 	int64_t drift_s;     /* "drift_interval": 6h; how often what is published is looked at */
 	int64_t retry_s, retry_max_s; /* "retry": 30, "retry_max": 1h; doubled after each failure */
-	int64_t give_up_s;            /* "give_up": 7d; of a key that never gets proven; 0: never */
+	/* "give_up": 7d; of a key that never gets proven; 0: never. One that somebody is to publish
+	 * by hand is waited for. */
+	int64_t give_up_s;
 };
 
-/* The defaults; manage is false, no publisher. */
+/* The defaults; manage is false, no publisher. A plan that manages must name one. */
 void key_plan_default(struct key_plan *out);
 /* text: JSON, or empty. signature_ttl_s: x= of the policy (-1: none); without "signature_life" SIG
  * is then that and two days. Unknown fields, wrong types, and values that would break an invariant
@@ -73,14 +79,14 @@ void key_plan_write(const struct key_plan *plan, struct buf *out);
 
 /* "7d" or "3600": ST_INVALID. */
 enum status plan_duration(struct span text, int64_t *seconds_out) MUST_USE;
-/* Appends "7d", "1d12h", "90s"; plan_duration() reads it back. */
+/* Appends "7d", "1d12h", "1m30s", "0s"; plan_duration() reads it back. */
 void plan_duration_write(int64_t seconds, struct buf *out);
 /* Is now in a window (or are there none)? Else *next_out is when the next one begins. */
 bool plan_window_open(const struct key_plan *plan, int64_t now_utc, int64_t *next_out);
 /* interval_s, moved by the jitter that the domain's name has. The same on every machine. */
 int64_t plan_interval_of(const struct key_plan *plan, struct span domain);
-/* A selector by the template. random: lower-case letters and digits that take {random}'s place.
- * ST_TOO_BIG. */
+/* Appends a selector by the template. random: lower-case letters and digits that take {random}'s
+ * place. ST_TOO_BIG: longer than PLAN_SELECTOR_MAX, and nothing is appended. */
 enum status plan_selector(
     const struct key_plan *plan, int64_t now_utc, struct span random, struct buf *out) MUST_USE;
 

@@ -107,22 +107,31 @@ begin_again(struct cache *cache, struct asking *asking, int64_t now_ms)
 	asking_begin(cache, asking, asked, now_ms);
 }
 
+void
+cache_ask(struct cache *cache, struct cache_asked *asked, int64_t now_ms, cache_loader *loader,
+    void *context, struct err *err)
+{
+	struct asking asking;
+
+	*asked = (struct cache_asked){.name = asked->name};
+	asking_begin(cache, &asking, asked, now_ms);
+	if (asking.turn == TURN_HAVE)
+		return;
+	answer_one(cache, &asking, now_ms, loader, context, err);
+	if (!asking.again)
+		return;
+	begin_again(cache, &asking, now_ms);
+	if (asking.turn != TURN_HAVE)
+		answer_one(cache, &asking, now_ms, loader, context, err);
+}
+
 enum status
 cache_get(struct cache *cache, struct span name, int64_t now_ms, cache_loader *loader,
     void *context, void **object_out, bool *stale_out, struct err *err)
 {
 	struct cache_asked asked = {.name = name};
-	struct asking asking;
 
-	asking_begin(cache, &asking, &asked, now_ms);
-	if (asking.turn != TURN_HAVE) {
-		answer_one(cache, &asking, now_ms, loader, context, err);
-		if (asking.again) {
-			begin_again(cache, &asking, now_ms);
-			if (asking.turn != TURN_HAVE)
-				answer_one(cache, &asking, now_ms, loader, context, err);
-		}
-	}
+	cache_ask(cache, &asked, now_ms, loader, context, err);
 	*object_out = asked.object;
 	if (stale_out != NULL)
 		*stale_out = asked.stale;

@@ -103,13 +103,20 @@ void cache_free(struct cache *cache); /* nobody may be inside; NULL is fine */
 enum status cache_get(struct cache *cache, struct span name, int64_t now_ms, cache_loader *loader,
     void *context, void **object_out, bool *stale_out, struct err *err) MUST_USE;
 
-/* One of many: name is the caller's, the rest is the answer as of cache_get(). */
+/* A question: name is the caller's, the rest is the answer as of cache_get(). */
 struct cache_asked {
 	struct span name;
 	enum status status;
 	void *object;
 	bool stale;
+	/* Monotonic: when the answer was known to be right last. It may have been so later, not
+	 * earlier. With ST_OK and ST_ABSENT. */
+	int64_t known_ms;
 };
+
+/* cache_get() of asked->name. */
+void cache_ask(struct cache *cache, struct cache_asked *asked, int64_t now_ms, cache_loader *loader,
+    void *context, struct err *err);
 
 /* As cache_get() for each of count names (at most CACHE_MANY_MAX); those that are
  * missing are asked for in one question. want: as soon as so many objects are known from the

@@ -102,6 +102,7 @@ give(const struct cache *cache, struct shard *shard, const struct cache_entry *e
 	out->status = entry->object != NULL ? ST_OK : ST_ABSENT;
 	out->object = entry->object;
 	out->stale = stale;
+	out->known_ms = entry->known_ms;
 	if (out->object != NULL)
 		cache->config.hold(out->object);
 	if (stale)
@@ -201,6 +202,7 @@ land_answer(struct cache *cache, struct asking *asking, struct cache_entry *entr
 	shard->stats.loads++;
 	asked->status = load->object != NULL ? ST_OK : ST_ABSENT;
 	asked->object = load->object;
+	asked->known_ms = load_known_ms(load, began_ms);
 	asked->stale =
 	    load->known_ms != 0 && began_ms >= load_fresh_until_ms(cache, load, began_ms);
 	if (entry != NULL) {
@@ -209,6 +211,7 @@ land_answer(struct cache *cache, struct asking *asking, struct cache_entry *entr
 		entry->epoch = load->epoch != 0 ? load->epoch : asking->least_epoch;
 		shard_fill(cache, shard, entry, load, began_ms, old_out);
 		asked->stale = lands_stale(cache, asking, entry, load, began_ms, ended_ms);
+		asked->known_ms = entry->known_ms; /* confirmed since, maybe */
 		if (entry->bytes > cache->shard_bytes_max)
 			shard_remove(shard, entry, dead);
 	}
@@ -247,6 +250,7 @@ flight_land(const struct cache *cache, struct flight *flight, const struct cache
 	flight->status = asked->status;
 	flight->object = asked->object;
 	flight->stale = asked->stale;
+	flight->known_ms = asked->known_ms;
 	if (flight->object != NULL)
 		cache->config.hold(flight->object);
 	if (asked->status != ST_OK && asked->status != ST_ABSENT)
@@ -330,6 +334,7 @@ asking_wait(struct cache *cache, struct asking *asking, int64_t now_ms, struct e
 		asked->status = flight->status;
 		asked->object = flight->object;
 		asked->stale = flight->stale;
+		asked->known_ms = flight->known_ms;
 		asking->again = asked->stale && (flight->round != asking->round ||
 						    flight->least_epoch != asking->least_epoch);
 		if (asked->object != NULL)

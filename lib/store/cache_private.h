@@ -18,6 +18,7 @@ struct flight {
 	bool done, stale;
 	enum status status;
 	void *object;
+	int64_t known_ms;
 	struct err err;
 };
 

@@ -200,22 +200,31 @@ make_name(const struct question *q, char *room, size_t room_bytes, char **owned_
 	return span_of(room, q->count == 0 ? 1 : at - 1);
 }
 
+/* *known_ms_out: when the store said last that it is so. */
 static enum status
-ask(struct keystore *store, char letter, const struct span *names, size_t count,
-    struct keystore_rows **out, struct err *err)
+ask_heard(struct keystore *store, char letter, const struct span *names, size_t count,
+    struct keystore_rows **out, int64_t *known_ms_out, struct err *err)
 {
 	struct cached_keystore *cached = store->state;
 	struct question q = {.cached = cached, .letter = letter, .names = names, .count = count};
 	char room[1024], *owned;
-	struct span name = make_name(&q, room, sizeof(room), &owned);
 	struct cache *cache = letter == QUESTION_KEYS ? cached->keys : cached->rules;
-	void *object = NULL;
-	enum status status =
-	    cache_get(cache, name, cached->config.now_ms(), load_rows, &q, &object, NULL, err);
+	struct cache_asked asked = {.name = make_name(&q, room, sizeof(room), &owned)};
 
+	cache_ask(cache, &asked, cached->config.now_ms(), load_rows, &q, err);
 	mem_free(owned);
-	*out = object;
-	return status;
+	*out = asked.object;
+	*known_ms_out = asked.known_ms;
+	return asked.status;
+}
+
+static enum status
+ask(struct keystore *store, char letter, const struct span *names, size_t count,
+    struct keystore_rows **out, struct err *err)
+{
+	int64_t known_ms;
+
+	return ask_heard(store, letter, names, count, out, &known_ms, err);
 }
 
 static enum status
@@ -243,6 +252,20 @@ static enum status
 cached_keys(struct keystore *store, struct span domain, struct keystore_rows **out, struct err *err)
 {
 	return ask(store, QUESTION_KEYS, &domain, 1, out, err);
+}
+
+static enum status
+cached_keys_heard(struct keystore *store, struct span domain, struct keystore_rows **out,
+    int64_t *silent_ms_out, struct err *err)
+{
+	struct cached_keystore *cached = store->state;
+	int64_t known_ms = 0;
+	enum status status;
+
+	leaseclock_look(&cached->lease, cached->config.now_ms());
+	status = ask_heard(store, QUESTION_KEYS, &domain, 1, out, &known_ms, err);
+	*silent_ms_out = leaseclock_silent_ms(&cached->lease, known_ms, cached->config.now_ms());
+	return status;
 }
 
 static enum status
@@ -299,6 +322,13 @@ cached_list(struct keystore *store, enum store_what what, struct span after, siz
 	return inner_of(store)->ops->list(inner_of(store), what, after, max, out, err);
 }
 
+static enum status
+cached_loading(
+    struct keystore *store, uint64_t since, size_t max, struct keystore_rows **out, struct err *err)
+{
+	return inner_of(store)->ops->loading(inner_of(store), since, max, out, err);
+}
+
 static void
 cached_close(struct keystore *store)
 {
@@ -310,6 +340,7 @@ cached_close(struct keystore *store)
 	keystore_close(cached->inner);
 	follow_free(cached);
 	revisions_free(cached);
+	news_free(cached);
 	shared_free(cached);
 	mem_free(cached);
 }
@@ -323,12 +354,14 @@ set_ops(struct keystore_ops *ops, const struct keystore_ops *inner)
 	    .address = cached_address,
 	    .patterns = cached_patterns,
 	    .keys = cached_keys,
+	    .keys_heard = cached_keys_heard,
 	    .bindings = cached_bindings,
 	    .changes = cached_changes,
 	    .now = inner->now == NULL ? NULL : cached_now,
 	    .migrate = inner->migrate == NULL ? NULL : cached_migrate,
 	    .apply = inner->apply == NULL ? NULL : cached_apply,
 	    .list = inner->list == NULL ? NULL : cached_list,
+	    .loading = inner->loading == NULL ? NULL : cached_loading,
 	    .mirrors = inner->mirrors,
 	    .catches_up = inner->catches_up};
 }
@@ -378,8 +411,10 @@ cached_keystore_new(struct keystore *inner, const struct cached_keystore_config 
 	if (config->pause == NULL)
 		cached->config.pause = sleep_ms;
 	set_ops(&cached->ops, inner->ops);
+	leaseclock_init(&cached->lease, cached->config.now_ms(), config->utc_ms);
 	follow_init(cached);
 	revisions_init(cached);
+	news_init(cached);
 	shared_init(cached);
 	make_caches(cached);
 	store->ops = &cached->ops;
@@ -438,4 +473,21 @@ cached_keystore_poll(struct keystore *store)
 
 	if (cached != NULL)
 		follow_poll(cached);
+}
+
+uint64_t
+cached_keystore_epoch(const struct keystore *store)
+{
+	struct cached_keystore *cached = cached_of(store);
+
+	return cached == NULL ? 0 : atomic_load(&cached->applied_epoch);
+}
+
+uint64_t
+cached_keystore_wait(struct keystore *store, uint64_t epoch, int64_t timeout_ms, bool *is_one_out)
+{
+	struct cached_keystore *cached = cached_of(store);
+
+	*is_one_out = cached != NULL;
+	return cached == NULL ? 0 : news_wait(cached, epoch, timeout_ms);
 }

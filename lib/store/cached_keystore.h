@@ -22,8 +22,11 @@
  * changes backwards for that. While the store is away such an answer is given out as stale, also
  * when there was no poll yet: then of the identity that this gateway saw last.
  *
- * sign_until is not looked at here: it is in the rows, by the store's clock, and whoever signs asks
- * key_may_sign() each time (route.c). A stale row can so be given out and still not sign.
+ * Neither sign_until nor lease_s ends an answer here: they are in the rows, each key has its own,
+ * and whoever signs asks store_key_may_sign() each time (route.c). keystore_keys_heard() says with
+ * the rows how long ago the store confirmed them last, by its answer, by a poll that was answered
+ * and did not tell of a change, or for what another gateway left, by the word that that one heard.
+ * So a stale row can be given out and still not sign, and then the cause is "lease", not "store".
  */
 #ifndef SIGNPOST_STORE_CACHED_KEYSTORE_H
 #define SIGNPOST_STORE_CACHED_KEYSTORE_H
@@ -43,6 +46,7 @@ struct cached_keystore_config {
 	struct sharedcache *shared;
 	struct span shared_prefix; /* of the scope, before the store's identity; copied */
 	int64_t (*now_ms)(void);   /* monotonic; NULL: clock_mono_ms() */
+	int64_t (*utc_ms)(void);   /* NULL: clock_utc_ms() */
 	void (*pause)(int64_t ms); /* NULL: sleeps; not so long for tests with a clock of theirs */
 	bool no_thread;            /* only cached_keystore_poll() asks for changes; for tests */
 };
@@ -59,5 +63,12 @@ void cached_keystore_stats(struct keystore *store, struct cache_stats *out);
 /* Asks for changes now: for whoever heard that there are some. Any thread; does nothing if store is
  * not one. */
 void cached_keystore_poll(struct keystore *store);
+/* All changes up to this epoch are in force here: an answer that anybody is given from now on has
+ * them, or is known to be old. 0: none was told yet, or store is not one. Any thread. */
+uint64_t cached_keystore_epoch(const struct keystore *store);
+/* The same, as soon as it is not epoch any more, or timeout_ms have passed. *is_one_out: store is
+ * one, or else the answer came at once. */
+uint64_t cached_keystore_wait(
+    struct keystore *store, uint64_t epoch, int64_t timeout_ms, bool *is_one_out);
 
 #endif

@@ -429,6 +429,7 @@ follow_poll(struct cached_keystore *cached)
 
 	pthread_mutex_lock(&cached->poll_lock);
 	asked_ms = cached->config.now_ms();
+	leaseclock_look(&cached->lease, asked_ms);
 	since = atomic_load(&cached->seen_epoch);
 	began_us = clock_mono_us();
 	status = keystore_changes(
@@ -442,6 +443,7 @@ follow_poll(struct cached_keystore *cached)
 		become_another(cached, &now, asked_ms);
 	else
 		take_changes(cached, status, count, &now, since, asked_ms);
+	news_tell(cached);
 	if (cached->config.shared != NULL && cached->believed)
 		shared_remember(cached, now.epoch, asked_ms);
 	pthread_mutex_unlock(&cached->poll_lock);

@@ -1,8 +1,9 @@
 /*
  * cached_keystore_private.h - what the files of a cached key store share: cached_keystore.c (the
- * questions), cached_keystore_follow.c (the changes), cached_keystore_thread.c (when they are asked
- * for), cached_keystore_past.c (those before it was opened), cached_keystore_revisions.c (of keys),
- * cached_keystore_shared.c (what other gateways know).
+ * questions), cached_keystore_follow.c (the changes), cached_keystore_news.c (who waits for them),
+ * cached_keystore_thread.c (when they are asked for), cached_keystore_past.c (those before it was
+ * opened), cached_keystore_revisions.c (of keys), cached_keystore_shared.c (what other gateways
+ * know).
  */
 #ifndef SIGNPOST_STORE_CACHED_KEYSTORE_PRIVATE_H
 #define SIGNPOST_STORE_CACHED_KEYSTORE_PRIVATE_H
@@ -11,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "lib/store/cached_keystore.h"
+#include "lib/store/leaseclock.h"
 #include "lib/store/marks.h"
 
 /* The first letter of an entry's name; then the names that were asked for, a NUL between them. */
@@ -29,6 +31,7 @@ struct cached_keystore {
 	 * identity. */
 	atomic_uint_least64_t seen_epoch;
 	atomic_bool away;
+	struct leaseclock lease;
 
 	/* What changed, and when: written by a poll. */
 	pthread_rwlock_t changed_lock;
@@ -44,6 +47,11 @@ struct cached_keystore {
 	bool believed;     /* and the last one with an identity, and an epoch that did not fall */
 	int64_t polled_ms; /* when the last began that was answered, and did not fall */
 	struct mark first; /* poll of this history; number 0: none */
+
+	/* What seen_epoch was when the last poll that was answered was done with it. */
+	atomic_uint_least64_t applied_epoch;
+	pthread_mutex_t news_lock;
+	pthread_cond_t news;
 
 	/* One poll at a time: held while the store is asked, and by no message. */
 	pthread_mutex_t poll_lock;
@@ -105,6 +113,14 @@ bool follow_may_share(struct cached_keystore *cached, const struct view *view, s
  * false: there are more subjects than can be remembered. */
 bool follow_some_changed(
     struct cached_keystore *cached, size_t count, uint64_t told_after, int64_t asked_ms) MUST_USE;
+
+/* ---- cached_keystore_news.c ---- */
+
+void news_init(struct cached_keystore *cached);
+void news_free(struct cached_keystore *cached);
+/* A poll is done: everybody is given what it told. */
+void news_tell(struct cached_keystore *cached);
+uint64_t news_wait(struct cached_keystore *cached, uint64_t epoch, int64_t timeout_ms);
 
 /* ---- cached_keystore_thread.c ---- */
 

@@ -17,8 +17,9 @@ enum failure_cause {
 	FAILURE_NO_KEY,     /* "no-key": a rule, and no key that signs */
 	FAILURE_STORE,      /* "store": the source of rules or keys could not be asked */
 	FAILURE_UNREADABLE, /* "unreadable": the key does not open, or is no key */
-	FAILURE_LEASE,      /* "lease": sign_until has passed */
-	FAILURE_CRYPTO,     /* "crypto": the signature could not be made */
+	FAILURE_LEASE,  /* "lease": sign_until, or the key's time without a word of the store, is
+			   over */
+	FAILURE_CRYPTO, /* "crypto": the signature could not be made */
 	FAILURE_CAUSES
 };
 

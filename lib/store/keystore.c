@@ -179,6 +179,17 @@ keystore_keys(
 }
 
 enum status
+keystore_keys_heard(struct keystore *store, struct span domain, struct keystore_rows **out,
+    int64_t *silent_ms_out, struct err *err)
+{
+	*silent_ms_out = 0;
+	if (store->ops->keys_heard == NULL || !keystore_domain_is_valid(domain))
+		return keystore_keys(store, domain, out, err);
+	*out = NULL;
+	return store->ops->keys_heard(store, domain, out, silent_ms_out, err);
+}
+
+enum status
 keystore_bindings(struct keystore *store, const struct span *subjects, size_t count,
     struct keystore_rows **out, struct err *err)
 {
@@ -196,6 +207,29 @@ keystore_bindings(struct keystore *store, const struct span *subjects, size_t co
 			asked[n++] = subjects[i];
 	return n == 0 ? nothing(out) : store->ops->bindings(store, asked, n, out, err);
 }
+
+/* ---- who may sign ---- */
+
+static bool
+lease_ended(const struct store_key *key, int64_t silent_ms)
+{
+	return key->lease_s > 0 && silent_ms / 1000 >= key->lease_s;
+}
+
+bool
+store_key_may_sign(const struct store_key *key, const struct store_moment *moment)
+{
+	return key_may_sign(&key->times, moment->now_utc) && !lease_ended(key, moment->silent_ms);
+}
+
+bool
+store_key_lease_over(const struct store_key *key, const struct store_moment *moment)
+{
+	return key_lease_over(&key->times, moment->now_utc) ||
+	       (key_may_sign(&key->times, moment->now_utc) && lease_ended(key, moment->silent_ms));
+}
+
+/* ---- changes ---- */
 
 /* All goes on without one, as it did before there were any. */
 static void

@@ -36,6 +36,7 @@
 #define KEYSTORE_CHANGES_MAX 1000U  /* changes of one question */
 #define KEYSTORE_LIVES_MAX 100U     /* domains of one question about their life */
 #define KEYSTORE_LOADING_MAX 1000U  /* keys of one question of a gateway */
+#define KEYSTORE_GATEWAYS_MAX 1000U /* that reported; more is ST_TOO_BIG */
 #define KEYSTORE_BATCH_MAX 1000U    /* changes of one transaction */
 /* By so much renew() raises the epoch: whoever has seen a later history of the store finds it
  * behind that, and takes the new identity. In sql/STATEMENTS, too. */
@@ -119,7 +120,8 @@ struct store_policy {
 };
 
 /* What a gateway says of itself: its own row, which nobody else writes. */
-#define KEYSTORE_NODE_MAX 255U      /* octets of a gateway's name: those of a domain */
+#define KEYSTORE_NODE_MAX 255U      /* octets of a gateway's name: [A-Za-z0-9._:-] */
+#define KEYSTORE_VERSION_MAX 255U   /* octets of store_gateway.version */
 #define KEYSTORE_FAILED_TEXT 16384U /* octets of store_gateway.failed */
 struct store_gateway {
 	struct span node, version;
@@ -148,7 +150,7 @@ struct keystore_rows {
 	struct store_rule *rules;
 	struct store_key *keys;
 	struct store_binding *bindings;
-	struct store_policy *policies;  /* of list() and life() only */
+	struct store_policy *policies;  /* of list() and lives() only */
 	struct store_gateway *gateways; /* of gateways() only */
 	size_t tenant_count, domain_count, rule_count, key_count, binding_count, policy_count,
 	    gateway_count;
@@ -252,6 +254,10 @@ struct keystore_ops {
 	 * been active and are not revoked, newest first. */
 	enum status (*keys)(struct keystore *store, struct span domain, struct keystore_rows **out,
 	    struct err *err);
+	/* keys(), of what was right *silent_ms_out ago by the last word of the store. NULL: keys()
+	 * has asked it. Of caches. */
+	enum status (*keys_heard)(struct keystore *store, struct span domain,
+	    struct keystore_rows **out, int64_t *silent_ms_out, struct err *err);
 	/* Bindings of these subjects, in any order. */
 	enum status (*bindings)(struct keystore *store, const struct span *subjects, size_t count,
 	    struct keystore_rows **out, struct err *err);
@@ -313,11 +319,14 @@ struct keystore_ops {
 	 * more than KEYSTORE_KEYS_MAX such keys. */
 	enum status (*lives)(struct keystore *store, const struct span *domains, size_t count,
 	    struct keystore_rows **out, struct err *err);
-	/* Keys with loading > since, lowest first, at most max of them, but all of an epoch: those
-	 * that gateways should try. rows->epoch is of the store. For gateways. */
+	/* Keys with loading > since that are not destroyed, lowest first: those that gateways
+	 * should try. At most max (KEYSTORE_LOADING_MAX) of them, and then the rest of the last
+	 * one's epoch, so that its loading is the next since. rows->epoch is of the store. For
+	 * gateways. */
 	enum status (*loading)(struct keystore *store, uint64_t since, size_t max,
 	    struct keystore_rows **out, struct err *err);
-	/* All gateways that ever reported and were not forgotten. */
+	/* All gateways that ever reported and were not forgotten. ST_TOO_BIG: more than
+	 * KEYSTORE_GATEWAYS_MAX; forget some. */
 	enum status (*gateways)(
 	    struct keystore *store, struct keystore_rows **out, struct err *err);
 	/* An operator takes one of them out. ST_ABSENT. */
@@ -328,7 +337,9 @@ struct keystore_ops {
 	    struct keystore *store, const struct store_gateway *row, struct err *err);
 	/* Takes or renews a lease for ttl_s (0: gives it back) by the store's clock. ST_OK: it is
 	 * wanted->owner's, *out says under which fence and until when. ST_DENIED: somebody else has
-	 * it; *out says who. wanted->fence is ignored. */
+	 * it; *out says who. wanted->fence is ignored. Who renews in time keeps the fence; who
+	 * comes too late, or gave it back, has the next one. Given back: ST_OK also if nobody had
+	 * it. */
 	enum status (*lease)(struct keystore *store, const struct store_lease *wanted,
 	    int64_t ttl_s, struct store_lease *out, struct err *err);
 	bool mirrors; /* may want mirror_pem; others need not be given it */
@@ -371,6 +382,10 @@ enum status keystore_patterns(struct keystore *store, struct span tenant,
     struct keystore_rows **out, struct err *err) MUST_USE;
 enum status keystore_keys(struct keystore *store, struct span domain, struct keystore_rows **out,
     struct err *err) MUST_USE;
+/* For whoever signs: *silent_ms_out is how long ago the store said last that this is right. 0: it
+ * was asked. */
+enum status keystore_keys_heard(struct keystore *store, struct span domain,
+    struct keystore_rows **out, int64_t *silent_ms_out, struct err *err) MUST_USE;
 enum status keystore_bindings(struct keystore *store, const struct span *subjects, size_t count,
     struct keystore_rows **out, struct err *err) MUST_USE;
 enum status keystore_changes(struct keystore *store, uint64_t since, size_t max,
@@ -381,6 +396,16 @@ enum status keystore_changes(struct keystore *store, uint64_t since, size_t max,
 #define KEYSTORE_RULES_MAX_SAYS                                                                    \
 	"there are %u rules with the subject %.*s already, of all tenants together, and there "    \
 	"can be no more; remove those that are not needed"
+
+/* When something is signed, and how long ago the store was heard last (keystore_keys_heard()). */
+struct store_moment {
+	int64_t now_utc, silent_ms;
+};
+
+/* May a gateway sign with it? key_may_sign(), and the lease of its row is not over. */
+bool store_key_may_sign(const struct store_key *key, const struct store_moment *moment);
+/* Only sign_until or the lease of its row keeps a gateway from signing with it. */
+bool store_key_lease_over(const struct store_key *key, const struct store_moment *moment);
 
 /* Names that a row may have: see the limits above. Lower case only. */
 bool keystore_tenant_is_valid(struct span name);
@@ -398,5 +423,10 @@ bool keystore_identity_take(struct span text, char out[KEYSTORE_IDENTITY_BYTES])
 /* Is the row one that a store may hold (lengths, letters, names)? ST_INVALID names the field. Every
  * backend asks before it writes; route.c and the tools ask about what they read. */
 enum status keystore_write_check(const struct keystore_write *write, struct err *err) MUST_USE;
+/* The same of a gateway's row and of a lease; every backend asks before it writes. ttl_s: of
+ * ops->lease; 0 of apply_fenced. */
+enum status keystore_gateway_check(const struct store_gateway *row, struct err *err) MUST_USE;
+enum status keystore_lease_check(
+    const struct store_lease *lease, int64_t ttl_s, struct err *err) MUST_USE;
 
 #endif

@@ -11,6 +11,7 @@
 #define PRIORITY_MAX 1000000
 #define FAILURE_TEXT_BYTES_MAX 1024U
 #define SIGNATURE_TTL_S_MAX (366 * 86400)
+#define LEASE_S_MAX INT64_C(3162240000) /* a hundred years: no sum of times overflows */
 
 static bool
 lower_or_digit(char c)
@@ -55,6 +56,17 @@ id_is_valid(struct span id)
 		return false;
 	for (size_t i = 0; i < id.n; i++)
 		if (!lower_or_digit(ascii_lower(id.p[i])) && id.p[i] != '-' && id.p[i] != '_')
+			return false;
+	return true;
+}
+
+/* Letters, digits and "-_.:". */
+static bool
+name_is_plain(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!lower_or_digit(ascii_lower(name.p[i])) &&
+		    (name.p[i] == '\0' || strchr("-_.:", name.p[i]) == NULL))
 			return false;
 	return true;
 }
@@ -177,7 +189,7 @@ check_rule(const struct store_rule *row, struct err *err)
 }
 
 static enum status
-check_key(const struct store_key *row, struct err *err)
+check_key_name(const struct store_key *row, struct err *err)
 {
 	enum status status = check_tenant(row->tenant, err);
 
@@ -187,6 +199,16 @@ check_key(const struct store_key *row, struct err *err)
 		status = refuse(err, "selector", row->selector, "is no selector (lower case)");
 	if (status == ST_OK && !id_is_valid(row->id))
 		status = refuse(err, "key", row->id, "is no id (letters, digits, '-', '_')");
+	if (status == ST_OK && (row->lease_s < 0 || row->lease_s > LEASE_S_MAX))
+		status = refuse(err, "key", row->id, "has a lease that cannot be");
+	return status;
+}
+
+static enum status
+check_key(const struct store_key *row, struct err *err)
+{
+	enum status status = check_key_name(row, err);
+
 	if (status == ST_OK && !span_eq_str(row->algorithm, "rsa-sha256") &&
 	    !span_eq_str(row->algorithm, "ed25519-sha256"))
 		status =
@@ -212,11 +234,100 @@ check_policy(const struct store_policy *row, struct err *err)
 	return status == ST_OK ? check_ttl(row->signature_ttl_s, err) : status;
 }
 
+/* ---- what the life cycle writes ---- */
+
+/* A member that is forgotten here is one whose time could be below zero. */
+#define TIME_COUNT 15U
+_Static_assert(sizeof(struct key_times) == TIME_COUNT * sizeof(int64_t), "only times");
+
+static enum status
+check_life_key(const struct store_key *row, struct err *err)
+{
+	enum status status = check_key_name(row, err);
+	const struct key_times *t = &row->times;
+	const int64_t times[TIME_COUNT] = {t->created, t->publishing, t->published, t->proven,
+	    t->loaded, t->active, t->retiring, t->revoking, t->revoked, t->removed, t->destroyed,
+	    t->held, t->compromised, t->failed, t->sign_until};
+
+	for (size_t i = 0; i < TIME_COUNT && status == ST_OK; i++)
+		if (times[i] < 0)
+			status = refuse(err, "key", row->id, "has a time below zero");
+	if (status == ST_OK && row->loading > INT64_MAX && row->loading != KEYSTORE_LOADING_NOW)
+		status = refuse(err, "key", row->id, "has an epoch that cannot be");
+	return status == ST_OK ? check_text("life", row->life, KEYSTORE_TEXT_MAX, err) : status;
+}
+
+static enum status
+check_life_domain(const struct store_domain *row, struct err *err)
+{
+	enum status status = check_domain("domain", row->name, err);
+
+	if (status == ST_OK)
+		status = check_tenant(row->tenant, err);
+	if (status == ST_OK && row->due < 0)
+		status = refuse(err, "domain", row->name, "is due before the year 1970");
+	return status == ST_OK ? check_text("life", row->life, KEYSTORE_TEXT_MAX, err) : status;
+}
+
+/* Only rows that were seen: a revision that is forgotten would write over somebody's work. */
+static enum status
+check_life(const struct keystore_write *write, struct err *err)
+{
+	bool key = write->what == STORE_KEY;
+
+	if (write->how != WRITE_CHANGE || (!key && write->what != STORE_DOMAIN)) {
+		err_set(err, "the life cycle changes keys and domains, and nothing else");
+		return ST_INVALID;
+	}
+	if ((key ? write->row.key.row_revision : write->row.domain.revision) == 0) {
+		err_set(err, "the life of a key or domain is written with the revision it had");
+		return ST_INVALID;
+	}
+	return key ? check_life_key(&write->row.key, err)
+		   : check_life_domain(&write->row.domain, err);
+}
+
+enum status
+keystore_gateway_check(const struct store_gateway *row, struct err *err)
+{
+	enum status status = ST_OK;
+
+	if (row->node.n == 0 || row->node.n > KEYSTORE_NODE_MAX || !name_is_plain(row->node))
+		status = refuse(err, "node", row->node,
+		    "is no name of a gateway (letters, digits, '-', '_', '.', ':'; at most 255 "
+		    "octets)");
+	if (status == ST_OK)
+		status = check_text("version", row->version, KEYSTORE_VERSION_MAX, err);
+	if (status == ST_OK && (row->epoch > INT64_MAX || row->tested > INT64_MAX))
+		status = refuse(err, "node", row->node, "has an epoch that cannot be");
+	return status == ST_OK ? check_text("failed", row->failed, KEYSTORE_FAILED_TEXT, err)
+			       : status;
+}
+
+enum status
+keystore_lease_check(const struct store_lease *lease, int64_t ttl_s, struct err *err)
+{
+	const struct span names[] = {
+	    span_of(lease->name, strnlen(lease->name, sizeof(lease->name))),
+	    span_of(lease->owner, strnlen(lease->owner, sizeof(lease->owner)))};
+
+	for (size_t i = 0; i < 2; i++)
+		if (names[i].n == 0 || names[i].n > KEYSTORE_LEASE_MAX ||
+		    !name_is_plain(names[i]) || span_find(names[i], ':') != SIZE_MAX)
+			return refuse(err, i == 0 ? "lease" : "owner", names[i],
+			    "is no name (letters, digits, '-', '_', '.'; at most 63 octets)");
+	if (ttl_s >= 0 && ttl_s <= LEASE_S_MAX && lease->fence <= INT64_MAX)
+		return ST_OK;
+	return refuse(err, "lease", names[0], "has a time or fence that cannot be");
+}
+
 enum status
 keystore_write_check(const struct keystore_write *write, struct err *err)
 {
 	enum status status;
 
+	if (write->life)
+		return check_life(write, err);
 	switch (write->what) {
 	case STORE_TENANT:
 		status = check_tenant(write->row.tenant.name, err);

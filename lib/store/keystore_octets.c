@@ -9,7 +9,7 @@
 #include "lib/base/octets.h"
 #include "lib/store/keystore_octets.h"
 
-#define MAGIC "kr1"
+#define MAGIC "kr2" /* kr1: without lease_s */
 #define FAILURE_BYTES_MAX 1024U
 #define SIGNATURE_TTL_S_MAX (366 * 86400)
 
@@ -76,7 +76,8 @@ counts_may_be(const struct keystore_rows *rows)
 	       rows->domain_count <= KEYSTORE_OCTETS_ROWS_MAX &&
 	       rows->rule_count <= KEYSTORE_OCTETS_ROWS_MAX &&
 	       rows->key_count <= KEYSTORE_KEYS_MAX &&
-	       rows->binding_count <= KEYSTORE_OCTETS_ROWS_MAX && rows->policy_count == 0;
+	       rows->binding_count <= KEYSTORE_OCTETS_ROWS_MAX && rows->policy_count == 0 &&
+	       rows->gateway_count == 0;
 }
 
 static bool
@@ -96,6 +97,9 @@ rows_may_be(const struct keystore_rows *rows)
 		ok = binding_may_be(&rows->bindings[i]);
 	return ok;
 }
+
+/* What the administration keeps of a row (life, due, loading) is in no answer for signing, and is
+ * left out. */
 
 /* ---- rows ---- */
 
@@ -211,6 +215,7 @@ put_key(struct octets_sink *sink, const struct store_key *row)
 	octets_put_number(sink, (uint32_t)row->bits, 4);
 	octets_put_number(sink, row->revision, 8);
 	octets_put_number(sink, row->row_revision, 8);
+	octets_put_number(sink, (uint64_t)row->lease_s, 8);
 	for (size_t i = 0; i < TIME_COUNT; i++)
 		octets_put_number(sink, (uint64_t)*times[i], 8);
 }
@@ -230,6 +235,7 @@ take_key(struct octets_source *source, struct keystore_rows *rows, struct err *e
 	row.bits = (int32_t)octets_take_number(source, 4);
 	row.revision = octets_take_number(source, 8);
 	row.row_revision = octets_take_number(source, 8);
+	row.lease_s = take_time(source);
 	for (size_t i = 0; i < TIME_COUNT; i++)
 		*times[i] = take_time(source);
 	source->ok = source->ok && key_may_be(&row);

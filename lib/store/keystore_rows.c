@@ -53,6 +53,7 @@ keystore_rows_release(struct keystore_rows *rows)
 	mem_free(rows->keys);
 	mem_free(rows->bindings);
 	mem_free(rows->policies);
+	mem_free(rows->gateways);
 	mem_free(rows);
 }
 
@@ -121,9 +122,9 @@ keystore_rows_add_domain(struct keystore_rows *rows, const struct store_domain *
 {
 	struct store_domain copy = *row;
 	struct span *const texts[] = {
-	    &copy.name, &copy.tenant, &copy.signs_as, &copy.policy, &copy.failure};
+	    &copy.name, &copy.tenant, &copy.signs_as, &copy.policy, &copy.failure, &copy.life};
 
-	(void)copy_texts(rows, false, texts, 5);
+	(void)copy_texts(rows, false, texts, 6);
 	rows->domains = grow(rows, rows->domains, rows->domain_count, sizeof(copy));
 	rows->domains[rows->domain_count++] = copy;
 }
@@ -145,9 +146,9 @@ keystore_rows_add_key(struct keystore_rows *rows, const struct store_key *row, s
 {
 	struct store_key copy = *row;
 	struct span *const texts[] = {&copy.id, &copy.tenant, &copy.domain, &copy.selector,
-	    &copy.algorithm, &copy.public_key, &copy.private_key};
+	    &copy.algorithm, &copy.public_key, &copy.private_key, &copy.life};
 
-	if (!copy_texts(rows, true, texts, 7)) {
+	if (!copy_texts(rows, true, texts, 8)) {
 		err_set(err, "no secret memory left for a key");
 		return ST_UNAVAILABLE;
 	}
@@ -176,4 +177,15 @@ keystore_rows_add_policy(struct keystore_rows *rows, const struct store_policy *
 	(void)copy_texts(rows, false, texts, 4);
 	rows->policies = grow(rows, rows->policies, rows->policy_count, sizeof(copy));
 	rows->policies[rows->policy_count++] = copy;
+}
+
+void
+keystore_rows_add_gateway(struct keystore_rows *rows, const struct store_gateway *row)
+{
+	struct store_gateway copy = *row;
+	struct span *const texts[] = {&copy.node, &copy.version, &copy.failed};
+
+	(void)copy_texts(rows, false, texts, 3);
+	rows->gateways = grow(rows, rows->gateways, rows->gateway_count, sizeof(copy));
+	rows->gateways[rows->gateway_count++] = copy;
 }

@@ -6,7 +6,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/cache_shard.c \
 	lib/store/cache_sweep.c \
 	lib/store/cached_keystore.c lib/store/cached_keystore.h lib/store/cached_keystore_private.h \
-	lib/store/cached_keystore_follow.c lib/store/cached_keystore_past.c \
+	lib/store/cached_keystore_follow.c lib/store/cached_keystore_news.c lib/store/cached_keystore_past.c \
 	lib/store/cached_keystore_revisions.c lib/store/cached_keystore_shared.c \
 	lib/store/cached_keystore_thread.c \
 	lib/store/cached_table.c lib/store/cached_table.h lib/store/cached_table_private.h \
@@ -21,6 +21,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keystore_digest.c lib/store/keystore_octets.c lib/store/keystore_octets.h \
 	lib/store/keystore_identity.c lib/store/keystore_rows.c \
 	lib/store/keytable.c lib/store/keytable.h \
+	lib/store/leaseclock.c lib/store/leaseclock.h \
 	lib/store/list.c lib/store/list.h \
 	lib/store/pattern.c lib/store/pattern.h \
 	lib/store/pattern_cache.c lib/store/pattern_cache.h \

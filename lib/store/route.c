@@ -23,15 +23,16 @@ asked(enum status status)
 static enum status
 choose_keys(struct route_finding *f)
 {
+	struct store_moment moment = {.now_utc = f->question->now_utc};
 	struct route *out = f->out;
-	enum status status =
-	    asked(keystore_keys(f->store, f->choice.domain, &out->rows[ROUTE_KEYS], f->err));
+	enum status status = asked(keystore_keys_heard(
+	    f->store, f->choice.domain, &out->rows[ROUTE_KEYS], &moment.silent_ms, f->err));
 
 	if (status != ST_OK)
 		return status;
 	out->domain = f->choice.domain;
 	status = route_choose_keys(
-	    out->rows[ROUTE_KEYS], out->domain, f->tenant, f->question->now_utc, &f->keys, f->err);
+	    out->rows[ROUTE_KEYS], out->domain, f->tenant, &moment, &f->keys, f->err);
 	if (status != ST_OK)
 		return status;
 	return route_by_keys(f);

@@ -48,7 +48,7 @@ enum route_answer {
 	ROUTE_NO_RULE, /* nothing is said about this sender */
 	ROUTE_TENANT,  /* it is another tenant's, or the session has none and needs one */
 	ROUTE_NO_KEY,  /* nothing of the domain's keys may sign now */
-	ROUTE_LEASE    /* a key would, but its sign_until has passed */
+	ROUTE_LEASE    /* a key would, but its sign_until or its lease is over */
 };
 
 struct route {

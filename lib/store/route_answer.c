@@ -162,11 +162,19 @@ no_key(struct route_finding *f)
 static enum status
 lease_over(struct route_finding *f)
 {
+	const struct store_key *key = f->keys.nearly;
 	char what[200];
 
 	name_choice(f, what);
-	say(f->out, "%s: sign_until of key %.*s of %.*s has passed and was not renewed", what,
-	    SPAN_ARG(f->keys.nearly->selector), SPAN_ARG(f->out->domain));
+	if (key_lease_over(&key->times, f->question->now_utc))
+		say(f->out, "%s: sign_until of key %.*s of %.*s has passed and was not renewed",
+		    what, SPAN_ARG(key->selector), SPAN_ARG(f->out->domain));
+	else
+		say(f->out,
+		    "%s: key %.*s of %.*s may be used for %lld s without a word of the KeyStore, "
+		    "and the last one came %lld s ago",
+		    what, SPAN_ARG(key->selector), SPAN_ARG(f->out->domain),
+		    (long long)key->lease_s, (long long)(f->keys.silent_ms / 1000));
 	return answer(f, ROUTE_LEASE);
 }
 

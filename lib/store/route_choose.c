@@ -54,6 +54,7 @@ route_check_domain(const struct store_domain *row, struct err *err)
 	struct keystore_write write;
 	enum status status;
 
+	write.life = false;
 	write.what = STORE_DOMAIN;
 	write.row.domain = *row;
 	status = keystore_write_check(&write, err);
@@ -123,6 +124,7 @@ check_rule(const struct store_rule *rule, struct err *err)
 	struct keystore_write write;
 	enum status status;
 
+	write.life = false;
 	write.what = STORE_RULE;
 	write.row.rule = *rule;
 	status = keystore_write_check(&write, err);

@@ -48,6 +48,7 @@ struct route_keys {
 	const struct store_key *keys[ROUTE_KEYS_MAX];
 	size_t count;
 	const struct store_key *nearly; /* without keys: the newest that was ever active */
+	int64_t silent_ms;              /* since the last word of the store about them */
 };
 
 void route_names_of(struct span domain, struct route_names *out);
@@ -75,7 +76,8 @@ enum status route_choose_pattern(const struct keystore_rows *patterns, struct pa
     struct span address, struct span tenant, struct route_choice *out, struct err *err) MUST_USE;
 /* The keys of this domain and tenant that may sign. ST_OK, ST_INVALID. */
 enum status route_choose_keys(const struct keystore_rows *rows, struct span domain,
-    struct span tenant, int64_t now_utc, struct route_keys *out, struct err *err) MUST_USE;
+    struct span tenant, const struct store_moment *moment, struct route_keys *out,
+    struct err *err) MUST_USE;
 
 /* The row of this name. ST_OK; ST_ABSENT; ST_INVALID: there are two, so nobody knows whose it is.
  * *out is NULL but with ST_OK. */

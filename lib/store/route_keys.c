@@ -13,6 +13,7 @@ check_key(const struct store_key *key, struct err *err)
 	struct keystore_write write;
 	enum status status;
 
+	write.life = false;
 	write.what = STORE_KEY;
 	write.row.key = *key;
 	/* Whoever opens them reads all of their octets. */
@@ -40,7 +41,8 @@ belongs(const struct store_key *key, struct span domain, struct span tenant)
 /* The newest key of an algorithm (NULL: of any) for which test says yes (NULL: any). */
 static const struct store_key *
 newest(const struct keystore_rows *rows, const struct store_domain *row, const char *algorithm,
-    bool (*test)(const struct key_times *times, int64_t now_utc), int64_t now_utc)
+    bool (*test)(const struct store_key *key, const struct store_moment *moment),
+    const struct store_moment *moment)
 {
 	const struct store_key *best = NULL;
 
@@ -49,25 +51,25 @@ newest(const struct keystore_rows *rows, const struct store_domain *row, const c
 
 		if (belongs(key, row->name, row->tenant) &&
 		    (algorithm == NULL || span_eq_str(key->algorithm, algorithm)) &&
-		    (test == NULL || test(&key->times, now_utc)) && is_newer(key, best))
+		    (test == NULL || test(key, moment)) && is_newer(key, best))
 			best = key;
 	}
 	return best;
 }
 
 static enum status
-choose_keys(
-    const struct keystore_rows *rows, int64_t now_utc, struct route_keys *out, struct err *err)
+choose_keys(const struct keystore_rows *rows, const struct store_moment *moment,
+    struct route_keys *out, struct err *err)
 {
 	static const char *const algorithms[] = {"rsa-sha256", "ed25519-sha256"};
 	bool lease = false;
 
 	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++) {
 		const struct store_key *key =
-		    newest(rows, out->row, algorithms[i], key_may_sign, now_utc);
+		    newest(rows, out->row, algorithms[i], store_key_may_sign, moment);
 
-		lease =
-		    lease || newest(rows, out->row, algorithms[i], key_lease_over, now_utc) != NULL;
+		lease = lease ||
+			newest(rows, out->row, algorithms[i], store_key_lease_over, moment) != NULL;
 		if (key == NULL)
 			continue;
 		if (check_key(key, err) != ST_OK)
@@ -76,7 +78,8 @@ choose_keys(
 	}
 	out->target = out->count > 0 ? TARGET_KEYS : lease ? TARGET_LEASE : TARGET_NO_KEY;
 	if (out->count == 0)
-		out->nearly = newest(rows, out->row, NULL, lease ? key_lease_over : NULL, now_utc);
+		out->nearly =
+		    newest(rows, out->row, NULL, lease ? store_key_lease_over : NULL, moment);
 	return ST_OK;
 }
 
@@ -110,13 +113,14 @@ check_target(const struct keystore_rows *rows, struct span domain, struct span t
 
 enum status
 route_choose_keys(const struct keystore_rows *rows, struct span domain, struct span tenant,
-    int64_t now_utc, struct route_keys *out, struct err *err)
+    const struct store_moment *moment, struct route_keys *out, struct err *err)
 {
 	enum status status;
 
 	memset(out, 0, sizeof(*out));
+	out->silent_ms = moment->silent_ms;
 	status = check_target(rows, domain, tenant, out, err);
 	if (status != ST_OK || out->target != TARGET_KEYS)
 		return status;
-	return choose_keys(rows, now_utc, out, err);
+	return choose_keys(rows, moment, out, err);
 }

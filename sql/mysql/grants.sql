@@ -5,9 +5,12 @@
 -- signpost_owner   makes and migrates the tables: "signpost store init"
 -- signpost_writer  changes rows; no right to change or drop a table
 -- signpost_reader  signs: reads what it needs, and nothing else
+-- signpost_gateway signs likewise, and says of itself what it has: writes the table of gateways.
+--                  Without it the life cycle of keys waits for times in place of reports
 CREATE ROLE IF NOT EXISTS signpost_owner;
 CREATE ROLE IF NOT EXISTS signpost_writer;
 CREATE ROLE IF NOT EXISTS signpost_reader;
+CREATE ROLE IF NOT EXISTS signpost_gateway;
 
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, REFERENCES ON signpost.* TO signpost_owner;
 
@@ -20,6 +23,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.domains TO signpost_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.rules TO signpost_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.`keys` TO signpost_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.bindings TO signpost_writer;
+GRANT SELECT, DELETE ON signpost.gateways TO signpost_writer;
+GRANT SELECT, INSERT, UPDATE ON signpost.leases TO signpost_writer;
 
 GRANT SELECT ON signpost.migrations TO signpost_reader;
 GRANT SELECT ON signpost.epoch TO signpost_reader;
@@ -31,9 +36,13 @@ GRANT SELECT ON signpost.rules TO signpost_reader;
 GRANT SELECT ON signpost.`keys` TO signpost_reader;
 GRANT SELECT ON signpost.bindings TO signpost_reader;
 
+GRANT signpost_reader TO signpost_gateway;
+GRANT SELECT, INSERT, UPDATE ON signpost.gateways TO signpost_gateway;
+
 -- A user has a role by default, because Signpost does not ask for one. MariaDB:
 --   CREATE USER signpostd@'192.0.2.%' IDENTIFIED BY '...' REQUIRE SSL;
---   GRANT signpost_reader TO signpostd@'192.0.2.%';
---   SET DEFAULT ROLE signpost_reader FOR signpostd@'192.0.2.%';
+--   GRANT signpost_gateway TO signpostd@'192.0.2.%';
+--   SET DEFAULT ROLE signpost_gateway FOR signpostd@'192.0.2.%';
 -- MySQL: the same, but
---   SET DEFAULT ROLE signpost_reader TO signpostd@'192.0.2.%';
+--   SET DEFAULT ROLE signpost_gateway TO signpostd@'192.0.2.%';
+-- With signpost_reader in its place a gateway signs, and reports nothing.

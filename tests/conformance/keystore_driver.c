@@ -18,6 +18,17 @@
  *   load domains TENANT COUNT PREFIX               = ok rows_per_s=...
  *   time KEYS|SENDERS COUNT NAME...                = ok us=... (of one question)
  *   threads N COUNT NAME                           = ok; N threads ask COUNT times each
+ *
+ * Of the life cycle of keys ("life" is queued like "change"; loading=now is the epoch of its
+ * transaction):
+ *
+ *   life key|domain FIELD=VALUE...
+ *   fenced NAME OWNER FENCE                        apply, under a lease
+ *   due NOW MAX   lives D...   loading SINCE MAX   gateways   forget NODE
+ *   report FIELD=VALUE...
+ *   lease NAME OWNER TTL                           = ok owner=... fence=... expires=...
+ *   race NAME OWNER COUNT DOMAIN                   = ok; takes it COUNT times, counts in DOMAIN's
+ *                                                  life, gives it back; "held fence=..." each
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -25,6 +36,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "backends/registry.h"
 #include "lib/base/clock.h"
@@ -61,7 +74,8 @@ static const struct field domain_fields[] = {FIELD(store_domain, name, TEXT),
     FIELD(store_domain, tenant, TEXT), FIELD(store_domain, signs_as, TEXT),
     FIELD(store_domain, policy, TEXT), FIELD(store_domain, failure, TEXT),
     FIELD(store_domain, signature_ttl_s, I64), FIELD(store_domain, subdomains, FLAG),
-    FIELD(store_domain, enabled, FLAG), FIELD(store_domain, revision, U64), {NULL, TEXT, 0}};
+    FIELD(store_domain, enabled, FLAG), FIELD(store_domain, revision, U64),
+    FIELD(store_domain, life, TEXT), FIELD(store_domain, due, I64), {NULL, TEXT, 0}};
 static const struct field rule_fields[] = {FIELD(store_rule, id, TEXT),
     FIELD(store_rule, tenant, TEXT), FIELD(store_rule, kind, KIND),
     FIELD(store_rule, subject, TEXT), FIELD(store_rule, domain, TEXT),
@@ -75,14 +89,23 @@ static const struct field key_fields[] = {FIELD(store_key, id, TEXT),
     FIELD(store_key, row_revision, U64), TIME(created), TIME(publishing), TIME(published),
     TIME(proven), TIME(loaded), TIME(active), TIME(retiring), TIME(revoking), TIME(revoked),
     TIME(removed), TIME(destroyed), TIME(held), TIME(compromised), TIME(failed), TIME(sign_until),
+    FIELD(store_key, lease_s, I64), FIELD(store_key, life, TEXT), FIELD(store_key, loading, U64),
     {NULL, TEXT, 0}};
 static const struct field binding_fields[] = {
     FIELD(store_binding, subject, TEXT), FIELD(store_binding, tenant, TEXT), {NULL, TEXT, 0}};
+static const struct field gateway_fields[] = {FIELD(store_gateway, node, TEXT),
+    FIELD(store_gateway, version, TEXT), FIELD(store_gateway, epoch, U64),
+    FIELD(store_gateway, tested, U64), FIELD(store_gateway, failed, TEXT),
+    FIELD(store_gateway, offset_ms, I64), FIELD(store_gateway, started, I64),
+    FIELD(store_gateway, at, I64), {NULL, TEXT, 0}};
 
-static const struct {
+struct kind {
 	const char *name;
 	const struct field *fields;
-} kinds[] = {
+};
+
+static const struct kind gateway_kind = {"gateway", gateway_fields};
+static const struct kind kinds[] = {
     [STORE_TENANT] = {"tenant", tenant_fields},
     [STORE_POLICY] = {"policy", policy_fields},
     [STORE_DOMAIN] = {"domain", domain_fields},
@@ -180,10 +203,10 @@ print_field(const char *name, struct span text)
 }
 
 static void
-print_row(enum store_what what, const void *row)
+print_row(const struct kind *kind, const void *row)
 {
-	printf("%s", kinds[what].name);
-	for (const struct field *field = kinds[what].fields; field->name != NULL; field++) {
+	printf("%s", kind->name);
+	for (const struct field *field = kind->fields; field->name != NULL; field++) {
 		const char *at = (const char *)row + field->at;
 		int64_t value = 0;
 
@@ -207,17 +230,19 @@ static void
 print_rows(const struct keystore_rows *rows)
 {
 	for (size_t i = 0; i < rows->tenant_count; i++)
-		print_row(STORE_TENANT, &rows->tenants[i]);
+		print_row(&kinds[STORE_TENANT], &rows->tenants[i]);
 	for (size_t i = 0; i < rows->policy_count; i++)
-		print_row(STORE_POLICY, &rows->policies[i]);
+		print_row(&kinds[STORE_POLICY], &rows->policies[i]);
 	for (size_t i = 0; i < rows->domain_count; i++)
-		print_row(STORE_DOMAIN, &rows->domains[i]);
+		print_row(&kinds[STORE_DOMAIN], &rows->domains[i]);
 	for (size_t i = 0; i < rows->rule_count; i++)
-		print_row(STORE_RULE, &rows->rules[i]);
+		print_row(&kinds[STORE_RULE], &rows->rules[i]);
 	for (size_t i = 0; i < rows->key_count; i++)
-		print_row(STORE_KEY, &rows->keys[i]);
+		print_row(&kinds[STORE_KEY], &rows->keys[i]);
 	for (size_t i = 0; i < rows->binding_count; i++)
-		print_row(STORE_BINDING, &rows->bindings[i]);
+		print_row(&kinds[STORE_BINDING], &rows->bindings[i]);
+	for (size_t i = 0; i < rows->gateway_count; i++)
+		print_row(&gateway_kind, &rows->gateways[i]);
 }
 
 static void
@@ -240,10 +265,10 @@ answer(enum status status, struct keystore_rows *rows, const struct err *err)
 }
 
 static void
-set_field(enum store_what what, void *row, char *word)
+set_field(const struct kind *kind, void *row, char *word)
 {
 	char *value = strchr(word, '=');
-	const struct field *field = kinds[what].fields;
+	const struct field *field = kind->fields;
 	struct span text;
 	char *at;
 
@@ -266,6 +291,9 @@ set_field(enum store_what what, void *row, char *word)
 		*(bool *)at = text.p[0] == '1';
 	else if (field->type == INT)
 		*(int *)at = (int)strtol(text.p, NULL, 10);
+	else if (field->type == U64)
+		*(uint64_t *)at =
+		    span_eq_str(text, "now") ? KEYSTORE_LOADING_NOW : strtoull(text.p, NULL, 10);
 	else
 		*(int64_t *)at = strtoll(text.p, NULL, 10);
 }
@@ -279,7 +307,7 @@ struct driver {
 	size_t queued;
 };
 
-static const char *const hows[] = {"add", "change", "put", "remove"};
+static const char *const hows[] = {"add", "change", "put", "remove", "life"};
 
 /* The words live on: the line is the queue's now. */
 static void
@@ -290,7 +318,10 @@ queue(struct driver *driver, struct words *words)
 	if (driver->queued == QUEUE_MAX || words->count < 2)
 		exit(2);
 	memset(write, 0, sizeof(*write));
-	write->how = (unsigned)index_of(hows, 4, words->word[0].p);
+	write->how = (unsigned)index_of(hows, 5, words->word[0].p);
+	write->life = (unsigned)write->how == 4;
+	if (write->life)
+		write->how = WRITE_CHANGE;
 	write->what = kind_of(words->word[1].p);
 	if (write->what == STORE_TENANT)
 		write->row.tenant.enabled = true;
@@ -306,19 +337,23 @@ queue(struct driver *driver, struct words *words)
 		if (strncmp(word, "mirror_pem=", 11) == 0)
 			write->mirror_pem = decoded(word + 11);
 		else
-			set_field(write->what, &write->row, word);
+			set_field(&kinds[write->what], &write->row, word);
 	}
 	driver->lines[driver->queued++] = words->line;
 	words->line = NULL;
 }
 
+/* lease: NULL, or under this one. */
 static void
-apply(struct driver *driver)
+apply(struct driver *driver, const struct store_lease *lease)
 {
+	const struct keystore_ops *ops = driver->store->ops;
 	struct err err = ERR_NONE;
 	size_t at;
 	enum status status =
-	    driver->store->ops->apply(driver->store, driver->queue, driver->queued, &at, &err);
+	    lease == NULL
+		? ops->apply(driver->store, driver->queue, driver->queued, &at, &err)
+		: ops->apply_fenced(driver->store, lease, driver->queue, driver->queued, &at, &err);
 
 	if (status == ST_OK)
 		printf("= ok\n");
@@ -533,6 +568,164 @@ find(struct driver *driver, const struct words *words)
 	answer(status, rows, &err);
 }
 
+/* ---- the life cycle of keys ---- */
+
+static struct store_lease
+lease_of(const struct words *words)
+{
+	struct store_lease lease = {.fence = 0};
+
+	if (words->count < 4)
+		exit(2);
+	snprintf(lease.name, sizeof(lease.name), "%s", words->word[1].p);
+	snprintf(lease.owner, sizeof(lease.owner), "%s", words->word[2].p);
+	return lease;
+}
+
+static void
+fenced(struct driver *driver, const struct words *words)
+{
+	struct store_lease lease = lease_of(words);
+
+	lease.fence = (uint64_t)number(words, 3, 0);
+	apply(driver, &lease);
+}
+
+static void
+take_lease(struct driver *driver, const struct words *words)
+{
+	struct store_lease wanted = lease_of(words), got;
+	struct err err = ERR_NONE;
+	enum status status =
+	    driver->store->ops->lease(driver->store, &wanted, number(words, 3, 0), &got, &err);
+
+	if (status != ST_OK && status != ST_DENIED)
+		end(status, &err);
+	else
+		printf("= %s owner=%s fence=%" PRIu64 " expires=%" PRId64 "\n", status_name(status),
+		    got.owner, got.fence, got.expires);
+}
+
+static void
+report(struct driver *driver, const struct words *words)
+{
+	struct store_gateway row = {.epoch = 0};
+	struct err err = ERR_NONE;
+
+	for (size_t i = 1; i < words->count; i++)
+		set_field(&gateway_kind, &row, (char *)(uintptr_t)words->word[i].p);
+	end(driver->store->ops->report(driver->store, &row, &err), &err);
+}
+
+static void
+forget(struct driver *driver, const struct words *words)
+{
+	struct err err = ERR_NONE;
+
+	end(driver->store->ops->forget(driver->store, words->word[1], &err), &err);
+}
+
+static enum status
+ask_life(
+    struct keystore *store, const struct words *words, struct keystore_rows **out, struct err *err)
+{
+	const char *command = words->word[0].p;
+	const struct keystore_ops *ops = store->ops;
+
+	if (strcmp(command, "due") == 0)
+		return ops->due(
+		    store, number(words, 1, 0), (size_t)number(words, 2, 100), out, err);
+	if (strcmp(command, "lives") == 0)
+		return ops->lives(store, words->word + 1, words->count - 1, out, err);
+	if (strcmp(command, "loading") == 0)
+		return ops->loading(store, (uint64_t)number(words, 1, 0),
+		    (size_t)number(words, 2, KEYSTORE_LOADING_MAX), out, err);
+	return ops->gateways(store, out, err);
+}
+
+/* One more in the domain's life; whoever holds the lease alone is never refused. */
+static enum status
+count_in(
+    struct keystore *store, struct span domain, const struct store_lease *held, struct err *err)
+{
+	struct keystore_rows *rows = NULL;
+	struct keystore_write write = {.what = STORE_DOMAIN, .how = WRITE_CHANGE, .life = true};
+	enum status status = store->ops->lives(store, &domain, 1, &rows, err);
+	char text[32];
+	size_t at;
+
+	if (status != ST_OK)
+		return status;
+	write.row.domain = rows->domains[0];
+	snprintf(text, sizeof(text), "%.*s", SPAN_ARG(write.row.domain.life));
+	snprintf(text, sizeof(text), "%ld", strtol(text, NULL, 10) + 1);
+	write.row.domain.life = span_str(text);
+	status = store->ops->apply_fenced(store, held, &write, 1, &at, err);
+	keystore_rows_release(rows);
+	return status;
+}
+
+/* race NAME OWNER COUNT DOMAIN */
+static void
+race(struct driver *driver, const struct words *words)
+{
+	struct store_lease wanted = lease_of(words), got;
+	struct timespec pause = {.tv_nsec = 1000000};
+	enum status status = ST_OK;
+	struct err err = ERR_NONE;
+
+	for (long held = 0; held < number(words, 3, 1);) {
+		status = driver->store->ops->lease(driver->store, &wanted, 600, &got, &err);
+		if (status == ST_DENIED) {
+			nanosleep(&pause, NULL);
+			continue;
+		}
+		if (status == ST_OK)
+			status = count_in(driver->store, words->word[4], &got, &err);
+		if (status != ST_OK)
+			break;
+		printf("held fence=%" PRIu64 "\n", got.fence);
+		status = driver->store->ops->lease(driver->store, &wanted, 0, &got, &err);
+		if (status != ST_OK)
+			break;
+		held++;
+	}
+	end(status, &err);
+}
+
+static bool
+obey_life(struct driver *driver, struct words *words)
+{
+	static const char *const questions[] = {"due", "lives", "loading", "gateways"};
+	const char *command = words->word[0].p;
+	struct keystore_rows *rows = NULL;
+	struct err err = ERR_NONE;
+	enum status status;
+
+	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+		if (strcmp(command, questions[i]) != 0)
+			continue;
+		status = ask_life(driver->store, words, &rows, &err);
+		answer(status, rows, &err);
+		return true;
+	}
+	if (strcmp(command, "life") == 0)
+		queue(driver, words);
+	else if (strcmp(command, "fenced") == 0)
+		fenced(driver, words);
+	else if (strcmp(command, "lease") == 0)
+		take_lease(driver, words);
+	else if (strcmp(command, "report") == 0)
+		report(driver, words);
+	else if (strcmp(command, "forget") == 0)
+		forget(driver, words);
+	else if (strcmp(command, "race") == 0)
+		race(driver, words);
+	else
+		return false;
+	return true;
+}
+
 static void
 obey(struct driver *driver, struct words *words)
 {
@@ -541,10 +734,12 @@ obey(struct driver *driver, struct words *words)
 	struct err err = ERR_NONE;
 	enum status status;
 
+	if (obey_life(driver, words))
+		return;
 	if (strcmp(command, "init") == 0)
 		init(driver);
 	else if (strcmp(command, "apply") == 0)
-		apply(driver);
+		apply(driver, NULL);
 	else if (strcmp(command, "changes") == 0)
 		changes(driver, words);
 	else if (strcmp(command, "renew") == 0)

@@ -24,6 +24,7 @@ EXTRA_DIST += \
 	tests/integration/lib/patience.py \
 	tests/integration/lib/postfix.py \
 	tests/integration/lib/procs.py \
+	tests/integration/lib/publishing.py \
 	tests/integration/lib/sendmail.py \
 	tests/integration/lib/sink.py \
 	tests/integration/lib/slapd.py \
@@ -55,12 +56,15 @@ EXTRA_DIST += \
 	tests/integration/test_keystore_hostile.py \
 	tests/integration/test_keystore_operator.py \
 	tests/integration/test_keystore_ldap.py \
+	tests/integration/test_keystore_life.py \
 	tests/integration/test_keystore_ldap_conformance.py \
+	tests/integration/test_keystore_ldap_life.py \
 	tests/integration/test_keystore_sql.py \
 	tests/integration/test_ldap.py \
 	tests/integration/test_ldap_many.py \
 	tests/integration/test_many_connections.py \
 	tests/integration/test_presets.py \
+	tests/integration/test_publishers.py \
 	tests/integration/test_postfix.py \
 	tests/integration/test_replica.py \
 	tests/integration/test_shared_cache.py \
@@ -79,9 +83,9 @@ EXTRA_DIST += \
 PYTEST = /usr/bin/python3 -m pytest
 
 if ADMIN
-INTEGRATION_ADMIN = tests/tools/authority_probe$(EXEEXT)
+AUTHORITY_PROBE = tests/tools/authority_probe$(EXEEXT)
 endif
 
 .PHONY: check-integration
-check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/conformance/shared_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT) $(INTEGRATION_ADMIN)
+check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/conformance/shared_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT) $(PUBLISH_DRIVER) $(AUTHORITY_PROBE)
 	cd $(srcdir)/tests/integration && SIGNPOST_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -p no:cacheprovider -rs -s

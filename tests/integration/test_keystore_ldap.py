@@ -503,10 +503,7 @@ def test_schema_of_before(folder):
             answer = admin.ask("renew")
             assert answer.status == "unavailable" and "is the schema of ldif/ loaded?" in answer.last, answer
             assert "the rows are written" not in answer.last, answer
-            names_of_schema = subprocess.run(["ldapsearch", "-x", "-LLL", "-H", one.url, "-D", "cn=config", "-w", ldapstore.ROOT_PASSWORD,
-                                              "-b", "cn=schema,cn=config", "(cn=*signpost)", "dn"], capture_output=True, text=True).stdout
-            text = (LDIF / "identity.ldif").read_text()
-            one.modify(text.replace("{1}signpost", re.search(r"(\{\d+\}signpost)", names_of_schema)[1]), "cn=config")
+            one.upgrade("identity.ldif")
             assert gateway.ask("keys", "a.test").of("key") != [] and identity_of(gateway) == ""
             assert admin.apply(("put", "tenant", {"name": "new"})).ok
             first = identity_of(gateway)
@@ -520,11 +517,15 @@ def test_schema_of_before(folder):
         one.stop()
 
 
-def test_identity_of_before_and_of_now_are_one():
-    """identity.ldif makes of the old form what signpost.ldif is."""
-    whole, more = ((LDIF / name).read_text() for name in ("signpost.ldif", "identity.ldif"))
-    for found in (re.search(r"\( signpostAttributes:52 .*\n(?:  .*\n)+", more), re.search(r"\( signpostClasses:1 .*\n(?:  .*\n)+", more)):
-        assert found[0] in whole
+def test_schemas_of_before_and_of_now_are_one():
+    """identity.ldif and lifecycle.ldif make of the old forms what signpost.ldif is."""
+    whole, identity, life = ((LDIF / name).read_text() for name in ("signpost.ldif", "identity.ldif", "lifecycle.ldif"))
+    for more, text, count in ((identity, ldapstore.without_life(whole), 2), (life, whole, 16)):
+        found = re.findall(r"\( signpost(?:Attributes|Classes):.*\n(?:  .*\n)+", more)
+        assert len(found) == count and all(definition in text for definition in found)
+    rights = {name: (LDIF / name).read_text() for name in ("acl.ldif", "indexes.ldif")}
+    for line in life[life.index("olcDbIndex"):].splitlines():
+        assert line in rights["acl.ldif"] + rights["indexes.ldif"] + "dn: olcDatabase={1}mdb,cn=config", line
 
 
 @pytest.mark.parametrize("spec, says", [

@@ -1,10 +1,13 @@
-"""The questions that are put to every key store, put to one in a directory: those of test_keystore_sql.py."""
+"""The questions that are put to every key store, put to one in a directory: those of test_keystore_sql.py and
+test_keystore_life.py."""
 import pytest
 
 from lib import ldapstore
 from lib.keystores import Store, populate
 from test_keystore_sql import (Place, test_a_group_with_a_bad_row, test_eight_threads, test_hostile_names, test_identity,  # noqa: F401
                                test_keys, test_pages, test_questions, test_refusals, test_rules_of_one_subject, test_two_writers)
+from test_keystore_life import (test_a_deposed_leader, test_a_hundred_domains, test_a_race_for_a_lease, test_due,  # noqa: F401
+                                test_many_report_at_once, test_old_revisions)
 
 pytestmark = pytest.mark.skipif(ldapstore.missing() is not None, reason=str(ldapstore.missing()))
 
@@ -26,7 +29,8 @@ def place(running):
     def who(dn, password):
         return ["-o", f"user={dn}", "-o", f"password={password}", spec]
 
-    made = Place(who(ldapstore.ADMIN, ldapstore.ADMIN_PASSWORD), who(ldapstore.GATEWAY, ldapstore.GATEWAY_PASSWORD))
+    gateway = who(ldapstore.GATEWAY, ldapstore.GATEWAY_PASSWORD)
+    made = Place(who(ldapstore.ADMIN, ldapstore.ADMIN_PASSWORD), gateway, gateway=gateway)
     with Store(made.write, write=True) as store:
         assert store.ask("init").text == "from=0 to=1"
     return made

@@ -19,7 +19,7 @@ from lib.keystores import Store, key, populate
 
 TOP = Path(__file__).resolve().parents[2]
 PASSWORD = "Se/cr@et:?+%3d'\"\\x"
-USERS = {"owner": "signpost_owner", "writer": "signpost_writer", "reader": "signpost_reader"}
+USERS = {"owner": "signpost_owner", "writer": "signpost_writer", "reader": "signpost_reader", "gateway": "signpost_gateway"}
 
 
 class Durable(mariadb.MariaDB):
@@ -52,7 +52,7 @@ def made(server):
                "CREATE ROLE IF NOT EXISTS signpost_owner; GRANT ALL ON signpost.* TO owner@'%';")
     with Store(spec(server), write=True) as store:
         answer = store.ask("init")
-        assert answer.text == "from=0 to=2", answer
+        assert answer.text == "from=0 to=3", answer
     server.run((TOP / "sql/mysql/grants.sql").read_text())
     for user, role in USERS.items():
         server.run(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {user}@'%'; GRANT {role} TO {user}@'%'; "
@@ -61,8 +61,9 @@ def made(server):
 
 
 class Place:
-    def __init__(self, write, read, owner=None, rows=None):
+    def __init__(self, write, read, owner=None, rows=None, gateway=None):
         self.write, self.read = write, read
+        self.gateway = gateway or write  # a gateway's, which reports
         self.owner = owner or write     # who may make tables
         self.rows = rows                # runs statements; the rows of the last one, as texts
 
@@ -72,12 +73,12 @@ def place(request, folder):
     if request.param == "mysql":
         made = request.getfixturevalue("made")
         return Place(spec(made, "writer"), spec(made, "reader"), spec(made, "owner"),
-                     lambda sql: [line.split("\t") for line in made.run(sql, "signpost").splitlines()])
+                     lambda sql: [line.split("\t") for line in made.run(sql, "signpost").splitlines()], spec(made, "gateway"))
     if not keystores.program():
         pytest.skip("tests/conformance/keystore_driver is not built")
     path = f"sqlite:{folder}/keys.db"
     with Store(path, write=True) as store:
-        assert store.ask("init").text == "from=0 to=2"
+        assert store.ask("init").text == "from=0 to=3"
     return Place(path, path, rows=lambda sql: sqlite_rows(folder / "keys.db", sql))
 
 
@@ -322,15 +323,24 @@ def test_identity(place, writer, reader):
 ASKED_BEFORE = "SELECT e.epoch, (SELECT MAX(version) FROM migrations), e.trimmed, NULL, NULL FROM epoch e WHERE e.id = 1"
 
 
-def make_older(place):
-    """The tables as 001.sql makes them."""
-    if place.write.startswith("sqlite"):
+def make_older(place, schema=1):
+    """The tables as 001.sql makes them, or the first two scripts."""
+    sqlite = place.write.startswith("sqlite")
+    for table, column in (("domains", "due"), ("keys", "loading")):
+        if sqlite:
+            place.rows(f"DROP INDEX {table}_{column}")
+        for name in (column, "life"):
+            place.rows(f"ALTER TABLE `{table}` DROP COLUMN {name}")
+    place.rows("DROP TABLE gateways; DROP TABLE leases")
+    place.rows(f"DELETE FROM migrations WHERE version < -{schema}")
+    if schema == 2:
+        return
+    if sqlite:
         place.rows("CREATE TABLE was (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, last_change INTEGER NOT NULL, "
                    "trimmed INTEGER NOT NULL); INSERT INTO was SELECT id, epoch, last_change, trimmed FROM epoch; "
                    "DROP TABLE epoch; ALTER TABLE was RENAME TO epoch")
     else:
         place.rows("ALTER TABLE epoch DROP COLUMN identity")
-    place.rows("DELETE FROM migrations WHERE version < 0")
 
 
 def test_a_store_of_before(place, writer, reader):
@@ -345,11 +355,11 @@ def test_a_store_of_before(place, writer, reader):
     assert answer.status == "unavailable" and "signpost store init" in answer.text, answer
     epoch = int(place.rows(ASKED_BEFORE)[0][0])
     with Store(place.owner, write=True) as owner:
-        assert owner.ask("init").text == "from=1 to=2"
-        assert owner.ask("init").text == "from=2 to=2"
+        assert owner.ask("init").text == "from=1 to=3"
+        assert owner.ask("init").text == "from=3 to=3"
     assert place.rows(ASKED_BEFORE)[0][:2] == [str(epoch), "1"]
     # The statements that were prepared before it see it.
-    assert re.search(rf"epoch={epoch} schema=2 identity=[0-9a-f]{{32}}$", reader.ask("changes", 0).text)
+    assert re.search(rf"epoch={epoch} schema=3 identity=[0-9a-f]{{32}}$", reader.ask("changes", 0).text)
     assert reader.ask("keys", "a.test").of("key")[0]["selector"] == "s1"
     writer.must(("put", "tenant", {"name": "acme"}))
     assert writer.ask("renew").status == "ok"
@@ -370,12 +380,12 @@ def test_many_bring_it_up_to_date(place, writer):
     for store in stores:
         store.send("init")
     answers = [store.receive() for store in stores]
-    assert {answer.text for answer in answers} <= {"from=1 to=2", "from=2 to=2"}, answers
+    assert {answer.text for answer in answers} <= {"from=1 to=3", "from=3 to=3"}, answers
     seen = {store.ask("changes", 0).text for store in stores}
     assert len(seen) == 1 and len(seen.pop().split("identity=")[1]) == 32
     for store in stores:
         store.close()
-    assert place.rows("SELECT version FROM migrations ORDER BY version") == [["-2"], ["1"]]
+    assert place.rows("SELECT version FROM migrations ORDER BY version") == [["-3"], ["-2"], ["1"]]
 
 
 def test_an_interrupted_migration(place, writer, reader):
@@ -388,13 +398,13 @@ def test_an_interrupted_migration(place, writer, reader):
         assert reader.ask("changes", 0).text.endswith(" identity=")
         with Store(place.owner, write=True) as owner:
             assert owner.ask("init").status == "ok"
-        assert re.search("schema=2 identity=[0-9a-f]{32}$", reader.ask("changes", 0).text)
+        assert re.search("schema=3 identity=[0-9a-f]{32}$", reader.ask("changes", 0).text)
     # One of later that only adds something is no reason not to go on, for whoever reads, writes or looks after it.
-    place.rows("INSERT INTO migrations VALUES (-3, 'x', 0)")
-    assert reader.ask("keys", "a.test").status == "ok" and " schema=3 " in reader.ask("changes", 0).text
+    place.rows("INSERT INTO migrations VALUES (-4, 'x', 0)")
+    assert reader.ask("keys", "a.test").status == "ok" and " schema=4 " in reader.ask("changes", 0).text
     writer.must(("put", "tenant", {"name": "acme"}))
     with Store(place.owner, write=True) as owner:
-        assert owner.ask("init").text == "from=3 to=3"
+        assert owner.ask("init").text == "from=4 to=4"
 
 
 # ---- statements ----
@@ -443,10 +453,12 @@ def test_indexes_of_mariadb(made):
         for slots in (1, 4, 40):
             wrong = list(without_index(made, slots))
             assert not wrong, (when, slots, wrong)
-        made.run("ANALYZE TABLE tenants, policies, domains, rules, `keys`, bindings, changes, epoch, migrations", "signpost")
+        made.run("ANALYZE TABLE tenants, policies, domains, rules, `keys`, bindings, changes, epoch, migrations, "
+                 "gateways, leases", "signpost")
 
 
-TABLES = {"e": "epoch", "d": "domains", "t": "tenants", "p": "policies", "r": "rules", "k": "keys", "b": "bindings", "c": "changes"}
+TABLES = {"e": "epoch", "d": "domains", "t": "tenants", "p": "policies", "r": "rules", "k": "keys", "b": "bindings", "c": "changes", "g": "gateways",
+          "dx": "domains", "kx": "keys"}
 
 
 def without_index(server, slots):
@@ -454,7 +466,7 @@ def without_index(server, slots):
         if text.startswith("INSERT") or indexes == "none":
             continue
         asked = re.sub(r"LIMIT \?", "LIMIT 10", text)
-        asked = re.sub(r"(\b(?:number|epoch|version|revision|row_revision) (?:>|<=|=|BETWEEN|\? AND)) \?", r"\1 5", asked)
+        asked = re.sub(r"(\b(?:number|epoch|version|revision|row_revision|due|loading|fence|expires) (?:>|<=|=|BETWEEN|\? AND)) \?", r"\1 5", asked)
         asked = re.sub(r"\?", lambda _, n=itertools.count(): "'acme'" if name == "patterns" else f"'a{next(n) or ''}.test'", asked)
         for line in server.run("EXPLAIN " + asked, "signpost").strip().split("\n"):
             _, _, table, kind, _, used, *_ = line.split("\t")
@@ -486,7 +498,7 @@ def test_rights(made):
         answer = store.ask("init")
         assert answer.status == "unavailable" and "denied" in answer.text, answer
     with Store(spec(made, "owner"), write=True) as store:
-        assert store.ask("init").text == "from=2 to=2"
+        assert store.ask("init").text == "from=3 to=3"
 
 
 def test_reader_sessions_are_read_only(made):
@@ -639,7 +651,7 @@ def test_schemas(made, live):
     # An interrupted migration is made again.
     made.run("DROP TABLE bindings", "signpost")
     with Store(spec(made, "owner"), write=True) as store:
-        assert store.ask("init").text == "from=0 to=2"
+        assert store.ask("init").text == "from=0 to=3"
     assert live.ask("keys", "a.test").status == "ok"
     # Tables of others with our names.
     made.run("DROP DATABASE empty; CREATE DATABASE empty; CREATE TABLE empty.bindings(a INT)")

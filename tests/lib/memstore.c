@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "lib/base/mem.h"
-#include "tests/lib/memstore.h"
+#include "tests/lib/memstore_private.h"
 
 struct memstore *
 memstore_of(struct keystore *store)
@@ -38,6 +38,7 @@ memstore_close(struct keystore *store)
 	struct memstore *m = memstore_of(store);
 
 	keystore_rows_release(m->all);
+	memstore_texts_free(m);
 	mem_free(m);
 }
 
@@ -61,6 +62,7 @@ memstore_clear(struct keystore *store)
 	uint64_t epoch = m->epoch;
 
 	keystore_rows_release(m->all);
+	memstore_texts_free(m);
 	memset(m, 0, sizeof(*m));
 	m->all = keystore_rows_new();
 	m->epoch = epoch;
@@ -158,9 +160,8 @@ memstore_binding(struct keystore *store, const char *subject, const char *tenant
 }
 
 void
-memstore_changed(struct keystore *store, const char *subject)
+memstore_note(struct memstore *m, const char *subject)
 {
-	struct memstore *m = memstore_of(store);
 	struct store_change *change;
 
 	if (m->change_count == MEMSTORE_CHANGES_KEPT) {
@@ -170,8 +171,15 @@ memstore_changed(struct keystore *store, const char *subject)
 	}
 	change = &m->changes[m->change_count++];
 	memset(change, 0, sizeof(*change));
-	change->epoch = ++m->epoch;
+	change->epoch = m->epoch;
 	memcpy(change->subject, subject, strnlen(subject, sizeof(change->subject) - 1));
+}
+
+void
+memstore_changed(struct keystore *store, const char *subject)
+{
+	memstore_of(store)->epoch++;
+	memstore_note(memstore_of(store), subject);
 }
 
 /* ---- one answer ---- */
@@ -183,20 +191,28 @@ struct answer {
 	bool everything; /* a lie: whatever was asked for */
 };
 
-static enum status
-begin(struct keystore *store, enum memstore_question question, struct answer *a, struct err *err)
+enum status
+memstore_begin(struct memstore *m, enum memstore_question question, struct err *err)
 {
-	struct memstore *m = memstore_of(store);
 	struct timespec delay = {.tv_sec = m->delay_ms[question] / 1000,
 	    .tv_nsec = (long)(m->delay_ms[question] % 1000) * 1000000};
 
 	atomic_fetch_add(&m->asked[question], 1);
 	if (m->delay_ms[question] > 0)
 		nanosleep(&delay, NULL);
-	if (m->status[question] != ST_OK) {
+	if (m->status[question] != ST_OK)
 		err_set(err, "memory: question %d fails as the test says", (int)question);
-		return m->status[question];
-	}
+	return m->status[question];
+}
+
+static enum status
+begin(struct keystore *store, enum memstore_question question, struct answer *a, struct err *err)
+{
+	struct memstore *m = memstore_of(store);
+	enum status status = memstore_begin(m, question, err);
+
+	if (status != ST_OK)
+		return status;
 	*a = (struct answer){.m = m, .question = question};
 	a->everything = (m->lies & MEMSTORE_OTHER_NAMES) != 0;
 	a->rows = keystore_rows_new();
@@ -480,4 +496,14 @@ const struct keystore_ops memstore_ops = {.scheme = "memory",
     .keys = memstore_keys,
     .bindings = memstore_bindings,
     .changes = memstore_changes,
-    .now = memstore_now};
+    .now = memstore_now,
+    .apply = memstore_apply,
+    .list = memstore_list,
+    .apply_fenced = memstore_apply_fenced,
+    .due = memstore_due,
+    .lives = memstore_lives,
+    .loading = memstore_loading,
+    .gateways = memstore_gateways,
+    .forget = memstore_forget,
+    .report = memstore_report,
+    .lease = memstore_lease};

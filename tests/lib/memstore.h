@@ -15,6 +15,14 @@ enum memstore_question {
 	MEMSTORE_BINDINGS,
 	MEMSTORE_CHANGES,
 	MEMSTORE_NOW,
+	MEMSTORE_APPLY, /* and apply_fenced */
+	MEMSTORE_LIST,
+	MEMSTORE_DUE,
+	MEMSTORE_LIVES,
+	MEMSTORE_LOADING,
+	MEMSTORE_GATEWAYS, /* and forget */
+	MEMSTORE_REPORT,
+	MEMSTORE_LEASE,
 	MEMSTORE_QUESTIONS
 };
 
@@ -26,6 +34,7 @@ enum memstore_lie {
 };
 
 #define MEMSTORE_CHANGES_KEPT 256U
+#define MEMSTORE_LEASES_MAX 8U
 
 struct memstore {
 	/* The world. Add with the functions below or keystore_rows_add_*(); fields of rows may be
@@ -36,9 +45,15 @@ struct memstore {
 	char identity[KEYSTORE_IDENTITY_BYTES]; /* at random; may be changed, or emptied */
 	struct store_change changes[MEMSTORE_CHANGES_KEPT];
 	size_t change_count;
+	struct store_lease leases[MEMSTORE_LEASES_MAX];
+	size_t lease_count;
+	struct memstore_text *texts; /* of lives that were written; private */
 	/* Faults, each switched while nobody asks. */
 	enum status status[MEMSTORE_QUESTIONS]; /* other than ST_OK: the answer */
 	unsigned delay_ms[MEMSTORE_QUESTIONS];
+	/* What apply() writes is written, and then it answers ST_UNAVAILABLE all the same, as when
+	 * a connection is cut before the answer. So often; counts down. */
+	unsigned lost_answers;
 	unsigned lies;              /* enum memstore_lie */
 	bool rules_without_tenants; /* the tenants of rules are not in the answers */
 	/* Called with each answer before it is given out; may add to it and change it. */
@@ -49,7 +64,8 @@ struct memstore {
 	atomic_uint asked[MEMSTORE_QUESTIONS];
 };
 
-/* Scheme "memory"; opens empty. */
+/* Scheme "memory"; opens empty. Writes one after the other, while nobody asks; pointers to rows are
+ * of no use after one. Its clock is now_utc. */
 extern const struct keystore_ops memstore_ops;
 
 /* An empty store; keystore_close() frees it. */

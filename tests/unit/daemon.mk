@@ -3,7 +3,7 @@ check_LIBRARIES += tests/lib/libscratch.a
 tests_lib_libscratch_a_SOURCES = tests/lib/scratch.c tests/lib/scratch.h
 if CMOCKA
 DAEMON_TESTS = tests/unit/test_decision tests/unit/test_decision_store tests/unit/test_dnsshare \
-	tests/unit/test_frame tests/unit/test_keycache tests/unit/test_key_memory \
+	tests/unit/test_frame tests/unit/test_gateway tests/unit/test_keycache tests/unit/test_key_memory \
 	tests/unit/test_options tests/unit/test_outcome tests/unit/test_session \
 	tests/unit/test_session_keeper tests/unit/test_session_results \
 	tests/unit/test_session_verify tests/unit/test_signer
@@ -18,6 +18,8 @@ tests_unit_test_dnsshare_SOURCES = tests/unit/test_dnsshare.c tests/unit/shared_
 tests_unit_test_dnsshare_LDADD = $(LIBMEMSTORE) $(DAEMON_TEST_LDADD)
 tests_unit_test_frame_SOURCES = tests/unit/test_frame.c
 tests_unit_test_frame_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_gateway_SOURCES = tests/unit/test_gateway.c
+tests_unit_test_gateway_LDADD = $(LIBMEMSTORE) $(DAEMON_TEST_LDADD)
 tests_unit_test_keycache_SOURCES = tests/unit/test_keycache.c
 tests_unit_test_keycache_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_key_memory_SOURCES = tests/unit/test_key_memory.c

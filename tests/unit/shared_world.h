@@ -75,7 +75,8 @@ struct history {
 	unsigned *version;
 	struct history_change *log;
 	size_t log_count, log_room;
-	bool again; /* the last change is told at each question */
+	bool again;      /* the last change is told at each question */
+	int64_t lease_s; /* of each key */
 	atomic_bool away, polls_fail;
 	atomic_uint asked, polled;
 	void (*hold)(void *context); /* called in each question, if it is set */
@@ -116,7 +117,8 @@ history_answer(struct history *h, struct span name, bool key, struct keystore_ro
 	    .selector = SPAN_LIT("s"),
 	    .algorithm = SPAN_LIT("rsa-sha256"),
 	    .private_key = SPAN_LIT("spk1:1:AAAA"),
-	    .bits = 2048};
+	    .bits = 2048,
+	    .lease_s = h->lease_s};
 	enum status status = ST_OK;
 
 	snprintf(tenant, sizeof(tenant), "t%u", number % 7);

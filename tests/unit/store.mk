@@ -5,6 +5,7 @@ EXTRA_DIST += tests/unit/store_help.h tests/unit/keystore_help.h tests/unit/cach
 	tests/unit/shared_world.h
 check_LIBRARIES += tests/lib/libmemstore.a
 tests_lib_libmemstore_a_SOURCES = tests/lib/memstore.c tests/lib/memstore.h \
+	tests/lib/memstore_life.c tests/lib/memstore_private.h tests/lib/memstore_write.c \
 	tests/lib/memshared.c tests/lib/memshared.h
 LIBMEMSTORE = tests/lib/libmemstore.a
 if CMOCKA
@@ -14,7 +15,7 @@ STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/un
 	tests/unit/test_failure tests/unit/test_keystate tests/unit/test_memcached \
 	tests/unit/test_cache tests/unit/test_cache_model tests/unit/test_cache_threads tests/unit/test_cached_table tests/unit/test_cached_keystore \
 	tests/unit/test_cached_table_shared tests/unit/test_sharedcache tests/unit/test_keystore_octets \
-	tests/unit/test_shared_keystore tests/unit/test_shared_keystore_property
+	tests/unit/test_shared_keystore tests/unit/test_shared_keystore_property tests/unit/test_lease
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 tests_unit_test_memcached_SOURCES = tests/unit/test_memcached.c
@@ -45,6 +46,8 @@ tests_unit_test_cached_table_SOURCES = tests/unit/test_cached_table.c
 tests_unit_test_cached_table_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_cached_keystore_SOURCES = tests/unit/test_cached_keystore.c
 tests_unit_test_cached_keystore_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_lease_SOURCES = tests/unit/test_lease.c
+tests_unit_test_lease_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_cached_table_shared_SOURCES = tests/unit/test_cached_table_shared.c
 tests_unit_test_cached_table_shared_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_sharedcache_SOURCES = tests/unit/test_sharedcache.c
@@ -76,6 +79,11 @@ TESTS += tests/unit/test_keystore_schema
 tests_unit_test_keystore_schema_SOURCES = tests/unit/test_keystore_schema.c
 tests_unit_test_keystore_schema_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_keystore_schema_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_keystore_life
+TESTS += tests/unit/test_keystore_life
+tests_unit_test_keystore_life_SOURCES = tests/unit/test_keystore_life.c
+tests_unit_test_keystore_life_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_keystore_life_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 endif
 check_PROGRAMS += tests/unit/test_keystore_url
 TESTS += tests/unit/test_keystore_url

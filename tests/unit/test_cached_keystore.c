@@ -439,6 +439,7 @@ test_what_goes_through(void **state)
 	struct keystore *inner = world_new(), *store = cache_of(inner, &config);
 	struct store_change changes[4];
 	size_t count;
+	struct keystore_rows *rows;
 	struct store_state at;
 	int64_t now;
 
@@ -451,8 +452,10 @@ test_what_goes_through(void **state)
 	memstore_changed(inner, "b:");
 	assert_int_equal(keystore_changes(store, 1, 4, changes, &count, &at, NULL), ST_OK);
 	assert_int_equal(count, 1);
-	assert_null(store->ops->apply);
-	assert_null(store->ops->list);
+	assert_int_equal(store->ops->list(store, STORE_TENANT, SPAN_EMPTY, 9, &rows, NULL), ST_OK);
+	assert_int_equal(rows->tenant_count, memstore_of(inner)->all->tenant_count);
+	keystore_rows_release(rows);
+	assert_non_null(store->ops->apply);
 	assert_null(store->ops->migrate);
 	/* What is no cached one is left alone. */
 	cached_keystore_poll(inner);

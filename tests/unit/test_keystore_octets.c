@@ -38,6 +38,7 @@ static const struct store_key key = {.id = S("k_1"),
     .bits = 256,
     .revision = 4,
     .row_revision = 5,
+    .lease_s = 604800,
     .times = {.created = 1,
 	.publishing = 2,
 	.published = 3,
@@ -106,6 +107,7 @@ assert_same_key(const struct store_key *a, const struct store_key *b)
 	assert_int_equal(a->bits, b->bits);
 	assert_true(a->revision == b->revision && a->row_revision == b->row_revision);
 	assert_memory_equal(&a->times, &b->times, sizeof(a->times));
+	assert_int_equal(a->lease_s, b->lease_s);
 }
 
 static void
@@ -309,6 +311,8 @@ test_rows_that_cannot_be(void **state)
 	REFUSE(KEY, rows->keys[0].algorithm = S("ed25519-sha512"));
 	REFUSE(KEY, rows->keys[0].public_key = S("AA\0A"));
 	REFUSE(KEY, rows->keys[0].private_key = S("spk1:1:secre\xc0"));
+	REFUSE(KEY, rows->keys[0].lease_s = -1);
+	REFUSE(KEY, rows->keys[0].lease_s = INT64_MAX);
 	REFUSE(BINDING, rows->bindings[0].subject = S("login U"));
 	REFUSE(BINDING, rows->bindings[0].tenant = S("ACME"));
 }
@@ -345,7 +349,7 @@ test_answers_that_are_not_shared(void **state)
 	keystore_rows_release(rows);
 	/* Counts without rows cost nothing. */
 	memset(counts, 0x10, sizeof(counts));
-	memcpy(counts, "kr1", 3);
+	memcpy(counts, "kr2", 3);
 	counts[11] = 0;
 	assert_int_equal(keystore_octets_read(span_of(counts, 22), &none, &err), ST_INVALID);
 }

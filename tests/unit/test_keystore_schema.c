@@ -77,16 +77,16 @@ schemas_of_other_versions(void **state)
 
 	(void)state;
 	assert_int_equal(store->ops->migrate(store, &from, &to, &err), ST_OK);
-	assert_int_equal(from, 2);
-	assert_int_equal(to, 2);
+	assert_int_equal(from, 3);
+	assert_int_equal(to, 3);
 	/* One that only adds something is no reason not to go on. */
-	run_sql("version.db", "INSERT INTO migrations VALUES (-3, 'x', 0)");
+	run_sql("version.db", "INSERT INTO migrations VALUES (-4, 'x', 0)");
 	assert_int_equal(keystore_keys(reader, S("a.test"), &rows, &err), ST_OK);
 	keystore_rows_release(rows);
 	assert_int_equal(apply(store, &write, 1, &at, &err), ST_OK);
 	assert_int_equal(store->ops->migrate(store, &from, &to, &err), ST_OK);
-	assert_int_equal(from, 3);
-	assert_int_equal(to, 3);
+	assert_int_equal(from, 4);
+	assert_int_equal(to, 4);
 	rows = NULL;
 	run_sql("version.db", "INSERT INTO migrations VALUES (9, 'x', 0)");
 	assert_int_equal(keystore_keys(reader, S("a.test"), &rows, &err), ST_UNAVAILABLE);
@@ -120,7 +120,11 @@ state_of(struct keystore *store)
 
 /* As the first version made it. */
 #define SCHEMA_1                                                                                   \
-	"BEGIN; CREATE TABLE was (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, "                \
+	"BEGIN; DROP TABLE gateways; DROP TABLE leases; DROP INDEX domains_due; "                  \
+	"DROP INDEX keys_loading; ALTER TABLE domains DROP COLUMN life; "                          \
+	"ALTER TABLE domains DROP COLUMN due; ALTER TABLE keys DROP COLUMN life; "                 \
+	"ALTER TABLE keys DROP COLUMN loading; CREATE TABLE was (id INTEGER PRIMARY KEY, epoch "   \
+	"INTEGER NOT NULL, "                                                                       \
 	"last_change INTEGER NOT NULL, trimmed INTEGER NOT NULL); "                                \
 	"INSERT INTO was SELECT id, epoch, last_change, trimmed FROM epoch; DROP TABLE epoch; "    \
 	"ALTER TABLE was RENAME TO epoch; DELETE FROM migrations WHERE version < 0; COMMIT"
@@ -152,9 +156,9 @@ a_schema_of_before(void **state)
 	assert_non_null(strstr(err.text, "signpost store init"));
 	assert_int_equal(store->ops->migrate(store, &from, &to, &err), ST_OK);
 	assert_int_equal(from, 1);
-	assert_int_equal(to, 2);
+	assert_int_equal(to, 3);
 	after = state_of(reader);
-	assert_int_equal(after.schema, 2);
+	assert_int_equal(after.schema, 3);
 	assert_int_equal(strlen(after.identity), 32);
 	assert_int_equal(after.epoch, before.epoch);
 	assert_int_equal(keystore_keys(reader, S("a.test"), &rows, &err), ST_OK);

@@ -597,7 +597,7 @@ readers_only_read(void **state)
 	/* Not even by a statement of our own. */
 	assert_int_equal(sql_pool_take(&sql->pool, &link, &err), ST_OK);
 	assert_int_equal(
-	    sqlite_driver.run(link->connection, "DELETE FROM bindings", &err), SQL_REFUSED);
+	    sqlite_driver.run(link->connection, "DELETE FROM bindings", &err), SQL_NO_RIGHT);
 	sql_pool_give(&sql->pool, link);
 	keystore_close(reader);
 	keystore_close(store);

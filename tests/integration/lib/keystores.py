@@ -100,6 +100,22 @@ class Store:
         self.send("apply")
         return self.receive()
 
+    def fenced(self, lease, *writes):
+        """lease: (name, owner, fence)."""
+        for how, kind, fields in writes:
+            self.send(" ".join([how, kind] + [f"{k}={coded(v)}" for k, v in fields.items()]))
+        return self.ask("fenced", *lease)
+
+    def lease(self, owner, ttl, name="reconciler"):
+        """(status, owner, fence, expires)."""
+        answer = self.ask("lease", name, owner, ttl)
+        words = dict(w.split("=") for w in answer.status.split()[1:] + answer.text.split() if "=" in w)
+        return answer.status.split()[0], words.get("owner"), int(words.get("fence", 0)), int(words.get("expires", 0))
+
+    def report(self, **fields):
+        self.send(" ".join(["report"] + [f"{k}={coded(v)}" for k, v in fields.items()]))
+        return self.receive()
+
     def must(self, *writes):
         answer = self.apply(*writes)
         assert answer.status == "ok", answer

@@ -132,6 +132,22 @@ def top():
             + slapd.ldif(BASE, [("objectClass", "organizationalUnit"), ("ou", "signpost")]))
 
 
+def without_life(text):
+    """The schema as it was before there was a life cycle of keys."""
+    text, parts = re.subn(r"olcAttributeTypes: \( signpostAttributes:(?:5[3-9]|6[0-4]) .*\n(  .*\n)+", "", text)
+    text, classes = re.subn(r"olcObjectClasses: \( signpostClasses:8 .*\n(  .*\n)+", "", text)
+    text, uses = re.subn(r" signpost(LeaseHolder|LeaseUntil|Life|DueAt|Lease|Loading) \$", "", text)
+    assert (parts, classes, uses) == (12, 1, 7), (parts, classes, uses)
+    return text
+
+
+def rights_without_life(text):
+    """acl.ldif and indexes.ldif as they were then."""
+    text = re.sub(r"(?m)^olcDbIndex: signpost(DueAt|Loading) eq\n", "", text)
+    text = re.sub(r"(?s)replace: olcAddContentAcl\n.*?\n-\n", "", text)
+    return re.sub(r"(?s)olcAccess: \{0\}to dn.regex.*?olcAccess: \{2\}", "olcAccess: {0}", text)
+
+
 def without_identity(text):
     """The schema as it was before there were identities."""
     text, parts = re.subn(r"olcAttributeTypes: \( signpostAttributes:52 .*\n(  .*\n)+", "", text)
@@ -144,12 +160,13 @@ class Directory:
     """start() and stop() any number of times; the ports and the data stay."""
 
     def __init__(self, folder, name="store", form="ldif", tls=None, zimbra=False, rights=True, consumer_of=None,
-                 with_schema=True, older=False):
+                 with_schema=True, older=False, lifeless=False, debug="0"):
+        """OLDER: the schema of 0.1. LIFELESS: the one after it, without the life cycle of keys."""
         self.folder = Path(folder) / name
         self.config, self.data = self.folder / "slapd.d", self.folder / "db"
         for path in (self.config, self.data):
             path.mkdir(parents=True)
-        self.tls, self.process = tls, None
+        self.tls, self.process, self.debug, self.lifeless = tls, None, debug, older or lifeless
         self.port, self.tls_port = procs.free_ports(2)
         self.socket = self.folder / "ldapi"
         self.schema = (LDIF / "signpost.schema") if form == "schema" and with_schema else None
@@ -158,6 +175,7 @@ class Directory:
         if with_schema and form == "ldif":
             text = (LDIF / "signpost.ldif").read_text()
             path = self.folder / "schema.ldif"
+            text = without_life(text) if self.lifeless else text
             path.write_text(without_identity(text) if older else text)
             self.run("slapadd", "-F", self.config, "-n", "0", "-l", path)
         self.rights = rights and with_schema
@@ -211,14 +229,20 @@ class Directory:
 
     def start(self):
         where = f"{self.url}/ {self.local_url}/" + (f" ldaps://127.0.0.1:{self.tls_port}/" if self.tls else "")
-        self.process = procs.Process([slapd.program(), "-d", "0", "-h", where, "-F", self.config], self.folder / "slapd.log",
+        self.process = procs.Process([slapd.program(), "-d", self.debug, "-h", where, "-F", self.config], self.folder / "slapd.log",
                                      cwd=self.folder)
         procs.wait_connect(("127.0.0.1", self.port), 20, self.process)
         if self.rights:
             self.rights = False
             for name in ("indexes.ldif", "acl.ldif"):
-                self.modify((LDIF / name).read_text(), "cn=config")
+                text = (LDIF / name).read_text()
+                self.modify(rights_without_life(text) if self.lifeless else text, "cn=config")
         return self
+
+    def upgrade(self, name):
+        """identity.ldif or lifecycle.ldif, as an administrator loads it."""
+        found = self.search("(cn=*signpost)", "dn", dn="cn=config", password=ROOT_PASSWORD, base="cn=schema,cn=config")
+        self.modify((LDIF / name).read_text().replace("{1}signpost", re.search(r"(\{\d+\}signpost)", found)[1]), "cn=config")
 
     def stop(self):
         if self.process:
@@ -247,6 +271,9 @@ class Directory:
                               capture_output=True, text=True)
         assert done.returncode == 0 or not good, done.stderr
         return done
+
+    def modify_as(self, dn, password, text):
+        return subprocess.run(["ldapmodify", "-x", "-H", self.url, "-D", dn, "-w", password], input=text, capture_output=True, text=True)
 
     def search(self, *args, dn=None, password=None, base=BASE):
         who = ["-D", dn, "-w", password] if dn else []

@@ -1,0 +1,395 @@
+/*
+ * operation_lives.c - rows into what lib/keys/life.h works on, and back.
+ * Called by the operations on keys. It must never write over what the reconciler or another
+ * operator wrote since it read.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "admin-api/operation_lives.h"
+#include "admin-api/reconciler.h"
+#include "lib/base/mem.h"
+
+/* ---- reading ---- */
+
+static void
+take_plan(struct lives *lives)
+{
+	const struct keystore_rows *rows = lives->answer;
+
+	key_plan_default(&lives->life.plan);
+	lives->plan_is_right = true;
+	for (size_t i = 0; i < rows->policy_count; i++) {
+		const struct store_policy *policy = &rows->policies[i];
+
+		if (!span_eq(policy->name, lives->row->policy) ||
+		    !span_eq(policy->tenant, lives->row->tenant))
+			continue;
+		lives->plan_is_right = key_plan_parse(policy->plan, policy->signature_ttl_s,
+					   &lives->life.plan, &lives->plan_error) == ST_OK;
+		if (!lives->plan_is_right)
+			key_plan_default(&lives->life.plan);
+		return;
+	}
+}
+
+static bool
+tenant_enabled(const struct lives *lives)
+{
+	for (size_t i = 0; i < lives->answer->tenant_count; i++)
+		if (span_eq(lives->answer->tenants[i].name, lives->row->tenant))
+			return lives->answer->tenants[i].enabled;
+	return false;
+}
+
+static enum status
+take_key(struct lives *lives, const struct store_key *row, struct err *err)
+{
+	struct life_key *key = &lives->life.keys[lives->life.count];
+
+	if (lives->life.count == LIFE_KEYS_MAX || row->id.n > LIFE_ID_MAX ||
+	    row->algorithm.n >= sizeof(key->algorithm)) {
+		err_set(err, "key %.*s: it cannot be looked at: too many keys, or a long name",
+		    SPAN_ARG(row->id));
+		return ST_TOO_BIG;
+	}
+	if (key_life_parse(row->life, &key->life, err) != ST_OK) {
+		err_prefix(err, "key %.*s", SPAN_ARG(row->selector));
+		return ST_INVALID;
+	}
+	snprintf(key->id, sizeof(key->id), "%.*s", SPAN_ARG(row->id));
+	snprintf(key->algorithm, sizeof(key->algorithm), "%.*s", SPAN_ARG(row->algorithm));
+	key->bits = row->bits;
+	key->times = row->times;
+	key->loading = row->loading;
+	lives->before[lives->life.count] = row->times;
+	lives->rows[lives->life.count++] = row;
+	return ST_OK;
+}
+
+static enum status
+take_rows(struct lives *lives, struct err *err)
+{
+	const struct keystore_rows *rows = lives->answer;
+	enum status status;
+
+	lives->row = &rows->domains[0];
+	lives->life.name = lives->row->name;
+	lives->life.enabled = lives->row->enabled && tenant_enabled(lives);
+	take_plan(lives);
+	status = domain_life_parse(lives->row->life, &lives->life.life, err);
+	for (size_t i = 0; status == ST_OK && i < rows->key_count; i++)
+		if (span_eq(rows->keys[i].domain, lives->row->name) &&
+		    span_eq(rows->keys[i].tenant, lives->row->tenant))
+			status = take_key(lives, &rows->keys[i], err);
+	return status;
+}
+
+/* ---- gateways ---- */
+
+/* Is there a line "ID why"? */
+static bool
+failed_here(const struct store_gateway *gateway, struct span id)
+{
+	struct span rest = gateway->failed, line, word;
+
+	while (rest.n > 0) {
+		(void)span_cut(&rest, '\n', &line);
+		if (span_word(&line, &word) && span_eq(word, id))
+			return true;
+	}
+	return false;
+}
+
+static bool
+gateway_failed(const void *context, const char *id, const char **node_out)
+{
+	const struct keystore_rows *rows = context;
+
+	for (size_t i = 0; rows != NULL && i < rows->gateway_count; i++)
+		if (failed_here(&rows->gateways[i], span_str(id))) {
+			*node_out = rows->gateways[i].node.p;
+			return true;
+		}
+	*node_out = NULL;
+	return false;
+}
+
+static enum status
+read_gateways(struct operation_call *call, struct lives *lives, struct err *err)
+{
+	struct keystore *store = call->admin->store;
+	struct life_gateways *out = &lives->gateways;
+	enum status status;
+
+	out->failed = gateway_failed;
+	if (store->ops->gateways == NULL)
+		return ST_OK;
+	status = store->ops->gateways(store, &lives->gateway_rows, err);
+	if (status != ST_OK) {
+		lives->gateway_rows = NULL;
+		return status;
+	}
+	out->context = lives->gateway_rows;
+	for (size_t i = 0; i < lives->gateway_rows->gateway_count; i++) {
+		const struct store_gateway *row = &lives->gateway_rows->gateways[i];
+
+		if (row->at + GATEWAY_SILENCE_S < call->now_utc)
+			continue;
+		if (out->live++ == 0 || row->tested < out->tested)
+			out->tested = row->tested;
+	}
+	return ST_OK;
+}
+
+static enum status
+read_rows(struct operation_call *call, struct span domain, struct lives *lives, struct err *err)
+{
+	struct keystore *store = call->admin->store;
+	enum status status;
+
+	if (store->ops->lives == NULL) {
+		err_set(err, "%s: this store has no room for the life of keys", store->where);
+		return ST_UNAVAILABLE;
+	}
+	status = store->ops->lives(store, &domain, 1, &lives->answer, err);
+	if (status != ST_OK) {
+		lives->answer = NULL;
+		return status == ST_ABSENT ? ST_FAILED : status;
+	}
+	if (lives->answer->domain_count == 0) {
+		err_set(err, "there is no domain %.*s", SPAN_ARG(domain));
+		return ST_ABSENT;
+	}
+	status = take_rows(lives, err);
+	return status == ST_OK ? read_gateways(call, lives, err) : status;
+}
+
+enum operation_code
+lives_read(struct operation_call *call, struct span domain, struct lives **out)
+{
+	struct lives *lives = mem_zalloc(1, sizeof(*lives));
+	struct err err = ERR_NONE;
+	enum status status = read_rows(call, domain, lives, &err);
+
+	*out = lives;
+	if (status == ST_OK)
+		return OPERATION_OK;
+	lives_free(lives);
+	*out = NULL;
+	if (status == ST_INVALID || status == ST_TOO_BIG)
+		return call_refuse(
+		    call, OPERATION_INTERNAL, "%.*s: %s", SPAN_ARG(domain), err.text);
+	return call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
+}
+
+void
+lives_free(struct lives *lives)
+{
+	if (lives == NULL)
+		return;
+	keystore_rows_release(lives->answer);
+	keystore_rows_release(lives->gateway_rows);
+	mem_free(lives);
+}
+
+size_t
+lives_key(const struct lives *lives, struct span name)
+{
+	for (size_t i = 0; i < lives->life.count; i++)
+		if (span_eq(lives->rows[i]->selector, name))
+			return i;
+	for (size_t i = 0; i < lives->life.count; i++)
+		if (span_eq(lives->rows[i]->id, name))
+			return i;
+	return SIZE_MAX;
+}
+
+/* ---- writing ---- */
+
+/* A text that the write points into. */
+static struct span
+keep_text(struct operation_call *call, struct buf *text)
+{
+	struct span kept = call_keep(call, buf_span(text));
+
+	buf_free(text);
+	return kept;
+}
+
+static struct keystore_write
+write_of_key(struct operation_call *call, const struct lives *lives, size_t i)
+{
+	const struct life_key *key = &lives->life.keys[i];
+	struct keystore_write write = {.what = STORE_KEY, .how = WRITE_CHANGE, .life = true};
+	struct buf text;
+
+	buf_init(&text, LIFE_TEXT_MAX);
+	key_life_write(&key->life, &text);
+	write.row.key = *lives->rows[i];
+	write.row.key.times = key->times;
+	write.row.key.loading = key->loading;
+	write.row.key.lease_s = key->life.lease_s;
+	write.row.key.life = keep_text(call, &text);
+	return write;
+}
+
+static struct keystore_write
+write_of_domain(struct operation_call *call, const struct lives *lives)
+{
+	struct keystore_write write = {.what = STORE_DOMAIN, .how = WRITE_CHANGE, .life = true};
+	struct buf text;
+
+	buf_init(&text, LIFE_TEXT_MAX);
+	domain_life_write(&lives->life.life, &text);
+	write.row.domain = *lives->row;
+	write.row.domain.due = call->now_utc;
+	write.row.domain.life = keep_text(call, &text);
+	return write;
+}
+
+static json_t *
+short_row(const struct store_key *row, const struct key_times *times, int64_t now_utc)
+{
+	return json_pack("{s:o, s:o, s:s, s:o}", "domain", json_span(row->domain), "selector",
+	    json_span(row->selector), "state", key_state_name(key_state_at(times, now_utc)),
+	    "times", row_times(times));
+}
+
+static json_t *
+short_domain(const struct store_domain *row, struct span life)
+{
+	struct store_domain shown = *row;
+
+	shown.life = life;
+	return row_domain(&shown);
+}
+
+static void
+plan_changes(
+    struct operation_call *call, const struct lives *lives, const struct keystore_write *domain)
+{
+	json_t *keys = json_object_get(call->result, "keys");
+
+	if (keys == NULL)
+		json_object_set_new(call->result, "keys", keys = json_array());
+	if (lives->life.changed)
+		call_plan(call, "domain", short_domain(lives->row, lives->row->life),
+		    short_domain(lives->row, domain->row.domain.life));
+	for (size_t i = 0; i < lives->life.count; i++) {
+		const struct life_key *key = &lives->life.keys[i];
+
+		if (!key->changed)
+			continue;
+		call_plan(call, "key", short_row(lives->rows[i], &lives->before[i], call->now_utc),
+		    short_row(lives->rows[i], &key->times, call->now_utc));
+		json_array_append_new(keys, row_key(lives->rows[i], &key->times, call->now_utc));
+	}
+}
+
+enum status
+lives_write(struct operation_call *call, struct lives *lives, struct err *err)
+{
+	struct keystore_write writes[LIFE_KEYS_MAX + 1];
+	enum status status;
+	size_t count = 0;
+
+	writes[count++] = write_of_domain(call, lives);
+	for (size_t i = 0; i < lives->life.count; i++)
+		if (lives->life.keys[i].changed)
+			writes[count++] = write_of_key(call, lives, i);
+	status = call_apply(call, writes, count, err);
+	if (status == ST_OK)
+		plan_changes(call, lives, &writes[0]);
+	return status;
+}
+
+/* A clock that jumped, or a store older than what gateways have seen: what would be decided now
+ * would be wrong. */
+static enum operation_code
+check_frozen(struct operation_call *call)
+{
+	struct reconciler_state state = {.leader = false};
+
+	if (call->admin->reconciler == NULL)
+		return OPERATION_OK;
+	reconciler_state(call->admin->reconciler, &state);
+	if (state.frozen[0] == '\0' || call_switch(call, "force", false))
+		return OPERATION_OK;
+	return call_refuse(call, OPERATION_FROZEN, "nothing is changed now: %s", state.frozen);
+}
+
+enum operation_code
+lives_update(struct operation_call *call, struct span domain, lives_change *change, void *context)
+{
+	enum operation_code code = check_frozen(call);
+	struct err err = ERR_NONE;
+
+	if (code != OPERATION_OK)
+		return code;
+	for (unsigned i = 0; i < OPERATION_ATTEMPTS; i++) {
+		enum status status;
+		struct lives *lives;
+
+		code = lives_read(call, domain, &lives);
+		if (code != OPERATION_OK)
+			return code;
+		code = change(call, lives, context);
+		status = code == OPERATION_OK ? lives_write(call, lives, &err) : ST_OK;
+		lives_free(lives);
+		if (code != OPERATION_OK || status == ST_OK)
+			return code;
+		if (status != ST_DENIED)
+			return call_store_failed(call, status, OPERATION_PRECONDITION_FAILED, &err);
+	}
+	return call_refuse(call, OPERATION_PRECONDITION_FAILED,
+	    "somebody else changes the keys of this domain, too; try again: %s", err.text);
+}
+
+/* ---- what operators see ---- */
+
+json_t *
+lives_next(const struct lives *lives, size_t key, const struct life_decision *decision)
+{
+	const char *blocked;
+	json_t *out;
+
+	(void)lives;
+	for (size_t i = 0; i < decision->count; i++)
+		if (decision->actions[i].key == key && decision->actions[i].what != LIFE_GENERATE)
+			return json_pack("{s:s, s:n, s:[]}", "action",
+			    life_what_name(decision->actions[i].what), "earliest", "blocked_by");
+	for (size_t i = 0; i < decision->wait_count; i++) {
+		if (decision->waits[i].key != key)
+			continue;
+		blocked = decision->waits[i].blocked_by;
+		out =
+		    json_pack("{s:s, s:o, s:[]}", "action", life_what_name(decision->waits[i].next),
+			"earliest", json_time(decision->waits[i].earliest), "blocked_by");
+		if (blocked != NULL)
+			json_array_append_new(
+			    json_object_get(out, "blocked_by"), json_string(blocked));
+		return out;
+	}
+	return json_null();
+}
+
+json_t *
+lives_row(const struct operation_call *call, const struct lives *lives, size_t key,
+    const struct life_decision *decision)
+{
+	const struct key_life *life = &lives->life.keys[key].life;
+	json_t *out = row_key(lives->rows[key], &lives->life.keys[key].times, call->now_utc);
+
+	json_object_set_new(out, "next", lives_next(lives, key, decision));
+	json_object_set_new(out, "trouble", json_span(span_str(life->trouble)));
+	json_object_set_new(out, "publisher", json_span(span_str(life->publisher)));
+	json_object_set_new(out, "imported", json_boolean(life->imported));
+	json_object_set_new(out, "drifted", json_boolean(life->drifted));
+	json_object_set_new(out, "proofs", json_integer(life->proofs));
+	json_object_set_new(out, "tries", json_integer(life->tries));
+	json_object_set_new(out, "looked", json_time(life->looked));
+	return out;
+}

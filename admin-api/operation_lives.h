@@ -1,0 +1,49 @@
+/*
+ * operation_lives.h - a domain with its keys as lib/keys/life.h wants it, read for an operation,
+ * and written back if nobody else changed it meanwhile. One thread.
+ */
+#ifndef SIGNPOST_ADMIN_API_OPERATION_LIVES_H
+#define SIGNPOST_ADMIN_API_OPERATION_LIVES_H
+
+#include "admin-api/operation_call.h"
+
+#define GATEWAY_SILENCE_S 60 /* who said nothing for so long is not waited for */
+
+struct lives {
+	struct life_domain life;
+	const struct store_domain *row;
+	const struct store_key *rows[LIFE_KEYS_MAX]; /* of life.keys */
+	struct key_times before[LIFE_KEYS_MAX];
+	struct keystore_rows *answer; /* what all of it points into */
+	struct keystore_rows *gateway_rows;
+	struct life_gateways gateways;
+	bool plan_is_right; /* else life.plan is the default, and plan_error says why */
+	struct err plan_error;
+};
+
+/* OPERATION_OK: lives_free(*out). OPERATION_NOT_FOUND, ... */
+enum operation_code lives_read(struct operation_call *call, struct span domain, struct lives **out);
+void lives_free(struct lives *lives); /* NULL is fine */
+
+/* Where the key with this selector or id is. SIZE_MAX: none that is not destroyed. */
+size_t lives_key(const struct lives *lives, struct span name);
+
+/* Writes what was changed, with the revisions that were read, and a look that is due now; fills the
+ * plan and, for each key that changed, "keys" of the result. ST_DENIED: read again. */
+enum status lives_write(struct operation_call *call, struct lives *lives, struct err *err) MUST_USE;
+
+/* Reads, changes, writes; again if somebody else was faster, as often as OPERATION_ATTEMPTS. change
+ * answers what the operation is to answer if it is not OPERATION_OK. */
+typedef enum operation_code lives_change(
+    struct operation_call *call, struct lives *lives, void *context);
+enum operation_code lives_update(
+    struct operation_call *call, struct span domain, lives_change *change, void *context);
+
+/* A key as an operator sees it: its row, what it does next, from when, and what blocks it.
+ * decision: of all of the domain. */
+json_t *lives_row(const struct operation_call *call, const struct lives *lives, size_t key,
+    const struct life_decision *decision);
+/* {"action":, "earliest":, "blocked_by":[...]}, or null. */
+json_t *lives_next(const struct lives *lives, size_t key, const struct life_decision *decision);
+
+#endif

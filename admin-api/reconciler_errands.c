@@ -1,0 +1,477 @@
+/*
+ * reconciler_errands.c - what a turn asks DNS, and what it changes there.
+ * Called by each turn for keys whose intent was committed by an earlier one. Whatever is to be
+ * changed is looked at first, at the authoritative servers: what is so already needs no publisher,
+ * and what is not ours is not touched. It must never ask a recursive resolver before the
+ * authoritative servers are right.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin-api/crash.h"
+#include "admin-api/reconciler_private.h"
+#include "admin-api/record.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+
+/* No new batch is begun later in a turn than this: what was done is to be written soon. */
+#define PUBLISH_MS 20000
+
+static bool
+asks_dns(enum life_what what)
+{
+	switch (what) {
+	case LIFE_SURVEY:
+	case LIFE_PUBLISH:
+	case LIFE_PROVE:
+	case LIFE_CONFIRM:
+	case LIFE_REVOKE:
+	case LIFE_REMOVE:
+	case LIFE_LOOK:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+changes_dns(enum life_what what)
+{
+	return what == LIFE_PUBLISH || what == LIFE_REVOKE || what == LIFE_REMOVE;
+}
+
+/* ---- the list ---- */
+
+static struct publisher *
+publisher_of(const struct turn *turn, const struct errand *errand)
+{
+	const struct reconciler_config *config = &turn->reconciler->config;
+	const char *name = errand->work->life.keys[errand->key].life.publisher;
+
+	for (size_t i = 0; i < config->publisher_count; i++)
+		if (strcmp(config->publishers[i]->name, name) == 0)
+			return config->publishers[i];
+	return NULL;
+}
+
+static struct span
+keep(struct turn *turn, struct buf *text)
+{
+	struct span kept = arena_copy(&turn->arena, buf_span(text));
+
+	buf_reset(text);
+	return kept;
+}
+
+static void
+collect_one(
+    struct turn *turn, struct work *work, const struct life_action *action, struct buf *text)
+{
+	struct errand *errand = &turn->errands[turn->errand_count];
+	struct authority_question *question = &turn->questions[turn->errand_count];
+	const struct store_key *row = work->rows[action->key];
+
+	*errand = (struct errand){
+	    .work = work, .key = action->key, .what = action->what, .question = question};
+	record_name(row->selector, row->domain, text);
+	errand->name = keep(turn, text);
+	record_value(row->algorithm, row->public_key, text);
+	errand->value = keep(turn, text);
+	if (errand->name.p == NULL || errand->value.p == NULL)
+		return; /* no memory for more in this turn; the next one goes on */
+	question->name = errand->name;
+	question->value = errand->value;
+	question->other = SPAN_LIT(RECORD_TOMBSTONE);
+	if (changes_dns(action->what))
+		errand->publisher = publisher_of(turn, errand);
+	turn->errand_count++;
+}
+
+static size_t
+wanted_count(const struct turn *turn)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < turn->work_count; i++)
+		n += turn->works[i].decision.count;
+	return n;
+}
+
+void
+errands_collect(struct turn *turn)
+{
+	size_t most = wanted_count(turn);
+	struct buf text;
+
+	turn->errands = mem_zalloc(most + 1, sizeof(*turn->errands));
+	turn->questions = mem_zalloc(most + 1, sizeof(*turn->questions));
+	buf_init(&text, RECORD_TEXT_MAX);
+	for (size_t i = 0; i < turn->work_count; i++) {
+		struct work *work = &turn->works[i];
+
+		for (size_t k = 0; !work->stepped && k < work->decision.count; k++)
+			if (asks_dns(work->decision.actions[k].what))
+				collect_one(turn, work, &work->decision.actions[k], &text);
+	}
+	buf_free(&text);
+}
+
+/* ---- the authoritative servers ---- */
+
+static void
+ask_some(void *context, size_t index, unsigned thread)
+{
+	struct turn *turn = context;
+	size_t parts = turn->reconciler->config.provers;
+	size_t from = turn->errand_count * index / parts;
+	size_t to = turn->errand_count * (index + 1) / parts;
+
+	while (from < to) {
+		size_t n = to - from < AUTHORITY_BATCH_MAX ? to - from : AUTHORITY_BATCH_MAX;
+
+		authority_ask(turn->reconciler->authorities[thread], turn->questions + from, n);
+		from += n;
+	}
+}
+
+void
+errands_ask(struct turn *turn)
+{
+	if (turn->errand_count == 0)
+		return;
+	parallel(
+	    turn->reconciler->config.provers, turn->reconciler->config.provers, ask_some, turn);
+	crash_here(CRASH_SURVEYED);
+}
+
+/* ---- publishers ---- */
+
+/* true: nothing has to be done any more, or nothing may be; the effect says which. */
+static bool
+settled(struct errand *errand)
+{
+	const struct authority_question *question = errand->question;
+	bool absent = question->seen == AUTHORITY_ABSENT || question->seen == AUTHORITY_WILDCARD;
+
+	errand->effect = LIFE_DONE;
+	switch (errand->what) {
+	case LIFE_PUBLISH:
+		if (question->seen == AUTHORITY_RIGHT)
+			return true;
+		break;
+	case LIFE_REVOKE:
+		if (absent || question->seen == AUTHORITY_OTHER)
+			return true;
+		break;
+	case LIFE_REMOVE:
+		if (absent)
+			return true;
+		break;
+	default:
+		return true;
+	}
+	if (question->seen == AUTHORITY_FOREIGN) {
+		errand->effect = LIFE_CONFLICT;
+		snprintf(errand->why, sizeof(errand->why), "%.*s", (int)sizeof(errand->why) - 1,
+		    question->why);
+		return true;
+	}
+	if (errand->publisher != NULL)
+		return false;
+	errand->effect = LIFE_REFUSED;
+	snprintf(errand->why, sizeof(errand->why), "there is no publisher \"%s\" in DNSPublishers",
+	    errand->work->life.keys[errand->key].life.publisher);
+	return true;
+}
+
+static struct span
+zone_of(const struct errand *errand)
+{
+	return errand->question->zone[0] != '\0' ? span_str(errand->question->zone)
+						 : errand->work->row->name;
+}
+
+static int
+by_zone(const void *a, const void *b)
+{
+	const struct errand *x = *(struct errand *const *)a, *y = *(struct errand *const *)b;
+	struct span p = zone_of(x), q = zone_of(y);
+	int order;
+
+	if (x->publisher != y->publisher)
+		return x->publisher < y->publisher ? -1 : 1;
+	order = memcmp(p.p, q.p, p.n < q.n ? p.n : q.n);
+	return order != 0 ? order : (p.n > q.n) - (p.n < q.n);
+}
+
+static void
+change_of(const struct errand *errand, struct publish_change *out)
+{
+	const struct life_key *key = &errand->work->life.keys[errand->key];
+	bool ours = errand->question->seen == AUTHORITY_RIGHT;
+
+	*out = (struct publish_change){
+	    .name = errand->name, .ttl_s = (uint32_t)key->life.ttl_s, .effect = LIFE_UNAVAILABLE};
+	switch (errand->what) {
+	case LIFE_PUBLISH:
+		out->how = PUBLISH_ADD;
+		out->value = errand->value;
+		return;
+	case LIFE_REVOKE:
+		out->how = PUBLISH_REPLACE;
+		out->value = SPAN_LIT(RECORD_TOMBSTONE);
+		out->old = errand->value;
+		return;
+	default:
+		out->how = PUBLISH_REMOVE;
+		/* A key that never signed has no tombstone. */
+		out->old =
+		    ours || key->times.revoked == 0 ? errand->value : SPAN_LIT(RECORD_TOMBSTONE);
+		return;
+	}
+}
+
+/* All of one publisher, in the order of their zones. */
+struct delivery {
+	struct turn *turn;
+	struct errand **errands;
+	size_t from[64], to[64];
+};
+
+static size_t
+one_zone(struct errand **errands, size_t most)
+{
+	size_t n = 1;
+
+	while (
+	    n < most && n < PUBLISH_BATCH_MAX && span_eq(zone_of(errands[n]), zone_of(errands[0])))
+		n++;
+	return n;
+}
+
+static void
+deliver_zone(struct errand **errands, size_t count)
+{
+	struct publish_change *changes = mem_zalloc(count, sizeof(*changes));
+
+	for (size_t i = 0; i < count; i++)
+		change_of(errands[i], &changes[i]);
+	publisher_apply(errands[0]->publisher, zone_of(errands[0]), changes, count);
+	for (size_t i = 0; i < count; i++) {
+		errands[i]->effect = changes[i].effect;
+		memcpy(errands[i]->why, changes[i].why, sizeof(errands[i]->why));
+	}
+	mem_free(changes);
+}
+
+static void
+deliver(void *context, size_t index, unsigned thread)
+{
+	struct delivery *delivery = context;
+	size_t at = delivery->from[index];
+
+	(void)thread;
+	while (at < delivery->to[index]) {
+		size_t n = one_zone(delivery->errands + at, delivery->to[index] - at);
+
+		if (clock_mono_ms() - delivery->turn->began_mono_ms < PUBLISH_MS) {
+			deliver_zone(delivery->errands + at, n);
+		} else {
+			for (size_t i = at; i < at + n; i++)
+				delivery->errands[i]->left = true;
+			delivery->turn->more = true;
+		}
+		at += n;
+	}
+}
+
+static size_t
+to_be_delivered(struct turn *turn, struct errand **list)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < turn->errand_count; i++)
+		if (changes_dns(turn->errands[i].what) && !settled(&turn->errands[i]))
+			list[n++] = &turn->errands[i];
+	return n;
+}
+
+void
+errands_publish(struct turn *turn)
+{
+	struct delivery delivery = {.turn = turn};
+	size_t count, parts = 0;
+
+	if (turn->errand_count == 0)
+		return;
+	delivery.errands = mem_zalloc(turn->errand_count, sizeof(*delivery.errands));
+	count = to_be_delivered(turn, delivery.errands);
+	qsort(delivery.errands, count, sizeof(*delivery.errands), by_zone);
+	for (size_t i = 0; i < count; i++) {
+		bool another =
+		    i == 0 || delivery.errands[i]->publisher != delivery.errands[i - 1]->publisher;
+
+		if (another && parts < sizeof(delivery.from) / sizeof(delivery.from[0]))
+			delivery.from[parts++] = i;
+		delivery.to[parts - 1] = i + 1;
+	}
+	if (count > 0)
+		crash_here(CRASH_BEFORE_PUBLISH);
+	parallel(turn->reconciler->config.provers, parts, deliver, &delivery);
+	if (count > 0)
+		crash_here(CRASH_AFTER_PUBLISH);
+	mem_free(delivery.errands);
+}
+
+/* ---- recursive resolvers, and a message ---- */
+
+/* Two of three agree, or all of fewer. */
+static bool
+enough(const struct authority_view *view)
+{
+	unsigned needed =
+	    view->resolvers < 3 ? view->resolvers : view->resolvers - view->resolvers / 3;
+
+	return needed > 0 && view->right >= needed;
+}
+
+static void
+confirm(struct turn *turn, struct errand *errand, struct authority *authority)
+{
+	struct authority_view *view = mem_zalloc(1, sizeof(*view));
+	const struct store_key *row = errand->work->rows[errand->key];
+	struct err err = ERR_NONE;
+
+	authority_recursive(authority, errand->name, errand->value, view);
+	if (!enough(view))
+		snprintf(errand->why, sizeof(errand->why), "%.*s", (int)sizeof(errand->why) - 1,
+		    view->why[0] != '\0' ? view->why : "no recursive resolver is configured");
+	else if (errand->question->signed_zone && !view->validated)
+		snprintf(errand->why, sizeof(errand->why),
+		    "its zone is signed, but no resolver validated the answer");
+	else if (proof_verify(turn->reconciler->config.sitekey, row,
+		     span_of(view->text, view->text_bytes), guard_now(turn), &err) != ST_OK)
+		snprintf(errand->why, sizeof(errand->why), "%.*s", (int)sizeof(errand->why) - 1,
+		    err.text);
+	else
+		errand->confirmed = true;
+	mem_free(view);
+}
+
+static void
+confirm_one(void *context, size_t index, unsigned thread)
+{
+	struct turn *turn = context;
+	struct errand *errand = &turn->errands[index];
+
+	if (errand->what == LIFE_CONFIRM && errand->question->seen == AUTHORITY_RIGHT)
+		confirm(turn, errand, turn->reconciler->authorities[thread]);
+}
+
+void
+errands_confirm(struct turn *turn)
+{
+	parallel(turn->reconciler->config.provers, turn->errand_count, confirm_one, turn);
+	if (turn->errand_count > 0)
+		crash_here(CRASH_PROVEN);
+}
+
+/* ---- what came of them ---- */
+
+static enum life_seen
+seen_of(enum authority_seen seen)
+{
+	switch (seen) {
+	case AUTHORITY_RIGHT:
+		return LIFE_SEEN_RIGHT;
+	case AUTHORITY_ABSENT:
+		return LIFE_SEEN_ABSENT;
+	case AUTHORITY_OTHER:
+		return LIFE_SEEN_TOMBSTONE;
+	case AUTHORITY_WILDCARD:
+		return LIFE_SEEN_WILDCARD;
+	case AUTHORITY_MIXED:
+		return LIFE_SEEN_MIXED;
+	case AUTHORITY_FOREIGN:
+		return LIFE_SEEN_FOREIGN;
+	case AUTHORITY_UNAVAILABLE:
+		break;
+	}
+	return LIFE_SEEN_UNAVAILABLE;
+}
+
+static bool
+take(const struct turn *turn, struct errand *errand)
+{
+	struct life_key *key = &errand->work->life.keys[errand->key];
+	const struct key_plan *plan = &errand->work->life.plan;
+	const struct authority_question *question = errand->question;
+	struct life_sight sight = {.seen = seen_of(question->seen),
+	    .neg_s = question->neg_s,
+	    .prev_s = question->ttl_s,
+	    .why = question->why};
+	int64_t now = guard_now(turn);
+
+	switch (errand->what) {
+	case LIFE_SURVEY:
+		return life_surveyed(key, plan, &sight, now);
+	case LIFE_PUBLISH:
+		return life_published(key, plan, errand->effect, errand->why, now);
+	case LIFE_REVOKE:
+		return life_revoked(key, plan, errand->effect, errand->why, now);
+	case LIFE_REMOVE:
+		return life_removed(key, plan, errand->effect, errand->why, now);
+	case LIFE_CONFIRM:
+		if (sight.seen == LIFE_SEEN_RIGHT)
+			return life_confirmed(key, plan, errand->confirmed, errand->why, now);
+		return life_looked(key, plan, &sight, now);
+	default:
+		return life_looked(key, plan, &sight, now);
+	}
+}
+
+static void
+say(const struct errand *errand, const struct key_times *before)
+{
+	const struct life_key *key = &errand->work->life.keys[errand->key];
+	enum log_level level = key->life.trouble[0] != '\0' ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO;
+
+	if (key->life.trouble[0] != '\0' || memcmp(before, &key->times, sizeof(*before)) != 0)
+		log_line(level, "domain %.*s: key %s (%.*s): %s%s%s",
+		    SPAN_ARG(errand->work->life.name), key->id, SPAN_ARG(errand->name),
+		    life_what_name(errand->what), key->life.trouble[0] != '\0' ? ": " : "",
+		    key->life.trouble);
+}
+
+static void
+count(struct reconciler_state *state, const struct errand *errand, const struct key_times *before)
+{
+	const struct key_times *after = &errand->work->life.keys[errand->key].times;
+
+	state->published += before->published == 0 && after->published != 0;
+	state->proven += before->proven == 0 && after->proven != 0;
+	state->revoked += before->revoked == 0 && after->revoked != 0;
+	state->removed += before->removed == 0 && after->removed != 0;
+	state->failed += before->failed == 0 && after->failed != 0;
+	state->publisher_errors += changes_dns(errand->what) && errand->effect != LIFE_DONE &&
+				   errand->effect != LIFE_PENDING;
+}
+
+void
+errands_take(struct turn *turn)
+{
+	for (size_t i = 0; i < turn->errand_count; i++) {
+		struct errand *errand = &turn->errands[i];
+		struct key_times before = errand->work->life.keys[errand->key].times;
+
+		if (errand->left || !take(turn, errand))
+			continue;
+		errand->work->write = true;
+		say(errand, &before);
+		pthread_mutex_lock(&turn->reconciler->lock);
+		count(&turn->reconciler->state, errand, &before);
+		pthread_mutex_unlock(&turn->reconciler->lock);
+	}
+}

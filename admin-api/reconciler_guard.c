@@ -1,0 +1,229 @@
+/*
+ * reconciler_guard.c - whether anything may be changed now: the lease, the store's clock, and
+ * whether the store is what gateways have seen of it. Called at the beginning of each turn; a
+ * thread renews the lease while a turn takes its time. It must never let a turn begin on a guess:
+ * no answer is no.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "admin-api/reconciler_private.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/store/keystore.h"
+
+/* The store's clock may differ by so much from what this machine's says went by: E of the life
+ * cycle. */
+#define CLOCK_JUMP_S 300
+
+static void
+remember_leader(struct reconciler *reconciler, bool leads, const struct store_lease *lease)
+{
+	pthread_mutex_lock(&reconciler->lock);
+	if (leads && !reconciler->leads)
+		log_line(
+		    LOG_LEVEL_NOTICE, "this is the leader now (fence %" PRIu64 ")", lease->fence);
+	else if (!leads && reconciler->leads)
+		log_line(LOG_LEVEL_WARNING, "the lease is lost; nothing is changed any more");
+	reconciler->leads = reconciler->state.leader = leads;
+	if (lease != NULL) {
+		snprintf(reconciler->state.leader_name, sizeof(reconciler->state.leader_name), "%s",
+		    lease->owner);
+		reconciler->lease = *lease;
+	}
+	pthread_mutex_unlock(&reconciler->lock);
+}
+
+enum status
+guard_lease(struct reconciler *reconciler, struct err *err)
+{
+	struct keystore *store = reconciler->config.store;
+	struct store_lease wanted = {.name = RECONCILER_LEASE}, got = {.name = RECONCILER_LEASE};
+	enum status status;
+
+	snprintf(wanted.owner, sizeof(wanted.owner), "%s", reconciler->config.owner);
+	status = store->ops->lease(store, &wanted, reconciler->config.lease_s, &got, err);
+	if (status == ST_OK || status == ST_DENIED)
+		remember_leader(reconciler, status == ST_OK, &got);
+	if (status == ST_DENIED)
+		err_set(err, "%s has the lease", got.owner);
+	return status;
+}
+
+/* ---- the thread that renews it ---- */
+
+static void *
+renew(void *context)
+{
+	struct reconciler *reconciler = context;
+	struct timespec until;
+	struct err err = ERR_NONE;
+
+	pthread_mutex_lock(&reconciler->lock);
+	while (!reconciler->stopping) {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += reconciler->config.lease_s / 3 + 1;
+		pthread_cond_timedwait(&reconciler->stop, &reconciler->lock, &until);
+		if (!reconciler->leads || reconciler->stopping)
+			continue;
+		pthread_mutex_unlock(&reconciler->lock);
+		/* What it says matters to the next transaction, which has the fence. */
+		if (guard_lease(reconciler, &err) == ST_UNAVAILABLE)
+			log_line(LOG_LEVEL_WARNING, "the lease cannot be renewed: %s", err.text);
+		pthread_mutex_lock(&reconciler->lock);
+	}
+	pthread_mutex_unlock(&reconciler->lock);
+	return NULL;
+}
+
+void
+guard_start(struct reconciler *reconciler)
+{
+	reconciler->keeper_runs = pthread_create(&reconciler->keeper, NULL, renew, reconciler) == 0;
+}
+
+void
+guard_stop(struct reconciler *reconciler)
+{
+	struct keystore *store = reconciler->config.store;
+	struct store_lease got;
+	struct err err = ERR_NONE;
+
+	pthread_mutex_lock(&reconciler->lock);
+	reconciler->stopping = true;
+	pthread_cond_broadcast(&reconciler->stop);
+	pthread_mutex_unlock(&reconciler->lock);
+	if (reconciler->keeper_runs)
+		pthread_join(reconciler->keeper, NULL);
+	if (reconciler->leads &&
+	    store->ops->lease(store, &reconciler->lease, 0, &got, &err) != ST_OK)
+		log_line(LOG_LEVEL_WARNING, "the lease cannot be given back: %s", err.text);
+}
+
+/* ---- the clock ---- */
+
+static int64_t
+apart(int64_t a, int64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* A step of the store's clock ends only when it is where it would have been, or when somebody
+ * restarts this program and so says that the new time is right. */
+enum status
+guard_clock(struct reconciler *reconciler, int64_t *now_out, struct err *err)
+{
+	struct keystore *store = reconciler->config.store;
+	int64_t mono_ms = clock_mono_ms(), expected;
+	enum status status = store->ops->now(store, now_out, err);
+
+	if (status != ST_OK)
+		return status;
+	expected = reconciler->clock_utc + (mono_ms - reconciler->clock_mono_ms) / 1000;
+	if (reconciler->clock_utc != 0 && apart(*now_out, expected) > CLOCK_JUMP_S) {
+		err_set(err,
+		    "the clock of the store says %" PRId64 " where %" PRId64
+		    " was expected: nothing is changed until it is right again; if it is right "
+		    "now, "
+		    "restart signpost-admind",
+		    *now_out, expected);
+		return ST_FAILED;
+	}
+	/* Small steps back are waited for. */
+	if (*now_out < reconciler->clock_utc) {
+		err_set(err, "the clock of the store went back by %" PRId64 " s; waiting for it",
+		    reconciler->clock_utc - *now_out);
+		return ST_FAILED;
+	}
+	reconciler->clock_utc = *now_out;
+	reconciler->clock_mono_ms = mono_ms;
+	return ST_OK;
+}
+
+int64_t
+guard_now(const struct turn *turn)
+{
+	return turn->now_utc + (clock_mono_ms() - turn->began_mono_ms) / 1000;
+}
+
+/* ---- gateways ---- */
+
+static bool
+is_live(const struct turn *turn, const struct store_gateway *gateway)
+{
+	return gateway->at + turn->reconciler->config.gateway_silence_s >= turn->now_utc;
+}
+
+/* Lines "KEY-ID why". */
+static bool
+names_key(struct span lines, struct span id)
+{
+	struct span line, word;
+
+	while (lines.n > 0) {
+		(void)span_cut(&lines, '\n', &line);
+		if (span_word(&line, &word) && span_eq(word, id))
+			return true;
+	}
+	return false;
+}
+
+static bool
+gateway_failed(const void *context, const char *id, const char **node_out)
+{
+	const struct turn *turn = context;
+	static _Thread_local char node[KEYSTORE_NODE_MAX + 1];
+
+	for (size_t i = 0; i < turn->gateway_rows->gateway_count; i++) {
+		const struct store_gateway *gateway = &turn->gateway_rows->gateways[i];
+
+		if (!is_live(turn, gateway) || !names_key(gateway->failed, span_str(id)))
+			continue;
+		snprintf(node, sizeof(node), "%.*s", SPAN_ARG(gateway->node));
+		if (node_out != NULL)
+			*node_out = node;
+		return true;
+	}
+	return false;
+}
+
+/* A gateway that saw a later epoch than the store has: the store is an old copy of itself. Names in
+ * DNS may then be of keys that it does not know any more, so nothing is touched. */
+static enum status
+is_behind(const struct turn *turn, const struct store_gateway *gateway, struct err *err)
+{
+	if (gateway->epoch <= turn->gateway_rows->epoch)
+		return ST_OK;
+	err_set(err,
+	    "safe mode: gateway %.*s has seen epoch %" PRIu64 " of the store, which is at %" PRIu64
+	    ": was a backup put back? Nothing is changed. When the store is what it should be, run "
+	    "\"signpost store renew\"",
+	    SPAN_ARG(gateway->node), gateway->epoch, turn->gateway_rows->epoch);
+	return ST_FAILED;
+}
+
+enum status
+guard_gateways(struct turn *turn, struct err *err)
+{
+	struct keystore *store = turn->reconciler->config.store;
+	enum status status = store->ops->gateways(store, &turn->gateway_rows, err);
+
+	if (status != ST_OK)
+		return status;
+	turn->gateways =
+	    (struct life_gateways){.tested = UINT64_MAX, .failed = gateway_failed, .context = turn};
+	for (size_t i = 0; status == ST_OK && i < turn->gateway_rows->gateway_count; i++) {
+		const struct store_gateway *gateway = &turn->gateway_rows->gateways[i];
+
+		if (!is_live(turn, gateway))
+			continue;
+		turn->gateways.live++;
+		if (gateway->tested < turn->gateways.tested)
+			turn->gateways.tested = gateway->tested;
+		if (turn->gateway_rows->epoch != 0)
+			status = is_behind(turn, gateway, err);
+	}
+	return status;
+}

@@ -1,0 +1,868 @@
+/*
+ * All orders of all that can happen to the keys of a domain, as far as a small world goes.
+ *
+ * The world: the rows of three keys, two gateways, one reconciler, DNS with a primary and a lagging
+ * secondary, all verifiers with their caches, an operator. Time is a handful of ticks, with a plan
+ * that has waits of one to four of them. What may happen at any moment: the reconciler does one of
+ * the actions that life_decide() names, and may die before or after each effect; an answer is lost;
+ * a change that was sent arrives much later (a deposed leader's); a server does not answer; the
+ * secondary transfers, or not; a gateway hears of the store, or not, and one's clock is slow by E;
+ * an operator holds, releases, rolls back, calls an emergency.
+ *
+ * A gateway signs whenever it may. A verifier may ask at any time and keep what it was told for as
+ * long as it may: so a key can be verified by all of them at v only if no server has said anything
+ * else since v less max(NEG, PREV). That is all there is to know of verifiers.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "lib/base/mem.h"
+#include "lib/keys/life.h"
+
+#define KEYS 3
+#define GATEWAYS 2
+#define NOW 60 /* always: time is how long ago something was, or in how long it will be */
+#define OLD 20 /* longer ago than any wait */
+
+#define NEG 2
+#define PREV 4 /* of a wildcard */
+#define LEASE 3
+#define SIGNATURE 2
+#define ERROR 1
+#define SILENCE 2 /* a gateway that said nothing for longer is not waited for */
+
+enum record { NONE, OURS, TOMB };
+enum flying { FLY_NOTHING, FLY_ADD, FLY_TOMB, FLY_REMOVE };
+
+/* A row and its record, in ticks. */
+struct mini {
+	int8_t exists;
+	int8_t publishing, published, proven, loaded, active, retiring, revoking, revoked, removed,
+	    destroyed, held, compromised, failed, sign_until;
+	int8_t removing, auth_first, auth_last, proofs, looked, drifted, tries, next_try, pending,
+	    neg, prev, loading;
+	int8_t primary, secondary; /* enum record */
+	int8_t bad;                /* the last tick at which a server said something else */
+	int8_t signed_at;          /* the last tick at which somebody signed with it */
+};
+
+struct world {
+	int8_t epoch;
+	struct mini keys[KEYS];
+	struct {
+		int8_t may; /* bits: the keys that its rows let it sign with */
+		int8_t word, epoch;
+	} gateways[GATEWAYS];
+	int8_t flying, flying_key;
+	int8_t faults, orders; /* that are left */
+	int8_t signing;        /* the domain had an ACTIVE key */
+};
+
+struct node {
+	struct world world;
+	uint32_t parent;
+	const char *event;
+};
+
+struct setting {
+	const char *name;
+	uint32_t at_least; /* worlds that are to be found */
+	int keys;          /* that can be made; at most KEYS */
+	bool standing;     /* begins with an ACTIVE and a stand-by key */
+	bool by_hand;
+	bool wildcard; /* *._domainkey answers where nothing is */
+	int faults, orders;
+	int interval, drift; /* 0: never */
+};
+
+struct explorer {
+	const struct setting *setting;
+	struct life_domain *domain; /* where rows are unpacked */
+	struct node *nodes;
+	uint32_t count, room;
+	uint64_t *seen; /* open addressing; 0: free */
+	size_t seen_room;
+	uint32_t at; /* the node whose successors are made */
+	uint32_t used, rotated, completed;
+};
+
+/* ---- rows ---- */
+
+#define TIMES(X)                                                                                   \
+	X(publishing)                                                                              \
+	X(published)                                                                               \
+	X(proven)                                                                                  \
+	X(loaded)                                                                                  \
+	X(active)                                                                                  \
+	X(retiring)                                                                                \
+	X(revoking) X(revoked) X(removed) X(destroyed) X(held) X(compromised) X(failed)            \
+	    X(sign_until)
+#define LIVES(X) X(removing) X(auth_first) X(auth_last) X(looked) X(next_try)
+
+static void
+set_plan(struct key_plan *plan, const struct setting *setting)
+{
+	key_plan_default(plan);
+	plan->manage = true;
+	snprintf(plan->publisher, sizeof(plan->publisher), "p");
+	plan->interval_s = setting->interval;
+	plan->jitter_percent = 0;
+	plan->ttl_s = 1;
+	plan->neg_floor_s = plan->neg_cap_s = NEG;
+	plan->lease_s = LEASE;
+	plan->signature_s = SIGNATURE;
+	plan->error_s = ERROR;
+	plan->tomb_s = 2;
+	plan->activation_wait_s = 0;
+	plan->proofs = 2;
+	plan->proof_gap_s = 1;
+	plan->timed_ack_s = 1;
+	plan->drift_s = setting->drift > 0 ? setting->drift : 1000;
+	plan->retry_s = plan->retry_max_s = 1;
+	plan->give_up_s = 0;
+}
+
+static void
+unpack_key(const struct mini *from, int number, struct life_key *to)
+{
+	*to = (struct life_key){.algorithm = "rsa-sha256", .bits = 2048};
+	to->id[0] = (char)('a' + number);
+	to->times.created = 1;
+#define X(field) to->times.field = from->field;
+	TIMES(X)
+#undef X
+#define X(field) to->life.field = from->field;
+	LIVES(X)
+#undef X
+	to->life.proofs = from->proofs;
+	to->life.tries = from->tries;
+	to->life.drifted = from->drifted;
+	to->life.pending = from->pending;
+	to->life.neg_s = from->neg;
+	to->life.prev_s = from->prev;
+	to->loading = (uint64_t)from->loading;
+	if (from->publishing <= 0)
+		return;
+	to->life.publisher[0] = 'p';
+	to->life.ttl_s = 1;
+	to->life.lease_s = LEASE;
+	to->life.signature_s = SIGNATURE;
+	to->life.error_s = ERROR;
+	to->life.tomb_s = 2;
+}
+
+static void
+pack_key(const struct life_key *from, struct mini *to)
+{
+#define X(field) to->field = (int8_t)from->times.field;
+	TIMES(X)
+#undef X
+#define X(field) to->field = (int8_t)from->life.field;
+	LIVES(X)
+#undef X
+	to->proofs = (int8_t)from->life.proofs;
+	to->tries = (int8_t)from->life.tries;
+	to->drifted = from->life.drifted;
+	to->pending = from->life.pending;
+	to->neg = (int8_t)from->life.neg_s;
+	to->prev = (int8_t)from->life.prev_s;
+	to->loading = (int8_t)from->loading;
+}
+
+/* The keys that are there; which[i]: the number of keys[i]. */
+static void
+unpack(struct explorer *e, const struct world *world, int *which)
+{
+	struct life_domain *domain = e->domain;
+
+	domain->count = 0;
+	for (int k = 0; k < KEYS; k++) {
+		if (!world->keys[k].exists || world->keys[k].destroyed > 0)
+			continue;
+		unpack_key(&world->keys[k], k, &domain->keys[domain->count]);
+		which[domain->count++] = k;
+	}
+}
+
+/* One transaction. A loading that is to be the epoch becomes it. */
+static void
+commit(struct explorer *e, struct world *world, const int *which)
+{
+	for (size_t i = 0; i < e->domain->count; i++) {
+		struct life_key *key = &e->domain->keys[i];
+
+		if (key->loading == UINT64_MAX)
+			key->loading = (uint64_t)++world->epoch;
+		pack_key(key, &world->keys[which[i]]);
+	}
+}
+
+/* Once it is so long ago that no wait is open any more, it is only known that it was. */
+static void
+age(int8_t *at, int most)
+{
+	if (*at > 0 && *at < NOW - most)
+		*at = NOW - OLD;
+}
+
+/* What no later step asks for is forgotten, so that worlds that go on alike are one. */
+static void
+canonical_key(struct mini *key, const struct setting *setting)
+{
+	age(&key->publishing, -1);
+	age(&key->published, -1);
+	age(&key->proven, key->loaded > 0 ? -1 : 1);
+	age(&key->loaded, OLD);
+	age(&key->active, setting->interval);
+	age(&key->retiring, OLD);
+	age(&key->revoking, -1);
+	age(&key->revoked, 2);
+	age(&key->removing, -1);
+	age(&key->removed, -1);
+	age(&key->held, -1);
+	age(&key->compromised, -1);
+	age(&key->failed, 1);
+	age(&key->sign_until, SIGNATURE + ERROR);
+	age(&key->auth_first, PREV + ERROR);
+	age(&key->auth_last, setting->drift > 0 ? setting->drift : key->proofs >= 2 ? -1 : 1);
+	age(&key->looked, setting->drift > 0 ? setting->drift : -1);
+	if (key->next_try <= NOW)
+		key->next_try = 0;
+	if (key->tries > 4)
+		key->tries = (int8_t)(key->tries - 4);
+	if (NOW - key->signed_at > SIGNATURE)
+		key->signed_at = 0;
+	if (NOW - key->bad >= PREV)
+		key->bad = 0;
+	if (key->revoking > 0 && key->signed_at == 0)
+		key->bad = 0;
+	if (key->destroyed > 0)
+		*key = (struct mini){.exists = 1,
+		    .destroyed = NOW - OLD,
+		    .publishing = key->publishing,
+		    .revoking = key->revoking,
+		    .removing = key->removing,
+		    .compromised = key->compromised,
+		    .primary = key->primary,
+		    .secondary = key->secondary,
+		    .signed_at = key->signed_at,
+		    .bad = key->bad};
+}
+
+static void
+canonical(struct world *w, const struct setting *setting)
+{
+	for (int k = 0; k < KEYS; k++)
+		canonical_key(&w->keys[k], setting);
+	for (int g = 0; g < GATEWAYS; g++)
+		age(&w->gateways[g].word, LEASE + ERROR);
+}
+
+static void
+back(int8_t *at)
+{
+	if (*at > NOW - OLD)
+		--*at;
+}
+
+/* Now is always NOW: all that was is one tick longer ago. */
+static void
+tick(struct world *w)
+{
+	for (int k = 0; k < KEYS; k++) {
+		struct mini *key = &w->keys[k];
+
+#define X(field) back(&key->field);
+		TIMES(X)
+		LIVES(X)
+#undef X
+		back(&key->bad);
+		back(&key->signed_at);
+	}
+	for (int g = 0; g < GATEWAYS; g++)
+		back(&w->gateways[g].word);
+}
+
+/* ---- what must hold, always ---- */
+
+static void
+show(const struct explorer *e, uint32_t at)
+{
+	uint32_t way[200], count = 0;
+
+	for (; count < 200; at = e->nodes[at].parent) {
+		way[count++] = at;
+		if (at == e->nodes[at].parent)
+			break;
+	}
+	while (count-- > 0) {
+		const struct node *node = &e->nodes[way[count]];
+
+		printf("# %-20s", node->event);
+		for (int k = 0; k < KEYS; k++) {
+			struct life_key key;
+
+			if (!node->world.keys[k].exists)
+				continue;
+			unpack_key(&node->world.keys[k], k, &key);
+			printf(" %s/%d%d", key_state_name(key_state_at(&key.times, NOW)),
+			    node->world.keys[k].primary, node->world.keys[k].secondary);
+		}
+		printf("\n");
+	}
+}
+
+static void
+broken(const struct explorer *e, const char *event, const char *what)
+{
+	show(e, e->at);
+	printf("#    %s: %s\n", event, what);
+	fail_msg("%s: %s", e->setting->name, what);
+}
+
+static void
+check_verifiers(const struct explorer *e, const struct world *w, const char *event)
+{
+	for (int k = 0; k < KEYS; k++) {
+		const struct mini *key = &w->keys[k];
+		int keeps = e->setting->wildcard ? PREV : NEG;
+
+		if (key->compromised > 0 || key->signed_at == 0 || NOW - key->signed_at > SIGNATURE)
+			continue;
+		if (key->bad > 0 && NOW - key->bad < keeps)
+			broken(e, event, "a signature cannot be verified everywhere");
+	}
+}
+
+static void
+check_rows(struct explorer *e, const struct world *w, const char *event)
+{
+	const struct world *before = &e->nodes[e->at].world;
+	bool signs = false;
+
+	for (int k = 0; k < KEYS; k++) {
+		const struct mini *key = &w->keys[k];
+		struct life_key row;
+
+		unpack_key(key, k, &row);
+		if (!key->exists)
+			continue;
+		signs = signs || key_may_sign(&row.times, NOW);
+		if (key_may_sign(&row.times, NOW) && (key->proven <= 0 || key->sign_until > 0))
+			broken(e, event, "I2: a key signs that is not proven");
+		if (before->keys[k].revoking > 0 && key->revoking <= 0)
+			broken(e, event, "I7: back from revoking");
+	}
+	if (w->signing && !signs)
+		broken(e, event, "I1: no key signs any more");
+}
+
+/* ---- events ---- */
+
+/* Everybody who may sign does, and the servers say what they have. */
+static void
+settle(const struct explorer *e, struct world *w)
+{
+	for (int k = 0; k < KEYS; k++) {
+		struct mini *key = &w->keys[k];
+
+		if (key->primary != OURS || key->secondary != OURS)
+			key->bad = NOW;
+		for (int g = 0; g < GATEWAYS; g++)
+			if ((w->gateways[g].may >> k & 1) &&
+			    NOW - (g == 1 ? ERROR : 0) < w->gateways[g].word + LEASE)
+				key->signed_at = NOW;
+		if (key->active > 0)
+			w->signing = 1;
+	}
+	canonical(w, e->setting);
+}
+
+static uint64_t
+hash(const struct world *world)
+{
+	static const uint8_t seed[16] = "explorer";
+
+	return span_hash(span_of(world, sizeof(*world)), seed) | 1;
+}
+
+static bool
+is_new(struct explorer *e, const struct world *world)
+{
+	uint64_t print = hash(world);
+	size_t at = (size_t)(print >> 8) % e->seen_room;
+
+	for (; e->seen[at] != 0; at = (at + 1) % e->seen_room)
+		if (e->seen[at] == print)
+			return false;
+	e->seen[at] = print;
+	return true;
+}
+
+static void
+reach(struct explorer *e, struct world *w, const char *event)
+{
+	settle(e, w);
+	check_verifiers(e, w, event);
+	check_rows(e, w, event);
+	if (!is_new(e, w))
+		return;
+	if (e->count == e->room)
+		broken(e, event, "more worlds than there is room for");
+	e->nodes[e->count++] = (struct node){.world = *w, .parent = e->at, .event = event};
+	e->used += w->keys[0].active > 0;
+	e->rotated += w->keys[0].retiring > 0;
+	e->completed += w->keys[0].destroyed > 0 && w->keys[1].active > 0;
+}
+
+/* A change at the primary, when it arrives: conditional on what is there. */
+static void
+arrive(const struct explorer *e, struct world *w, int flying, int k)
+{
+	struct mini *key = &w->keys[k];
+	bool signs = false;
+
+	for (int g = 0; g < GATEWAYS; g++)
+		signs = signs || ((w->gateways[g].may >> k & 1) &&
+				     NOW - (g == 1 ? ERROR : 0) < w->gateways[g].word + LEASE);
+	if (flying == FLY_ADD && key->primary == NONE) {
+		if (key->publishing <= 0)
+			broken(e, "add", "I6: published without an intent");
+		key->primary = OURS;
+	} else if (flying == FLY_TOMB && key->primary == OURS) {
+		if (key->revoking <= 0 || (signs && key->compromised <= 0))
+			broken(e, "tombstone", "I4: revoked while somebody may sign");
+		key->primary = TOMB;
+	} else if (flying == FLY_REMOVE &&
+		   key->primary == (key->revoking > 0 || key->revoked > 0 ? TOMB : OURS)) {
+		/* The intent may be over: the record came back, and is revoked again. */
+		if ((key->removing <= 0 && key->revoking <= 0) || (signs && key->compromised <= 0))
+			broken(e, "remove", "I4: removed while somebody may sign");
+		key->primary = NONE;
+	}
+}
+
+static bool
+it_is_so(const struct mini *key, int flying)
+{
+	return key->primary == (flying == FLY_ADD ? OURS : flying == FLY_TOMB ? TOMB : NONE);
+}
+
+/* ---- the reconciler ---- */
+
+static struct life_sight
+sight_of(const struct explorer *e, const struct mini *key)
+{
+	struct life_sight sight = {.neg_s = NEG, .why = ""};
+
+	if (key->primary != key->secondary)
+		sight.seen = LIFE_SEEN_MIXED;
+	else if (key->primary == OURS)
+		sight.seen = LIFE_SEEN_RIGHT;
+	else if (key->primary == TOMB)
+		sight.seen = LIFE_SEEN_TOMBSTONE;
+	else
+		sight.seen = e->setting->wildcard ? LIFE_SEEN_WILDCARD : LIFE_SEEN_ABSENT;
+	if (sight.seen == LIFE_SEEN_WILDCARD ||
+	    (sight.seen == LIFE_SEEN_MIXED && e->setting->wildcard))
+		sight.prev_s = PREV;
+	return sight;
+}
+
+/* The result of an effect, in a transaction of its own. */
+static void
+effect_over(struct explorer *e, const struct world *from, const struct life_action *action,
+    enum life_effect effect, const char *event)
+{
+	struct world w = *from;
+	struct life_key *key = &e->domain->keys[action->key];
+	const struct key_plan *plan = &e->domain->plan;
+	int which[KEYS];
+	bool changed;
+
+	unpack(e, &w, which);
+	if (action->what == LIFE_PUBLISH)
+		changed = life_published(key, plan, effect, "", NOW);
+	else if (action->what == LIFE_REVOKE)
+		changed = life_revoked(key, plan, effect, "", NOW);
+	else
+		changed = life_removed(key, plan, effect, "", NOW);
+	if (!changed)
+		return;
+	commit(e, &w, which);
+	reach(e, &w, event);
+}
+
+static void
+do_effect(
+    struct explorer *e, const struct world *from, const struct life_action *action, int number)
+{
+	int flying = action->what == LIFE_PUBLISH  ? FLY_ADD
+		     : action->what == LIFE_REVOKE ? FLY_TOMB
+						   : FLY_REMOVE;
+	const char *name = life_what_name(action->what);
+	struct world w = *from;
+
+	if (e->setting->by_hand) {
+		effect_over(e, from, action, LIFE_PENDING, name);
+		return;
+	}
+	arrive(e, &w, flying, number);
+	effect_over(
+	    e, &w, action, it_is_so(&w.keys[number], flying) ? LIFE_DONE : LIFE_CONFLICT, name);
+	if (from->faults <= 0)
+		return;
+	w.faults--;
+	reach(e, &w, "...and dies"); /* nothing is written of it */
+	effect_over(e, &w, action, LIFE_UNAVAILABLE, "...answer lost");
+	w = *from;
+	w.faults--;
+	effect_over(e, &w, action, LIFE_UNAVAILABLE, "...not sent");
+	if (w.flying == FLY_NOTHING) {
+		w.flying = (int8_t)flying;
+		w.flying_key = (int8_t)number;
+		reach(e, &w, "...on its way");
+	}
+}
+
+static void
+do_sight(struct explorer *e, const struct world *from, const struct life_action *action, int number,
+    struct life_sight sight)
+{
+	struct world w = *from;
+	struct life_key *key = &e->domain->keys[action->key];
+	int which[KEYS];
+	bool changed;
+
+	unpack(e, &w, which);
+	if (sight.seen == LIFE_SEEN_UNAVAILABLE)
+		w.faults--;
+	if (action->what == LIFE_SURVEY)
+		changed = life_surveyed(key, &e->domain->plan, &sight, NOW);
+	else if (action->what == LIFE_CONFIRM)
+		changed = life_confirmed(key, &e->domain->plan,
+		    sight.seen == LIFE_SEEN_RIGHT && w.keys[number].bad + NEG <= NOW, "", NOW);
+	else
+		changed = life_looked(key, &e->domain->plan, &sight, NOW);
+	if (!changed)
+		broken(e, life_what_name(action->what), "what was decided cannot be done");
+	commit(e, &w, which);
+	reach(e, &w, life_what_name(action->what));
+}
+
+/* Has each gateway that speaks tried the key? */
+static void
+check_tried(const struct explorer *e, const struct world *w, const struct mini *key)
+{
+	for (int g = 0; g < GATEWAYS; g++)
+		if (NOW - w->gateways[g].word <= SILENCE && w->gateways[g].epoch < key->loading)
+			broken(e, "load, activate", "a gateway has not tried it");
+}
+
+/* What needs no DNS. */
+static void
+do_row(struct explorer *e, const struct world *from, const struct life_action *action)
+{
+	struct world w = *from;
+	struct life_key *key = &e->domain->keys[action->key];
+	int which[KEYS];
+	bool changed = false;
+
+	unpack(e, &w, which);
+	if (action->what == LIFE_LOAD || action->what == LIFE_ACTIVATE)
+		check_tried(e, &w, &w.keys[which[action->key]]);
+	if (action->what == LIFE_LOAD)
+		changed = life_loaded(key, NOW);
+	else if (action->what == LIFE_ACTIVATE)
+		changed = life_activate(e->domain, action->key, NOW);
+	else if (action->what == LIFE_INTEND_REVOKE)
+		changed = life_intend_revoke(e->domain, action->key, NOW);
+	else if (action->what == LIFE_INTEND_REMOVE)
+		changed = life_intend_remove(e->domain, action->key, NOW);
+	else if (action->what == LIFE_DESTROY)
+		changed = life_destroyed(key, NOW);
+	else if (action->what == LIFE_FAIL)
+		changed = life_failed(key, "", NOW);
+	if (!changed)
+		broken(e, life_what_name(action->what), "what was decided cannot be done");
+	commit(e, &w, which);
+	reach(e, &w, life_what_name(action->what));
+}
+
+static void
+do_generate(struct explorer *e, const struct world *from)
+{
+	struct world w = *from;
+
+	for (int k = 0; k < e->setting->keys; k++)
+		if (!w.keys[k].exists) {
+			w.keys[k].exists = 1;
+			reach(e, &w, "generate");
+			return;
+		}
+}
+
+static void
+do_action(
+    struct explorer *e, const struct world *w, const struct life_action *action, const int *which)
+{
+	int number = which[action->key];
+	struct life_sight silent = {.seen = LIFE_SEEN_UNAVAILABLE, .why = "silent"};
+
+	switch (action->what) {
+	case LIFE_GENERATE:
+		do_generate(e, w);
+		break;
+	case LIFE_PUBLISH:
+	case LIFE_REVOKE:
+	case LIFE_REMOVE:
+		do_effect(e, w, action, number);
+		break;
+	case LIFE_SURVEY:
+	case LIFE_PROVE:
+	case LIFE_CONFIRM:
+	case LIFE_LOOK:
+		do_sight(e, w, action, number, sight_of(e, &w->keys[number]));
+		if (w->faults > 0)
+			do_sight(e, w, action, number, silent);
+		break;
+	default:
+		do_row(e, w, action);
+		break;
+	}
+}
+
+static void
+reconcile(struct explorer *e, const struct world *w)
+{
+	struct life_gateways gateways = {.live = 0, .tested = UINT64_MAX};
+	struct life_decision decision;
+	int which[KEYS];
+
+	for (int g = 0; g < GATEWAYS; g++) {
+		if (NOW - w->gateways[g].word > SILENCE)
+			continue;
+		gateways.live++;
+		if ((uint64_t)w->gateways[g].epoch < gateways.tested)
+			gateways.tested = (uint64_t)w->gateways[g].epoch;
+	}
+	unpack(e, w, which);
+	life_decide(e->domain, &gateways, NOW, &decision);
+	if (decision.count == 0 && decision.due <= NOW)
+		broken(e, "decide", "nothing to do, and at once");
+	for (size_t i = 0; i < decision.count; i++)
+		do_action(e, w, &decision.actions[i], which);
+}
+
+/* ---- the others ---- */
+
+static void
+hear(struct explorer *e, const struct world *from, int g)
+{
+	struct world w = *from;
+
+	w.gateways[g].may = 0;
+	for (int k = 0; k < KEYS; k++) {
+		struct life_key row;
+
+		unpack_key(&w.keys[k], k, &row);
+		if (w.keys[k].exists && key_may_sign(&row.times, NOW))
+			w.gateways[g].may = (int8_t)(w.gateways[g].may | 1 << k);
+	}
+	w.gateways[g].word = NOW;
+	w.gateways[g].epoch = w.epoch;
+	reach(e, &w, g == 0 ? "gateway 0 hears" : "gateway 1 hears");
+}
+
+static void
+move_dns(struct explorer *e, const struct world *from)
+{
+	struct world w = *from;
+
+	for (int k = 0; k < KEYS; k++)
+		w.keys[k].secondary = w.keys[k].primary;
+	if (memcmp(&w, from, sizeof(w)) != 0)
+		reach(e, &w, "transfer");
+	if (from->flying == FLY_NOTHING)
+		return;
+	w = *from;
+	arrive(e, &w, w.flying, w.flying_key);
+	w.flying = w.flying_key = FLY_NOTHING;
+	reach(e, &w, "arrives late");
+}
+
+/* A customer who does what he was told, sooner or later. */
+static void
+by_hand(struct explorer *e, const struct world *from)
+{
+	for (int k = 0; k < KEYS; k++) {
+		const struct mini *key = &from->keys[k];
+		struct world w = *from;
+
+		if (!key->pending || key->destroyed > 0)
+			continue;
+		arrive(e, &w,
+		    key->removing > 0   ? FLY_REMOVE
+		    : key->revoking > 0 ? FLY_TOMB
+					: FLY_ADD,
+		    k);
+		if (w.keys[k].primary != key->primary)
+			reach(e, &w, "by hand");
+	}
+}
+
+static bool
+activate(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why)
+{
+	(void)why;
+	return life_activate(domain, index, now_utc);
+}
+
+static bool
+emergency(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why)
+{
+	return life_emergency(domain, index, false, now_utc, why);
+}
+
+static void
+order(struct explorer *e, const struct world *from)
+{
+	static bool (*const orders[])(struct life_domain *, size_t, int64_t, struct err *) = {
+	    life_hold, life_release, life_rollback, life_retire, emergency, activate};
+	static const char *const names[] = {
+	    "hold", "release", "rollback", "retire", "emergency", "activate"};
+	int which[KEYS];
+
+	unpack(e, from, which);
+	for (size_t i = 0, count = e->domain->count; i < count; i++)
+		for (size_t what = 0; what < sizeof(orders) / sizeof(orders[0]); what++) {
+			struct world w = *from;
+			struct err why = ERR_NONE;
+
+			if (w.orders <= 0 && what != 1) /* what was held may be released */
+				continue;
+			unpack(e, &w, which);
+			if (!orders[what](e->domain, i, NOW, &why))
+				continue;
+			if (what != 1)
+				w.orders--;
+			commit(e, &w, which);
+			reach(e, &w, names[what]);
+		}
+}
+
+static void
+successors(struct explorer *e)
+{
+	struct world w = e->nodes[e->at].world, later = w;
+
+	reconcile(e, &w);
+	move_dns(e, &w);
+	for (int g = 0; g < GATEWAYS; g++)
+		hear(e, &w, g);
+	if (e->setting->by_hand)
+		by_hand(e, &w);
+	order(e, &w);
+	tick(&later);
+	reach(e, &later, "tick");
+}
+
+/* ---- a run ---- */
+
+static void
+stand(struct world *w)
+{
+	for (int k = 0; k < 2; k++)
+		w->keys[k] = (struct mini){.exists = 1,
+		    .publishing = NOW - OLD,
+		    .published = NOW - OLD,
+		    .proven = NOW - OLD,
+		    .loaded = NOW - OLD,
+		    .active = k == 0 ? NOW - 4 : 0,
+		    .auth_first = NOW - OLD,
+		    .auth_last = NOW,
+		    .looked = NOW,
+		    .proofs = 2,
+		    .neg = NEG,
+		    .primary = OURS,
+		    .secondary = OURS};
+	for (int g = 0; g < GATEWAYS; g++) {
+		w->gateways[g].may = 1;
+		w->gateways[g].word = NOW;
+	}
+}
+
+static void
+explore(void **state)
+{
+	const struct setting *setting = *state;
+	struct explorer e = {.setting = setting, .room = 2000000, .seen_room = 1 << 22};
+	struct world first;
+
+	e.domain = mem_zalloc(1, sizeof(*e.domain));
+	e.nodes = mem_alloc(e.room * sizeof(*e.nodes));
+	e.seen = mem_zalloc(e.seen_room, sizeof(*e.seen));
+	e.domain->name = SPAN_LIT("a.example");
+	e.domain->enabled = true;
+	set_plan(&e.domain->plan, setting);
+	memset(&first, 0, sizeof(first));
+	first.faults = (int8_t)setting->faults;
+	first.orders = (int8_t)setting->orders;
+	for (int g = 0; g < GATEWAYS; g++)
+		first.gateways[g].word = NOW;
+	if (setting->standing)
+		stand(&first);
+	reach(&e, &first, "begin");
+	for (e.at = 0; e.at < e.count; e.at++)
+		successors(&e);
+	printf("# %s: %u worlds, %u with a key in use, %u after a rotation, %u after a whole one\n",
+	    setting->name, e.count, e.used, e.rotated, e.completed);
+	/* Nothing holds because nothing happens. */
+	assert_true(e.count >= setting->at_least);
+	assert_true(e.used > 0);
+	assert_true(setting->keys == 1 || (e.rotated > 0 && e.completed > 0));
+	mem_free(e.domain);
+	mem_free(e.nodes);
+	mem_free(e.seen);
+}
+
+/* A build with sanitizers is ten times slower: it looks for other faults than this test does. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLOW 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(undefined_behavior_sanitizer)
+#define SLOW 1
+#endif
+#endif
+
+static const struct setting settings[] = {
+    {"a first key", 20000, 1, .faults = 2},
+    {"a first key under a wildcard, watched", 100000, 1, .wildcard = true, .faults = 2, .drift = 2},
+    {"a rotation", 10000, 2, .standing = true, .interval = 3},
+#ifndef SLOW
+    {"a first key, with an order", 100000, 1, .faults = 1, .orders = 1},
+    {"two keys, from nothing", 500000, 2, .interval = 3},
+    {"a rotation by hand", 100000, 2, .standing = true, .by_hand = true, .faults = 1, .orders = 1,
+	.interval = 3},
+    {"a rotation, with faults and orders", 500000, 2, .standing = true, .faults = 2, .orders = 1,
+	.interval = 3},
+#endif
+};
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+int
+main(void)
+{
+	struct CMUnitTest tests[SETTINGS];
+
+	for (size_t i = 0; i < SETTINGS; i++)
+		tests[i] = (struct CMUnitTest){
+		    settings[i].name, explore, NULL, NULL, (void *)(uintptr_t)&settings[i]};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

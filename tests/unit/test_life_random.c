@@ -1,0 +1,325 @@
+/*
+ * Random lives: two algorithms, the default plan, any answer of DNS and of publishers, operators
+ * who ask for anything, time that stands or leaps. After each event the invariants hold, what was
+ * decided can be done, and rows can be written and read.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "lib/base/mem.h"
+#include "lib/keys/life.h"
+
+#define LIVES 60
+#define EVENTS 4000
+
+/* What the test remembers of a key, apart from its row. */
+struct memory {
+	int64_t signed_at; /* when it might sign last */
+	bool revoking;
+};
+
+struct life {
+	struct life_domain domain;
+	struct memory memory[LIFE_KEYS_MAX];
+	bool had[PLAN_ALGORITHMS_MAX]; /* a key of it that signed */
+	bool forced[PLAN_ALGORITHMS_MAX];
+	int64_t now;
+	uint64_t random, epoch;
+	unsigned made;
+	unsigned long activated, destroyed, failed, refused;
+};
+
+static uint64_t
+dice(struct life *life, uint64_t sides)
+{
+	life->random ^= life->random << 13;
+	life->random ^= life->random >> 7;
+	life->random ^= life->random << 17;
+	return (life->random >> 11) % sides;
+}
+
+static size_t
+algorithm_of(const struct life *life, const struct life_key *key)
+{
+	return strcmp(key->algorithm, life->domain.plan.algorithms[0].name) == 0 ? 0 : 1;
+}
+
+/* ---- what holds ---- */
+
+static void
+check_key(struct life *life, size_t i)
+{
+	const struct life_key *key = &life->domain.keys[i];
+	struct memory *memory = &life->memory[i];
+	bool signs = key_may_sign(&key->times, life->now);
+
+	if (signs && key->times.proven <= 0)
+		fail_msg("I2: %s signs and is not proven", key->id);
+	if (key->times.published > 0 && key->times.publishing <= 0)
+		fail_msg("I6: %s is published without an intent", key->id);
+	if (memory->revoking && (signs || key->times.revoking <= 0))
+		fail_msg("I7: %s came back", key->id);
+	if (key->times.revoking > 0 && !memory->revoking && key->times.compromised <= 0 &&
+	    memory->signed_at > 0 &&
+	    life->now <
+		memory->signed_at + key->life.lease_s + key->life.signature_s + key->life.error_s)
+		fail_msg("I4: %s is revoked too early", key->id);
+	memory->revoking = key->times.revoking > 0;
+	if (signs) {
+		memory->signed_at = life->now;
+		life->had[algorithm_of(life, key)] = true;
+	}
+}
+
+static void
+check(struct life *life)
+{
+	bool signs[PLAN_ALGORITHMS_MAX] = {false};
+
+	for (size_t i = 0; i < life->domain.count; i++) {
+		const struct life_key *key = &life->domain.keys[i];
+
+		check_key(life, i);
+		if (key_may_sign(&key->times, life->now))
+			signs[algorithm_of(life, key)] = true;
+	}
+	for (size_t a = 0; a < PLAN_ALGORITHMS_MAX; a++) {
+		if (signs[a])
+			life->forced[a] = false;
+		else if (life->had[a] && !life->forced[a])
+			fail_msg("I1: no key signs any more");
+	}
+}
+
+/* As through the store; destroyed rows are not read again. */
+static void
+through_the_store(struct life *life)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < life->domain.count; i++) {
+		struct life_key *key = &life->domain.keys[i];
+		struct err err = ERR_NONE;
+		struct buf text;
+
+		if (key->loading == UINT64_MAX)
+			key->loading = ++life->epoch;
+		buf_init(&text, LIFE_TEXT_MAX);
+		key_life_write(&key->life, &text);
+		assert_int_equal(key_life_parse(buf_span(&text), &key->life, &err), ST_OK);
+		buf_free(&text);
+		if (key->times.destroyed > 0) {
+			life->destroyed++;
+			continue;
+		}
+		life->domain.keys[kept] = *key;
+		life->memory[kept++] = life->memory[i];
+	}
+	life->domain.count = kept;
+}
+
+/* ---- events ---- */
+
+static struct life_sight
+any_sight(struct life *life)
+{
+	static const enum life_seen seen[] = {LIFE_SEEN_ABSENT, LIFE_SEEN_TOMBSTONE,
+	    LIFE_SEEN_MIXED, LIFE_SEEN_FOREIGN, LIFE_SEEN_WILDCARD, LIFE_SEEN_UNAVAILABLE};
+	struct life_sight sight = {.seen = LIFE_SEEN_RIGHT, .why = ""};
+
+	if (dice(life, 10) == 0) {
+		sight.seen = seen[dice(life, 6)];
+		sight.why = "not \"right\" \xff";
+	}
+	sight.neg_s = (int64_t)dice(life, 100000);
+	sight.prev_s = dice(life, 4) == 0 ? (int64_t)dice(life, 100000) : 0;
+	return sight;
+}
+
+static void
+generate(struct life *life, size_t algorithm)
+{
+	struct life_domain *domain = &life->domain;
+	struct life_key *key = &domain->keys[domain->count];
+
+	assert_true(domain->count < LIFE_KEYS_MAX);
+	life->memory[domain->count++] = (struct memory){.signed_at = 0};
+	*key = (struct life_key){.bits = 2048};
+	memcpy(key->algorithm, domain->plan.algorithms[algorithm].name, sizeof(key->algorithm));
+	snprintf(key->id, sizeof(key->id), "k%u", ++life->made);
+	life_prepared(key, &domain->plan, life->now);
+}
+
+static bool
+answered(struct life *life, struct life_key *key, enum life_what what)
+{
+	const struct key_plan *plan = &life->domain.plan;
+	enum life_effect effect = dice(life, 4) == 0 ? (enum life_effect)dice(life, 5) : LIFE_DONE;
+
+	if (what == LIFE_PUBLISH)
+		return life_published(key, plan, effect, "p", life->now);
+	if (what == LIFE_REVOKE)
+		return life_revoked(key, plan, effect, "r", life->now);
+	return life_removed(key, plan, effect, "m", life->now);
+}
+
+static bool
+do_action(struct life *life, const struct life_action *action)
+{
+	struct life_domain *domain = &life->domain;
+	struct life_key *key = &domain->keys[action->key];
+	struct life_sight sight = any_sight(life);
+
+	switch (action->what) {
+	case LIFE_GENERATE:
+		generate(life, action->algorithm);
+		return true;
+	case LIFE_SURVEY:
+		if (sight.seen == LIFE_SEEN_RIGHT)
+			sight.seen = LIFE_SEEN_ABSENT;
+		return life_surveyed(key, &domain->plan, &sight, life->now);
+	case LIFE_PUBLISH:
+	case LIFE_REVOKE:
+	case LIFE_REMOVE:
+		return answered(life, key, action->what);
+	case LIFE_PROVE:
+	case LIFE_LOOK:
+		return life_looked(key, &domain->plan, &sight, life->now);
+	case LIFE_CONFIRM:
+		return life_confirmed(key, &domain->plan, dice(life, 5) > 0, "c", life->now);
+	case LIFE_LOAD:
+		return life_loaded(key, life->now);
+	case LIFE_ACTIVATE:
+		life->activated++;
+		return life_activate(domain, action->key, life->now);
+	case LIFE_INTEND_REVOKE:
+		return life_intend_revoke(domain, action->key, life->now);
+	case LIFE_INTEND_REMOVE:
+		return life_intend_remove(domain, action->key, life->now);
+	case LIFE_DESTROY:
+		return life_destroyed(key, life->now);
+	case LIFE_FAIL:
+		life->failed++;
+		return life_failed(key, "given up", life->now);
+	}
+	return false;
+}
+
+/* Some of what is to be done, in any order: they do not depend on each other. */
+static void
+turn(struct life *life)
+{
+	struct life_gateways gateways = {.live = (size_t)dice(life, 3)};
+	struct life_decision decision;
+
+	gateways.tested = dice(life, 3) > 0 ? life->epoch : life->epoch / 2;
+	life_decide(&life->domain, &gateways, life->now, &decision);
+	assert_true(decision.count > 0 || decision.due > life->now);
+	while (decision.count > 0) {
+		size_t i = (size_t)dice(life, decision.count);
+
+		if (dice(life, 8) > 0 && !do_action(life, &decision.actions[i]))
+			fail_msg("%s was decided and cannot be done",
+			    life_what_name(decision.actions[i].what));
+		check(life);
+		decision.actions[i] = decision.actions[--decision.count];
+	}
+	through_the_store(life);
+	if (decision.due > life->now && decision.due < INT64_MAX && dice(life, 2) == 0)
+		life->now = decision.due;
+}
+
+/* Before a change that may leave an algorithm without a key that signs. */
+static void
+force(struct life *life, size_t i)
+{
+	if (key_may_sign(&life->domain.keys[i].times, life->now))
+		life->forced[algorithm_of(life, &life->domain.keys[i])] = true;
+}
+
+static void
+order(struct life *life)
+{
+	static bool (*const orders[])(struct life_domain *, size_t, int64_t, struct err *) = {
+	    life_hold, life_release, life_release, life_retire, life_rollback};
+	struct life_domain *domain = &life->domain;
+	struct err why = ERR_NONE;
+	uint64_t what = dice(life, 8);
+	size_t i;
+
+	if (what == 7) {
+		(void)life_rotate(domain, life->now + (int64_t)dice(life, 9), "", life->now, &why);
+		return;
+	}
+	if (domain->count == 0)
+		return;
+	i = (size_t)dice(life, domain->count);
+	if (what < 5) {
+		life->refused += !orders[what](domain, i, life->now, &why);
+	} else {
+		bool forced = dice(life, 10) == 0;
+
+		if (forced)
+			force(life, i);
+		life->refused += !life_emergency(domain, i, forced, life->now, &why);
+	}
+	check(life);
+}
+
+/* ---- a run ---- */
+
+static void
+live(uint64_t seed, unsigned long *activated, unsigned long *destroyed, unsigned long *failed)
+{
+	struct life *life = mem_zalloc(1, sizeof(*life));
+
+	life->random = seed * 0x9e3779b97f4a7c15U + 1;
+	life->now = 1800000000;
+	life->domain.name = SPAN_LIT("a.example");
+	life->domain.enabled = true;
+	key_plan_default(&life->domain.plan);
+	life->domain.plan.manage = true;
+	life->domain.plan.algorithms[1] = (struct plan_algorithm){"ed25519-sha256", 256};
+	life->domain.plan.algorithm_count = 2;
+	snprintf(life->domain.plan.publisher, sizeof(life->domain.plan.publisher), "p");
+	for (int i = 0; i < EVENTS; i++) {
+		if (dice(life, 60) == 0)
+			order(life);
+		else if (dice(life, 4) == 0)
+			life->now += (int64_t)dice(life, 1U << dice(life, 22));
+		else
+			turn(life);
+		check(life);
+	}
+	*activated += life->activated;
+	*destroyed += life->destroyed;
+	*failed += life->failed;
+	mem_free(life);
+}
+
+static void
+test_lives(void **state)
+{
+	unsigned long activated = 0, destroyed = 0, failed = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= LIVES; seed++)
+		live(seed, &activated, &destroyed, &failed);
+	printf("# %d lives of %d events: %lu activations, %lu keys destroyed, %lu given up\n",
+	    LIVES, EVENTS, activated, destroyed, failed);
+	assert_true(activated > 10 * LIVES);
+	assert_true(destroyed > 10 * LIVES);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_lives)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,305 @@
+/*
+ * test_operations.c - operations where the socket's tests cannot reach: a store that does not
+ * answer, or whose rows somebody else changes; a reconciler that is frozen; times; the table.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "admin-api/makekey.h"
+#include "admin-api/operation_table.h"
+#include "lib/base/secret.h"
+#include "lib/crypto/digest.h"
+#include "lib/store/sealedkey.h"
+#include "tests/lib/operation_world.h"
+
+#define HOLD                                                                                       \
+	"{\"operation\":\"key.hold\",\"arguments\":{\"domain\":\"example.org\",\"selector\":"      \
+	"\"s2\"}}"
+
+static int
+begin(void **state)
+{
+	*state = operation_world_begin();
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	operation_world_end(*state);
+	return 0;
+}
+
+static void
+test_the_table(void **state)
+{
+	size_t count;
+	const struct operation *all = operations_all(&count);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		assert_true(i == 0 || strcmp(all[i - 1].name, all[i].name) < 0);
+		assert_ptr_equal(operation_find(span_str(all[i].name)), &all[i]);
+		assert_non_null(all[i].run);
+		assert_true(all[i].help[0] != '\0');
+		for (size_t k = 0; k < all[i].argument_count; k++)
+			assert_true(all[i].arguments[k].help[0] != '\0');
+	}
+	assert_null(operation_find(SPAN_LIT("key")));
+	assert_null(operation_find(SPAN_EMPTY));
+	for (unsigned i = 0; i < OPERATION_CODES; i++)
+		assert_non_null(operation_code_name((enum operation_code)i));
+	assert_string_equal(operation_code_name((enum operation_code)99), "internal");
+}
+
+static void
+test_times(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t at; /* -1: none */
+	} cases[] = {{"0", 0}, {"1767225600", 1767225600}, {"1970-01-01T00:00:00Z", 0},
+	    {"2026-01-01T00:00:00Z", 1767225600}, {"2024-02-29T23:59:59Z", 1709251199},
+	    {"9999-12-31T23:59:59Z", 253402300799}, {"2023-02-29T00:00:00Z", -1},
+	    {"2026-04-31T00:00:00Z", -1}, {"2026-13-01T00:00:00Z", -1},
+	    {"2026-00-01T00:00:00Z", -1}, {"2026-01-01T24:00:00Z", -1},
+	    {"2026-01-01T00:60:00Z", -1}, {"2026-01-01T00:00:60Z", -1},
+	    {"1969-12-31T23:59:59Z", -1}, {"2026-01-01 00:00:00Z", -1}, {"2026-01-01T00:00:00", -1},
+	    {"2026-01-01T00:00:00z", -1}, {"2026-01-01T00:00:00.5Z", -1}, {"-1", -1}, {"", -1},
+	    {"253402300800", -1}, {"2026-1-01T00:00:00Z0", -1}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[TIME_TEXT_BYTES];
+		int64_t at = -1, again = -1;
+
+		assert_int_equal(time_parse(span_str(cases[i].text), &at), cases[i].at >= 0);
+		if (cases[i].at < 0)
+			continue;
+		assert_int_equal(at, cases[i].at);
+		time_write(at, text);
+		assert_true(time_parse(span_str(text), &again));
+		assert_int_equal(again, at);
+	}
+}
+
+static void
+test_somebody_was_faster(void **state)
+{
+	struct operation_world *w = *state;
+	const char *answer;
+
+	w->deny = OPERATION_ATTEMPTS - 1;
+	assert_int_equal(operation_world_ask(w, HOLD, &answer), OPERATION_OK);
+	assert_int_equal(w->applied, OPERATION_ATTEMPTS);
+	assert_int_equal(w->reconciler.woken, 1);
+	/* What was planned by those that failed is not told. */
+	assert_null(strstr(strstr(answer, "\"plan\"") + 6, "\"plan\""));
+	assert_non_null(strstr(answer, "\"state\":\"HELD\""));
+	w->deny = 100;
+	assert_int_equal(operation_world_ask(w,
+			     "{\"operation\":\"key.release\",\"arguments\":{\"domain\":"
+			     "\"example.org\",\"selector\":\"s2\"}}",
+			     &answer),
+	    OPERATION_PRECONDITION_FAILED);
+	assert_int_equal(w->reconciler.woken, 1);
+}
+
+static void
+test_a_store_that_does_not_answer(void **state)
+{
+	static const char *const requests[] = {HOLD, "{\"operation\":\"status\"}",
+	    "{\"operation\":\"tenant.list\"}",
+	    "{\"operation\":\"tenant.add\",\"arguments\":{\"tenant\":\"new\"}}",
+	    "{\"operation\":\"domain.remove\",\"arguments\":{\"domain\":\"other.example\"}}",
+	    "{\"operation\":\"rotate\",\"arguments\":{\"tenant\":\"acme\",\"reason\":\"x\"}}",
+	    "{\"operation\":\"drift\"}",
+	    "{\"operation\":\"key.generate\",\"arguments\":{\"domain\":\"example.org\"}}"};
+	struct operation_world *w = *state;
+	const char *answer;
+
+	w->answer = ST_UNAVAILABLE;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		assert_int_equal(
+		    operation_world_ask(w, requests[i], &answer), OPERATION_STORE_UNAVAILABLE);
+		assert_non_null(strstr(answer, "it does not answer"));
+	}
+	assert_int_equal(w->reconciler.woken, 0);
+	w->answer = ST_OK;
+	assert_int_equal(operation_world_ask(w, HOLD, &answer), OPERATION_OK);
+}
+
+static void
+test_frozen(void **state)
+{
+	struct operation_world *w = *state;
+	const char *answer;
+
+	memcpy(w->reconciler.state.frozen, "the clock jumped", 17);
+	assert_int_equal(operation_world_ask(w, HOLD, &answer), OPERATION_FROZEN);
+	assert_non_null(strstr(answer, "the clock jumped"));
+	assert_int_equal(
+	    operation_world_ask(w, "{\"operation\":\"status\"}", &answer), OPERATION_OK);
+	assert_non_null(strstr(answer, "\"frozen\":\"the clock jumped\""));
+	assert_int_equal(w->applied, 0);
+}
+
+static void
+test_without_a_site_key(void **state)
+{
+	struct operation_world *w = *state;
+	const char *answer;
+
+	assert_int_equal(
+	    operation_world_ask(w,
+		"{\"operation\":\"key.generate\",\"arguments\":{\"domain\":\"example.org\"}}",
+		&answer),
+	    OPERATION_FORBIDDEN);
+	assert_non_null(strstr(answer, "SiteKeyFile"));
+}
+
+static void
+test_a_dry_run_does_not_write(void **state)
+{
+	struct operation_world *w = *state;
+	const char *answer;
+
+	assert_int_equal(operation_world_ask(w,
+			     "{\"dry_run\":true,\"operation\":\"key.hold\",\"arguments\":{"
+			     "\"domain\":\"example.org\",\"selector\":\"s2\"}}",
+			     &answer),
+	    OPERATION_OK);
+	assert_non_null(strstr(answer, "\"dry_run\":true"));
+	assert_int_equal(w->applied, 0);
+	assert_int_equal(w->reconciler.woken, 0);
+}
+
+/* ---- new keys ---- */
+
+static struct sitekey *
+site_key(void)
+{
+	struct sitekey *sitekey;
+	struct err err = ERR_NONE;
+	char *text;
+	size_t n;
+
+	assert_int_equal(sitekey_rotate_text(NULL, false, &text, &n, &err), ST_OK);
+	assert_int_equal(sitekey_parse(span_of(text, n), "test", &sitekey, &err), ST_OK);
+	secret_free(text);
+	return sitekey;
+}
+
+static void
+test_a_key_opens_for_its_row_alone(void **state)
+{
+	struct makekey_wanted wanted = {.tenant = SPAN_LIT("acme"),
+	    .domain = SPAN_LIT("example.org"),
+	    .selector = SPAN_LIT("s1"),
+	    .algorithm = SPAN_LIT("rsa-sha256"),
+	    .bits = 1024,
+	    .mirror = true};
+	struct sitekey *sitekey = site_key();
+	struct err err = ERR_NONE;
+	struct makekey_made made;
+	struct store_key row;
+	char *plain;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(makekey(sitekey, &wanted, &made, &err), ST_OK);
+	makekey_row(&wanted, &made, 77, &row);
+	assert_int_equal(row.times.created, 77);
+	assert_int_equal(row.bits, 1024);
+	for (int i = 0; i < 2; i++) {
+		struct sealedkey_owner owner = {.tenant = row.tenant,
+		    .domain = row.domain,
+		    .selector = i == 0 ? row.selector : SPAN_LIT("s2"),
+		    .id = row.id,
+		    .revision = row.revision};
+		enum status status =
+		    sealedkey_open(sitekey, &owner, row.private_key, &plain, &n, &err);
+
+		assert_int_equal(status, i == 0 ? ST_OK : ST_DENIED);
+		if (status != ST_OK)
+			continue;
+		assert_string_equal(plain, made.mirror_pem);
+		secret_free(plain);
+	}
+	wanted.pem = span_str(made.mirror_pem);
+	wanted.bits = 2048;
+	{
+		struct makekey_made again;
+
+		assert_int_equal(makekey(sitekey, &wanted, &again, &err), ST_INVALID);
+		wanted.bits = 0;
+		assert_int_equal(makekey(sitekey, &wanted, &again, &err), ST_OK);
+		assert_string_equal(again.public_key, made.public_key);
+		assert_string_not_equal(again.id, made.id);
+		makekey_forget(&again);
+		wanted.algorithm = SPAN_LIT("ed25519-sha256");
+		assert_int_equal(makekey(sitekey, &wanted, &again, &err), ST_INVALID);
+	}
+	makekey_forget(&made);
+	makekey_forget(&made);
+	sitekey_close(sitekey);
+}
+
+static void
+test_keys_that_cannot_be(void **state)
+{
+	static const struct {
+		const char *algorithm;
+		int bits;
+		const char *pem;
+		enum status status;
+	} cases[] = {{"rsa-sha256", 1023, "", ST_INVALID}, {"rsa-sha256", 8193, "", ST_INVALID},
+	    {"rsa-sha1", 2048, "", ST_INVALID}, {"", 0, "", ST_INVALID},
+	    {"", 0, "-----BEGIN PRIVATE KEY-----\n", ST_INVALID}, {"", 0, "x", ST_INVALID},
+	    {"ed25519-sha256", 0, "", ST_OK}};
+	struct sitekey *sitekey = site_key();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct makekey_wanted wanted = {.tenant = SPAN_LIT("t"),
+		    .domain = SPAN_LIT("d.example"),
+		    .selector = SPAN_LIT("s"),
+		    .algorithm = span_str(cases[i].algorithm),
+		    .bits = cases[i].bits,
+		    .pem = span_str(cases[i].pem)};
+		struct makekey_made made;
+		struct err err = ERR_NONE;
+
+		assert_int_equal(makekey(sitekey, &wanted, &made, &err), cases[i].status);
+		if (cases[i].status == ST_OK)
+			assert_null(made.mirror_pem);
+		else
+			assert_true(err.text[0] != '\0' && made.private_key == NULL);
+		makekey_forget(&made);
+		assert_int_equal(makekey(NULL, &wanted, &made, &err), ST_DENIED);
+	}
+	sitekey_close(sitekey);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_the_table),
+	    cmocka_unit_test(test_times),
+	    cmocka_unit_test_setup_teardown(test_somebody_was_faster, begin, end),
+	    cmocka_unit_test_setup_teardown(test_a_store_that_does_not_answer, begin, end),
+	    cmocka_unit_test_setup_teardown(test_frozen, begin, end),
+	    cmocka_unit_test_setup_teardown(test_without_a_site_key, begin, end),
+	    cmocka_unit_test_setup_teardown(test_a_dry_run_does_not_write, begin, end),
+	    cmocka_unit_test(test_a_key_opens_for_its_row_alone),
+	    cmocka_unit_test(test_keys_that_cannot_be),
+	};
+
+	return cmocka_run_group_tests_name("operations", tests, NULL, NULL);
+}

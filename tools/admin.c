@@ -1,0 +1,395 @@
+/*
+ * admin.c - the sub-commands that speak to signpost-admind: words and options into a request, its
+ * answer onto the screen.
+ * Called by signpost.c. It must never decide anything: what may be done, and what a value may be,
+ * is said by the daemon.
+ */
+#include "config.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/mem.h"
+#include "lib/base/secret.h"
+#include "lib/store/keyfile.h"
+#include "tools/admin.h"
+#include "tools/command.h"
+
+#define CONF_DEFAULT SYSCONFDIR "/signpost/signpost-admind.conf"
+#define OPTIONS_COMMON 4U
+#define FILE_MAX (1U << 20)
+
+/* ---- values ---- */
+
+static json_t *
+value_of_file(const char *program, const char *path)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	json_error_t error;
+	json_t *value;
+
+	if (file == NULL) {
+		cli_say(program, "%s: cannot be read", path);
+		return NULL;
+	}
+	value = json_loadf(file, JSON_REJECT_DUPLICATES, &error);
+	if (value == NULL)
+		cli_say(program, "%s: line %d: %s", path, error.line, error.text);
+	if (file != stdin)
+		fclose(file);
+	return value;
+}
+
+static json_t *
+value_of_key(const char *program, const char *path)
+{
+	struct keyfile_stamp stamp;
+	struct err err = ERR_NONE;
+	json_t *value;
+	char *text;
+	size_t n;
+
+	if (keyfile_read(path, false, &text, &n, &stamp, &err) != ST_OK) {
+		cli_say(program, "%s", err.text);
+		return NULL;
+	}
+	if (err.text[0] != '\0')
+		cli_say(program, "warning: %s", err.text);
+	value = json_stringn(text, n);
+	secret_free(text);
+	if (value == NULL)
+		cli_say(program, "%s: this is no private key in PEM", path);
+	return value;
+}
+
+static json_t *
+value_of_number(const char *program, const char *text)
+{
+	uint64_t value = 0;
+
+	if (span_number(span_str(text), INT64_MAX, &value))
+		return json_integer((json_int_t)value);
+	cli_say(program, "\"%s\" is no number", text);
+	return NULL;
+}
+
+/* NULL: said. */
+static json_t *
+value_of(const char *program, enum admin_kind kind, const char *text)
+{
+	json_t *value = NULL;
+
+	switch (kind) {
+	case ADMIN_TEXT:
+		value = json_string(text);
+		if (value == NULL)
+			cli_say(program, "\"%s\" is not UTF-8", text);
+		return value;
+	case ADMIN_NUMBER:
+		return value_of_number(program, text);
+	case ADMIN_ON:
+		return json_true();
+	case ADMIN_OFF:
+		return json_false();
+	case ADMIN_JSON:
+		return value_of_file(program, text);
+	case ADMIN_KEY:
+		return value_of_key(program, text);
+	}
+	return value;
+}
+
+static bool
+add_argument(const char *program, json_t *arguments, const char *name, enum admin_kind kind,
+    const char *text)
+{
+	json_t *value = value_of(program, kind, text);
+
+	if (value == NULL)
+		return false;
+	if (json_object_get(arguments, name) != NULL) {
+		cli_say(program, "%s is given twice", name);
+		json_decref(value);
+		return false;
+	}
+	return json_object_set_new(arguments, name, value) == 0;
+}
+
+/* ---- the request ---- */
+
+static bool
+add_positions(
+    const char *program, const struct admin_word *word, json_t *arguments, int argc, char **argv)
+{
+	int at = optind;
+
+	for (size_t i = 0; i < ADMIN_POSITIONS_MAX && word->positions[i].argument != NULL; i++) {
+		const struct admin_position *position = &word->positions[i];
+
+		if (at < argc) {
+			if (!add_argument(
+				program, arguments, position->argument, position->kind, argv[at++]))
+				return false;
+		} else if (!position->optional) {
+			cli_say(program, "%s is needed; --help tells the options", word->shape);
+			return false;
+		}
+	}
+	if (at < argc)
+		cli_say(program, "\"%s\" is one word too many", argv[at]);
+	return at >= argc;
+}
+
+static bool
+add_fields(const char *program, const struct admin_word *word, const struct admin_request *given,
+    json_t *arguments)
+{
+	for (size_t i = 0; i < word->field_count; i++) {
+		const struct admin_field *field = &word->fields[i];
+
+		if ((field->shown == NULL ? given->switches[i] : given->texts[i] != NULL) &&
+		    !add_argument(
+			program, arguments, field->argument, field->kind, given->texts[i]))
+			return false;
+	}
+	return true;
+}
+
+/* NULL: said. */
+static json_t *
+make_request(const char *program, const struct admin_word *word, const struct admin_request *given,
+    int argc, char **argv)
+{
+	json_t *arguments = json_object(), *request;
+
+	if (!add_positions(program, word, arguments, argc, argv) ||
+	    !add_fields(program, word, given, arguments)) {
+		json_decref(arguments);
+		return NULL;
+	}
+	request = json_pack("{s:s, s:o}", "operation", word->operation, "arguments", arguments);
+	if (given->dry_run)
+		json_object_set_new(request, "dry_run", json_true());
+	return request;
+}
+
+/* ---- answers ---- */
+
+static int
+put_text(const char *text, size_t n, void *context)
+{
+	return fwrite(text, 1, n, context) == n ? 0 : -1;
+}
+
+static void
+print_json(const json_t *json)
+{
+	(void)!json_dump_callback(json, put_text, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+	putchar('\n');
+}
+
+static void
+show_answer(const char *program, const struct admin_word *word, const struct admin_request *given,
+    const json_t *answer, bool first)
+{
+	const json_t *result = json_object_get(answer, "result");
+	const json_t *list = word->list == NULL ? NULL : json_object_get(result, word->list);
+
+	if (given->json)
+		print_json(answer);
+	else if (list != NULL && (first || json_array_size(list) > 0))
+		admin_show_list(word->list, list, first);
+	else if (word->show != NULL)
+		word->show(program, result);
+	else if (word->changes)
+		admin_show_plan(json_object_get(answer, "plan"), given->dry_run);
+	else if (word->list == NULL)
+		admin_show_result(program, result);
+}
+
+/* The next page, or NULL. Borrowed. */
+static json_t *
+next_page(const struct admin_word *word, const json_t *answer)
+{
+	const json_t *result = json_object_get(answer, "result");
+
+	return word->list == NULL ? NULL : json_object_get(result, "next");
+}
+
+/* Found is not refused, and not well either. */
+static int
+exit_status(const json_t *answer)
+{
+	const json_t *result = json_object_get(answer, "result");
+
+	return json_array_size(json_object_get(result, "drifted")) > 0 ? 1 : EX_OK;
+}
+
+static int
+ask(struct admin_client *client, const char *program, const struct admin_word *word,
+    const struct admin_request *given, json_t *request)
+{
+	int exit_code = EX_OK;
+	bool first = true, more = true;
+
+	while (more && exit_code == EX_OK) {
+		json_t *answer = admin_ask(client, request), *next;
+
+		if (answer == NULL)
+			return EX_UNAVAILABLE;
+		next = next_page(word, answer);
+		more = next != NULL;
+		if (!json_is_true(json_object_get(answer, "ok"))) {
+			exit_code = admin_show_refusal(program, answer);
+			if (given->json)
+				print_json(answer);
+		} else {
+			show_answer(program, word, given, answer, first);
+			exit_code = exit_status(answer);
+		}
+		if (more)
+			json_object_set(json_object_get(request, "arguments"), "after", next);
+		first = false;
+		json_decref(answer);
+	}
+	return exit_code;
+}
+
+/* ---- where the socket is ---- */
+
+static int
+ask_daemon(const char *program, const struct admin_word *word, const struct admin_request *given,
+    json_t *request)
+{
+	const char *path = given->socket, *conf_path = given->conf;
+	struct admin_client *client;
+	struct conf *conf = NULL;
+	int exit_code;
+
+	if (conf_path == NULL && access(CONF_DEFAULT, R_OK) == 0)
+		conf_path = CONF_DEFAULT;
+	if (path == NULL && conf_path != NULL) {
+		conf = cli_conf(program, conf_path);
+		if (conf == NULL)
+			return EX_CONFIG;
+		path = conf_string(conf, CONF_ADMIN_SOCKET);
+	}
+	client = admin_connect(program, path == NULL ? "/run/signpost/admin.sock" : path);
+	exit_code = client == NULL ? EX_UNAVAILABLE : ask(client, program, word, given, request);
+	admin_disconnect(client);
+	if (conf != NULL)
+		conf_free(conf);
+	return exit_code;
+}
+
+/* ---- options ---- */
+
+static size_t
+make_options(const struct admin_word *word, struct cli_option *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < word->field_count && i < ADMIN_FIELDS_MAX; i++) {
+		const struct admin_field *field = &word->fields[i];
+		size_t at = field->shown == NULL
+				? offsetof(struct admin_request, switches) + i * sizeof(bool)
+				: offsetof(struct admin_request, texts) + i * sizeof(char *);
+
+		out[n++] =
+		    (struct cli_option){field->name, field->letter, field->shown, field->help, at};
+	}
+	if (word->changes)
+		out[n++] = (struct cli_option){"dry-run", 'n', NULL,
+		    "check and show what would be changed",
+		    offsetof(struct admin_request, dry_run)};
+	out[n++] = (struct cli_option){
+	    "json", 'j', NULL, "the answer in JSON", offsetof(struct admin_request, json)};
+	out[n++] = (struct cli_option){"socket", 'S', "PATH", "the socket instead of AdminSocket",
+	    offsetof(struct admin_request, socket)};
+	out[n++] = (struct cli_option){"conf", 'x', "FILE", "configuration with AdminSocket",
+	    offsetof(struct admin_request, conf)};
+	return n;
+}
+
+static void *
+json_memory(size_t bytes)
+{
+	void *p = secret_malloc(bytes);
+
+	if (p == NULL && bytes > 0)
+		_exit(EX_OSERR);
+	return p;
+}
+
+static int
+run_word(const char *program, const struct admin_word *word, int argc, char **argv)
+{
+	struct cli_option options[ADMIN_FIELDS_MAX + OPTIONS_COMMON];
+	struct admin_request given = {.json = false};
+	struct cli_usage usage = {
+	    .words = word->shape, .purpose = word->purpose, .options = options};
+	enum cli_answer answer;
+	json_t *request;
+	int exit_code;
+
+	usage.count = make_options(word, options);
+	answer = cli_options(program, &usage, argc, argv, &given);
+	if (answer != CLI_GO_ON)
+		return answer == CLI_DONE ? EX_OK : EX_USAGE;
+	/* A request may have a private key in it. */
+	json_set_alloc_funcs(json_memory, secret_free);
+	request = make_request(program, word, &given, argc, argv);
+	if (request == NULL)
+		return EX_USAGE;
+	exit_code = ask_daemon(program, word, &given, request);
+	json_decref(request);
+	return exit_code;
+}
+
+/* ---- words ---- */
+
+static void
+print_words(FILE *to, const char *program, const char *command)
+{
+	size_t count;
+	const struct admin_word *words = admin_words(&count);
+
+	fprintf(to, "%s: usage: %s WORD [OPTION]... [NAME]...\n", program, program);
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(words[i].command, command) == 0)
+			fprintf(to, "  %-10s %s\n", words[i].name, words[i].purpose);
+	fprintf(to, "%s WORD --help tells the options.\n", program);
+}
+
+int
+admin_run(const char *program, const char *command, int argc, char **argv)
+{
+	size_t count;
+	const struct admin_word *words = admin_words(&count);
+	char name[96];
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(words[i].command, command) != 0)
+			continue;
+		if (words[i].name == NULL)
+			return run_word(program, &words[i], argc, argv);
+		if (argc < 2 || strcmp(argv[1], words[i].name) != 0)
+			continue;
+		snprintf(name, sizeof(name), "%s %s", program, words[i].name);
+		return run_word(name, &words[i], argc - 1, argv + 1);
+	}
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
+		print_words(stdout, program, command);
+		return EX_OK;
+	}
+	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
+		printf("%s %s\n", program, PACKAGE_VERSION);
+		return EX_OK;
+	}
+	print_words(stderr, program, command);
+	return EX_USAGE;
+}

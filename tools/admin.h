@@ -1,0 +1,89 @@
+/*
+ * admin.h - what the sub-commands that speak to signpost-admind share: one table of words, a
+ * connection, and how answers are shown. Main thread only.
+ */
+#ifndef SIGNPOST_TOOLS_ADMIN_H
+#define SIGNPOST_TOOLS_ADMIN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "lib/base/buf.h"
+#include "tools/cli.h"
+
+#define ADMIN_FIELDS_MAX 8U
+#define ADMIN_POSITIONS_MAX 3U
+
+/* What an option or a word becomes in the request. */
+enum admin_kind {
+	ADMIN_TEXT,
+	ADMIN_NUMBER,
+	ADMIN_ON,   /* a switch: true */
+	ADMIN_OFF,  /* a switch: false */
+	ADMIN_JSON, /* a file with a JSON object; "-": standard input */
+	ADMIN_KEY   /* a file with a private key */
+};
+
+struct admin_field {
+	const char *name; /* --name */
+	char letter;
+	const char *shown;    /* what the help calls its argument; NULL: a switch */
+	const char *argument; /* of the operation */
+	enum admin_kind kind;
+	const char *help;
+};
+
+struct admin_position {
+	const char *argument; /* NULL: no more */
+	enum admin_kind kind;
+	bool optional;
+};
+
+struct admin_word {
+	const char *command, *name; /* "key", "show"; name NULL: the command has no words */
+	const char *operation;
+	struct admin_position positions[ADMIN_POSITIONS_MAX];
+	const char *shape; /* "DOMAIN SELECTOR" */
+	const struct admin_field *fields;
+	size_t field_count; /* at most ADMIN_FIELDS_MAX */
+	bool changes;       /* has --dry-run */
+	const char *list;   /* member of the result that comes in pages; NULL */
+	void (*show)(const char *program, const json_t *result); /* NULL: admin_show_result() */
+	const char *purpose;
+};
+
+/* All of them; static. */
+const struct admin_word *admin_words(size_t *count_out);
+
+/* Options and words of one call. */
+struct admin_request {
+	bool json, dry_run;
+	const char *socket, *conf;
+	const char *texts[ADMIN_FIELDS_MAX];
+	bool switches[ADMIN_FIELDS_MAX];
+};
+
+/* ---- admin_client.c ---- */
+
+struct admin_client;
+
+/* Said if not; the exit status is EX_UNAVAILABLE. */
+struct admin_client *admin_connect(const char *program, const char *path);
+void admin_disconnect(struct admin_client *client); /* NULL is fine */
+/* Sends a request and waits for its answer; what is told meanwhile goes to stderr. NULL: said; the
+ * daemon is gone. json_decref(). */
+json_t *admin_ask(struct admin_client *client, const json_t *request);
+
+/* ---- admin_show.c ---- */
+
+/* Columns of things that are known, else what is there. Nothing of it can harm a terminal. */
+void admin_show_result(const char *program, const json_t *result);
+/* A table of one list alone; header: with its head. */
+void admin_show_list(const char *name, const json_t *list, bool header);
+/* What was, or would be, changed. */
+void admin_show_plan(const json_t *plan, bool dry_run);
+void admin_show_record(const char *program, const json_t *result);
+/* Says a refusal; the exit status for it. */
+int admin_show_refusal(const char *program, const json_t *answer);
+
+#endif

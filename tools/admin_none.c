@@ -1,0 +1,22 @@
+/*
+ * admin_none.c - the sub-commands that speak to signpost-admind, in a build without it.
+ * Called by admin_commands.c in place of admin.c. It must never pretend that anything was done.
+ */
+#include "config.h"
+
+#include <sysexits.h>
+
+#include "tools/cli.h"
+#include "tools/command.h"
+
+int
+admin_run(const char *program, const char *command, int argc, char **argv)
+{
+	(void)command;
+	(void)argc;
+	(void)argv;
+	cli_say(program,
+	    "this build was configured --without-admin: it has no signpost-admind, and "
+	    "nothing that speaks to it");
+	return EX_UNAVAILABLE;
+}

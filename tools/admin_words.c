@@ -1,0 +1,189 @@
+/*
+ * admin_words.c - the words that speak to signpost-admind, what stands behind them and their
+ * options. Read by admin.c. A new one is a row here; what it means is said by the operation it
+ * names.
+ */
+#include "config.h"
+
+#include "tools/admin.h"
+
+#define FIELDS(list) list, sizeof(list) / sizeof((list)[0])
+#define NO_FIELDS NULL, 0
+#define ONE(argument)                                                                              \
+	{                                                                                          \
+		{                                                                                  \
+			argument, ADMIN_TEXT, false                                                \
+		}                                                                                  \
+	}
+#define TWO(first, second)                                                                         \
+	{                                                                                          \
+		{first, ADMIN_TEXT, false},                                                        \
+		{                                                                                  \
+			second, ADMIN_TEXT, false                                                  \
+		}                                                                                  \
+	}
+#define MAYBE(argument)                                                                            \
+	{                                                                                          \
+		{                                                                                  \
+			argument, ADMIN_TEXT, true                                                 \
+		}                                                                                  \
+	}
+#define NONE                                                                                       \
+	{                                                                                          \
+		{                                                                                  \
+			NULL, ADMIN_TEXT, true                                                     \
+		}                                                                                  \
+	}
+
+#define F_ENABLE                                                                                   \
+	{                                                                                          \
+		"enable", 0, NULL, "enabled", ADMIN_ON, "mail of it is signed"                     \
+	}
+#define F_DISABLE                                                                                  \
+	{                                                                                          \
+		"disable", 0, NULL, "enabled", ADMIN_OFF, "mail of it is not signed"               \
+	}
+#define F_FAILURE                                                                                  \
+	{                                                                                          \
+		"failure", 'f', "TEXT", "failure", ADMIN_TEXT,                                     \
+		    "what is done when mail cannot be signed"                                      \
+	}
+#define F_TENANT                                                                                   \
+	{                                                                                          \
+		"tenant", 't', "TENANT", "tenant", ADMIN_TEXT, "only what this tenant has"         \
+	}
+#define F_REASON                                                                                   \
+	{                                                                                          \
+		"reason", 'r', "TEXT", "reason", ADMIN_TEXT, "why; for the log"                    \
+	}
+#define F_REVISION                                                                                 \
+	{                                                                                          \
+		"revision", 0, "N", "revision", ADMIN_NUMBER,                                      \
+		    "refuse if the row has another revision"                                       \
+	}
+#define F_POLICY                                                                                   \
+	{                                                                                          \
+		"policy", 'p', "POLICY", "policy", ADMIN_TEXT, "a policy of its tenant"            \
+	}
+#define F_SIGNS_AS                                                                                 \
+	{                                                                                          \
+		"signs-as", 0, "DOMAIN", "signs_as", ADMIN_TEXT, "sign as this domain"             \
+	}
+#define F_SUBDOMAINS                                                                               \
+	{                                                                                          \
+		"subdomains", 0, NULL, "subdomains", ADMIN_ON, "senders below it, too"             \
+	}
+#define F_NOTATION                                                                                 \
+	{                                                                                          \
+		"notation", 'f', "NAME", "notation", ADMIN_TEXT,                                   \
+		    "single, rfc1035, bind, nsupdate, route53, terraform, json"                    \
+	}
+
+/* clang-format off */
+static const struct admin_field tenant_fields[] = {F_ENABLE, F_DISABLE, F_FAILURE};
+static const struct admin_field policy_fields[] = {
+    {"plan", 'P', "FILE", "plan", ADMIN_JSON, "JSON: what its keys should be like; \"-\": stdin"},
+    F_FAILURE,
+    {"signature-ttl", 0, "SECONDS", "signature_ttl", ADMIN_NUMBER, "x= of signatures"},
+    {"no-signature-ttl", 0, NULL, "no_signature_ttl", ADMIN_ON, "x= as configured"}};
+static const struct admin_field domain_add_fields[] = {F_POLICY, F_SIGNS_AS, F_SUBDOMAINS, F_DISABLE};
+static const struct admin_field domain_set_fields[] = {F_POLICY, F_SIGNS_AS, F_SUBDOMAINS, F_ENABLE,
+    F_DISABLE,
+    {"pause", 0, NULL, "paused", ADMIN_ON, "begin no new key and no activation"},
+    {"resume", 0, NULL, "paused", ADMIN_OFF, "the end of --pause"}, F_REVISION};
+static const struct admin_field tenant_only[] = {F_TENANT};
+static const struct admin_field destroyed[] = {
+    {"destroyed", 'a', NULL, "destroyed", ADMIN_ON, "keys that are destroyed, too"}};
+static const struct admin_field notation[] = {F_NOTATION};
+static const struct admin_field generate_fields[] = {
+    {"selector", 's', "NAME", "selector", ADMIN_TEXT, "a new one; default: by the policy"},
+    {"algorithm", 'a', "NAME", "algorithm", ADMIN_TEXT, "rsa-sha256 or ed25519-sha256"},
+    {"bits", 'b', "N", "bits", ADMIN_NUMBER, "of RSA"}};
+static const struct admin_field import_fields[] = {
+    {"published", 0, NULL, "published", ADMIN_ON, "its record is in DNS already: look, and go on"}};
+static const struct admin_field step_fields[] = {F_REASON, F_REVISION};
+static const struct admin_field rotate_fields[] = {
+    {"tenant", 't', "TENANT", "tenant", ADMIN_TEXT, "all domains of this tenant"},
+    {"due", 'd', NULL, "due", ADMIN_ON, "all whose keys are as old as their policy wants"},
+    {"not-before", 0, "TIME", "not_before", ADMIN_TEXT, "\"2026-12-31T12:00:00Z\": not ACTIVE before"},
+    F_REASON};
+static const struct admin_field emergency_fields[] = {
+    {"selector", 's', "NAME", "selector", ADMIN_TEXT, "the key; default: the ACTIVE one"},
+    {"force", 0, NULL, "force", ADMIN_ON, "also if nothing can sign then"},
+    F_REASON, F_REVISION};
+
+static const struct admin_word words[] = {
+    {"domain", "add", "domain.add", TWO("domain", "tenant"), "DOMAIN TENANT", FIELDS(domain_add_fields),
+	true, NULL, NULL, "a new domain of a tenant"},
+    {"domain", "list", "domain.list", NONE, "", FIELDS(tenant_only), false, "domains", NULL,
+	"all domains"},
+    {"domain", "remove", "domain.remove", ONE("domain"), "DOMAIN", NO_FIELDS, true, NULL, NULL,
+	"a domain that never published a key"},
+    {"domain", "set", "domain.set", ONE("domain"), "DOMAIN", FIELDS(domain_set_fields), true, NULL, NULL,
+	"another policy or alias; enable, disable, pause, resume"},
+    {"domain", "show", "domain.show", ONE("domain"), "DOMAIN", NO_FIELDS, false, NULL, NULL,
+	"a domain and its keys"},
+    {"drift", NULL, "drift", MAYBE("domain"), "[DOMAIN]", FIELDS(tenant_only), false, NULL, NULL,
+	"Compares what is published with what the DNS servers have."},
+    {"emergency", NULL, "emergency", ONE("domain"), "DOMAIN", FIELDS(emergency_fields), true, NULL, NULL,
+	"A key is known to others: the stand-by key signs at once, and it is revoked."},
+    {"gateway", "forget", "gateway.forget", ONE("gateway"), "GATEWAY", NO_FIELDS, true, NULL, NULL,
+	"a gateway that is gone for good"},
+    {"gateway", "list", "gateway.list", NONE, "", NO_FIELDS, false, "gateways", NULL,
+	"gateways that report"},
+    {"key", "activate", "key.activate", TWO("domain", "selector"), "DOMAIN SELECTOR",
+	FIELDS(step_fields), true, NULL, NULL, "the stand-by key signs; the one before retires"},
+    {"key", "generate", "key.generate", ONE("domain"), "DOMAIN", FIELDS(generate_fields), true, NULL,
+	NULL, "a new key"},
+    {"key", "hold", "key.hold", TWO("domain", "selector"), "DOMAIN SELECTOR", FIELDS(step_fields), true,
+	NULL, NULL, "a key that shall not sign for now"},
+    {"key", "import", "key.import",
+	{{"domain", ADMIN_TEXT, false}, {"selector", ADMIN_TEXT, false}, {"pem", ADMIN_KEY, false}},
+	"DOMAIN SELECTOR FILE", FIELDS(import_fields), true, NULL, NULL, "a private key from a file"},
+    {"key", "list", "key.list", ONE("domain"), "DOMAIN", FIELDS(destroyed), false, "keys", NULL,
+	"the keys of a domain, and what they wait for"},
+    {"key", "publish", "key.publish", TWO("domain", "selector"), "DOMAIN SELECTOR", NO_FIELDS, true,
+	NULL, admin_show_result, "publish it now, and look"},
+    {"key", "record", "key.record", TWO("domain", "selector"), "DOMAIN SELECTOR", FIELDS(notation),
+	false, NULL, admin_show_record, "its DNS record, as a provider wants it"},
+    {"key", "release", "key.release", TWO("domain", "selector"), "DOMAIN SELECTOR", FIELDS(step_fields),
+	true, NULL, NULL, "the end of hold"},
+    {"key", "retire", "key.retire", TWO("domain", "selector"), "DOMAIN SELECTOR", FIELDS(step_fields),
+	true, NULL, NULL, "a key signs no more; it stays published"},
+    {"key", "revoke", "key.revoke", TWO("domain", "selector"), "DOMAIN SELECTOR", FIELDS(step_fields),
+	true, NULL, NULL, "the record of a retired key becomes empty, for good"},
+    {"key", "rollback", "key.rollback", TWO("domain", "selector"), "DOMAIN SELECTOR",
+	FIELDS(step_fields), true, NULL, NULL, "the key that signs is held, the one before signs again"},
+    {"key", "show", "key.show", TWO("domain", "selector"), "DOMAIN SELECTOR", FIELDS(notation), false,
+	NULL, NULL, "one key, what it waits for, and its record"},
+    {"key", "verify", "key.verify", TWO("domain", "selector"), "DOMAIN SELECTOR", NO_FIELDS, false, NULL,
+	NULL, "what the DNS servers have of it now"},
+    {"policy", "list", "policy.list", NONE, "", FIELDS(tenant_only), false, "policies", NULL,
+	"all policies"},
+    {"policy", "remove", "policy.remove", TWO("tenant", "policy"), "TENANT POLICY", NO_FIELDS, true,
+	NULL, NULL, "a policy that no domain has"},
+    {"policy", "set", "policy.set", TWO("tenant", "policy"), "TENANT POLICY", FIELDS(policy_fields), true,
+	NULL, NULL, "a new policy, or another plan"},
+    {"policy", "show", "policy.show", TWO("tenant", "policy"), "TENANT POLICY", NO_FIELDS, false, NULL,
+	NULL, "a policy, with all that it leaves out"},
+    {"rotate", NULL, "rotate", MAYBE("domain"), "[DOMAIN]", FIELDS(rotate_fields), true, NULL, NULL,
+	"Asks for new keys: of a domain, of all of a tenant, or of all that are due."},
+    {"status", NULL, "status", MAYBE("domain"), "[DOMAIN]", FIELDS(tenant_only), false, NULL, NULL,
+	"What all keys are like, or those of a domain: states, what is stuck or overdue, gateways."},
+    {"tenant", "add", "tenant.add", ONE("tenant"), "TENANT", FIELDS(tenant_fields), true, NULL, NULL,
+	"a new tenant"},
+    {"tenant", "list", "tenant.list", NONE, "", NO_FIELDS, false, "tenants", NULL, "all tenants"},
+    {"tenant", "remove", "tenant.remove", ONE("tenant"), "TENANT", NO_FIELDS, true, NULL, NULL,
+	"a tenant without domains"},
+    {"tenant", "set", "tenant.set", ONE("tenant"), "TENANT", FIELDS(tenant_fields), true, NULL, NULL,
+	"enable, disable; its failure policy"},
+    {"tenant", "show", "tenant.show", ONE("tenant"), "TENANT", NO_FIELDS, false, NULL, NULL, "a tenant"},
+};
+/* clang-format on */
+
+const struct admin_word *
+admin_words(size_t *count_out)
+{
+	*count_out = sizeof(words) / sizeof(words[0]);
+	return words;
+}
