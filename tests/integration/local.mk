@@ -83,10 +83,11 @@ EXTRA_DIST += \
 PYTEST = /usr/bin/python3 -m pytest
 
 if ADMIN
-INTEGRATION_ADMIN = tests/tools/authority_probe$(EXEEXT)
+AUTHORITY_PROBE = tests/tools/authority_probe$(EXEEXT)
 endif
 
 .PHONY: check-integration
 check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/conformance/shared_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT) $(PUBLISH_DRIVER)
 check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/conformance/shared_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT) $(INTEGRATION_ADMIN)
+check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/conformance/shared_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT) $(PUBLISH_DRIVER) $(AUTHORITY_PROBE)
 	cd $(srcdir)/tests/integration && SIGNPOST_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -p no:cacheprovider -rs -s
