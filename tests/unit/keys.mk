@@ -1,4 +1,5 @@
 # Unit tests of lib/keys/plan.h and life.h. test_life_explorer tries all orders of events of a small world.
+EXTRA_DIST += tests/unit/life_world.h
 if ADMIN
 if CMOCKA
 LIFE_TESTS = tests/unit/test_plan tests/unit/test_life \

@@ -93,16 +93,12 @@ struct explorer {
 
 /* ---- rows ---- */
 
-#define TIMES(X)                                                                                   \
-	X(publishing)                                                                              \
-	X(published)                                                                               \
-	X(proven)                                                                                  \
-	X(loaded)                                                                                  \
-	X(active)                                                                                  \
-	X(retiring)                                                                                \
-	X(revoking) X(revoked) X(removed) X(destroyed) X(held) X(compromised) X(failed)            \
-	    X(sign_until)
+/* clang-format off */
+#define TIMES(X) \
+	X(publishing) X(published) X(proven) X(loaded) X(active) X(retiring) X(revoking) \
+	X(revoked) X(removed) X(destroyed) X(held) X(compromised) X(failed) X(sign_until)
 #define LIVES(X) X(removing) X(auth_first) X(auth_last) X(looked) X(next_try)
+/* clang-format on */
 
 static void
 set_plan(struct key_plan *plan, const struct setting *setting)
