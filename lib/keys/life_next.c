@@ -137,6 +137,16 @@ next_proven(const struct life_view *view, const struct life_key *key)
 
 /* ---- in use ---- */
 
+/* Is its record put back at once? That of a stand-by key goes the long way again. */
+static bool
+may_mend(const struct life_view *view, const struct life_key *key)
+{
+	enum key_state state = life_state(key, view->now);
+
+	return (state == KEY_ACTIVE || state == KEY_RETIRING || state == KEY_HELD) &&
+	       key->times.publishing > 0 && life_has_signed(key);
+}
+
 /* What is published is looked at, and put back if it is ours to do. */
 static struct life_step
 watch(const struct life_view *view, const struct life_key *key)
@@ -145,7 +155,7 @@ watch(const struct life_view *view, const struct life_key *key)
 
 	if (!view->domain->plan.manage)
 		return (struct life_step){.set = false};
-	if (life->drifted && !life->pending && key->times.publishing > 0 && life_has_signed(key))
+	if (life->drifted && !life->pending && may_mend(view, key))
 		return step(LIFE_PUBLISH, life->next_try, NULL);
 	if (life->drifted)
 		return step(LIFE_LOOK, life->next_try, NULL);

@@ -724,6 +724,14 @@ test_hold(void **state)
 	(void)add_key(domain, KEY_ACTIVE);
 	assert_false(life_hold(domain, 0, T, &why));
 	assert_non_null(strstr(why.text, "unsigned"));
+	/* One that signed is mended while it is held, and has a long way to go when released. */
+	(void)add_key(domain, KEY_ACTIVE);
+	assert_true(life_hold(domain, 0, T, &why));
+	assert_true(life_looked(&domain->keys[0], &domain->plan, &absent, T));
+	expect_action(domain, &all, T + 30, 0, LIFE_PUBLISH);
+	assert_true(life_release(domain, 0, T + 30, &why));
+	expect_action(domain, &all, T + 30, 0, LIFE_LOOK);
+	assert_false(life_activate(domain, 0, T + 30));
 	domain->count = 0;
 	add_key(domain, KEY_RETIRING)->times.revoking = T;
 	assert_false(life_hold(domain, 0, T, &why));
