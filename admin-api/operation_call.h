@@ -85,9 +85,13 @@ enum status row_find(struct keystore *store, enum store_what what, struct span f
     struct span second, struct keystore_rows **rows_out, size_t *index_out,
     struct err *err) MUST_USE;
 
-/* Calls visit for each domain (of this tenant; empty: of all), in the order of names, a page at a
- * time; more: this is not the last call for its page. A code but OPERATION_OK ends the walk, and is
- * the answer. */
+/* Calls visit for all domains in the order of names, a page (OPERATION_PAGE) at a time. A code but
+ * OPERATION_OK ends the walk, and is the answer. */
+typedef enum operation_code row_visit_page(
+    struct operation_call *call, const struct keystore_rows *page, void *context);
+enum operation_code row_walk_pages(
+    struct operation_call *call, row_visit_page *visit, void *context);
+/* The same for each domain (of this tenant; empty: of all). */
 typedef enum operation_code row_visit(
     struct operation_call *call, const struct store_domain *row, void *context);
 enum operation_code row_walk_domains(

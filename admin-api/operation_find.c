@@ -110,20 +110,8 @@ row_find(struct keystore *store, enum store_what what, struct span first, struct
 
 /* ---- walks ---- */
 
-static enum operation_code
-visit_page(struct operation_call *call, const struct keystore_rows *page, struct span tenant,
-    row_visit *visit, void *context)
-{
-	enum operation_code code = OPERATION_OK;
-
-	for (size_t i = 0; code == OPERATION_OK && i < page->domain_count; i++)
-		if (tenant.n == 0 || span_eq(page->domains[i].tenant, tenant))
-			code = visit(call, &page->domains[i], context);
-	return code;
-}
-
 enum operation_code
-row_walk_domains(struct operation_call *call, struct span tenant, row_visit *visit, void *context)
+row_walk_pages(struct operation_call *call, row_visit_page *visit, void *context)
 {
 	struct keystore *store = call->admin->store;
 	enum operation_code code = OPERATION_OK;
@@ -142,10 +130,37 @@ row_walk_domains(struct operation_call *call, struct span tenant, row_visit *vis
 		if (!ended)
 			snprintf(after, sizeof(after), "%.*s",
 			    SPAN_ARG(page->domains[page->domain_count - 1].name));
-		code = visit_page(call, page, tenant, visit, context);
+		if (!ended)
+			code = visit(call, page, context);
 		keystore_rows_release(page);
 	}
 	return code;
+}
+
+struct walk {
+	struct span tenant;
+	row_visit *visit;
+	void *context;
+};
+
+static enum operation_code
+visit_each(struct operation_call *call, const struct keystore_rows *page, void *context)
+{
+	const struct walk *walk = context;
+	enum operation_code code = OPERATION_OK;
+
+	for (size_t i = 0; code == OPERATION_OK && i < page->domain_count; i++)
+		if (walk->tenant.n == 0 || span_eq(page->domains[i].tenant, walk->tenant))
+			code = walk->visit(call, &page->domains[i], walk->context);
+	return code;
+}
+
+enum operation_code
+row_walk_domains(struct operation_call *call, struct span tenant, row_visit *visit, void *context)
+{
+	struct walk walk = {.tenant = tenant, .visit = visit, .context = context};
+
+	return row_walk_pages(call, visit_each, &walk);
 }
 
 /* ---- due ---- */

@@ -84,30 +84,54 @@ take_fields(struct operation_call *call, struct store_policy *row)
 struct touched {
 	struct span tenant, policy;
 	uint64_t count;
+	struct keystore_write writes[OPERATION_PAGE];
 };
 
-/* A domain whose row somebody else has just written is left out: row_make_due() tries again. */
+/* Those of a page in one transaction; one by one where somebody else changes some of them, too. */
 static enum operation_code
-touch(struct operation_call *call, const struct store_domain *row, void *context)
+touch_page(struct operation_call *call, const struct keystore_rows *page, void *context)
 {
 	struct touched *touched = context;
+	enum operation_code code = OPERATION_OK;
+	struct err err = ERR_NONE;
+	enum status status;
+	size_t count = 0;
 
-	if (!span_eq(row->policy, touched->policy))
-		return OPERATION_OK;
-	if (++touched->count % OPERATION_PAGE == 0 &&
+	for (size_t i = 0; i < page->domain_count && count < OPERATION_PAGE; i++) {
+		const struct store_domain *row = &page->domains[i];
+
+		if (!span_eq(row->tenant, touched->tenant) ||
+		    !span_eq(row->policy, touched->policy))
+			continue;
+		touched->writes[count] = (struct keystore_write){
+		    .what = STORE_DOMAIN, .how = WRITE_CHANGE, .life = true, .row.domain = *row};
+		touched->writes[count++].row.domain.due = call->now_utc;
+	}
+	touched->count += count;
+	status = call_apply(call, touched->writes, count, &err);
+	if (status == ST_DENIED || status == ST_ABSENT)
+		for (size_t i = 0; code == OPERATION_OK && i < count; i++)
+			code = row_make_due(call, touched->writes[i].row.domain.name);
+	else if (status != ST_OK)
+		code = call_store_failed(call, status, OPERATION_PRECONDITION_FAILED, &err);
+	if (code == OPERATION_OK &&
 	    !call_progress(call, json_pack("{s:I}", "domains", (json_int_t)touched->count)))
-		return OPERATION_OK;
-	return row_make_due(call, row->name);
+		code = call_refuse(call, OPERATION_PRECONDITION_FAILED, "nobody listens any more");
+	return code;
 }
 
 /* The domains that have it are looked at now. */
 static enum operation_code
 touch_domains(struct operation_call *call, const struct store_policy *row)
 {
-	struct touched touched = {.tenant = row->tenant, .policy = row->name};
-	enum operation_code code = row_walk_domains(call, row->tenant, touch, &touched);
+	struct touched *touched = mem_zalloc(1, sizeof(*touched));
+	enum operation_code code;
 
-	json_object_set_new(call->result, "domains", json_integer((json_int_t)touched.count));
+	touched->tenant = row->tenant;
+	touched->policy = row->name;
+	code = row_walk_pages(call, touch_page, touched);
+	json_object_set_new(call->result, "domains", json_integer((json_int_t)touched->count));
+	mem_free(touched);
 	return code;
 }
 

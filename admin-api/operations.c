@@ -280,17 +280,34 @@ answer_of(struct operation_call *call, enum operation_code code)
 	return answer;
 }
 
+/* What it was about; only these, for another may be a private key. */
+static void
+add_names(const struct operation_call *call, struct buf *out)
+{
+	static const char *const names[] = {
+	    "tenant", "policy", "domain", "selector", "gateway", "reason"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct span text = call_text(call, names[i]);
+
+		if (text.n > 0)
+			buf_add_fmt(out, " %s=%.*s", names[i], SPAN_ARG(text));
+	}
+}
+
 static void
 log_call(const struct operation_call *call, enum operation_code code)
 {
-	const char *domain = json_string_value(json_object_get(call->arguments, "domain"));
+	struct buf about;
 
 	if (!call->operation->changes || call->dry_run)
 		return;
-	log_line(code == OPERATION_OK ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, "%s: %s%s%s: %s%s%s",
-	    call->actor, call->operation->name, domain == NULL ? "" : " ",
-	    domain == NULL ? "" : domain, operation_code_name(code),
+	buf_init(&about, LOG_LINE_MAX);
+	add_names(call, &about);
+	log_line(code == OPERATION_OK ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, "%s: %s%s: %s%s%s",
+	    call->actor, call->operation->name, buf_text(&about), operation_code_name(code),
 	    code == OPERATION_OK ? "" : ": ", code == OPERATION_OK ? "" : call->detail.text);
+	buf_free(&about);
 }
 
 static enum operation_code

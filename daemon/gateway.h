@@ -32,8 +32,9 @@ enum status gateway_open(const struct conf *conf, struct keystore *store, struct
     struct gateway **out, struct err *err) MUST_USE;
 /* ST_FAILED: no thread. */
 enum status gateway_start(struct gateway *gateway, struct err *err) MUST_USE;
-/* A newer keeper of this gateway reports from now on: this one says nothing any more. Any thread.
- */
+/* A newer keeper of this gateway reports from now on: this one says nothing any more, and tries no
+ * keys. It still signs for sessions that end, by what it polls and as far as leases allow. Any
+ * thread. */
 void gateway_retire(struct gateway *gateway);
 /* Ends the threads, which may take as long as one question to a store. NULL is fine. */
 void gateway_free(struct gateway *gateway);

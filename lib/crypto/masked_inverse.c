@@ -1,9 +1,9 @@
 /*
  * masked_inverse.c - modular inverses by division steps (Bernstein and Yang, "Fast constant-time
  * gcd computation and modular inversion", 2019; the variant that begins at one half). OpenSSL's
- * take seven times as long. Called by rsa_blinding.c once in 32 signatures of a key, which multiplies
- * out what it gets: a wrong answer is found there. It must never be given a secret that is not
- * masked, for what it does, and for how long, depends on the number.
+ * take seven times as long. Called by rsa_blinding.c once in 32 signatures of a key, which
+ * multiplies out what it gets: a wrong answer is found there. It must never be given a secret that
+ * is not masked, for what it does, and for how long, depends on the number.
  */
 #include <endian.h>
 #include <openssl/bn.h>

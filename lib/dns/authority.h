@@ -3,11 +3,20 @@
  * one by one; and what recursive resolvers say, asked only afterwards. For proving that a record
  * that was published can be seen by the world, without putting its absence into anybody's cache.
  *
- * A zone's servers are all names of the NS records at the parent and at the zone itself, with all
- * their addresses (A and AAAA) from the recursive resolvers and from glue. Each address is asked
- * over UDP with RD=0, over TCP when the answer is truncated; only AA=1 counts; each question has a
- * random id, port and spelling (0x20, where the server keeps it). A CNAME is followed: then the
- * servers of the zone where it leads must agree too, and those are the ones that "right" speaks of.
+ * The zone is found from the top-level name downwards: its servers are learned from a recursive
+ * resolver, all below from authoritative servers. Resolvers are asked for lower names (never for
+ * "_domainkey" or below, never for where an alias leads) only as long as they know no servers of
+ * the name above: in private trees without a root. So a domain that does not exist yet gets into
+ * nobody's cache as one that does not exist.
+ *
+ * A zone's servers are all names of the NS records at the parent and at the zone itself (each of
+ * its servers is asked), with all their addresses (A and AAAA) from the recursive resolvers and
+ * from glue. Each address is asked over UDP with RD=0, over TCP when the answer is truncated or the
+ * spelling of the question was not kept; only AA=1 counts; each question has a random id, port and
+ * spelling (0x20). A server that has no address counts as not there; so does IPv6 without a route,
+ * unless a server has nothing else. Referrals (a delegated "_domainkey") and CNAMEs are followed:
+ * then the servers of the zone where it leads must agree, and those are the ones that "right"
+ * speaks of; servers that do not know of the alias or the delegation yet make it MIXED.
  *
  * Blocking; one struct authority for each thread that asks. RFC 1034, 1035, 2181, 2308, 4592, 7766.
  */
@@ -20,9 +29,9 @@
 #include "lib/base/span.h"
 #include "lib/base/status.h"
 
-#define AUTHORITY_SERVERS_MAX                                                                      \
-	32U /* addresses of a zone that are asked; more: those are all asked in turn, never fewer  \
-	       than all names once */
+/* Addresses of a zone that are asked; of more, the first of each server, then the second ones, ...
+ * More names of servers than that: AUTHORITY_UNAVAILABLE. */
+#define AUTHORITY_SERVERS_MAX 32U
 #define AUTHORITY_TEXTS_MAX 4U    /* of foreign records that are shown */
 #define AUTHORITY_TEXT_BYTES 700U /* octets of each of them that are shown */
 #define AUTHORITY_WHY_BYTES 400U
@@ -32,9 +41,11 @@
 struct authority_config {
 	const char *resolvers; /* recursive ones, as Nameservers: addresses with ports; empty: those
 				  of /etc/resolv.conf */
-	const char *trust_anchors; /* a file; NULL: the AD bit of a resolver is believed */
+	const char *trust_anchors; /* a file; NULL: the AD bit of a resolver is believed. It needs
+				      libunbound in this build */
 	uint16_t port;             /* of authoritative servers; 0: 53. Another one is for tests */
-	int timeout_ms;            /* of one try; 0: 2000. There are 3 */
+	int timeout_ms;            /* of one try; 0: 2000. There are 3; a server that has answered
+				      none of them is not asked again in this call */
 	bool no_ipv6; /* addresses of IPv6 are not asked (no route): they count as not there */
 };
 
@@ -46,12 +57,15 @@ enum status authority_open(
 void authority_close(struct authority *authority); /* NULL is fine */
 
 enum authority_seen {
-	AUTHORITY_RIGHT,      /* every server: exactly one TXT record there, and it is the value */
-	AUTHORITY_ABSENT,     /* every server: NXDOMAIN or no TXT */
-	AUTHORITY_OTHER,      /* every server: exactly one record, the same, and it is "other" */
-	AUTHORITY_WILDCARD,   /* every server: nothing of that name, but what a wildcard makes */
-	AUTHORITY_MIXED,      /* some the value or other, some nothing yet: a secondary that lags */
-	AUTHORITY_FOREIGN,    /* a server has a record with another text, or more than one */
+	AUTHORITY_RIGHT,    /* every server: exactly one TXT record there, and it is the value (even
+			       if a wildcard makes the same) */
+	AUTHORITY_ABSENT,   /* every server: NXDOMAIN or no TXT */
+	AUTHORITY_OTHER,    /* every server: exactly one record, the same, and it is "other" */
+	AUTHORITY_WILDCARD, /* every server: nothing of that name, but what a wildcard makes, which
+			       may be the same as other */
+	AUTHORITY_MIXED,    /* some the value or other, some nothing yet: a secondary that lags */
+	AUTHORITY_FOREIGN,  /* a server has a record with another text, or more than one; whatever
+			       the others say */
 	AUTHORITY_UNAVAILABLE /* a server does not answer, or not with authority; or the zone cannot
 				 be found */
 };
@@ -66,13 +80,16 @@ struct authority_question {
 	enum authority_seen seen;
 	unsigned servers, right; /* addresses asked; those with the value */
 	uint32_t ttl_s;          /* the longest of what is there, wildcards included; 0 */
-	uint32_t neg_s;   /* min(SOA TTL, SOA MINIMUM), the longest of all servers and zones */
-	bool signed_zone; /* the parent has a DS for it (of each zone on the way) */
-	char zone[256];   /* where the record is; without final dot */
-	char alias[256];  /* where a CNAME at name leads; "": none */
+	uint32_t neg_s; /* min(SOA TTL, SOA MINIMUM), the longest of all servers and zones */
+	/* The parent has a DS for it, and so has each zone on the way, of aliases too. Of the
+	 * top-level zone: a resolver has validated it, or there are trust_anchors. */
+	bool signed_zone;
+	char zone[256];  /* where the record is; without final dot */
+	char alias[256]; /* where a CNAME at name leads; "": none */
 	/* What an operator reads: "ns2.customer.example (192.0.2.5) answers NXDOMAIN, 2 of 3
 	 * servers have it"; for a foreign record in which way it differs: truncated, strings in
-	 * another order, quotes in it, a name with the domain twice, another key. */
+	 * another order, quotes in it, another key; when nothing is there, at which wrong name it
+	 * is (the domain twice, without "_domainkey" or selector, without the subdomain). */
 	char why[AUTHORITY_WHY_BYTES];
 	char texts[AUTHORITY_TEXTS_MAX]
 		  [AUTHORITY_TEXT_BYTES]; /* what is there instead, printable */

@@ -64,7 +64,7 @@ static void
 drop_server(struct authority_way *way, const struct authority_server *server)
 {
 	for (size_t i = way->count; i-- > 0;)
-		if (way->replies[i].server == server)
+		if (way->replies[i].server == server && !way->replies[i].kept)
 			drop_reply(way, i);
 }
 
@@ -169,7 +169,8 @@ ask_all(struct authority_call *call, struct authority_way *way)
 	}
 	for (size_t i = 0; i < way->count; i++)
 		for (unsigned j = 0; j < way->zone->server_count; j++)
-			if (way->replies[i].server == way->zone->servers[j])
+			if (way->replies[i].server == way->zone->servers[j] &&
+			    !way->replies[i].kept)
 				authority_call_ask(call, way->zone->servers[j], way->name, TYPE_TXT,
 				    AUTHORITY_TRIES, on_text, way, i);
 	add_lost_hosts(way);
@@ -185,7 +186,7 @@ is_out_of_reach(const struct authority_way *way, const struct authority_host *ho
 	for (unsigned i = 0; i < host->count; i++)
 		for (size_t j = 0; j < way->count; j++)
 			out += way->replies[j].server == host->servers[i] &&
-			       way->replies[j].kind == REPLY_NO_ROUTE;
+			       !way->replies[j].kept && way->replies[j].kind == REPLY_NO_ROUTE;
 	return host->count > 0 && out == host->count;
 }
 
@@ -208,8 +209,8 @@ add_unreachable_hosts(struct authority_way *way)
 static bool
 is_something(const struct authority_reply *reply)
 {
-	return reply->kind == REPLY_VALUE || reply->kind == REPLY_OTHER ||
-	       reply->kind == REPLY_FOREIGN || reply->kind == REPLY_ALIAS;
+	return !reply->kept && (reply->kind == REPLY_VALUE || reply->kind == REPLY_OTHER ||
+				   reply->kind == REPLY_FOREIGN || reply->kind == REPLY_ALIAS);
 }
 
 static void
@@ -247,15 +248,6 @@ sibling_name(const char *name, char out[AUTHORITY_NAME_BYTES])
 		snprintf(label + 2 * i, 3, "%02x", random[i]);
 	n = snprintf(out, AUTHORITY_NAME_BYTES, "%s.%s", label, authority_name_up(name));
 	return n > 0 && (size_t)n <= AUTHORITY_NAME_MAX;
-}
-
-static bool
-is_of_zone(const struct authority_way *way, const struct authority_server *server)
-{
-	for (unsigned i = 0; i < way->zone->server_count; i++)
-		if (way->zone->servers[i] == server)
-			return true;
-	return false;
 }
 
 static void
@@ -361,7 +353,7 @@ static const struct authority_reply *
 first_alias(const struct authority_way *way)
 {
 	for (size_t i = 0; i < way->count; i++)
-		if (way->replies[i].kind == REPLY_ALIAS && is_of_zone(way, way->replies[i].server))
+		if (way->replies[i].kind == REPLY_ALIAS && !way->replies[i].kept)
 			return &way->replies[i];
 	return NULL;
 }
@@ -380,6 +372,8 @@ follow(struct authority_way *way, const struct authority_reply *reply)
 	snprintf(way->name, sizeof(way->name), "%s", reply->alias);
 	snprintf(question->alias, sizeof(question->alias), "%s", way->name);
 	drop_kind(way, REPLY_ALIAS, way->name);
+	for (size_t i = 0; i < way->count; i++)
+		way->replies[i].kept = true;
 	way->cut = NULL;
 	if (next_stage(way))
 		way->at = WAY_FIND;

@@ -200,6 +200,7 @@ struct authority_reply {
 	const char *host;                      /* then this one; borrowed */
 	const char *fault;                     /* "does not answer"; static */
 	bool nxdomain;
+	bool kept; /* about the name that an alias has led away from; stays as it is */
 	unsigned records;
 	uint32_t ttl_s;
 	uint64_t digest; /* of all texts or the alias, whatever their order */

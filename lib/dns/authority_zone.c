@@ -158,7 +158,7 @@ on_ds(struct authority_call *call, struct authority_exchange *exchange,
 	struct authority_zone *zone = exchange->owner;
 	bool known = answer != NULL &&
 		     (answer->rcode == RCODE_NOERROR || answer->rcode == RCODE_NXDOMAIN) &&
-		     (answer->authoritative || exchange->recursive);
+		     answer->authoritative;
 
 	(void)call;
 	if (known && answer->ds > 0)
@@ -174,15 +174,10 @@ ask_ds(struct authority_call *call, struct authority_zone *zone)
 {
 	struct authority_server *server;
 
-	if (zone->ds != DS_UNKNOWN || zone->ds_tries >= AUTHORITY_WALK_TRIES)
+	if (zone->parent == NULL || zone->ds != DS_UNKNOWN ||
+	    zone->ds_tries >= AUTHORITY_WALK_TRIES)
 		return false;
 	zone->ds_tries++;
-	if (zone->parent == NULL) {
-		if (zone->ds_tries > authority_resolver_tries(call))
-			return false;
-		authority_call_recurse(call, zone->name, TYPE_DS, on_ds, zone, 0);
-		return true;
-	}
 	server = authority_server_choose(zone->parent->servers, zone->parent->server_count);
 	if (server == NULL)
 		return false;
@@ -309,8 +304,7 @@ on_top(struct authority_call *call, struct authority_exchange *exchange,
 		return;
 	}
 	zone = authority_zone_get(call, cut->name, NULL, answer);
-	if (answer->validated)
-		zone->ds = DS_THERE;
+	zone->ds = answer->validated || call->authority->trust_anchors != NULL ? DS_THERE : DS_NONE;
 	close_cut(call, cut, zone);
 }
 

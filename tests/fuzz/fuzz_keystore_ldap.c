@@ -24,6 +24,19 @@ demand(bool what)
 		abort();
 }
 
+/* Only who began under a lower fence of the same lease is deposed. */
+static void
+check_mark(struct span text)
+{
+	struct store_lease lease = {.name = "reconciler", .fence = 0};
+	uint64_t epoch;
+
+	if (ldapstore_pending_mark(text, &epoch) == ST_OK)
+		demand(epoch < INT64_MAX);
+	demand(!ldapstore_pending_deposed(text, NULL));
+	demand(!ldapstore_pending_deposed(text, &lease));
+}
+
 static void
 check_value(struct span text)
 {
@@ -50,6 +63,7 @@ check_value(struct span text)
 		    change.subject[0] != '\0' && strlen(change.subject) < sizeof(change.subject));
 	if (ldapstore_pending(text, &utc_s, &subject) == ST_OK)
 		demand(subject.n > 0 && subject.n < sizeof(change.subject));
+	check_mark(text);
 }
 
 static size_t
@@ -86,6 +100,30 @@ check_names(struct span text)
 }
 
 static void
+check_reports(const struct ldapentry *entry)
+{
+	struct err err = ERR_NONE;
+	struct store_gateway gateway;
+	struct store_lease lease;
+	char text[LDAPSTORE_LEASE_BYTES];
+
+	if (ldapstore_gateway(entry, &gateway, &err) == ST_OK)
+		demand(gateway.node.n > 0 && gateway.node.n <= KEYSTORE_NODE_MAX &&
+		       gateway.at > 0 && gateway.epoch < INT64_MAX &&
+		       gateway.failed.n <= KEYSTORE_FAILED_TEXT);
+	else
+		demand(err.text[0] != '\0');
+	if (ldapstore_lease_of(entry, "reconciler", &lease, &err) != ST_OK)
+		return;
+	demand(strlen(lease.owner) <= KEYSTORE_LEASE_MAX && lease.fence < INT64_MAX &&
+	       lease.expires >= 0);
+	ldapstore_lease_holder(&lease, text);
+	demand(strlen(text) < sizeof(text) - 1 && strncmp(text, "reconciler ", 11) == 0);
+	if (lease.expires <= LDAPSTORE_TIME_MAX)
+		ldapstore_lease_until(&lease, text);
+}
+
+static void
 check_rows(const struct ldapentry *entry)
 {
 	struct err err = ERR_NONE;
@@ -103,7 +141,8 @@ check_rows(const struct ldapentry *entry)
 	if (ldapstore_policy(entry, &policy, &err) == ST_OK)
 		demand(policy.signature_ttl_s >= -1 && policy.name.n > 0);
 	if (ldapstore_domain(entry, &domain, &err) == ST_OK)
-		demand(domain.tenant.n > 0 && domain.name.n <= KEYSTORE_DOMAIN_MAX);
+		demand(domain.tenant.n > 0 && domain.name.n <= KEYSTORE_DOMAIN_MAX &&
+		       domain.due >= 0 && domain.life.n <= KEYSTORE_TEXT_MAX);
 	if (ldapstore_rule(entry, &rule, &err) == ST_OK)
 		demand(rule.kind <= STORE_RULE_PATTERN && rule.subject.n <= KEYSTORE_SUBJECT_MAX);
 	if (ldapstore_binding(entry, &binding, &err) == ST_OK)
@@ -115,7 +154,8 @@ check_rows(const struct ldapentry *entry)
 		demand(err.text[0] != '\0');
 	else
 		demand(key.private_key.n <= KEYSTORE_TEXT_MAX && key.bits >= 0 &&
-		       key.times.active >= 0 && span_is_text(key.selector));
+		       key.times.active >= 0 && span_is_text(key.selector) && key.lease_s >= 0 &&
+		       key.loading < INT64_MAX && key.life.n <= KEYSTORE_TEXT_MAX);
 }
 
 int
@@ -144,5 +184,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		made.values[at].items = made.items[at];
 	}
 	check_rows(&made.entry);
+	check_reports(&made.entry);
 	return 0;
 }

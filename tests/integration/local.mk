@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	tests/integration/README \
 	tests/integration/conftest.py \
 	tests/integration/lib/__init__.py \
+	tests/integration/lib/authorities.py \
 	tests/integration/lib/campaign.py \
 	tests/integration/lib/corpus.py \
 	tests/integration/lib/daemon.py \
@@ -35,6 +36,7 @@ EXTRA_DIST += \
 	tests/integration/lib/verifying.py \
 	tests/integration/test_attacks.py \
 	tests/integration/test_authenticated.py \
+	tests/integration/test_authority.py \
 	tests/integration/test_beside_opendkim.py \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
@@ -46,7 +48,7 @@ EXTRA_DIST += \
 	tests/integration/test_memory_of_keys.py \
 	tests/integration/test_memcache_table.py \
 	tests/integration/test_memcached_backend.py \
-	tests/integration/test_metrics.py \
+	tests/integration/test_gateway_report.py tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_mysql8.py \
@@ -80,6 +82,12 @@ EXTRA_DIST += \
 
 PYTEST = /usr/bin/python3 -m pytest
 
+if ADMIN
+AUTHORITY_PROBE = tests/tools/authority_probe$(EXEEXT)
+endif
+
 .PHONY: check-integration
 check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/conformance/shared_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT) $(PUBLISH_DRIVER)
+check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/conformance/shared_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT) $(INTEGRATION_ADMIN)
+check-integration: all tests/conformance/keystore_driver$(EXEEXT) tests/conformance/table_driver$(EXEEXT) tests/conformance/shared_driver$(EXEEXT) tests/bench/miltergen$(EXEEXT) tests/tools/dns_probe$(EXEEXT) $(PUBLISH_DRIVER) $(AUTHORITY_PROBE)
 	cd $(srcdir)/tests/integration && SIGNPOST_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTEST) -p no:cacheprovider -rs -s

@@ -100,7 +100,10 @@ def test_a_change_in_a_file_is_heard_at_once(program, folder, store):
 def test_a_store_of_before_is_brought_up_to_date(program, folder, store):
     """Nothing waits for it: before, meanwhile and after it is signed, and the notice comes once."""
     db = sqlite3.connect(folder / "store.db")
-    db.executescript("BEGIN; CREATE TABLE was (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, last_change INTEGER NOT NULL, "
+    db.executescript("DROP TABLE gateways; DROP TABLE leases; DROP INDEX domains_due; DROP INDEX keys_loading; "
+                     "ALTER TABLE domains DROP COLUMN life; ALTER TABLE domains DROP COLUMN due; "
+                     "ALTER TABLE keys DROP COLUMN life; ALTER TABLE keys DROP COLUMN loading; "
+                     "BEGIN; CREATE TABLE was (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, last_change INTEGER NOT NULL, "
                      "trimmed INTEGER NOT NULL); INSERT INTO was SELECT id, epoch, last_change, trimmed FROM epoch; "
                      "DROP TABLE epoch; ALTER TABLE was RENAME TO epoch; DELETE FROM migrations WHERE version < 0; COMMIT")
     db.close()

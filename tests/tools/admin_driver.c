@@ -7,10 +7,13 @@
  * RECORDS: what DNS has (tests/lib/file_authority.c). It prints "ready" when it listens, and ends
  * with SIGTERM, or when its standard input ends.
  */
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "admin-api/operations.h"
@@ -25,19 +28,27 @@ end(const char *what, const struct err *err)
 	exit(1);
 }
 
-static void
-on_term(int signal)
+/* Readable with SIGTERM, which no thread gets. */
+static int
+catch_term(void)
 {
-	(void)signal;
-	close(0);
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 static void
-catch_term(void)
+wait_for_the_end(int term)
 {
-	struct sigaction action = {.sa_handler = on_term};
+	struct pollfd wait[2] = {{.fd = 0, .events = POLLIN}, {.fd = term, .events = POLLIN}};
+	char room[16];
 
-	sigaction(SIGTERM, &action, NULL);
+	do
+		(void)!poll(wait, 2, -1);
+	while (wait[1].revents == 0 && (wait[0].revents == 0 || read(0, room, sizeof(room)) > 0));
 }
 
 int
@@ -48,7 +59,7 @@ main(int argc, char **argv)
 	struct socket_config config = {.group = (gid_t)-1};
 	struct socket_server *server;
 	struct err err = ERR_NONE;
-	char room[16];
+	int term = catch_term();
 
 	if (argc < 5)
 		return 2;
@@ -65,11 +76,9 @@ main(int argc, char **argv)
 		end("site key", &err);
 	if (socket_server_new(&config, &admin, &server, &err) != ST_OK)
 		end("socket", &err);
-	catch_term();
 	printf("ready\n");
 	fflush(stdout);
-	while (read(0, room, sizeof(room)) > 0)
-		continue;
+	wait_for_the_end(term);
 	socket_server_free(server);
 	keystore_close(admin.store);
 	sitekey_close(admin.sitekey);

@@ -1,7 +1,8 @@
 /*
  * test_key_der.c - private keys taken apart by hand are those that OpenSSL's decoders find, and
- * what is not exactly such a key is left to them.
+ * what is not exactly such a key is left to them; secret numbers are marked as such.
  */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,6 +82,23 @@ finds_the_same_key(void **state)
 		EVP_PKEY_free(ours);
 		EVP_PKEY_free(theirs);
 	}
+}
+
+/* OpenSSL computes without branches only with what says so. */
+static void
+secret_numbers_are_marked(void **state)
+{
+	unsigned char der[DER_MAX];
+	EVP_PKEY *pkey = key_from_der(span_of(der, make_der("RSA", 1024, false, der)));
+	RSA *rsa = EVP_PKEY_get1_RSA(pkey);
+	const BIGNUM *numbers[] = {RSA_get0_d(rsa), RSA_get0_p(rsa), RSA_get0_q(rsa),
+	    RSA_get0_dmp1(rsa), RSA_get0_dmq1(rsa), RSA_get0_iqmp(rsa)};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		assert_int_not_equal(BN_get_flags(numbers[i], BN_FLG_CONSTTIME), 0);
+	RSA_free(rsa);
+	EVP_PKEY_free(pkey);
 }
 
 static void
@@ -183,6 +201,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(finds_the_same_key),
+	    cmocka_unit_test(secret_numbers_are_marked),
 	    cmocka_unit_test(changed_keys_are_left_alone),
 	    cmocka_unit_test(other_keys_are_left_alone),
 	    cmocka_unit_test(pem_around_it),

@@ -265,6 +265,145 @@ changes_and_what_is_pending(void **state)
 	assert_int_equal(ldapstore_pending(SPAN_LIT("now n t:acme"), &when, &subject), ST_INVALID);
 }
 
+/* ---- the life cycle of keys ---- */
+
+static void
+lives_of_rows(void **state)
+{
+	struct made made;
+	struct store_key row;
+	struct store_domain domain;
+	struct err err = ERR_NONE;
+
+	(void)state;
+	make_key(&made);
+	give(&made, LDAPSTORE_LEASE, "604800");
+	give(&made, LDAPSTORE_LIFE, "{}");
+	give(&made, LDAPSTORE_LOADING, "42");
+	give(&made, LDAPSTORE_DOMAIN_NAME, "a.test");
+	give(&made, LDAPSTORE_DUE, "20260901100000Z");
+	assert_int_equal(ldapstore_key(&made.entry, &row, &err), ST_OK);
+	assert_true(row.lease_s == 604800 && row.loading == 42 && span_eq_str(row.life, "{}"));
+	assert_int_equal(ldapstore_domain(&made.entry, &domain, &err), ST_OK);
+	assert_true(domain.due == 1788256800 && span_eq_str(domain.life, "{}"));
+	give(&made, LDAPSTORE_LEASE, "1");
+	assert_int_equal(ldapstore_key(&made.entry, &row, &err), ST_INVALID);
+	assert_non_null(strstr(err.text, "signpostLease has more than one value"));
+	/* What a gateway wrote is a gateway's, whatever class it says. */
+	give(&made, LDAPSTORE_NODE, "gw1");
+	assert_int_equal(ldapstore_kind(&made.entry), LDAPSTORE_GATEWAY);
+}
+
+static void
+leases(void **state)
+{
+	static const struct {
+		const char *holder, *until;
+		enum status status;
+		const char *owner;
+		uint64_t fence;
+		int64_t expires;
+	} cases[] = {{NULL, NULL, ST_OK, "", 0, 0}, {"one 7 me", NULL, ST_OK, "me", 7, 0},
+	    {"one 7 me", "one 20260901100000Z", ST_OK, "me", 7, 1788256800},
+	    {"one 7", NULL, ST_OK, "", 7, 0}, {"onetwo 7 me", "ones x", ST_OK, "", 0, 0},
+	    {"one x me", NULL, ST_INVALID, "", 0, 0}, {"one ", NULL, ST_INVALID, "", 0, 0},
+	    {"one 7 me", "one soon", ST_INVALID, "", 0, 0},
+	    {"one 7 1234567890123456789012345678901234567890123456789012345678901234", NULL,
+		ST_INVALID, "", 0, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct made made = {.entry = {.dn = SPAN_LIT("cn=store")}};
+		struct store_lease lease;
+		struct err err = ERR_NONE;
+		char text[LDAPSTORE_LEASE_BYTES];
+
+		made.entry.values = made.values;
+		give(&made, LDAPSTORE_LEASE_HOLDER, "other 3 them");
+		if (cases[i].holder != NULL)
+			give(&made, LDAPSTORE_LEASE_HOLDER, cases[i].holder);
+		if (cases[i].until != NULL)
+			give(&made, LDAPSTORE_LEASE_UNTIL, cases[i].until);
+		assert_int_equal(
+		    ldapstore_lease_of(&made.entry, "one", &lease, &err), cases[i].status);
+		if (cases[i].status != ST_OK)
+			continue;
+		assert_string_equal(lease.owner, cases[i].owner);
+		assert_true(lease.fence == cases[i].fence && lease.expires == cases[i].expires);
+		ldapstore_lease_holder(&lease, text);
+		if (lease.fence > 0)
+			assert_string_equal(text, cases[i].holder);
+		ldapstore_lease_until(&lease, text);
+		if (lease.expires > 0)
+			assert_string_equal(text, cases[i].until);
+	}
+}
+
+static void
+who_was_deposed(void **state)
+{
+	static const struct {
+		const char *value;
+		enum status marked;
+		uint64_t mark;
+		bool deposed; /* by fence 8 of "one" */
+	} cases[] = {{"20260901100000Z n d:a", ST_ABSENT, 0, false},
+	    {"20260901100000Z n/41 d:a", ST_OK, 41, false},
+	    {"20260901100000Z n/41/7/one d:a", ST_OK, 41, true},
+	    {"20260901100000Z n/41/8/one d:a", ST_OK, 41, false},
+	    {"20260901100000Z n/41/7/two d:a", ST_OK, 41, false},
+	    {"20260901100000Z n//7/one d:a", ST_ABSENT, 0, true},
+	    {"20260901100000Z n/x/7/one d:a", ST_INVALID, 0, true},
+	    {"20260901100000Z n/41/x/one d:a", ST_OK, 41, false},
+	    {"n/41/7/one", ST_ABSENT, 0, false}};
+	const struct store_lease lease = {.name = "one", .fence = 8};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span subject, value = span_str(cases[i].value);
+		uint64_t mark;
+		int64_t when;
+
+		assert_int_equal(ldapstore_pending_mark(value, &mark), cases[i].marked);
+		assert_true(cases[i].marked != ST_OK || mark == cases[i].mark);
+		assert_true(ldapstore_pending_deposed(value, &lease) == cases[i].deposed);
+		assert_false(ldapstore_pending_deposed(value, NULL));
+		/* Programs of before read it as they did. */
+		if (value.p[0] == '2')
+			assert_true(ldapstore_pending(value, &when, &subject) == ST_OK &&
+				    span_eq_str(subject, "d:a"));
+	}
+}
+
+static void
+give_report(struct made *made, enum ldapstore_gateway_attribute attribute, const char *text)
+{
+	give(made, (enum ldapstore_attribute)attribute, text);
+}
+
+static void
+reports(void **state)
+{
+	struct made made = {.entry = {.dn = SPAN_LIT("signpostNode=gw1")}};
+	struct store_gateway row;
+	struct err err = ERR_NONE;
+
+	(void)state;
+	made.entry.values = made.values;
+	give_report(&made, LDAPGATEWAY_NODE, "gw1");
+	assert_int_equal(ldapstore_gateway(&made.entry, &row, &err), ST_INVALID);
+	assert_non_null(strstr(err.text, "modifyTimestamp"));
+	give_report(&made, LDAPGATEWAY_MODIFIED, "20260901100000Z");
+	give_report(&made, LDAPGATEWAY_EPOCH, "42");
+	give_report(&made, LDAPGATEWAY_OFFSET, "-12");
+	assert_int_equal(ldapstore_gateway(&made.entry, &row, &err), ST_OK);
+	assert_true(row.at == 1788256800 && row.epoch == 42 && row.tested == 0 &&
+		    row.offset_ms == -12 && span_eq_str(row.node, "gw1"));
+	give_report(&made, LDAPGATEWAY_TESTED, "-1");
+	assert_int_equal(ldapstore_gateway(&made.entry, &row, &err), ST_INVALID);
+	assert_non_null(strstr(err.text, "signpostTested"));
+}
+
 /* ---- filters and names ---- */
 
 static size_t
@@ -325,6 +464,17 @@ questions_of_senders(void **state)
 	assert_string_equal(buf_text(&text),
 	    "(|(objectClass=signpostStore)(signpostDomainName=a.b.test)"
 	    "(&(signpostRuleKind=domain)(signpostSubject=a.b.test)))");
+	ldapstore_filter_due(&text, 1788256800);
+	assert_string_equal(
+	    buf_text(&text), "(|(objectClass=signpostStore)(signpostDueAt<=20260901100000Z))");
+	ldapstore_filter_lives(&text, names, 2);
+	assert_string_equal(buf_text(&text),
+	    "(|(objectClass=signpostStore)(signpostDomainName=a.b.test)(signpostDomainName=b.test)"
+	    "(&(|(signpostKeyDomain=a.b.test)(signpostKeyDomain=b.test))"
+	    "(!(signpostDestroyedAt=*))))");
+	ldapstore_filter_loading(&text, 41, 99);
+	assert_string_equal(buf_text(&text),
+	    "(&(signpostLoading>=42)(signpostLoading<=99)(!(signpostDestroyedAt=*)))");
 	ldapstore_filter_bindings(&text, names, 2);
 	assert_string_equal(buf_text(&text),
 	    "(|(objectClass=signpostStore)(signpostBindingSubject=a.b.test)"
@@ -461,6 +611,10 @@ main(void)
 	    cmocka_unit_test(defaults_of_a_domain),
 	    cmocka_unit_test(rules_and_their_kinds),
 	    cmocka_unit_test(changes_and_what_is_pending),
+	    cmocka_unit_test(lives_of_rows),
+	    cmocka_unit_test(leases),
+	    cmocka_unit_test(who_was_deposed),
+	    cmocka_unit_test(reports),
 	    cmocka_unit_test(names_stay_names),
 	    cmocka_unit_test(questions_of_senders),
 	    cmocka_unit_test(long_names_have_a_digest),

@@ -350,6 +350,37 @@ test_an_old_value_that_a_poll_confirms(void **state)
 	world_end(&world);
 }
 
+/* One that starts in the middle of a rotation: before its first poll nothing is taken from others
+ * while the store answers, so it does not sign with what was before. */
+static void
+test_a_new_gateway_asks_the_store(void **state)
+{
+	struct gateway one, two;
+	struct world world;
+	int64_t silent_ms;
+
+	(void)state;
+	world_begin_leased(&world);
+	gateway_begin(&one, &world, 86400000);
+	gateway_poll(&one);
+	assert_int_equal(key_of(&one, 1), 1);
+	history_change(&world.history, 1);
+	gateway_begin(&two, &world, 86400000);
+	assert_int_equal(key_of(&two, 1), 2);
+	assert_int_equal(may_sign_as(&two, 1, &silent_ms), 1);
+	assert_int_equal(silent_ms, 0);
+	/* And does not say that it has anything before it has. */
+	assert_int_equal(cached_keystore_epoch(two.store), 0);
+	gateway_poll(&two);
+	assert_int_equal(cached_keystore_epoch(two.store), world.history.epoch);
+	atomic_store(&world.history.away, true);
+	gateway_poll(&two);
+	assert_int_equal(cached_keystore_epoch(two.store), world.history.epoch);
+	gateway_close(&one);
+	gateway_close(&two);
+	world_end(&world);
+}
+
 /* ---- by a model ---- */
 
 struct model {
@@ -532,6 +563,7 @@ main(void)
 	    cmocka_unit_test(test_a_machine_that_slept),
 	    cmocka_unit_test(test_what_another_gateway_heard),
 	    cmocka_unit_test(test_an_old_value_that_a_poll_confirms),
+	    cmocka_unit_test(test_a_new_gateway_asks_the_store),
 	    cmocka_unit_test(test_never_longer_than_a_model_says),
 	    cmocka_unit_test(test_the_cause_is_the_lease),
 	};

@@ -23,6 +23,7 @@
 #define NAME SPAN_LIT("s._domainkey.example.com")
 #define ZONE SPAN_LIT("example.com")
 #define VALUE SPAN_LIT("v=DKIM1; p=AAAA")
+#define BADTIME 18
 #define OLD SPAN_LIT("v=DKIM1; p=")
 
 static struct publish_change
@@ -552,7 +553,8 @@ key_of(enum mac_digest digest)
 /* What a server would answer: the question with the bit of an answer. tsig_sign() makes the record;
  * its MAC is then made again as that of an answer, over the question's MAC too (RFC 8945 5.3.1). */
 static void
-make_answer(const struct tsig_key *key, const struct tsig_mac *mac, int64_t now, struct buf *answer)
+make_answer(const struct tsig_key *key, const struct tsig_mac *mac, int64_t now, char error,
+    struct buf *answer)
 {
 	size_t algorithm = sizeof("hmac-sha256") + 1, name = key->name.n + 2, begin, at;
 	char length[2] = {0, (char)mac->n};
@@ -572,7 +574,8 @@ make_answer(const struct tsig_key *key, const struct tsig_mac *mac, int64_t now,
 		buf_add_char(&text, ascii_lower(answer->p[begin + i]));
 	buf_add(&text, span_of(answer->p + begin + name + 2, 6));
 	buf_add(&text, span_of(answer->p + at, algorithm + 8));
-	buf_add(&text, span_of("\0\0\0\0", 4));
+	answer->p[answer->n - 3] = error;
+	buf_add(&text, span_from(buf_span(answer), answer->n - 4));
 	assert_int_equal(
 	    mac_make(key->digest, key->secret, &(struct span){text.p, text.n}, 1, own.octets),
 	    ST_OK);
@@ -595,7 +598,7 @@ signatures_are_checked(void **state)
 		buf_init(&answer, 4096);
 		wire_question_write(7, NAME, &question);
 		assert_int_equal(tsig_sign(&key, 1000000, &question, &mac), ST_OK);
-		make_answer(&key, &mac, 1000000, &answer);
+		make_answer(&key, &mac, 1000000, 0, &answer);
 		assert_int_equal(
 		    tsig_check(&key, 1000300, buf_span(&answer), &mac, &error), TSIG_GOOD);
 		assert_int_equal(error, 0);
@@ -619,6 +622,14 @@ signatures_are_checked(void **state)
 		mac.octets[0] ^= 1;
 		assert_int_equal(
 		    tsig_check(&key, 1000000, buf_span(&answer), &mac, &error), TSIG_BAD);
+		mac.octets[0] ^= 1;
+		buf_reset(&answer);
+		make_answer(&key, &mac, 1000000, BADTIME, &answer);
+		/* The server signs it with the time that it was given. */
+		assert_int_equal(
+		    tsig_check(&key, 9000000, buf_span(&answer), &mac, &error), TSIG_GOOD);
+		assert_int_equal(error, BADTIME);
+		assert_non_null(strstr(tsig_error_text(error), "clock"));
 		buf_reset(&answer);
 		wire_question_write(7, NAME, &answer);
 		assert_int_equal(

@@ -36,9 +36,16 @@ class World:
     """zones: those of the domains; the primary is a BIND at 127.0.0.1; the secondary a Knot at 127.0.0.3 (BIND takes
     addresses of interfaces only), late by up to `late` seconds, or at once (0); None: there is none."""
 
-    def __init__(self, folder, zones, late=0, wildcard=False):
+    def __init__(self, folder, zones, late=0, wildcard=False, kind=None):
+        """kind: another primary, of lib/publishing.py, without a secondary."""
         self.folder, self.zones, self.late, self.wildcard = Path(folder), list(zones), late, wildcard
-        self.port = dnsservers.free_port()
+        if kind is not None:
+            self.late = None
+            self.kind = kind(self.folder, [*self.zones, "."])
+            self.kind.zone_text = self._any_zone
+        else:
+            self.kind = None
+        self.port = self.kind.port if self.kind else dnsservers.free_port()
         self.key_file = self.folder / "tsig.secret"
         self.publishers = self.folder / "publishers"
         self.servers = []
@@ -52,7 +59,17 @@ class World:
         more = '*._domainkey 2 IN TXT "v=spf1 -all"\n' if self.wildcard else ""
         return (f"$ORIGIN {name}.\n$TTL {TTL}\n@ IN SOA ns0 hostmaster 1 {max(1, self.late or 1)} 1 86400 1\n{hosts}{more}")
 
+    def _any_zone(self, name):
+        return self._root() if name == "." else self._zone(name)
+
+    def _root(self):
+        return (f"$ORIGIN .\n$TTL {TTL}\n. IN SOA ns0. hostmaster. 1 3600 600 86400 1\n. IN NS ns0.\nns0. IN A 127.0.0.1\n" +
+                "".join(f"{name}. IN NS ns{i}.{name}.\nns{i}.{name}. IN A {address}\n"
+                        for name in self.zones for i, address in enumerate(self.addresses)))
+
     def _primary(self):
+        if self.kind is not None:
+            return self.kind.start()
         folder = self.folder / "named"
         folder.mkdir()
         blocks = []
@@ -60,9 +77,7 @@ class World:
             (folder / f"zone.{name}").write_text(self._zone(name))
             blocks.append(f'zone "{name}" {{ type primary; file "{folder}/zone.{name}"; check-names ignore; '
                           'allow-update { key "signpost"; }; };')
-        (folder / "root").write_text(f"$TTL {TTL}\n. IN SOA ns0. hostmaster. 1 3600 600 86400 1\n. IN NS ns0.\nns0. IN A 127.0.0.1\n" +
-                                     "".join(f"{name}. IN NS ns{i}.{name}.\nns{i}.{name}. IN A {address}\n"
-                                             for name in self.zones for i, address in enumerate(self.addresses)))
+        (folder / "root").write_text(self._root())
         blocks.append(f'zone "." {{ type primary; file "{folder}/root"; check-names ignore; }};')
         notify = "explicit" if self.late == 0 else "no"
         (folder / "named.conf").write_text(f"""
@@ -80,7 +95,7 @@ logging {{ channel here {{ stderr; severity info; print-time no; }}; category de
     def _secondary(self):
         folder = self.folder / "knot"
         folder.mkdir()
-        late = max(1, self.late)
+        late = max(2, self.late)  # the least that Knot takes
         zones = "".join(f"  - domain: {name}\n    master: primary\n    acl: primary\n" for name in self.zones)
         (folder / "knot.conf").write_text(f"""server:
     rundir: {folder}
@@ -104,7 +119,7 @@ template:
     zonefile-sync: -1
     refresh-min-interval: {late}
     refresh-max-interval: {late}
-    retry-max-interval: 1
+    retry-max-interval: 2
     expire-min-interval: 3600
 zone:
 {zones}""")
@@ -146,7 +161,7 @@ zone:
 
         self.resolver.write = with_stubs
         self.resolver.start()
-        self.publishers.write_text(f"bind rfc2136:127.0.0.1:{self.port}?key=signpost&secretfile={self.key_file}&algorithm=hmac-sha256\n")
+        self.publishers.write_text(self.kind.publisher("bind") + "\n" if self.kind else f"bind rfc2136:127.0.0.1:{self.port}?key=signpost&secretfile={self.key_file}&algorithm=hmac-sha256\n")
         self.publishers.chmod(0o600)
         return self
 
@@ -154,12 +169,26 @@ zone:
         self.resolver.stop()
         for server in self.servers:
             server.stop()
+        if self.kind is not None:
+            self.kind.stop()
 
     def __enter__(self):
         return self.start()
 
     def __exit__(self, *_):
         self.stop()
+
+    def update(self, zone, name, *texts):
+        """What somebody does by hand at the primary: TEXTS, each a list of strings, and nothing else at NAME."""
+        import dns.query
+        import dns.tsigkeyring
+        import dns.update
+        change = dns.update.Update(zone, keyring=dns.tsigkeyring.from_text({"signpost": SECRET}), keyalgorithm="hmac-sha256")
+        change.delete(f"{name}.", "TXT")
+        for strings in texts:
+            change.add(f"{name}.", TTL, "TXT", " ".join('"%s"' % s for s in strings))
+        answer = dns.query.tcp(change, "127.0.0.1", port=self.port, timeout=10)
+        assert answer.rcode() == 0, answer
 
     def ask(self, name, at="127.0.0.1", port=None):
         """The texts at NAME, joined, as a server says; None: no answer."""
@@ -214,6 +243,13 @@ class Admin:
             return done
         assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}\n{self.log()[-2000:]}"
         return json.loads(done.stdout)
+
+    def text(self, *words):
+        """What `signpost WORDS` prints for people."""
+        done = subprocess.run([stores.SIGNPOST.resolve(), *words[:2], "--socket", self.socket, *map(str, words[2:])],
+                              capture_output=True, text=True, timeout=patience.seconds(120))
+        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}\n{self.log()[-2000:]}"
+        return done.stdout
 
     def states(self, names):
         """{(domain, selector): state}"""
