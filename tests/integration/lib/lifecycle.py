@@ -319,7 +319,7 @@ class Mail:
     def __init__(self, world, gateways, names, later=3.0, every=0.25):
         self.world, self.gateways, self.names, self.later, self.every = world, gateways, list(names), later, every
         self.sent = self.signed = self.unsigned = self.deferred = self.bad = self.verified = 0
-        self.first = set()      # (gateway, domain): it signed for that once; from then on it has to sign each message
+        self.first = set()      # (gateway, domain) that was signed for once: from then on each message has to be
         self.selectors = {}
         self.faults = []
         self.waiting = []
@@ -342,20 +342,20 @@ class Mail:
 
     def _send(self):
         while not self.ends.wait(self.every):
-            for number, gateway in enumerate(self.gateways):
+            for gateway in self.gateways:
                 try:
                     answers = gateway.send(self.names)
                 except (milter.Closed, OSError, RuntimeError) as error:
                     self.faults.append(("gateway", str(error)))
                     continue
                 for name, (result, message) in answers.items():
-                    self._take(number, name, result, message)
+                    self._take(gateway.name, name, result, message)
 
-    def _take(self, number, name, result, message):
+    def _take(self, gateway, name, result, message):
         self.sent += 1
         if result.signed:
             self.signed += 1
-            self.first.add((number, name))
+            self.first.add((gateway, name))
             found = re.search(rb"s=([^;\s]+)", message[message.lower().index(b"dkim-signature"):]).group(1).decode()
             self.selectors.setdefault(name, [])
             if found not in self.selectors[name]:
@@ -363,7 +363,7 @@ class Mail:
             self.judge(message, "at once")
             with self.lock:
                 self.waiting.append((time.monotonic() + self.later, message))
-        elif (number, name) in self.first:
+        elif (gateway, name) in self.first:
             if result.verdict == "tempfail" or result.text.startswith("4"):
                 self.deferred += 1
             else:
