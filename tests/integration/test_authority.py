@@ -316,6 +316,9 @@ def test_a_thousand_names(tree):
 
 def test_the_resolver_knows_nothing_of_it(tree):
     """Of all that was asked so far, nothing is at or below a _domainkey, nor where an alias leads."""
+    for name in ("right._domainkey.customer", "none._domainkey.customer", "slot._domainkey.customer", "sel._domainkey.nobody",
+                 "empty._domainkey.customer", "sel._domainkey.sub2.customer", "any._domainkey.wild"):
+        ask(tree, f"{name}.example")
     asked = tree.resolver.asked_for()
     assert ("example", "NS") in asked and ("ns1.customer.example", "A") in asked    # it is the log that is read
     wrong = [(name, kind) for name, kind in asked if "_domainkey" in name or "keys.provider" in name or kind == "TXT"]
@@ -325,6 +328,26 @@ def test_the_resolver_knows_nothing_of_it(tree):
     found = recursive(tree, "right._domainkey.customer.example")
     assert (found["resolvers"], found["right"], found["validated"], found["text"]) == (1, 1, False, VALUE)
     assert ("right._domainkey.customer.example", "TXT") in tree.resolver.asked_for()
+
+
+@pytest.mark.parametrize("name, host", [("fresh._domainkey.customer", "fresh._domainkey"),
+                                        ("fresh._domainkey.tomorrow.customer", "fresh._domainkey.tomorrow")])
+def test_asking_leaves_no_absence_behind(tree, name, host):
+    """BIND as the resolver: its own log and its cache. The name, or all of its domain, comes into being after it was asked for."""
+    name, tag = f"x{name}.example", f"x{host}"
+    with authorities.BindResolver(tree.folder, tree) as bind:
+        options = ("-n", bind.address)
+        assert ask(tree, name, options=options)["seen"] == "ABSENT"
+        tree.update("127.0.0.11", "customer.example", add=[(tag, VALUE)])
+        assert ask(tree, name, options=options)["seen"] == "MIXED"
+        tree.notify("127.0.0.12", "customer.example")
+        assert ask(tree, name, options=options)["seen"] == "RIGHT"
+        asked = bind.asked_for()
+        assert ("ns1.customer.example", "A") in asked and ("example", "NS") in asked
+        assert not [one for one in asked if "_domainkey" in one[0] or "tomorrow" in one[0]]
+        found = recursive(tree, name, options=options)
+        assert (found["right"], found["why"]) == (1, "")
+        assert (name, "TXT") in bind.asked_for()
 
 
 def test_what_a_resolver_says(tree):
