@@ -4,6 +4,7 @@ tests/tools/authority_probe asks and prints what it found.
 """
 import json
 import os
+import resource
 import subprocess
 import time
 
@@ -37,10 +38,11 @@ def needed():
         pytest.skip(reason)
 
 
-def probe(tree, *names, ms=AMPLE_MS, options=()):
+def probe(tree, *names, ms=AMPLE_MS, options=(), files=None):
     """The answers in their order, and how long it took in milliseconds."""
     argv = [PROBE, "-n", tree.resolver.address, "-p", str(tree.port), "-t", str(ms), "-6", *options, *names]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=patience.seconds(240))
+    limit = None if files is None else lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=patience.seconds(240), preexec_fn=limit)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return lines[:-1], lines[-1]["ms"]
@@ -310,6 +312,9 @@ def test_a_thousand_names(tree):
     assert [a["seen"] for a in answers] == ["RIGHT"] * 1000
     assert all(a["right"] == 2 for a in answers)
     print(f"1,000 names at 2 servers: {ms} ms")
+    names = [f"k._domainkey.d{i}.customer.example={VALUE}" for i in range(100)]
+    answers, _ = probe(tree, *names, files=24)      # fewer sockets than there are questions
+    assert [a["seen"] for a in answers] == ["RIGHT"] * 100
 
 
 # ---- the resolver is not asked ----
