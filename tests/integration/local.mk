@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/ldapstore.py \
 	tests/integration/lib/keystores.py \
+	tests/integration/lib/lifecycle.py \
 	tests/integration/lib/load.py \
 	tests/integration/lib/manymail.py \
 	tests/integration/lib/mariadb.py \
@@ -67,6 +68,7 @@ EXTRA_DIST += \
 	tests/integration/test_publishers.py \
 	tests/integration/test_postfix.py \
 	tests/integration/test_replica.py \
+	tests/integration/test_rotation.py \
 	tests/integration/test_shared_cache.py \
 	tests/integration/test_postfix_verify.py \
 	tests/integration/test_sendmail.py \

@@ -88,6 +88,9 @@ class World:
             authorities.delegation("lame.example", {"ns1.customer.example": None, "ns.host.example": None}),
             authorities.delegation("down.example", {"ns1.customer.example": None, "ns.down.example": "127.0.0.21"}),
             authorities.delegation("hidden.example", {"ns1.customer.example": None}),
+            authorities.delegation("six.example", {"ns1.customer.example": None, "ns.six.example": None}),
+            "ns.six.example. IN AAAA 2001:db8::1\n", authorities.delegation("both.example", {"ns.both.example": "127.0.0.11"}),
+            "ns.both.example. IN AAAA 2001:db8::1\n",
             authorities.delegation("lost.example", {"ns.lost.example": None}),
         ]))})
         half = at("right._domainkey", VALUE)
@@ -98,6 +101,10 @@ class World:
             "half.example": authorities.zone("half.example", {**one, "ns.silent.example": None}, half),
             "lame.example": authorities.zone("lame.example", {**one, "ns.host.example": None}, half),
             "down.example": authorities.zone("down.example", {**one, "ns.down.example": "127.0.0.21"}, half),
+            "six.example": authorities.zone("six.example", {**one, "ns.six.example": None},
+                                            "ns IN AAAA 2001:db8::1\n" + half),
+            "both.example": authorities.zone("both.example", {"ns.both.example": "127.0.0.11"},
+                                             "ns IN AAAA 2001:db8::1\n" + half),
             # The parent names one server, the zone itself another one too.
             "hidden.example": authorities.zone("hidden.example", {**one, "ns.host.example": None}, half),
         })
@@ -278,6 +285,14 @@ def test_a_server_that_is_down(tree):
     found = ask(tree, "right._domainkey.down.example")
     assert found["seen"] == "UNAVAILABLE"
     assert found["why"].startswith("ns.down.example (127.0.0.21) refuses connections")
+
+
+def test_no_route_to_ipv6(tree):
+    """An address of IPv6 counts as not there; a server that has nothing else does not."""
+    found = ask(tree, "right._domainkey.both.example")
+    assert (found["seen"], found["servers"], found["right"]) == ("RIGHT", 1, 1), found
+    found = ask(tree, "right._domainkey.six.example")
+    assert found["seen"] == "UNAVAILABLE" and found["why"].startswith("ns.six.example has only addresses"), found
 
 
 def test_no_address_at_all(tree):

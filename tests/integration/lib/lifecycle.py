@@ -335,7 +335,7 @@ class Mail:
     def __init__(self, world, gateways, names, later=3.0, every=0.25):
         self.world, self.gateways, self.names, self.later, self.every = world, gateways, list(names), later, every
         self.sent = self.signed = self.unsigned = self.deferred = self.bad = self.verified = 0
-        self.first = set()      # domains that were signed for once: from then on each message has to be
+        self.first = set()      # (gateway, domain) that was signed for once: from then on each message has to be
         self.selectors = {}
         self.faults = []
         self.waiting = []
@@ -365,13 +365,13 @@ class Mail:
                     self.faults.append(("gateway", str(error)))
                     continue
                 for name, (result, message) in answers.items():
-                    self._take(name, result, message)
+                    self._take(gateway.name, name, result, message)
 
-    def _take(self, name, result, message):
+    def _take(self, gateway, name, result, message):
         self.sent += 1
         if result.signed:
             self.signed += 1
-            self.first.add(name)
+            self.first.add((gateway, name))
             found = re.search(rb"s=([^;\s]+)", message[message.lower().index(b"dkim-signature"):]).group(1).decode()
             self.selectors.setdefault(name, [])
             if found not in self.selectors[name]:
@@ -379,7 +379,7 @@ class Mail:
             self.judge(message, "at once")
             with self.lock:
                 self.waiting.append((time.monotonic() + self.later, message))
-        elif name in self.first:
+        elif (gateway, name) in self.first:
             if result.verdict == "tempfail" or result.text.startswith("4"):
                 self.deferred += 1
             else:
