@@ -34,7 +34,8 @@ def program():
 
 class World:
     """zones: those of the domains; the primary is a BIND at 127.0.0.1; the secondary a Knot at 127.0.0.3 (BIND takes
-    addresses of interfaces only), late by up to `late` seconds, or at once (0); None: there is none."""
+    addresses of interfaces only), late by up to `late` seconds, or at once (0); None: there is none. wildcard: the TTL of a
+    TXT record at *._domainkey, or False."""
 
     def __init__(self, folder, zones, late=0, wildcard=False, kind=None, static=()):
         """kind: another primary, of lib/publishing.py, without a secondary. static: zones that take no updates."""
@@ -57,7 +58,7 @@ class World:
 
     def _zone(self, name):
         hosts = "".join(f"@ IN NS ns{i}\nns{i} IN A {address}\n" for i, address in enumerate(self.addresses))
-        more = '*._domainkey 2 IN TXT "v=spf1 -all"\n' if self.wildcard else ""
+        more = f'*._domainkey {int(self.wildcard)} IN TXT "v=spf1 -all"\n' if self.wildcard else ""
         return (f"$ORIGIN {name}.\n$TTL {TTL}\n@ IN SOA ns0 hostmaster 1 {max(1, self.late or 1)} 1 86400 1\n{hosts}{more}")
 
     def _any_zone(self, name):
@@ -95,7 +96,7 @@ logging {{ channel here {{ stderr; severity info; print-time no; }}; category de
 
     def _secondary(self):
         folder = self.folder / "knot"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         late = max(2, self.late)  # the least that Knot takes
         zones = "".join(f"  - domain: {name}\n    master: primary\n    acl: primary\n" for name in self.zones)
         (folder / "knot.conf").write_text(f"""server:
@@ -166,6 +167,13 @@ zone:
         self.publishers.chmod(0o600)
         return self
 
+    def stop_secondary(self):
+        self.servers.remove(self.secondary)
+        self.secondary.stop()
+
+    def start_secondary(self):
+        self.secondary = self._secondary()
+
     def stop(self):
         self.resolver.stop()
         for server in self.servers:
@@ -235,6 +243,14 @@ json.dump({{"results": results}}, sys.stdout)
             change.add(f"{name}.", TTL, "TXT", " ".join('"%s"' % s for s in strings))
         answer = dns.query.tcp(change, "127.0.0.1", port=self.port, timeout=10)
         assert answer.rcode() == 0, answer
+
+    def keys_in(self, zone):
+        """{selector: texts} of all that the primary has below _domainkey."""
+        import dns.query
+        import dns.zone
+        found = dns.zone.from_xfr(dns.query.xfr("127.0.0.1", zone, port=self.port, timeout=patience.seconds(10)), relativize=True)
+        return {name.to_text().removesuffix("._domainkey"): [b"".join(r.strings).decode() for r in rdataset]
+                for name, rdataset in found.iterate_rdatasets("TXT") if name.to_text().endswith("._domainkey")}
 
     def ask(self, name, at="127.0.0.1", port=None):
         """The texts at NAME, joined, as a server says; None: no answer."""
