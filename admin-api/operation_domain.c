@@ -202,7 +202,7 @@ show_keys(struct operation_call *call, struct lives *lives)
 	json_object_set_new(call->result, "keys", keys);
 	json_object_set_new(
 	    call->result, "managed", json_boolean(lives->life.plan.manage && lives->life.enabled));
-	if (!lives->plan_is_right)
+	if (lives->plan_error.text[0] != '\0')
 		json_object_set_new(
 		    call->result, "trouble", json_span(span_str(lives->plan_error.text)));
 }

@@ -14,133 +14,21 @@
 
 /* ---- reading ---- */
 
-static void
-take_plan(struct lives *lives)
-{
-	const struct keystore_rows *rows = lives->answer;
-
-	key_plan_default(&lives->life.plan);
-	lives->plan_is_right = true;
-	for (size_t i = 0; i < rows->policy_count; i++) {
-		const struct store_policy *policy = &rows->policies[i];
-
-		if (!span_eq(policy->name, lives->row->policy) ||
-		    !span_eq(policy->tenant, lives->row->tenant))
-			continue;
-		lives->plan_is_right = key_plan_parse(policy->plan, policy->signature_ttl_s,
-					   &lives->life.plan, &lives->plan_error) == ST_OK;
-		if (!lives->plan_is_right)
-			key_plan_default(&lives->life.plan);
-		return;
-	}
-}
-
-static bool
-tenant_enabled(const struct lives *lives)
-{
-	for (size_t i = 0; i < lives->answer->tenant_count; i++)
-		if (span_eq(lives->answer->tenants[i].name, lives->row->tenant))
-			return lives->answer->tenants[i].enabled;
-	return false;
-}
-
-static enum status
-take_key(struct lives *lives, const struct store_key *row, struct err *err)
-{
-	struct life_key *key = &lives->life.keys[lives->life.count];
-
-	if (lives->life.count == LIFE_KEYS_MAX || row->id.n > LIFE_ID_MAX ||
-	    row->algorithm.n >= sizeof(key->algorithm)) {
-		err_set(err, "key %.*s: it cannot be looked at: too many keys, or a long name",
-		    SPAN_ARG(row->id));
-		return ST_TOO_BIG;
-	}
-	if (key_life_parse(row->life, &key->life, err) != ST_OK) {
-		err_prefix(err, "key %.*s", SPAN_ARG(row->selector));
-		return ST_INVALID;
-	}
-	snprintf(key->id, sizeof(key->id), "%.*s", SPAN_ARG(row->id));
-	snprintf(key->algorithm, sizeof(key->algorithm), "%.*s", SPAN_ARG(row->algorithm));
-	key->bits = row->bits;
-	key->times = row->times;
-	key->loading = row->loading;
-	lives->before[lives->life.count] = row->times;
-	lives->rows[lives->life.count++] = row;
-	return ST_OK;
-}
-
-static enum status
-take_rows(struct lives *lives, struct err *err)
-{
-	const struct keystore_rows *rows = lives->answer;
-	enum status status;
-
-	lives->row = &rows->domains[0];
-	lives->life.name = lives->row->name;
-	lives->life.enabled = lives->row->enabled && tenant_enabled(lives);
-	take_plan(lives);
-	status = domain_life_parse(lives->row->life, &lives->life.life, err);
-	for (size_t i = 0; status == ST_OK && i < rows->key_count; i++)
-		if (span_eq(rows->keys[i].domain, lives->row->name) &&
-		    span_eq(rows->keys[i].tenant, lives->row->tenant))
-			status = take_key(lives, &rows->keys[i], err);
-	return status;
-}
-
-/* ---- gateways ---- */
-
-/* Is there a line "ID why"? */
-static bool
-failed_here(const struct store_gateway *gateway, struct span id)
-{
-	struct span rest = gateway->failed, line, word;
-
-	while (rest.n > 0) {
-		(void)span_cut(&rest, '\n', &line);
-		if (span_word(&line, &word) && span_eq(word, id))
-			return true;
-	}
-	return false;
-}
-
-static bool
-gateway_failed(const void *context, const char *id, const char **node_out)
-{
-	const struct keystore_rows *rows = context;
-
-	for (size_t i = 0; rows != NULL && i < rows->gateway_count; i++)
-		if (failed_here(&rows->gateways[i], span_str(id))) {
-			*node_out = rows->gateways[i].node.p;
-			return true;
-		}
-	*node_out = NULL;
-	return false;
-}
-
 static enum status
 read_gateways(struct operation_call *call, struct lives *lives, struct err *err)
 {
 	struct keystore *store = call->admin->store;
-	struct life_gateways *out = &lives->gateways;
 	enum status status;
 
-	out->failed = gateway_failed;
 	if (store->ops->gateways == NULL)
-		return ST_OK;
-	status = store->ops->gateways(store, &lives->gateway_rows, err);
-	if (status != ST_OK) {
+		lives->gateway_rows = keystore_rows_new();
+	else if ((status = store->ops->gateways(store, &lives->gateway_rows, err)) != ST_OK) {
 		lives->gateway_rows = NULL;
 		return status;
 	}
-	out->context = lives->gateway_rows;
-	for (size_t i = 0; i < lives->gateway_rows->gateway_count; i++) {
-		const struct store_gateway *row = &lives->gateway_rows->gateways[i];
-
-		if (row->at + GATEWAY_SILENCE_S < call->now_utc)
-			continue;
-		if (out->live++ == 0 || row->tested < out->tested)
-			out->tested = row->tested;
-	}
+	lives->words = (struct liferows_gateways){
+	    .rows = lives->gateway_rows, .now_utc = call->now_utc, .silence_s = GATEWAY_SILENCE_S};
+	liferows_count(&lives->words, &lives->gateways);
 	return ST_OK;
 }
 
@@ -163,7 +51,11 @@ read_rows(struct operation_call *call, struct span domain, struct lives *lives, 
 		err_set(err, "there is no domain %.*s", SPAN_ARG(domain));
 		return ST_ABSENT;
 	}
-	status = take_rows(lives, err);
+	lives->row = &lives->answer->domains[0];
+	status = liferows_domain(
+	    lives->answer, lives->row, &lives->life, lives->rows, &lives->plan_error, err);
+	for (size_t i = 0; i < lives->life.count; i++)
+		lives->before[i] = lives->life.keys[i].times;
 	return status == ST_OK ? read_gateways(call, lives, err) : status;
 }
 

@@ -5,6 +5,7 @@
 #ifndef SIGNPOST_ADMIN_API_OPERATION_LIVES_H
 #define SIGNPOST_ADMIN_API_OPERATION_LIVES_H
 
+#include "admin-api/liferows.h"
 #include "admin-api/operation_call.h"
 
 #define GATEWAY_SILENCE_S 60 /* who said nothing for so long is not waited for */
@@ -16,9 +17,9 @@ struct lives {
 	struct key_times before[LIFE_KEYS_MAX];
 	struct keystore_rows *answer; /* what all of it points into */
 	struct keystore_rows *gateway_rows;
+	struct liferows_gateways words;
 	struct life_gateways gateways;
-	bool plan_is_right; /* else life.plan is the default, and plan_error says why */
-	struct err plan_error;
+	struct err plan_error; /* not empty: life.plan is the default, and this says why */
 };
 
 /* OPERATION_OK: lives_free(*out). OPERATION_NOT_FOUND, ... */

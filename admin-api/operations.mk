@@ -1,6 +1,7 @@
 # What can be asked of signpost-admind, and its unix socket.
 OPERATIONS_FILES = \
 	admin-api/admin.h \
+	admin-api/liferows.c admin-api/liferows.h \
 	admin-api/makekey.c admin-api/makekey.h \
 	admin-api/operation_call.c admin-api/operation_call.h \
 	admin-api/operation_dns.c admin-api/operation_dns.h \

@@ -150,45 +150,6 @@ guard_now(const struct turn *turn)
 
 /* ---- gateways ---- */
 
-static bool
-is_live(const struct turn *turn, const struct store_gateway *gateway)
-{
-	return gateway->at + turn->reconciler->config.gateway_silence_s >= turn->now_utc;
-}
-
-/* Lines "KEY-ID why". */
-static bool
-names_key(struct span lines, struct span id)
-{
-	struct span line, word;
-
-	while (lines.n > 0) {
-		(void)span_cut(&lines, '\n', &line);
-		if (span_word(&line, &word) && span_eq(word, id))
-			return true;
-	}
-	return false;
-}
-
-static bool
-gateway_failed(const void *context, const char *id, const char **node_out)
-{
-	const struct turn *turn = context;
-	static _Thread_local char node[KEYSTORE_NODE_MAX + 1];
-
-	for (size_t i = 0; i < turn->gateway_rows->gateway_count; i++) {
-		const struct store_gateway *gateway = &turn->gateway_rows->gateways[i];
-
-		if (!is_live(turn, gateway) || !names_key(gateway->failed, span_str(id)))
-			continue;
-		snprintf(node, sizeof(node), "%.*s", SPAN_ARG(gateway->node));
-		if (node_out != NULL)
-			*node_out = node;
-		return true;
-	}
-	return false;
-}
-
 /* A gateway that saw a later epoch than the store has: the store is an old copy of itself. Names in
  * DNS may then be of keys that it does not know any more, so nothing is touched. */
 static enum status
@@ -212,17 +173,14 @@ guard_gateways(struct turn *turn, struct err *err)
 
 	if (status != ST_OK)
 		return status;
-	turn->gateways =
-	    (struct life_gateways){.tested = UINT64_MAX, .failed = gateway_failed, .context = turn};
+	turn->words = (struct liferows_gateways){.rows = turn->gateway_rows,
+	    .now_utc = turn->now_utc,
+	    .silence_s = turn->reconciler->config.gateway_silence_s};
+	liferows_count(&turn->words, &turn->gateways);
 	for (size_t i = 0; status == ST_OK && i < turn->gateway_rows->gateway_count; i++) {
 		const struct store_gateway *gateway = &turn->gateway_rows->gateways[i];
 
-		if (!is_live(turn, gateway))
-			continue;
-		turn->gateways.live++;
-		if (gateway->tested < turn->gateways.tested)
-			turn->gateways.tested = gateway->tested;
-		if (turn->gateway_rows->epoch != 0)
+		if (turn->gateway_rows->epoch != 0 && liferows_is_live(&turn->words, gateway))
 			status = is_behind(turn, gateway, err);
 	}
 	return status;

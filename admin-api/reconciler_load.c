@@ -16,65 +16,6 @@
 #define PUT_OFF_S 600
 #define SOON_S 1 /* a domain that says "now" and has nothing to do is not looked at in a loop */
 
-static const struct store_tenant *
-tenant_of(const struct keystore_rows *rows, struct span name)
-{
-	for (size_t i = 0; i < rows->tenant_count; i++)
-		if (span_eq(rows->tenants[i].name, name))
-			return &rows->tenants[i];
-	return NULL;
-}
-
-static const struct store_policy *
-policy_of(const struct keystore_rows *rows, const struct store_domain *domain)
-{
-	for (size_t i = 0; i < rows->policy_count; i++)
-		if (span_eq(rows->policies[i].name, domain->policy) &&
-		    span_eq(rows->policies[i].tenant, domain->tenant))
-			return &rows->policies[i];
-	return NULL;
-}
-
-/* A plan that cannot be read is no plan: nothing is begun by it, and what was begun ends. */
-static void
-take_plan(struct work *work, const struct keystore_rows *rows)
-{
-	const struct store_policy *policy = policy_of(rows, work->row);
-	struct err err = ERR_NONE;
-
-	key_plan_default(&work->life.plan);
-	if (policy == NULL ||
-	    key_plan_parse(policy->plan, policy->signature_ttl_s, &work->life.plan, &err) == ST_OK)
-		return;
-	log_line(LOG_LEVEL_ERROR, "policy %.*s of tenant %.*s: %s; no key is made or rotated by it",
-	    SPAN_ARG(policy->name), SPAN_ARG(policy->tenant), err.text);
-	key_plan_default(&work->life.plan);
-}
-
-/* false: the text cannot be read. Whoever goes on with a guess might end a key that others need. */
-static bool
-take_key(struct work *work, const struct store_key *row)
-{
-	struct life_key *key = &work->life.keys[work->life.count];
-	struct err err = ERR_NONE;
-
-	if (work->life.count == LIFE_KEYS_MAX || row->id.n > LIFE_ID_MAX ||
-	    row->algorithm.n >= sizeof(key->algorithm) ||
-	    key_life_parse(row->life, &key->life, &err) != ST_OK) {
-		log_line(LOG_LEVEL_ERROR, "key %.*s of %.*s: %s; the domain is left as it is",
-		    SPAN_ARG(row->id), SPAN_ARG(row->domain),
-		    err.text[0] != '\0' ? err.text : "too many keys");
-		return false;
-	}
-	snprintf(key->id, sizeof(key->id), "%.*s", SPAN_ARG(row->id));
-	snprintf(key->algorithm, sizeof(key->algorithm), "%.*s", SPAN_ARG(row->algorithm));
-	key->bits = row->bits;
-	key->times = row->times;
-	key->loading = row->loading;
-	work->rows[work->life.count++] = row;
-	return true;
-}
-
 /* A fact of the future: the clock was set back after it was written. */
 static bool
 from_the_future(const struct work *work, int64_t now_utc)
@@ -97,27 +38,24 @@ from_the_future(const struct work *work, int64_t now_utc)
 	return false;
 }
 
+/* false: it cannot be read. Whoever goes on with a guess might end a key that others need. A plan
+ * that cannot be read is no plan: nothing is begun by it, and what was begun ends. */
 static bool
 take_domain(struct work *work, const struct keystore_rows *rows, const struct store_domain *domain)
 {
-	const struct store_tenant *tenant = tenant_of(rows, domain->tenant);
-	struct err err = ERR_NONE;
+	struct err err = ERR_NONE, plan_error = ERR_NONE;
 
 	work->row = domain;
-	work->life.name = domain->name;
-	work->life.enabled = domain->enabled && tenant != NULL && tenant->enabled;
 	work->due = domain->due;
-	if (domain_life_parse(domain->life, &work->life.life, &err) != ST_OK) {
+	if (liferows_domain(rows, domain, &work->life, work->rows, &plan_error, &err) != ST_OK) {
 		log_line(LOG_LEVEL_ERROR, "domain %.*s: %s; it is left as it is",
 		    SPAN_ARG(domain->name), err.text);
 		return false;
 	}
-	take_plan(work, rows);
-	for (size_t i = 0; i < rows->key_count; i++)
-		if (span_eq(rows->keys[i].domain, domain->name) &&
-		    span_eq(rows->keys[i].tenant, domain->tenant) &&
-		    !take_key(work, &rows->keys[i]))
-			return false;
+	if (plan_error.text[0] != '\0')
+		log_line(LOG_LEVEL_ERROR,
+		    "policy %.*s of tenant %.*s: %s; no key is made or rotated by it",
+		    SPAN_ARG(domain->policy), SPAN_ARG(domain->tenant), plan_error.text);
 	return true;
 }
 

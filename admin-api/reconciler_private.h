@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "admin-api/liferows.h"
 #include "admin-api/makekey.h"
 #include "admin-api/reconciler.h"
 #include "lib/base/arena.h"
@@ -55,6 +56,7 @@ struct turn {
 	size_t errand_count;
 	struct authority_question *questions; /* one for each errand */
 	struct keystore_rows *gateway_rows;
+	struct liferows_gateways words;
 	struct life_gateways gateways;
 	int64_t now_utc; /* the store's, when the turn began */
 	int64_t began_mono_ms;

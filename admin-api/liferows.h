@@ -1,0 +1,30 @@
+/*
+ * liferows.h - rows of a key store as lib/keys/life.h wants them: a domain with its plan and all
+ * its keys, and what gateways said lately. For the reconciler and for operations; any thread, no
+ * state.
+ */
+#ifndef SIGNPOST_ADMIN_API_LIFEROWS_H
+#define SIGNPOST_ADMIN_API_LIFEROWS_H
+
+#include "lib/keys/life.h"
+#include "lib/store/keystore.h"
+
+/* A domain of an answer of lives(). *out, all zero before, points into answer, as do rows_out (of
+ * out->keys, in their order). plan_error: why its plan cannot be read, the default is in its place
+ * then, which begins nothing; "" if it can. ST_INVALID, ST_TOO_BIG: its life cannot be read as a
+ * whole, and nothing may be decided for it; err names the key. */
+enum status liferows_domain(const struct keystore_rows *answer, const struct store_domain *row,
+    struct life_domain *out, const struct store_key *rows_out[LIFE_KEYS_MAX],
+    struct err *plan_error, struct err *err) MUST_USE;
+
+/* What gateways said, until now_utc; one that said nothing for silence_s is not there. */
+struct liferows_gateways {
+	const struct keystore_rows *rows; /* of gateways(); borrowed */
+	int64_t now_utc, silence_s;
+};
+bool liferows_is_live(const struct liferows_gateways *words, const struct store_gateway *gateway);
+/* *out borrows words. The name of a node that it answers is valid in its thread until the next one.
+ */
+void liferows_count(const struct liferows_gateways *words, struct life_gateways *out);
+
+#endif
