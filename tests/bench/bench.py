@@ -56,6 +56,7 @@ from goals import Goals  # noqa: E402
 from measure import HEAD, Bench, Load  # noqa: E402
 from servers import BenchError, run  # noqa: E402
 import probes  # noqa: E402
+import rotation  # noqa: E402
 import senders  # noqa: E402
 import shared  # noqa: E402
 import stores  # noqa: E402
@@ -109,7 +110,7 @@ GROUPS_WITHOUT_SPINNERS = [("latency", probes.measure_latency, False), ("stores"
                            ("stores-size", storesize.measure_size, True), ("keystores", stores.measure_key_stores, True),
                            ("senders", senders.measure_senders, True),
                            ("keystores-size", storesize.measure_key_store_size, True),
-                           ("shared", shared.measure_shared, True)]
+                           ("shared", shared.measure_shared, True), ("rotation", rotation.measure_rotation, True)]
 
 
 def print_ratios(rows):
@@ -170,6 +171,8 @@ def parse_args():
     parser.add_argument("--no-spin", action="store_true", help="let idle cores sleep")
     parser.add_argument("--shared-size", metavar="DOMAINS,MESSAGES,SECONDS,KEYS",
                         help="of the group shared: seconds of the outage, and different keys (100000,200000,120,2000)")
+    parser.add_argument("--rotation-size", metavar="DOMAINS,ALGORITHM,STORE",
+                        help="of the group rotation; the store is mysql or sqlite (10000,rsa-2048,mysql)")
     parser.add_argument("--json", metavar="FILE", help="write all results there")
     args = parser.parse_args()
     args.store_rounds = args.rounds or (1 if args.quick else 3)

@@ -4,6 +4,7 @@ tests/tools/authority_probe asks and prints what it found.
 """
 import json
 import os
+import resource
 import subprocess
 import time
 
@@ -37,10 +38,11 @@ def needed():
         pytest.skip(reason)
 
 
-def probe(tree, *names, ms=AMPLE_MS, options=()):
+def probe(tree, *names, ms=AMPLE_MS, options=(), files=None):
     """The answers in their order, and how long it took in milliseconds."""
     argv = [PROBE, "-n", tree.resolver.address, "-p", str(tree.port), "-t", str(ms), "-6", *options, *names]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=patience.seconds(240))
+    limit = None if files is None else lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=patience.seconds(240), preexec_fn=limit)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return lines[:-1], lines[-1]["ms"]
@@ -310,12 +312,18 @@ def test_a_thousand_names(tree):
     assert [a["seen"] for a in answers] == ["RIGHT"] * 1000
     assert all(a["right"] == 2 for a in answers)
     print(f"1,000 names at 2 servers: {ms} ms")
+    names = [f"k._domainkey.d{i}.customer.example={VALUE}" for i in range(100)]
+    answers, _ = probe(tree, *names, files=24)      # fewer sockets than there are questions
+    assert [a["seen"] for a in answers] == ["RIGHT"] * 100
 
 
 # ---- the resolver is not asked ----
 
 def test_the_resolver_knows_nothing_of_it(tree):
     """Of all that was asked so far, nothing is at or below a _domainkey, nor where an alias leads."""
+    for name in ("right._domainkey.customer", "none._domainkey.customer", "slot._domainkey.customer", "sel._domainkey.nobody",
+                 "empty._domainkey.customer", "sel._domainkey.sub2.customer", "any._domainkey.wild"):
+        ask(tree, f"{name}.example")
     asked = tree.resolver.asked_for()
     assert ("example", "NS") in asked and ("ns1.customer.example", "A") in asked    # it is the log that is read
     wrong = [(name, kind) for name, kind in asked if "_domainkey" in name or "keys.provider" in name or kind == "TXT"]
@@ -325,6 +333,26 @@ def test_the_resolver_knows_nothing_of_it(tree):
     found = recursive(tree, "right._domainkey.customer.example")
     assert (found["resolvers"], found["right"], found["validated"], found["text"]) == (1, 1, False, VALUE)
     assert ("right._domainkey.customer.example", "TXT") in tree.resolver.asked_for()
+
+
+@pytest.mark.parametrize("name, host", [("fresh._domainkey.customer", "fresh._domainkey"),
+                                        ("fresh._domainkey.tomorrow.customer", "fresh._domainkey.tomorrow")])
+def test_asking_leaves_no_absence_behind(tree, name, host):
+    """BIND as the resolver: its own log and its cache. The name, or all of its domain, comes into being after it was asked for."""
+    name, tag = f"x{name}.example", f"x{host}"
+    with authorities.BindResolver(tree.folder, tree) as bind:
+        options = ("-n", bind.address)
+        assert ask(tree, name, options=options)["seen"] == "ABSENT"
+        tree.update("127.0.0.11", "customer.example", add=[(tag, VALUE)])
+        assert ask(tree, name, options=options)["seen"] == "MIXED"
+        tree.notify("127.0.0.12", "customer.example")
+        assert ask(tree, name, options=options)["seen"] == "RIGHT"
+        asked = bind.asked_for()
+        assert ("ns1.customer.example", "A") in asked and ("example", "NS") in asked
+        assert not [one for one in asked if "_domainkey" in one[0] or "tomorrow" in one[0]]
+        found = recursive(tree, name, options=options)
+        assert (found["right"], found["why"]) == (1, "")
+        assert (name, "TXT") in bind.asked_for()
 
 
 def test_what_a_resolver_says(tree):

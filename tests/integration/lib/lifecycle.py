@@ -37,9 +37,10 @@ class World:
     addresses of interfaces only), late by up to `late` seconds, or at once (0); None: there is none. wildcard: the TTL of a
     TXT record at *._domainkey, or False."""
 
-    def __init__(self, folder, zones, late=0, wildcard=False, kind=None):
-        """kind: another primary, of lib/publishing.py, without a secondary."""
+    def __init__(self, folder, zones, late=0, wildcard=False, kind=None, static=()):
+        """kind: another primary, of lib/publishing.py, without a secondary. static: zones that take no updates."""
         self.folder, self.zones, self.late, self.wildcard = Path(folder), list(zones), late, wildcard
+        self.static = static
         if kind is not None:
             self.late = None
             self.kind = kind(self.folder, [*self.zones, "."])
@@ -76,8 +77,8 @@ class World:
         blocks = []
         for name in self.zones:
             (folder / f"zone.{name}").write_text(self._zone(name))
-            blocks.append(f'zone "{name}" {{ type primary; file "{folder}/zone.{name}"; check-names ignore; '
-                          'allow-update { key "signpost"; }; };')
+            updates = "" if name in self.static else 'allow-update { key "signpost"; };'
+            blocks.append(f'zone "{name}" {{ type primary; file "{folder}/zone.{name}"; check-names ignore; {updates} }};')
         (folder / "root").write_text(self._root())
         blocks.append(f'zone "." {{ type primary; file "{folder}/root"; check-names ignore; }};')
         notify = "explicit" if self.late == 0 else "no"
@@ -186,6 +187,51 @@ zone:
     def __exit__(self, *_):
         self.stop()
 
+    def fragments(self):
+        """The folder of what zones include: %z there is the fragment of a zone."""
+        folder = self.folder / "named" / "fragments"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def reloader(self):
+        """A program that has the primary read its zones again: each with a new serial, so that it takes them."""
+        path = self.folder / "reload"
+        path.write_text(f"""#!/bin/sh
+for zone in {" ".join(self.zones)}; do
+	[ -e {self.folder}/named/fragments/$zone ] || continue
+	now=$(date +%s)
+	sed "s/hostmaster [0-9]*/hostmaster $now/" {self.folder}/named/zone.$zone > {self.folder}/named/new
+	grep -q INCLUDE {self.folder}/named/new || echo "\\$INCLUDE {self.folder}/named/fragments/$zone" >> {self.folder}/named/new
+	mv {self.folder}/named/new {self.folder}/named/zone.$zone
+done
+kill -HUP {self.primary.pid}
+""")
+        path.chmod(0o755)
+        return path
+
+    def hook(self):
+        """A program for exec: that says "done" of what nsupdate did."""
+        path = self.folder / "hook"
+        path.write_text(f"""#!/usr/bin/python3
+import json, subprocess, sys
+asked = json.load(sys.stdin)
+results = []
+for change in asked["changes"]:
+    name = change["name"] + "."
+    lines = ["server 127.0.0.1 {self.port}", "key hmac-sha256:signpost {SECRET}", "zone " + asked["zone"] + "."]
+    if change["how"] == "add":
+        lines.append("prereq nxrrset " + name + " TXT")
+    else:
+        lines.append("update delete " + name + " TXT")
+    if change["how"] != "remove":
+        lines.append("update add " + name + " %d TXT " % change["ttl"] + " ".join('"' + s + '"' for s in change["strings"]))
+    done = subprocess.run(["/usr/bin/nsupdate"], input="\\n".join(lines + ["send", ""]), capture_output=True, text=True)
+    results.append({{"id": change["id"], "result": "done" if done.returncode == 0 else "unavailable", "why": done.stderr[-100:]}})
+json.dump({{"results": results}}, sys.stdout)
+""")
+        path.chmod(0o755)
+        return path
+
     def update(self, zone, name, *texts):
         """What somebody does by hand at the primary: TEXTS, each a list of strings, and nothing else at NAME."""
         import dns.query
@@ -288,12 +334,13 @@ class Admin:
         self.stop()
 
 
-def provide(admin, names, plan=None, name="rotating", tenant="acme"):
-    """By `signpost`: a tenant, a policy that has PLAN, and domains that have it."""
+def provide(admin, names, plan=None, name="rotating", tenant="acme", new=True):
+    """By `signpost`: a tenant (if it is new), a policy that has PLAN, and domains that have it."""
     file = admin.folder / f"{name}.plan"
     file.write_text(json.dumps({**PLAN, **(plan or {})}))
-    admin.cli("tenant", "add", tenant)
-    admin.store.load(f"binding client:127.0.0.1/32 {tenant}\n")
+    if new:
+        admin.cli("tenant", "add", tenant)
+        admin.store.load(f"binding client:127.0.0.1/32 {tenant}\n")
     admin.cli("policy", "set", "--plan", file, tenant, name)
     for domain in names:
         admin.cli("domain", "add", "--policy", name, domain, tenant)
