@@ -299,9 +299,9 @@ def test_a_backup_is_put_back(program, folder):
                 until(lambda: new[0] in mail.selectors[NAME], 30, mail.say)
             before = world.keys_in(NAME)
             with contextlib.closing(sqlite3.connect(backup)) as base, base:
-                # It is of long ago: the gateways seem to be gone, and all is due.
+                # It is of long ago: the gateways seem to be gone, and a rotation that was asked for is due.
                 base.execute("UPDATE gateways SET at = at - 86400")
-                base.execute("UPDATE domains SET due = 1")
+                base.execute("UPDATE domains SET due = 1, life = ?", [json.dumps({"rotate_asked": int(time.time())})])
             copy(backup, file)
             with admin:
                 until(lambda: "safe mode" in (admin.cli("status")["result"]["reconciler"]["frozen"] or ""), 60,
