@@ -170,8 +170,9 @@ guarded_turn(struct turn *turn, struct err *err)
 }
 
 static void
-note_turn(struct reconciler *reconciler, enum status status, const struct err *err)
+note_turn(const struct turn *turn, enum status status, const struct err *err)
 {
+	struct reconciler *reconciler = turn->reconciler;
 	struct reconciler_state *state = &reconciler->state;
 	char before[sizeof(state->frozen)];
 
@@ -183,7 +184,8 @@ note_turn(struct reconciler *reconciler, enum status status, const struct err *e
 	    status == ST_OK || status == ST_DENIED ? "" : err->text);
 	pthread_mutex_unlock(&reconciler->lock);
 	if (status != ST_OK && status != ST_DENIED && before[0] == '\0')
-		log_line(LOG_LEVEL_ERROR, "keys are left as they are: %s", err->text);
+		log_line(turn->waits ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR,
+		    "keys are left as they are: %s", err->text);
 	else if (status == ST_OK && before[0] != '\0')
 		log_line(LOG_LEVEL_NOTICE, "the life of keys goes on");
 }
@@ -201,8 +203,8 @@ reconciler_turn(struct reconciler *reconciler, int64_t *next_s_out, struct err *
 	else if (status == ST_DENIED)
 		*next_s_out = reconciler->config.lease_s / 3 + 1;
 	else
-		*next_s_out = FROZEN_S;
-	note_turn(reconciler, status, err);
+		*next_s_out = turn.waits ? IDLE_S : FROZEN_S;
+	note_turn(&turn, status, err);
 	load_free(&turn);
 	return status;
 }

@@ -10,7 +10,8 @@
  * the lease.
  *
  * It stops changing anything (and says so in its state) when the store's clock steps, when it
- * lost the lease, and in safe mode: the store is behind what gateways or DNS have seen of it.
+ * lost the lease, and in safe mode: the store is behind what gateways or this process have seen of
+ * it. Whoever begins to lead hears all gateways first, for gateway_silence_s at most.
  */
 #ifndef SIGNPOST_ADMIN_API_RECONCILER_H
 #define SIGNPOST_ADMIN_API_RECONCILER_H

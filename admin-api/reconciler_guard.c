@@ -27,6 +27,7 @@ remember_leader(struct reconciler *reconciler, bool leads, const struct store_le
 		    LOG_LEVEL_NOTICE, "this is the leader now (fence %" PRIu64 ")", lease->fence);
 	else if (!leads && reconciler->leads)
 		log_line(LOG_LEVEL_WARNING, "the lease is lost; nothing is changed any more");
+	reconciler->newly = leads && (reconciler->newly || !reconciler->leads);
 	reconciler->leads = reconciler->state.leader = leads;
 	if (lease != NULL) {
 		snprintf(reconciler->state.leader_name, sizeof(reconciler->state.leader_name), "%s",
@@ -150,19 +151,75 @@ guard_now(const struct turn *turn)
 
 /* ---- gateways ---- */
 
-/* A gateway that saw a later epoch than the store has: the store is an old copy of itself. Names in
- * DNS may then be of keys that it does not know any more, so nothing is touched. */
+/* Whoever saw a later epoch than the store has: the store is an old copy of itself. Names in DNS
+ * may then be of keys that it does not know any more, so nothing is touched. */
 static enum status
-is_behind(const struct turn *turn, const struct store_gateway *gateway, struct err *err)
+is_behind(const struct turn *turn, struct span who, uint64_t seen, struct err *err)
 {
-	if (gateway->epoch <= turn->gateway_rows->epoch)
+	if (turn->gateway_rows->epoch == 0 || seen <= turn->gateway_rows->epoch)
 		return ST_OK;
 	err_set(err,
-	    "safe mode: gateway %.*s has seen epoch %" PRIu64 " of the store, which is at %" PRIu64
+	    "safe mode: %.*s has seen epoch %" PRIu64 " of the store, which is at %" PRIu64
 	    ": was a backup put back? Nothing is changed. When the store is what it should be, run "
 	    "\"signpost store renew\"",
-	    SPAN_ARG(gateway->node), gateway->epoch, turn->gateway_rows->epoch);
+	    SPAN_ARG(who), seen, turn->gateway_rows->epoch);
 	return ST_FAILED;
+}
+
+/* What this program has seen itself. */
+static enum status
+check_epoch(const struct turn *turn, struct err *err)
+{
+	struct reconciler *reconciler = turn->reconciler;
+	enum status status = is_behind(turn, SPAN_LIT("signpost-admind"), reconciler->epoch, err);
+
+	if (status == ST_OK)
+		reconciler->epoch = turn->gateway_rows->epoch;
+	return status;
+}
+
+static enum status
+check_gateway(const struct turn *turn, const struct store_gateway *gateway, struct err *err)
+{
+	if (!liferows_is_live(&turn->words, gateway))
+		return ST_OK;
+	return is_behind(turn, gateway->node, gateway->epoch, err);
+}
+
+static void
+note_beginning(const struct turn *turn)
+{
+	struct reconciler *reconciler = turn->reconciler;
+
+	pthread_mutex_lock(&reconciler->lock);
+	if (reconciler->newly)
+		reconciler->led_since = turn->now_utc;
+	reconciler->newly = false;
+	pthread_mutex_unlock(&reconciler->lock);
+}
+
+/* When a backup was put back, what gateways said is of then, too, and those that are at work seem
+ * to be gone. So each one that is known is heard first, for as long as one may be silent. */
+static enum status
+were_heard(const struct turn *turn, struct err *err)
+{
+	const struct reconciler *reconciler = turn->reconciler;
+
+	if (turn->now_utc >= reconciler->led_since + reconciler->config.gateway_silence_s)
+		return ST_OK;
+	for (size_t i = 0; i < turn->gateway_rows->gateway_count; i++) {
+		const struct store_gateway *gateway = &turn->gateway_rows->gateways[i];
+
+		if (gateway->at >= reconciler->led_since)
+			continue;
+		err_set(err,
+		    "waiting for what gateway %.*s has to say, for %" PRId64
+		    " s at most; if it is gone, run \"signpost gateway forget\"",
+		    SPAN_ARG(gateway->node),
+		    reconciler->led_since + reconciler->config.gateway_silence_s - turn->now_utc);
+		return ST_FAILED;
+	}
+	return ST_OK;
 }
 
 enum status
@@ -173,15 +230,17 @@ guard_gateways(struct turn *turn, struct err *err)
 
 	if (status != ST_OK)
 		return status;
+	note_beginning(turn);
 	turn->words = (struct liferows_gateways){.rows = turn->gateway_rows,
 	    .now_utc = turn->now_utc,
 	    .silence_s = turn->reconciler->config.gateway_silence_s};
 	liferows_count(&turn->words, &turn->gateways);
-	for (size_t i = 0; status == ST_OK && i < turn->gateway_rows->gateway_count; i++) {
-		const struct store_gateway *gateway = &turn->gateway_rows->gateways[i];
-
-		if (turn->gateway_rows->epoch != 0 && liferows_is_live(&turn->words, gateway))
-			status = is_behind(turn, gateway, err);
-	}
+	status = check_epoch(turn, err);
+	for (size_t i = 0; status == ST_OK && i < turn->gateway_rows->gateway_count; i++)
+		status = check_gateway(turn, &turn->gateway_rows->gateways[i], err);
+	if (status != ST_OK)
+		return status;
+	status = were_heard(turn, err);
+	turn->waits = status != ST_OK;
 	return status;
 }

@@ -60,7 +60,8 @@ struct turn {
 	struct life_gateways gateways;
 	int64_t now_utc; /* the store's, when the turn began */
 	int64_t began_mono_ms;
-	bool more; /* there is more to do at once */
+	bool more;  /* there is more to do at once */
+	bool waits; /* nothing is wrong, but it has not heard all gateways yet */
 };
 
 struct reconciler {
@@ -77,8 +78,11 @@ struct reconciler {
 	struct store_lease lease;
 	bool leads;
 	int64_t lease_until_mono_ms;
+	bool newly; /* it became the leader, and made no turn since */
 	/* Of the thread that makes turns. */
 	int64_t clock_utc, clock_mono_ms; /* the store's time, when it was asked last; 0: never */
+	int64_t led_since;                /* the store's time of its first turn as the leader */
+	uint64_t epoch;                   /* of the store, the last that was seen */
 	int64_t swept_mono_ms;            /* the last walk over all domains ended; 0: none did */
 	bool sweeping;
 	char swept[KEYSTORE_DOMAIN_MAX + 1]; /* the last one of it */
@@ -91,8 +95,9 @@ void guard_start(struct reconciler *reconciler); /* the thread that renews it */
 void guard_stop(struct reconciler *reconciler);  /* and gives it back */
 /* The store's clock into *now_out. ST_FAILED: it went backwards or jumped. */
 enum status guard_clock(struct reconciler *reconciler, int64_t *now_out, struct err *err) MUST_USE;
-/* What the gateways said, into the turn. ST_FAILED: one has seen more of the store than there is.
- */
+/* What the gateways said, into the turn. ST_FAILED: one (or this program) has seen more of the
+ * store than there is, or one that is known has said nothing since this is the leader, and may yet:
+ * its row may be of a backup. */
 enum status guard_gateways(struct turn *turn, struct err *err) MUST_USE;
 /* The store's time now, from the turn's and the time since. */
 int64_t guard_now(const struct turn *turn);

@@ -80,7 +80,8 @@ def test_killed_at_every_place(program, folder):
         admin = lifecycle.Admin(store, world)
         with admin:
             lifecycle.provide(admin, [NAME])
-        with Gateways(program, folder, store.settings(**REPORTS), [], 2) as gateways, lifecycle.Mail(world, gateways, [NAME]) as mail:
+        # Gateways that report would be heard first after each start.
+        with Gateways(program, folder, store.settings(), [], 2) as gateways, lifecycle.Mail(world, gateways, [NAME]) as mail:
             for _ in range(2):
                 left = crash_points()
                 while left:
@@ -297,6 +298,10 @@ def test_a_backup_is_put_back(program, folder):
                 assert new != old
                 until(lambda: new[0] in mail.selectors[NAME], 30, mail.say)
             before = world.keys_in(NAME)
+            with contextlib.closing(sqlite3.connect(backup)) as base, base:
+                # It is of long ago: the gateways seem to be gone, and a rotation that was asked for is due.
+                base.execute("UPDATE gateways SET at = at - 86400")
+                base.execute("UPDATE domains SET due = 1, life = ?", [json.dumps({"rotate_asked": int(time.time())})])
             copy(backup, file)
             with admin:
                 until(lambda: "safe mode" in (admin.cli("status")["result"]["reconciler"]["frozen"] or ""), 60,
@@ -310,7 +315,11 @@ def test_a_backup_is_put_back(program, folder):
                 until(lambda: not admin.cli("status")["result"]["reconciler"]["frozen"], 60, lambda: admin.log()[-3000:])
                 signed = mail.signed
                 until(lambda: mail.signed > signed + 4, 30, mail.say)
-        no_faults(mail)
+        print(f"# {mail.say()}")
+        for gateway in gateways:
+            print("".join(f"# {line}\n" for line in gateway.log().splitlines() if "tempfailed" in line and "ever active" not in line))
+        # A message that asks for what is not known any more while the store is behind may have to wait.
+        assert mail.bad == mail.unsigned == 0 and len(mail.faults) == mail.deferred, mail.faults[:5]
 
 
 def settled_but_one(store):

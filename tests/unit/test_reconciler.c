@@ -158,6 +158,76 @@ test_store_behind_a_gateway(void **state)
 	turns(s);
 }
 
+/* What the rows of gateways are made to say. */
+static struct {
+	const struct keystore_ops *real;
+	int64_t later_s;
+	uint64_t epochs_less;
+} told;
+
+static enum status
+gateways_as_told(struct keystore *store, struct keystore_rows **rows_out, struct err *err)
+{
+	enum status status = told.real->gateways(store, rows_out, err);
+
+	if (status != ST_OK)
+		return status;
+	(*rows_out)->epoch -= told.epochs_less;
+	for (size_t i = 0; i < (*rows_out)->gateway_count; i++)
+		(*rows_out)->gateways[i].at += told.later_s;
+	return ST_OK;
+}
+
+/* A backup is put back while this runs; no gateway reports. */
+static void
+test_store_that_went_back(void **state)
+{
+	struct setting *s = *state;
+	struct err err = ERR_NONE;
+	unsigned asked;
+	int64_t next_s;
+
+	turns(s);
+	turns(s); /* what was written last has been seen */
+	told.real = s->real;
+	s->ops.gateways = gateways_as_told;
+	asked = world->asked;
+	told.epochs_less = 1;
+	assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_FAILED);
+	assert_non_null(strstr(err.text, "safe mode"));
+	assert_int_equal(world->asked, asked);
+	told.epochs_less = 0;
+	turns(s);
+}
+
+/* A backup was put back before this began: the rows of gateways are of then, and what they say now
+ * is waited for. One that is silent is not waited for any longer than any other. */
+static void
+test_gateways_are_heard_first(void **state)
+{
+	struct setting *s = *state;
+	struct store_gateway gateway = {
+	    .node = SPAN_LIT("gw1"), .version = SPAN_LIT("1"), .epoch = 1};
+	struct err err = ERR_NONE;
+	int64_t next_s, began;
+
+	told.real = s->real;
+	s->ops.gateways = gateways_as_told;
+	assert_int_equal(s->store->ops->report(s->store, &gateway, &err), ST_OK);
+	world->now_utc += 200;
+	assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_FAILED);
+	assert_non_null(strstr(err.text, "gw1"));
+	assert_int_equal(next_s, 1);
+	told.later_s = 400;
+	turns(s);
+	told.later_s = 0;
+	reconciler_free(s->reconciler);
+	s->reconciler = new_reconciler(s, "two");
+	for (began = world->now_utc; world->now_utc < began + 3600; world->now_utc += STEP_S)
+		assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_FAILED);
+	turns(s);
+}
+
 /* A gateway that lives has to have tried a key before it signs. */
 static void
 test_gateway_is_waited_for(void **state)
@@ -188,6 +258,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_nothing_without_the_lease, begin, end),
 	    cmocka_unit_test_setup_teardown(test_clock_that_steps, begin, end),
 	    cmocka_unit_test_setup_teardown(test_store_behind_a_gateway, begin, end),
+	    cmocka_unit_test_setup_teardown(test_store_that_went_back, begin, end),
+	    cmocka_unit_test_setup_teardown(test_gateways_are_heard_first, begin, end),
 	    cmocka_unit_test_setup_teardown(test_gateway_is_waited_for, begin, end),
 	};
 
