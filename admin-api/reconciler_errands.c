@@ -84,6 +84,7 @@ collect_one(
 	question->name = errand->name;
 	question->value = errand->value;
 	question->other = SPAN_LIT(RECORD_TOMBSTONE);
+	question->quiet = action->what == LIFE_SURVEY || changes_dns(action->what);
 	if (changes_dns(action->what))
 		errand->publisher = publisher_of(turn, errand);
 	turn->errand_count++;
