@@ -6,6 +6,7 @@ RECONCILER_FILES = \
 	admin-api/parallel.c \
 	admin-api/reconciler.c admin-api/reconciler.h admin-api/reconciler_private.h \
 	admin-api/reconciler_commit.c \
+	admin-api/reconciler_deliver.c \
 	admin-api/reconciler_errands.c \
 	admin-api/reconciler_guard.c \
 	admin-api/reconciler_load.c \

@@ -121,6 +121,9 @@ void steps_generate(struct turn *turn);
 
 void errands_collect(struct turn *turn);
 void errands_ask(struct turn *turn);
+/* PUBLISH, REVOKE, REMOVE. */
+bool errand_changes_dns(enum life_what what);
+/* reconciler_deliver.c */
 void errands_publish(struct turn *turn);
 void errands_confirm(struct turn *turn);
 /* What came of them, into the works. */

@@ -1,2 +1,2 @@
 # Guides, installed where documentation goes.
-dist_doc_DATA += doc/CACHES doc/KEY-STORES
+dist_doc_DATA += doc/CACHES doc/ROTATION doc/KEY-STORES

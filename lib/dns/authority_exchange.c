@@ -13,7 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/dns/authority_private.h"
 
-#define FLYING_MAX 256U       /* sockets open at once */
+#define FLYING_MAX 128U       /* sockets open at once */
 #define FLYING_SERVER_MAX 64U /* questions at one address */
 /* Tries without answer in a row: the server is gone for this call. One that has answered before may
  * have dropped what was too much for it. */
@@ -27,6 +27,7 @@ struct flight {
 	struct authority_exchange *flying[FLYING_MAX];
 	struct pollfd polls[FLYING_MAX];
 	size_t count;
+	bool full; /* no more sockets: others must end first */
 	char packet[AUTHORITY_MESSAGE_MAX];
 };
 
@@ -301,6 +302,9 @@ start(struct flight *flight, struct authority_exchange *exchange)
 	if (server->flying >= FLYING_SERVER_MAX)
 		return false;
 	outcome = begin_try(flight, exchange);
+	flight->full = outcome == AUTHORITY_NO_SOCKET && flight->count > 0;
+	if (flight->full)
+		return false;
 	if (outcome != AUTHORITY_ANSWERED) {
 		finish(flight, exchange, outcome);
 		return true;
@@ -316,7 +320,8 @@ start(struct flight *flight, struct authority_exchange *exchange)
 static void
 start_more(struct flight *flight, struct authority_exchange **waiting, size_t count, size_t *first)
 {
-	for (size_t i = *first; i < count && flight->count < FLYING_MAX; i++) {
+	flight->full = false;
+	for (size_t i = *first; i < count && flight->count < FLYING_MAX && !flight->full; i++) {
 		if (waiting[i] != NULL && start(flight, waiting[i]))
 			waiting[i] = NULL;
 	}

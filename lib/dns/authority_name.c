@@ -13,7 +13,6 @@
 
 enum way_at { WAY_FIND, WAY_ZONE, WAY_ASKED, WAY_SIBLING, WAY_MISPLACED, WAY_DONE };
 
-#define MISPLACED_MAX 4U
 #define SIBLING_BYTES 8U /* octets of its random label; twice as many digits */
 
 struct authority_way {
@@ -381,31 +380,6 @@ follow(struct authority_way *way, const struct authority_reply *reply)
 
 /* ---- where it is put by mistake ---- */
 
-/* The key of value is in one of the texts. */
-static bool
-has_key(const struct authority_answer *answer, struct span value)
-{
-	struct buf wanted, found;
-	bool same = false;
-
-	buf_init(&wanted, AUTHORITY_MESSAGE_MAX);
-	buf_init(&found, AUTHORITY_MESSAGE_MAX);
-	for (unsigned i = 0; i < answer->records && i < AUTHORITY_RECORDS_MAX && !same; i++) {
-		buf_reset(&wanted);
-		buf_reset(&found);
-		same = authority_text_key(value, &wanted) && wanted.n > 0 &&
-		       authority_text_key(answer->texts[i], &found) &&
-		       span_eq(buf_span(&wanted), buf_span(&found));
-	}
-	buf_free(&wanted);
-	buf_free(&found);
-	return same;
-}
-
-static const char *const mistakes[MISPLACED_MAX] = {"the domain is in the name twice",
-    "\"_domainkey\" is missing in the name", "the subdomain is missing in the name",
-    "the selector is missing in the name"};
-
 static void
 on_misplaced(struct authority_call *call, struct authority_exchange *exchange,
     const struct authority_answer *answer)
@@ -414,43 +388,24 @@ on_misplaced(struct authority_call *call, struct authority_exchange *exchange,
 
 	(void)call;
 	if (answer == NULL || !answer->authoritative || way->mistake != NULL ||
-	    !has_key(answer, way->question->value))
+	    !authority_mistake_has(answer, way->question->value))
 		return;
-	way->mistake = mistakes[exchange->index];
+	way->mistake = authority_mistake_words((unsigned)exchange->index);
 	snprintf(way->misplaced, sizeof(way->misplaced), "%s", exchange->name);
-}
-
-/* name: "SELECTOR._domainkey.DOMAIN" in the zone; "" in out when there is no such mistake. */
-static void
-misplaced_name(const char *name, const char *zone, unsigned mistake, char *out, size_t out_bytes)
-{
-	const char *dots = authority_name_up(name), *domain = authority_name_up(dots);
-	int selector = (int)(dots - name) - 1, n = 0;
-
-	if (mistake == 0)
-		n = snprintf(out, out_bytes, "%s.%s", name, zone);
-	else if (mistake == 1)
-		n = snprintf(out, out_bytes, "%.*s.%s", selector, name, domain);
-	else if (mistake == 2 && strcmp(domain, zone) != 0)
-		n = snprintf(out, out_bytes, "%.*s._domainkey.%s", selector, name, zone);
-	else if (mistake == 3)
-		n = snprintf(out, out_bytes, "%s", dots);
-	if (n <= 0 || (size_t)n > AUTHORITY_NAME_MAX)
-		out[0] = '\0';
 }
 
 static void
 ask_misplaced(struct authority_call *call, struct authority_way *way)
 {
-	char name[AUTHORITY_NAME_BYTES], wrong[2 * AUTHORITY_NAME_BYTES];
+	char name[AUTHORITY_NAME_BYTES], wrong[AUTHORITY_NAME_BYTES];
 	struct authority_server *server =
 	    authority_server_choose(way->home->servers, way->home->server_count);
 
 	if (server == NULL || !authority_name_take(way->question->name, name) ||
 	    strncmp(authority_name_up(name), "_domainkey.", strlen("_domainkey.")) != 0)
 		return;
-	for (unsigned i = 0; i < MISPLACED_MAX; i++) {
-		misplaced_name(name, way->home->name, i, wrong, sizeof(wrong));
+	for (unsigned i = 0; i < AUTHORITY_MISTAKES; i++) {
+		authority_mistake_name(i, name, way->home->name, wrong);
 		if (wrong[0] != '\0')
 			authority_call_ask(call, server, wrong, TYPE_TXT, 1, on_misplaced, way, i);
 	}

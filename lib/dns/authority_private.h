@@ -324,6 +324,16 @@ bool authority_host_step(struct authority_call *call, struct authority_host *hos
 /* The text of p= without blanks into out; false: there is none. Pure. */
 bool authority_text_key(struct span text, struct buf *out);
 
+/* ---- wrong names (authority_mistake.c; pure) ---- */
+
+#define AUTHORITY_MISTAKES 4U
+const char *authority_mistake_words(unsigned mistake);
+/* name: "SELECTOR._domainkey.DOMAIN" in the zone; out is "" when it cannot be that mistake. */
+void authority_mistake_name(
+    unsigned mistake, const char *name, const char *zone, char out[AUTHORITY_NAME_BYTES]);
+/* The key of value is in one of the texts: there it is. */
+bool authority_mistake_has(const struct authority_answer *answer, struct span value);
+
 struct authority_way;
 struct authority_way *authority_way_begin(
     struct authority_call *call, struct authority_question *question);

@@ -33,6 +33,7 @@ AUTHORITY_FILES = \
 	lib/dns/authority_explain.c \
 	lib/dns/authority_host.c \
 	lib/dns/authority_judge.c \
+	lib/dns/authority_mistake.c \
 	lib/dns/authority_name.c \
 	lib/dns/authority_query.c \
 	lib/dns/authority_read.c \

@@ -213,6 +213,7 @@ life_loaded(struct life_key *key, int64_t now_utc)
 	if (life_state(key, now_utc) != KEY_PROVEN)
 		return false;
 	key->times.loaded = now_utc;
+	key->loading = 0; /* no gateway that comes later needs to try it before it signs */
 	life_well(key);
 	return true;
 }

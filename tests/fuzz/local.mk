@@ -22,10 +22,6 @@ include tests/fuzz/admin.mk
 include tests/fuzz/publish.mk
 include tests/fuzz/keys.mk
 include tests/fuzz/authority.mk
-include tests/fuzz/authority.mk
-include tests/fuzz/admin.mk
-include tests/fuzz/publish.mk
-include tests/fuzz/keys.mk
 check_PROGRAMS += $(FUZZ_TARGETS)
 dist_check_SCRIPTS += tests/fuzz/run.sh
 TESTS += tests/fuzz/run.sh

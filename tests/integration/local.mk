@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	tests/integration/lib/authorities.py \
 	tests/integration/lib/campaign.py \
 	tests/integration/lib/corpus.py \
+	tests/integration/lib/cutlink.py \
 	tests/integration/lib/daemon.py \
 	tests/integration/lib/dnsservers.py \
 	tests/integration/lib/fakememcached.py \
@@ -15,6 +16,7 @@ EXTRA_DIST += \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/ldapstore.py \
 	tests/integration/lib/keystores.py \
+	tests/integration/lib/lifecycle.py \
 	tests/integration/lib/load.py \
 	tests/integration/lib/manymail.py \
 	tests/integration/lib/mariadb.py \
@@ -67,8 +69,10 @@ EXTRA_DIST += \
 	tests/integration/test_publishers.py \
 	tests/integration/test_postfix.py \
 	tests/integration/test_replica.py \
+	tests/integration/test_rotation.py \
 	tests/integration/test_shared_cache.py \
 	tests/integration/test_postfix_verify.py \
+	tests/integration/test_rotation_hazards.py \
 	tests/integration/test_sendmail.py \
 	tests/integration/test_sendmail_verify.py \
 	tests/integration/test_sql.py \

@@ -4,6 +4,7 @@ tests/tools/authority_probe asks and prints what it found.
 """
 import json
 import os
+import resource
 import subprocess
 import time
 
@@ -37,10 +38,11 @@ def needed():
         pytest.skip(reason)
 
 
-def probe(tree, *names, ms=AMPLE_MS, options=()):
+def probe(tree, *names, ms=AMPLE_MS, options=(), files=None):
     """The answers in their order, and how long it took in milliseconds."""
     argv = [PROBE, "-n", tree.resolver.address, "-p", str(tree.port), "-t", str(ms), "-6", *options, *names]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=patience.seconds(240))
+    limit = None if files is None else lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=patience.seconds(240), preexec_fn=limit)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return lines[:-1], lines[-1]["ms"]
@@ -88,6 +90,9 @@ class World:
             authorities.delegation("lame.example", {"ns1.customer.example": None, "ns.host.example": None}),
             authorities.delegation("down.example", {"ns1.customer.example": None, "ns.down.example": "127.0.0.21"}),
             authorities.delegation("hidden.example", {"ns1.customer.example": None}),
+            authorities.delegation("six.example", {"ns1.customer.example": None, "ns.six.example": None}),
+            "ns.six.example. IN AAAA 2001:db8::1\n", authorities.delegation("both.example", {"ns.both.example": "127.0.0.11"}),
+            "ns.both.example. IN AAAA 2001:db8::1\n",
             authorities.delegation("lost.example", {"ns.lost.example": None}),
         ]))})
         half = at("right._domainkey", VALUE)
@@ -98,6 +103,10 @@ class World:
             "half.example": authorities.zone("half.example", {**one, "ns.silent.example": None}, half),
             "lame.example": authorities.zone("lame.example", {**one, "ns.host.example": None}, half),
             "down.example": authorities.zone("down.example", {**one, "ns.down.example": "127.0.0.21"}, half),
+            "six.example": authorities.zone("six.example", {**one, "ns.six.example": None},
+                                            "ns IN AAAA 2001:db8::1\n" + half),
+            "both.example": authorities.zone("both.example", {"ns.both.example": "127.0.0.11"},
+                                             "ns IN AAAA 2001:db8::1\n" + half),
             # The parent names one server, the zone itself another one too.
             "hidden.example": authorities.zone("hidden.example", {**one, "ns.host.example": None}, half),
         })
@@ -280,6 +289,14 @@ def test_a_server_that_is_down(tree):
     assert found["why"].startswith("ns.down.example (127.0.0.21) refuses connections")
 
 
+def test_no_route_to_ipv6(tree):
+    """An address of IPv6 counts as not there; a server that has nothing else does not."""
+    found = ask(tree, "right._domainkey.both.example")
+    assert (found["seen"], found["servers"], found["right"]) == ("RIGHT", 1, 1), found
+    found = ask(tree, "right._domainkey.six.example")
+    assert found["seen"] == "UNAVAILABLE" and found["why"].startswith("ns.six.example has only addresses"), found
+
+
 def test_no_address_at_all(tree):
     found = ask(tree, "sel._domainkey.lost.example", ms=SHORT_MS)
     assert found["seen"] == "UNAVAILABLE" and "address" in found["why"] and "lost.example" in found["why"]
@@ -295,12 +312,18 @@ def test_a_thousand_names(tree):
     assert [a["seen"] for a in answers] == ["RIGHT"] * 1000
     assert all(a["right"] == 2 for a in answers)
     print(f"1,000 names at 2 servers: {ms} ms")
+    names = [f"k._domainkey.d{i}.customer.example={VALUE}" for i in range(100)]
+    answers, _ = probe(tree, *names, files=24)      # fewer sockets than there are questions
+    assert [a["seen"] for a in answers] == ["RIGHT"] * 100
 
 
 # ---- the resolver is not asked ----
 
 def test_the_resolver_knows_nothing_of_it(tree):
     """Of all that was asked so far, nothing is at or below a _domainkey, nor where an alias leads."""
+    for name in ("right._domainkey.customer", "none._domainkey.customer", "slot._domainkey.customer", "sel._domainkey.nobody",
+                 "empty._domainkey.customer", "sel._domainkey.sub2.customer", "any._domainkey.wild"):
+        ask(tree, f"{name}.example")
     asked = tree.resolver.asked_for()
     assert ("example", "NS") in asked and ("ns1.customer.example", "A") in asked    # it is the log that is read
     wrong = [(name, kind) for name, kind in asked if "_domainkey" in name or "keys.provider" in name or kind == "TXT"]
@@ -310,6 +333,26 @@ def test_the_resolver_knows_nothing_of_it(tree):
     found = recursive(tree, "right._domainkey.customer.example")
     assert (found["resolvers"], found["right"], found["validated"], found["text"]) == (1, 1, False, VALUE)
     assert ("right._domainkey.customer.example", "TXT") in tree.resolver.asked_for()
+
+
+@pytest.mark.parametrize("name, host", [("fresh._domainkey.customer", "fresh._domainkey"),
+                                        ("fresh._domainkey.tomorrow.customer", "fresh._domainkey.tomorrow")])
+def test_asking_leaves_no_absence_behind(tree, name, host):
+    """BIND as the resolver: its own log and its cache. The name, or all of its domain, comes into being after it was asked for."""
+    name, tag = f"x{name}.example", f"x{host}"
+    with authorities.BindResolver(tree.folder, tree) as bind:
+        options = ("-n", bind.address)
+        assert ask(tree, name, options=options)["seen"] == "ABSENT"
+        tree.update("127.0.0.11", "customer.example", add=[(tag, VALUE)])
+        assert ask(tree, name, options=options)["seen"] == "MIXED"
+        tree.notify("127.0.0.12", "customer.example")
+        assert ask(tree, name, options=options)["seen"] == "RIGHT"
+        asked = bind.asked_for()
+        assert ("ns1.customer.example", "A") in asked and ("example", "NS") in asked
+        assert not [one for one in asked if "_domainkey" in one[0] or "tomorrow" in one[0]]
+        found = recursive(tree, name, options=options)
+        assert (found["right"], found["why"]) == (1, "")
+        assert (name, "TXT") in bind.asked_for()
 
 
 def test_what_a_resolver_says(tree):

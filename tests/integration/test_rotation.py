@@ -137,3 +137,16 @@ def test_a_customer_who_publishes_by_hand(program, folder):
         world.update(name, at, [value[:255], value[255:]])
         assert procs.wait_until(lambda: in_state(admin.states([name]), name, "ACTIVE") == [selector], patience.seconds(60)), \
             f"{admin.states([name])}\n{admin.log()[-3000:]}"
+
+
+def test_a_hook_and_a_zone_file(program, folder):
+    """One domain by a program of the operator's, which speaks to the server in its own way, another one by a fragment that the
+    server includes."""
+    with lifecycle.World(folder, NAMES, late=None, static=NAMES[1:]) as world:
+        hook, fragment = world.hook(), world.fragments()
+        with world.publishers.open("a") as file:
+            file.write(f"hook exec:{hook}\nfile zonefile:{fragment}/%z?run={world.reloader()}\n")
+        with lifecycle.Admin(stores.sqlite_store(folder), world) as admin:
+            lifecycle.provide(admin, [NAMES[0]], {"publisher": "hook"}, "by-hook")
+            lifecycle.provide(admin, [NAMES[1]], {"publisher": "file"}, "by-file", "acme", new=False)
+            run_life(program, folder, admin, {}, 1)

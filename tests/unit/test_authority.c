@@ -274,6 +274,34 @@ test_names(void **state)
 	assert_string_equal(authority_name_base("single"), "");
 }
 
+static void
+test_mistakes(void **state)
+{
+	static const struct {
+		unsigned mistake;
+		const char *name, *zone, *wrong;
+	} cases[] = {
+	    {0, "s._domainkey.a.example", "a.example", "s._domainkey.a.example.a.example"},
+	    {0, "s._domainkey.m.a.example", "a.example", "s._domainkey.m.a.example.a.example"},
+	    {1, "s._domainkey.a.example", "a.example", "s.a.example"},
+	    {2, "s._domainkey.m.a.example", "a.example", "s._domainkey.a.example"},
+	    {2, "s._domainkey.a.example", "a.example", ""},
+	    {3, "s._domainkey.a.example", "a.example", "_domainkey.a.example"},
+	};
+	char out[AUTHORITY_NAME_BYTES], label[64], deep[AUTHORITY_NAME_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		authority_mistake_name(cases[i].mistake, cases[i].name, cases[i].zone, out);
+		assert_string_equal(out, cases[i].wrong);
+	}
+	memset(label, 'a', sizeof(label) - 1);
+	label[sizeof(label) - 1] = '\0';
+	snprintf(deep, sizeof(deep), "s._domainkey.%s.%s.%s.example", label, label, label);
+	authority_mistake_name(0, deep, deep + strlen("s._domainkey."), out);
+	assert_string_equal(out, ""); /* longer than a name can be */
+}
+
 /* ---- questions on the wire ---- */
 
 static void
@@ -365,6 +393,7 @@ main(void)
 	    cmocka_unit_test(test_explain_strings),
 	    cmocka_unit_test(test_printable),
 	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_mistakes),
 	    cmocka_unit_test(test_fits),
 	    cmocka_unit_test(test_open),
 	    cmocka_unit_test(test_no_name),

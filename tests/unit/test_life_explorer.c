@@ -719,6 +719,21 @@ activate(struct life_domain *domain, size_t index, int64_t now_utc, struct err *
 	return life_activate(domain, index, now_utc);
 }
 
+/* Decided when the rows were others. */
+static bool
+intend_revoke(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why)
+{
+	(void)why;
+	return life_intend_revoke(domain, index, now_utc);
+}
+
+static bool
+intend_remove(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why)
+{
+	(void)why;
+	return life_intend_remove(domain, index, now_utc);
+}
+
 static bool
 emergency(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why)
 {
@@ -729,9 +744,11 @@ static void
 order(struct explorer *e, const struct world *from)
 {
 	static bool (*const orders[])(struct life_domain *, size_t, int64_t, struct err *) = {
-	    life_hold, life_release, life_rollback, life_retire, emergency, activate};
-	static const char *const names[] = {
-	    "hold", "release", "rollback", "retire", "emergency", "activate"};
+	    life_release, intend_revoke, intend_remove, life_hold, life_rollback, life_retire,
+	    emergency, activate};
+	const size_t at_any_time = 3; /* what was held may be released; old decisions */
+	static const char *const names[] = {"release", "intends late", "intends late", "hold",
+	    "rollback", "retire", "emergency", "activate"};
 	int which[KEYS];
 
 	unpack(e, from, which);
@@ -740,12 +757,12 @@ order(struct explorer *e, const struct world *from)
 			struct world w = *from;
 			struct err why = ERR_NONE;
 
-			if (w.orders <= 0 && what != 1) /* what was held may be released */
+			if (w.orders <= 0 && what >= at_any_time)
 				continue;
 			unpack(e, &w, which);
 			if (!orders[what](e->domain, i, NOW, &why))
 				continue;
-			if (what != 1)
+			if (what >= at_any_time)
 				w.orders--;
 			commit(e, &w, which);
 			reach(e, &w, names[what]);

@@ -21,6 +21,7 @@
 struct memory {
 	int64_t signed_at; /* when it might sign last */
 	bool revoking;
+	bool leaving; /* its record is to go, one way or the other */
 };
 
 struct life {
@@ -57,6 +58,7 @@ check_key(struct life *life, size_t i)
 	const struct life_key *key = &life->domain.keys[i];
 	struct memory *memory = &life->memory[i];
 	bool signs = key_may_sign(&key->times, life->now);
+	bool leaving = key->times.revoking > 0 || key->life.removing > 0;
 
 	if (signs && key->times.proven <= 0)
 		fail_msg("I2: %s signs and is not proven", key->id);
@@ -64,12 +66,12 @@ check_key(struct life *life, size_t i)
 		fail_msg("I6: %s is published without an intent", key->id);
 	if (memory->revoking && (signs || key->times.revoking <= 0))
 		fail_msg("I7: %s came back", key->id);
-	if (key->times.revoking > 0 && !memory->revoking && key->times.compromised <= 0 &&
-	    memory->signed_at > 0 &&
+	if (leaving && !memory->leaving && key->times.compromised <= 0 && memory->signed_at > 0 &&
 	    life->now <
 		memory->signed_at + key->life.lease_s + key->life.signature_s + key->life.error_s)
 		fail_msg("I4: %s is revoked too early", key->id);
 	memory->revoking = key->times.revoking > 0;
+	memory->leaving = leaving;
 	if (signs) {
 		memory->signed_at = life->now;
 		life->had[algorithm_of(life, key)] = true;

@@ -13,6 +13,7 @@ has the address.
 
 A delegation has no port in it, so the resolver is told where each zone is (stub zones) and asks there with the port.
 """
+import re
 import selectors
 import shutil
 import socket
@@ -372,3 +373,35 @@ class Resolver(dnsservers.Unbound):
             if "info:" in words and words[-1] == "IN" and len(words) >= 4 and words[-4].count(".") + words[-4].count(":") >= 2:
                 found.append((words[-3].rstrip(".").lower(), words[-2]))
         return found
+
+
+class BindResolver(dnsservers._Server):
+    """BIND that caches: it forwards what is in each zone to the servers of that zone."""
+
+    def __init__(self, folder, tree):
+        super().__init__(folder, "bind-resolver")
+        self.tree = tree
+
+    def write(self):
+        zones = []
+        for name, hosts in self.tree.where.items():
+            servers = " ".join(f"{host} port {self.tree.port};" for host in hosts)
+            zones.append(f'zone "{name}" {{ type forward; forward only; forwarders {{ {servers} }}; }};')
+        (self.root / "named.conf").write_text(f"""options {{
+  directory "{self.root}"; pid-file none; session-keyfile none; lock-file none;
+  listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 port {self.port} {{ ::1; }};
+  recursion yes; allow-query {{ any; }}; allow-recursion {{ any; }}; querylog yes; dnssec-validation no;
+  empty-zones-enable no; version "private";
+}};
+controls {{ }};
+logging {{ channel here {{ stderr; severity info; print-time no; }}; category default {{ here; }};
+  category queries {{ here; }}; }};
+""" + "\n".join(zones) + "\n")
+
+    def argv(self):
+        return [shutil.which("named", path=dnsservers.SBIN), "-f", "-n", "1", "-c", self.root / "named.conf"]
+
+    def asked_for(self):
+        """(name, type) of every question that came."""
+        log = (self.root / "log").read_text(errors="replace")
+        return [(name.lower(), kind) for name, kind in re.findall(r" query: (\S+) IN (\S+) ", log)]

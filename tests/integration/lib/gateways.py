@@ -99,7 +99,12 @@ class Gateways(list):
 
     def __init__(self, program, folder, settings, servers, count=2):
         shared = {"Memcached": ",".join(server.address for server in servers)} if servers else {}
-        super().__init__(Gateway(program, folder, {**settings, **shared}, f"gateway{n}") for n in range(count))
+        super().__init__(Gateway(program, folder, {**settings, **shared, **self._named(settings, n)}, f"gateway{n}") for n in range(count))
+
+    @staticmethod
+    def _named(settings, number):
+        """Those that report have names of their own."""
+        return {"GatewayName": f"gateway{number}"} if "GatewayReport" in settings else {}
 
     def __enter__(self):
         for one in self:

@@ -34,11 +34,13 @@ def program():
 
 class World:
     """zones: those of the domains; the primary is a BIND at 127.0.0.1; the secondary a Knot at 127.0.0.3 (BIND takes
-    addresses of interfaces only), late by up to `late` seconds, or at once (0); None: there is none."""
+    addresses of interfaces only), late by up to `late` seconds, or at once (0); None: there is none. wildcard: the TTL of a
+    TXT record at *._domainkey, or False."""
 
-    def __init__(self, folder, zones, late=0, wildcard=False, kind=None):
-        """kind: another primary, of lib/publishing.py, without a secondary."""
+    def __init__(self, folder, zones, late=0, wildcard=False, kind=None, static=()):
+        """kind: another primary, of lib/publishing.py, without a secondary. static: zones that take no updates."""
         self.folder, self.zones, self.late, self.wildcard = Path(folder), list(zones), late, wildcard
+        self.static = static
         if kind is not None:
             self.late = None
             self.kind = kind(self.folder, [*self.zones, "."])
@@ -56,7 +58,7 @@ class World:
 
     def _zone(self, name):
         hosts = "".join(f"@ IN NS ns{i}\nns{i} IN A {address}\n" for i, address in enumerate(self.addresses))
-        more = '*._domainkey 2 IN TXT "v=spf1 -all"\n' if self.wildcard else ""
+        more = f'*._domainkey {int(self.wildcard)} IN TXT "v=spf1 -all"\n' if self.wildcard else ""
         return (f"$ORIGIN {name}.\n$TTL {TTL}\n@ IN SOA ns0 hostmaster 1 {max(1, self.late or 1)} 1 86400 1\n{hosts}{more}")
 
     def _any_zone(self, name):
@@ -75,8 +77,8 @@ class World:
         blocks = []
         for name in self.zones:
             (folder / f"zone.{name}").write_text(self._zone(name))
-            blocks.append(f'zone "{name}" {{ type primary; file "{folder}/zone.{name}"; check-names ignore; '
-                          'allow-update { key "signpost"; }; };')
+            updates = "" if name in self.static else 'allow-update { key "signpost"; };'
+            blocks.append(f'zone "{name}" {{ type primary; file "{folder}/zone.{name}"; check-names ignore; {updates} }};')
         (folder / "root").write_text(self._root())
         blocks.append(f'zone "." {{ type primary; file "{folder}/root"; check-names ignore; }};')
         notify = "explicit" if self.late == 0 else "no"
@@ -94,7 +96,7 @@ logging {{ channel here {{ stderr; severity info; print-time no; }}; category de
 
     def _secondary(self):
         folder = self.folder / "knot"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         late = max(2, self.late)  # the least that Knot takes
         zones = "".join(f"  - domain: {name}\n    master: primary\n    acl: primary\n" for name in self.zones)
         (folder / "knot.conf").write_text(f"""server:
@@ -165,6 +167,13 @@ zone:
         self.publishers.chmod(0o600)
         return self
 
+    def stop_secondary(self):
+        self.servers.remove(self.secondary)
+        self.secondary.stop()
+
+    def start_secondary(self):
+        self.secondary = self._secondary()
+
     def stop(self):
         self.resolver.stop()
         for server in self.servers:
@@ -178,6 +187,51 @@ zone:
     def __exit__(self, *_):
         self.stop()
 
+    def fragments(self):
+        """The folder of what zones include: %z there is the fragment of a zone."""
+        folder = self.folder / "named" / "fragments"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def reloader(self):
+        """A program that has the primary read its zones again: each with a new serial, so that it takes them."""
+        path = self.folder / "reload"
+        path.write_text(f"""#!/bin/sh
+for zone in {" ".join(self.zones)}; do
+	[ -e {self.folder}/named/fragments/$zone ] || continue
+	now=$(date +%s)
+	sed "s/hostmaster [0-9]*/hostmaster $now/" {self.folder}/named/zone.$zone > {self.folder}/named/new
+	grep -q INCLUDE {self.folder}/named/new || echo "\\$INCLUDE {self.folder}/named/fragments/$zone" >> {self.folder}/named/new
+	mv {self.folder}/named/new {self.folder}/named/zone.$zone
+done
+kill -HUP {self.primary.pid}
+""")
+        path.chmod(0o755)
+        return path
+
+    def hook(self):
+        """A program for exec: that says "done" of what nsupdate did."""
+        path = self.folder / "hook"
+        path.write_text(f"""#!/usr/bin/python3
+import json, subprocess, sys
+asked = json.load(sys.stdin)
+results = []
+for change in asked["changes"]:
+    name = change["name"] + "."
+    lines = ["server 127.0.0.1 {self.port}", "key hmac-sha256:signpost {SECRET}", "zone " + asked["zone"] + "."]
+    if change["how"] == "add":
+        lines.append("prereq nxrrset " + name + " TXT")
+    else:
+        lines.append("update delete " + name + " TXT")
+    if change["how"] != "remove":
+        lines.append("update add " + name + " %d TXT " % change["ttl"] + " ".join('"' + s + '"' for s in change["strings"]))
+    done = subprocess.run(["/usr/bin/nsupdate"], input="\\n".join(lines + ["send", ""]), capture_output=True, text=True)
+    results.append({{"id": change["id"], "result": "done" if done.returncode == 0 else "unavailable", "why": done.stderr[-100:]}})
+json.dump({{"results": results}}, sys.stdout)
+""")
+        path.chmod(0o755)
+        return path
+
     def update(self, zone, name, *texts):
         """What somebody does by hand at the primary: TEXTS, each a list of strings, and nothing else at NAME."""
         import dns.query
@@ -189,6 +243,14 @@ zone:
             change.add(f"{name}.", TTL, "TXT", " ".join('"%s"' % s for s in strings))
         answer = dns.query.tcp(change, "127.0.0.1", port=self.port, timeout=10)
         assert answer.rcode() == 0, answer
+
+    def keys_in(self, zone):
+        """{selector: texts} of all that the primary has below _domainkey."""
+        import dns.query
+        import dns.zone
+        found = dns.zone.from_xfr(dns.query.xfr("127.0.0.1", zone, port=self.port, timeout=patience.seconds(10)), relativize=True)
+        return {name.to_text().removesuffix("._domainkey"): [b"".join(r.strings).decode() for r in rdataset]
+                for name, rdataset in found.iterate_rdatasets("TXT") if name.to_text().endswith("._domainkey")}
 
     def ask(self, name, at="127.0.0.1", port=None):
         """The texts at NAME, joined, as a server says; None: no answer."""
@@ -272,12 +334,13 @@ class Admin:
         self.stop()
 
 
-def provide(admin, names, plan=None, name="rotating", tenant="acme"):
-    """By `signpost`: a tenant, a policy that has PLAN, and domains that have it."""
+def provide(admin, names, plan=None, name="rotating", tenant="acme", new=True):
+    """By `signpost`: a tenant (if it is new), a policy that has PLAN, and domains that have it."""
     file = admin.folder / f"{name}.plan"
     file.write_text(json.dumps({**PLAN, **(plan or {})}))
-    admin.cli("tenant", "add", tenant)
-    admin.store.load(f"binding client:127.0.0.1/32 {tenant}\n")
+    if new:
+        admin.cli("tenant", "add", tenant)
+        admin.store.load(f"binding client:127.0.0.1/32 {tenant}\n")
     admin.cli("policy", "set", "--plan", file, tenant, name)
     for domain in names:
         admin.cli("domain", "add", "--policy", name, domain, tenant)
@@ -319,7 +382,7 @@ class Mail:
     def __init__(self, world, gateways, names, later=3.0, every=0.25):
         self.world, self.gateways, self.names, self.later, self.every = world, gateways, list(names), later, every
         self.sent = self.signed = self.unsigned = self.deferred = self.bad = self.verified = 0
-        self.first = set()      # domains that were signed for once: from then on each message has to be
+        self.first = set()      # (gateway, domain) that was signed for once: from then on each message has to be
         self.selectors = {}
         self.faults = []
         self.waiting = []
@@ -349,13 +412,13 @@ class Mail:
                     self.faults.append(("gateway", str(error)))
                     continue
                 for name, (result, message) in answers.items():
-                    self._take(name, result, message)
+                    self._take(gateway.name, name, result, message)
 
-    def _take(self, name, result, message):
+    def _take(self, gateway, name, result, message):
         self.sent += 1
         if result.signed:
             self.signed += 1
-            self.first.add(name)
+            self.first.add((gateway, name))
             found = re.search(rb"s=([^;\s]+)", message[message.lower().index(b"dkim-signature"):]).group(1).decode()
             self.selectors.setdefault(name, [])
             if found not in self.selectors[name]:
@@ -363,7 +426,7 @@ class Mail:
             self.judge(message, "at once")
             with self.lock:
                 self.waiting.append((time.monotonic() + self.later, message))
-        elif name in self.first:
+        elif (gateway, name) in self.first:
             if result.verdict == "tempfail" or result.text.startswith("4"):
                 self.deferred += 1
             else:
