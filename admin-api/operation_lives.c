@@ -15,6 +15,21 @@
 /* ---- reading ---- */
 
 static enum status
+take_rows(struct lives *lives, size_t domain, struct err *err)
+{
+	enum status status;
+
+	lives->row = &lives->answer->domains[domain];
+	status = liferows_domain(
+	    lives->answer, lives->row, &lives->life, lives->rows, &lives->plan_error, err);
+	for (size_t i = 0; i < lives->life.count; i++)
+		lives->before[i] = lives->life.keys[i].times;
+	return status;
+}
+
+/* ---- gateways ---- */
+
+static enum status
 read_gateways(struct operation_call *call, struct lives *lives, struct err *err)
 {
 	struct keystore *store = call->admin->store;
@@ -51,11 +66,7 @@ read_rows(struct operation_call *call, struct span domain, struct lives *lives, 
 		err_set(err, "there is no domain %.*s", SPAN_ARG(domain));
 		return ST_ABSENT;
 	}
-	lives->row = &lives->answer->domains[0];
-	status = liferows_domain(
-	    lives->answer, lives->row, &lives->life, lives->rows, &lives->plan_error, err);
-	for (size_t i = 0; i < lives->life.count; i++)
-		lives->before[i] = lives->life.keys[i].times;
+	status = take_rows(lives, 0, err);
 	return status == ST_OK ? read_gateways(call, lives, err) : status;
 }
 
@@ -101,18 +112,29 @@ lives_key(const struct lives *lives, struct span name)
 
 /* ---- writing ---- */
 
-/* A text that the write points into. */
-static struct span
-keep_text(struct operation_call *call, struct buf *text)
-{
-	struct span kept = call_keep(call, buf_span(text));
+#define LETTER_TEXT_MAX (64U << 20) /* octets of all texts that are written at once */
 
+/* What is written in one transaction. */
+struct letter {
+	struct keystore_write *writes;
+	size_t count;
+	struct arena texts; /* that the writes point into */
+	bool full;          /* there was no room for a text: nothing may be written */
+};
+
+static struct span
+keep_text(struct letter *letter, struct buf *text)
+{
+	struct span kept = arena_copy(&letter->texts, buf_span(text));
+
+	if (kept.p == NULL)
+		letter->full = true;
 	buf_free(text);
 	return kept;
 }
 
 static struct keystore_write
-write_of_key(struct operation_call *call, const struct lives *lives, size_t i)
+write_of_key(struct letter *letter, const struct lives *lives, size_t i)
 {
 	const struct life_key *key = &lives->life.keys[i];
 	struct keystore_write write = {.what = STORE_KEY, .how = WRITE_CHANGE, .life = true};
@@ -124,12 +146,12 @@ write_of_key(struct operation_call *call, const struct lives *lives, size_t i)
 	write.row.key.times = key->times;
 	write.row.key.loading = key->loading;
 	write.row.key.lease_s = key->life.lease_s;
-	write.row.key.life = keep_text(call, &text);
+	write.row.key.life = keep_text(letter, &text);
 	return write;
 }
 
 static struct keystore_write
-write_of_domain(struct operation_call *call, const struct lives *lives)
+write_of_domain(struct letter *letter, const struct operation_call *call, const struct lives *lives)
 {
 	struct keystore_write write = {.what = STORE_DOMAIN, .how = WRITE_CHANGE, .life = true};
 	struct buf text;
@@ -138,7 +160,7 @@ write_of_domain(struct operation_call *call, const struct lives *lives)
 	domain_life_write(&lives->life.life, &text);
 	write.row.domain = *lives->row;
 	write.row.domain.due = call->now_utc;
-	write.row.domain.life = keep_text(call, &text);
+	write.row.domain.life = keep_text(letter, &text);
 	return write;
 }
 
@@ -181,21 +203,55 @@ plan_changes(
 	}
 }
 
+static size_t
+rows_of(const struct lives *lives)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < lives->life.count; i++)
+		n += lives->life.keys[i].changed;
+	return n;
+}
+
+static void
+add_writes(struct letter *letter, const struct operation_call *call, const struct lives *lives)
+{
+	letter->writes[letter->count++] = write_of_domain(letter, call, lives);
+	for (size_t i = 0; i < lives->life.count; i++)
+		if (lives->life.keys[i].changed)
+			letter->writes[letter->count++] = write_of_key(letter, lives, i);
+}
+
+/* All or nothing. ST_TOO_BIG: more rows than one transaction may have. */
+static enum status
+write_all(struct operation_call *call, struct lives *const *lives, size_t count, struct err *err)
+{
+	struct letter letter = {.count = 0};
+	enum status status = ST_TOO_BIG;
+	size_t rows = 0, at = 0;
+
+	for (size_t i = 0; i < count; i++)
+		rows += rows_of(lives[i]);
+	err_set(err, "%zu rows are more than can be changed at once", rows);
+	letter.writes = mem_zalloc(rows + 1, sizeof(*letter.writes));
+	arena_init(&letter.texts, LETTER_TEXT_MAX);
+	for (size_t i = 0; i < count; i++)
+		add_writes(&letter, call, lives[i]);
+	if (rows <= KEYSTORE_BATCH_MAX && !letter.full) {
+		err->text[0] = '\0';
+		status = call_apply(call, letter.writes, letter.count, err);
+	}
+	for (size_t i = 0; status == ST_OK && i < count; at += rows_of(lives[i++]))
+		plan_changes(call, lives[i], &letter.writes[at]);
+	arena_free(&letter.texts);
+	mem_free(letter.writes);
+	return status;
+}
+
 enum status
 lives_write(struct operation_call *call, struct lives *lives, struct err *err)
 {
-	struct keystore_write writes[LIFE_KEYS_MAX + 1];
-	enum status status;
-	size_t count = 0;
-
-	writes[count++] = write_of_domain(call, lives);
-	for (size_t i = 0; i < lives->life.count; i++)
-		if (lives->life.keys[i].changed)
-			writes[count++] = write_of_key(call, lives, i);
-	status = call_apply(call, writes, count, err);
-	if (status == ST_OK)
-		plan_changes(call, lives, &writes[0]);
-	return status;
+	return write_all(call, &lives, 1, err);
 }
 
 /* A clock that jumped, or a store older than what gateways have seen: what would be decided now
@@ -238,6 +294,66 @@ lives_update(struct operation_call *call, struct span domain, lives_change *chan
 	}
 	return call_refuse(call, OPERATION_PRECONDITION_FAILED,
 	    "somebody else changes the keys of this domain, too; try again: %s", err.text);
+}
+
+/* ---- many at once ---- */
+
+/* Domains that were read together. */
+struct crowd {
+	struct lives *all[KEYSTORE_LIVES_MAX]; /* those that change wanted to be written */
+	size_t count;
+};
+
+/* The one at a place of what was read, if it is to be written. answer: its owner keeps it. */
+static void
+crowd_take(struct crowd *crowd, struct operation_call *call, const struct lives *answer,
+    size_t domain, lives_change *change, void *context)
+{
+	struct lives *lives = mem_zalloc(1, sizeof(*lives));
+	struct err ignored = ERR_NONE;
+
+	lives->answer = answer->answer;
+	lives->gateways = answer->gateways;
+	if (take_rows(lives, domain, &ignored) == ST_OK &&
+	    change(call, lives, context) == OPERATION_OK)
+		crowd->all[crowd->count++] = lives;
+	else
+		mem_free(lives);
+}
+
+static void
+crowd_done(struct crowd *crowd, const struct span *domains, size_t count, bool *done_out)
+{
+	for (size_t i = 0; i < crowd->count; i++)
+		for (size_t k = 0; k < count; k++)
+			if (span_eq(domains[k], crowd->all[i]->life.name))
+				done_out[k] = true;
+}
+
+void
+lives_update_together(struct operation_call *call, const struct span *domains, size_t count,
+    lives_change *change, void *context, bool *done_out)
+{
+	struct keystore *store = call->admin->store;
+	struct lives *answer;
+	struct crowd crowd = {.count = 0};
+	struct err ignored = ERR_NONE;
+
+	memset(done_out, 0, count * sizeof(*done_out));
+	if (call->dry_run || count == 0 || count > KEYSTORE_LIVES_MAX ||
+	    store->ops->lives == NULL || check_frozen(call) != OPERATION_OK)
+		return;
+	answer = mem_zalloc(1, sizeof(*answer));
+	if (store->ops->lives(store, domains, count, &answer->answer, &ignored) != ST_OK)
+		answer->answer = NULL;
+	else if (read_gateways(call, answer, &ignored) == ST_OK)
+		for (size_t i = 0; i < answer->answer->domain_count; i++)
+			crowd_take(&crowd, call, answer, i, change, context);
+	if (crowd.count > 0 && write_all(call, crowd.all, crowd.count, &ignored) == ST_OK)
+		crowd_done(&crowd, domains, count, done_out);
+	for (size_t i = 0; i < crowd.count; i++)
+		mem_free(crowd.all[i]);
+	lives_free(answer);
 }
 
 /* ---- what operators see ---- */

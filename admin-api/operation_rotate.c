@@ -17,6 +17,8 @@ struct rotation {
 	/* Of many. */
 	json_t *domains;
 	uint64_t looked, asked, refused;
+	char names[KEYSTORE_LIVES_MAX][KEYSTORE_DOMAIN_MAX + 1]; /* to be asked for together */
+	size_t count;
 };
 
 static bool
@@ -81,28 +83,72 @@ goes_on(enum operation_code code)
 	return code != OPERATION_STORE_UNAVAILABLE && code != OPERATION_FROZEN;
 }
 
-static enum operation_code
-rotate_one_of_many(struct operation_call *call, const struct store_domain *row, void *context)
+static bool
+is_wanted(
+    const struct operation_call *call, const struct rotation *rotation, const struct lives *lives)
 {
-	struct rotation *rotation = context;
-	enum operation_code code;
-	struct lives *lives;
-	bool due = true;
+	return lives->life.plan.manage && (!rotation->only_due || is_due(call, lives));
+}
 
-	if (++rotation->looked % 100 == 0 &&
-	    !call_progress(call, json_pack("{s:I, s:I}", "looked", (json_int_t)rotation->looked,
+static enum operation_code
+ask_if_wanted(struct operation_call *call, struct lives *lives, void *context)
+{
+	return is_wanted(call, context, lives) ? ask(call, lives, context)
+					       : OPERATION_ILLEGAL_TRANSITION;
+}
+
+/* One that could not be asked for together with others. */
+static enum operation_code
+rotate_one_of_many(struct operation_call *call, struct span domain, struct rotation *rotation)
+{
+	struct lives *lives;
+	enum operation_code code = lives_read(call, domain, &lives);
+	bool wanted = true;
+
+	if (code == OPERATION_OK) {
+		wanted = is_wanted(call, rotation, lives);
+		lives_free(lives);
+		if (wanted)
+			code = lives_update(call, domain, ask, rotation);
+	}
+	if (wanted)
+		note(call, rotation, domain, code);
+	return goes_on(code) ? OPERATION_OK : code;
+}
+
+/* Those that were collected. */
+static enum operation_code
+rotate_some(struct operation_call *call, struct rotation *rotation)
+{
+	enum operation_code code = OPERATION_OK;
+	struct span names[KEYSTORE_LIVES_MAX] = {SPAN_EMPTY};
+	bool done[KEYSTORE_LIVES_MAX];
+	size_t count = rotation->count;
+
+	for (size_t i = 0; i < count; i++)
+		names[i] = span_str(rotation->names[i]);
+	rotation->count = 0;
+	lives_update_together(call, names, count, ask_if_wanted, rotation, done);
+	for (size_t i = 0; code == OPERATION_OK && i < count; i++)
+		if (done[i])
+			note(call, rotation, names[i], OPERATION_OK);
+		else
+			code = rotate_one_of_many(call, names[i], rotation);
+	rotation->looked += count;
+	if (!call_progress(call, json_pack("{s:I, s:I}", "looked", (json_int_t)rotation->looked,
 				     "asked", (json_int_t)rotation->asked)))
 		return call_refuse(call, OPERATION_PRECONDITION_FAILED, "nobody listens any more");
-	code = lives_read(call, row->name, &lives);
-	if (code == OPERATION_OK) {
-		due = lives->life.plan.manage && (!rotation->only_due || is_due(call, lives));
-		lives_free(lives);
-		if (due)
-			code = lives_update(call, row->name, ask, rotation);
-	}
-	if (due)
-		note(call, rotation, row->name, code);
-	return goes_on(code) ? OPERATION_OK : code;
+	return code;
+}
+
+static enum operation_code
+collect(struct operation_call *call, const struct store_domain *row, void *context)
+{
+	struct rotation *rotation = context;
+
+	snprintf(rotation->names[rotation->count++], sizeof(rotation->names[0]), "%.*s",
+	    SPAN_ARG(row->name));
+	return rotation->count < KEYSTORE_LIVES_MAX ? OPERATION_OK : rotate_some(call, rotation);
 }
 
 static enum operation_code
@@ -111,7 +157,9 @@ rotate_many(struct operation_call *call, struct span tenant, struct rotation *ro
 	enum operation_code code;
 
 	rotation->domains = json_array();
-	code = row_walk_domains(call, tenant, rotate_one_of_many, rotation);
+	code = row_walk_domains(call, tenant, collect, rotation);
+	if (code == OPERATION_OK && rotation->count > 0)
+		code = rotate_some(call, rotation);
 	json_object_set_new(call->result, "domains", rotation->domains);
 	json_object_set_new(call->result, "asked", json_integer((json_int_t)rotation->asked));
 	json_object_set_new(call->result, "refused", json_integer((json_int_t)rotation->refused));

@@ -81,6 +81,7 @@ collect_one(
 	question->name = errand->name;
 	question->value = errand->value;
 	question->other = SPAN_LIT(RECORD_TOMBSTONE);
+	question->quiet = action->what == LIFE_SURVEY || errand_changes_dns(action->what);
 	if (errand_changes_dns(action->what))
 		errand->publisher = publisher_of(turn, errand);
 	turn->errand_count++;

@@ -70,11 +70,12 @@ enum authority_seen {
 				 be found */
 };
 
-/* One name. In: name, value, other. Out: the rest. */
+/* One name. In: name, value, other, quiet. Out: the rest. */
 struct authority_question {
 	struct span name; /* "selector._domainkey.domain", domain_is_valid; borrowed */
 	struct span
-	    value; /* the text of the record that should be there, strings joined; empty: none */
+	    value;  /* the text of the record that should be there, strings joined; empty: none */
+	bool quiet; /* nobody wonders when nothing is there: it is not looked for at wrong names */
 	struct span other; /* another text that is known ("v=DKIM1; p="); may be empty */
 
 	enum authority_seen seen;

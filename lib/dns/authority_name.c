@@ -436,7 +436,7 @@ after_siblings(struct authority_call *call, struct authority_way *way)
 	authority_judge(question, way->replies, way->count);
 	way->at = WAY_MISPLACED;
 	if ((question->seen == AUTHORITY_ABSENT || question->seen == AUTHORITY_WILDCARD) &&
-	    question->value.n > 0)
+	    question->value.n > 0 && !question->quiet)
 		ask_misplaced(call, way);
 }
 
