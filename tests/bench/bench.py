@@ -172,7 +172,7 @@ def parse_args():
     parser.add_argument("--shared-size", metavar="DOMAINS,MESSAGES,SECONDS,KEYS",
                         help="of the group shared: seconds of the outage, and different keys (100000,200000,120,2000)")
     parser.add_argument("--rotation-size", metavar="DOMAINS,ALGORITHM,STORE",
-                        help="of the group rotation; the store is mysql or sqlite (10000,rsa-2048,mysql)")
+                        help="of the group rotation; the store is mysql or sqlite (10000,ed25519,mysql)")
     parser.add_argument("--json", metavar="FILE", help="write all results there")
     args = parser.parse_args()
     args.store_rounds = args.rounds or (1 if args.quick else 3)

@@ -164,7 +164,7 @@ operation_world_end(struct operation_world *world)
 enum operation_code
 operation_world_ask(struct operation_world *world, const char *request, const char **answer_out)
 {
-	static char text[65536];
+	static char text[1 << 20];
 	enum operation_code code;
 	struct buf buf;
 	json_t *answer;

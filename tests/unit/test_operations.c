@@ -110,6 +110,46 @@ test_somebody_was_faster(void **state)
 	assert_int_equal(w->reconciler.woken, 1);
 }
 
+/* A hundred in a transaction; what cannot be done so is done one by one. */
+static void
+test_rotate_many(void **state)
+{
+	static const char rotate[] =
+	    "{\"operation\":\"rotate\",\"arguments\":{\"tenant\":\"acme\",\"reason\":\"x\"}}";
+	struct operation_world *w = *state;
+	const char *answer;
+	char request[200];
+
+	for (int i = 0; i < 149; i++) {
+		snprintf(request, sizeof(request),
+		    "{\"operation\":\"domain.add\",\"arguments\":{\"tenant\":\"acme\","
+		    "\"policy\":\"std\",\"domain\":\"d%d.example.org\"}}",
+		    i);
+		assert_int_equal(operation_world_ask(w, request, &answer), OPERATION_OK);
+	}
+	assert_int_equal(operation_world_ask(w, rotate, &answer), OPERATION_OK);
+	assert_non_null(strstr(answer, "\"asked\":150"));
+	assert_non_null(strstr(answer, "\"refused\":0"));
+	assert_int_equal(operation_world_ask(w, rotate, &answer), OPERATION_OK);
+	assert_non_null(strstr(answer, "\"asked\":0"));
+	assert_non_null(strstr(answer, "\"refused\":150"));
+	assert_non_null(strstr(answer, "a rotation was asked for already (x)"));
+}
+
+static void
+test_rotate_together(void **state)
+{
+	static const char rotate[] =
+	    "{\"operation\":\"rotate\",\"arguments\":{\"tenant\":\"acme\",\"reason\":\"x\"}}";
+	struct operation_world *w = *state;
+	const char *answer;
+
+	w->deny = 1; /* once for all together, then one by one */
+	assert_int_equal(operation_world_ask(w, rotate, &answer), OPERATION_OK);
+	assert_non_null(strstr(answer, "\"asked\":1"));
+	assert_int_equal(w->applied, 2);
+}
+
 static void
 test_a_store_that_does_not_answer(void **state)
 {
@@ -293,6 +333,8 @@ main(void)
 	    cmocka_unit_test(test_the_table),
 	    cmocka_unit_test(test_times),
 	    cmocka_unit_test_setup_teardown(test_somebody_was_faster, begin, end),
+	    cmocka_unit_test_setup_teardown(test_rotate_many, begin, end),
+	    cmocka_unit_test_setup_teardown(test_rotate_together, begin, end),
 	    cmocka_unit_test_setup_teardown(test_a_store_that_does_not_answer, begin, end),
 	    cmocka_unit_test_setup_teardown(test_frozen, begin, end),
 	    cmocka_unit_test_setup_teardown(test_without_a_site_key, begin, end),
