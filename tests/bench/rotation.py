@@ -43,6 +43,7 @@ OTHER_ZONE = 10      # every so manyth domain is in the second zone, whose mail 
 SLICE_S = 2.0        # of the load: after each the saved messages are looked at
 SAMPLE_EVERY = 200
 VERIFIERS = 2        # processes
+TRIES = 5            # of a question of theirs
 LEASE, SIG = 20, 20
 TENANT = "acme"
 PLAN = {"ttl": 5, "lease": LEASE, "signature_life": SIG, "clock_error": 2, "tombstone": 10, "proofs": 2, "proof_interval": 2,
@@ -157,7 +158,13 @@ class Dns:
 def texts_at(port, name):
     """The first TXT record that the authoritative server has there, or None."""
     query = dns.message.make_query(name.decode() if isinstance(name, bytes) else name, "TXT")
-    answer, _ = dns.query.udp_with_fallback(query, "127.0.0.1", timeout=10, port=port)
+    for more in range(TRIES - 1, -1, -1):  # as every resolver does: packets get lost
+        try:
+            answer, _ = dns.query.udp_with_fallback(query, "127.0.0.1", timeout=2, port=port)
+            break
+        except dns.exception.Timeout:
+            if more == 0:
+                raise
     found = [b"".join(one.strings) for rrset in answer.answer if rrset.rdtype == dns.rdatatype.TXT for one in rrset]
     return found[0] if found else None
 
