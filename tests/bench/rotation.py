@@ -43,6 +43,7 @@ OTHER_ZONE = 10      # every so manyth domain is in the second zone, whose mail 
 SLICE_S = 2.0        # of the load: after each the saved messages are looked at
 SAMPLE_EVERY = 200
 VERIFIERS = 2        # processes
+TRIES = 5            # of a question of theirs
 LEASE, SIG = 20, 20
 TENANT = "acme"
 PLAN = {"ttl": 5, "lease": LEASE, "signature_life": SIG, "clock_error": 2, "tombstone": 10, "proofs": 2, "proof_interval": 2,
@@ -157,7 +158,13 @@ class Dns:
 def texts_at(port, name):
     """The first TXT record that the authoritative server has there, or None."""
     query = dns.message.make_query(name.decode() if isinstance(name, bytes) else name, "TXT")
-    answer, _ = dns.query.udp_with_fallback(query, "127.0.0.1", timeout=10, port=port)
+    for more in range(TRIES - 1, -1, -1):  # as every resolver does: packets get lost
+        try:
+            answer, _ = dns.query.udp_with_fallback(query, "127.0.0.1", timeout=2, port=port)
+            break
+        except dns.exception.Timeout:
+            if more == 0:
+                raise
     found = [b"".join(one.strings) for rrset in answer.answer if rrset.rdtype == dns.rdatatype.TXT for one in rrset]
     return found[0] if found else None
 
@@ -233,6 +240,7 @@ class Judge(threading.Thread):
         self.ends.set()
         self.join(120 + SIG)
         self.pool.shutdown(cancel_futures=True)
+        self.counts["keys"] = sum(judged for _, _, judged in self.last.values())
         return self.counts
 
 
@@ -425,14 +433,15 @@ class Show:
         print(f"# rotation: {meanwhile:.0f} messages a second meanwhile, {before:.0f} before; {sent['done']} messages: {sent['signed']} signed, "
               f"{sent['unsigned']} unsigned, {sent['tempfail']} deferred, {sent['reject'] + sent['errors'] + sent['lost']} else")
         print(f"# rotation: dkimpy judged {good} signatures: {judged['at once']} when made, {judged['later']} of them again {SIG - 2} s or "
-              f"more later, and the last of {judged['last of its key']} keys; {judged['bad']} did not verify, {judged['too late']} too late")
+              f"more later, and {judged['last of its key']} so old that were the last of their keys so far, of {judged['keys']} keys; "
+              f"{judged['bad']} did not verify, {judged['too late']} too late")
         for fault in mail.faults[:5] + judge.faults[:5]:
             print(f"# rotation: {fault}")
         self.facts["mail"] = {"before": before, "meanwhile": meanwhile, "sent": dict(sent), "judged": dict(judged)}
         self.goals.at_most("rotation: signatures that do not verify", judged["bad"], 0)
         self.goals.at_most("rotation: messages unsigned", sent["unsigned"] + sent["reject"], 0)
         self.goals.at_most("rotation: messages deferred or lost", sent["tempfail"] + sent["errors"] + sent["lost"] + len(mail.faults), 0)
-        self.goals.at_least("rotation: last signatures of keys that were judged", judged["last of its key"], 2 * size.domains)
+        self.goals.at_least("rotation: keys whose last signature was judged", judged["keys"], 2 * size.domains)
         self.goals.at_most("rotation: not judged in time", judged["too late"], 0)
 
 
