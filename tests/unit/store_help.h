@@ -58,8 +58,8 @@ help_teardown(void **state)
 static inline const char *
 help_path(const char *name)
 {
-	static char paths[4][PATH_MAX];
-	static unsigned next;
+	static _Thread_local char paths[4][PATH_MAX];
+	static _Thread_local unsigned next;
 	char *path = paths[next++ % 4];
 
 	snprintf(path, PATH_MAX, "%s/%s", help_folder, name);
