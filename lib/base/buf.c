@@ -9,6 +9,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
+#include "lib/base/secret.h"
 
 void
 buf_init(struct buf *buf, size_t max)
@@ -17,10 +18,19 @@ buf_init(struct buf *buf, size_t max)
 }
 
 void
+buf_init_secret(struct buf *buf, size_t max)
+{
+	*buf = (struct buf){.max = max, .secret = true};
+}
+
+void
 buf_free(struct buf *buf)
 {
-	mem_free(buf->p);
-	*buf = (struct buf){.max = buf->max};
+	if (buf->secret)
+		secret_free(buf->p);
+	else
+		mem_free(buf->p);
+	*buf = (struct buf){.max = buf->max, .secret = buf->secret};
 }
 
 void
@@ -34,6 +44,7 @@ char *
 buf_reserve(struct buf *buf, size_t n)
 {
 	size_t cap;
+	char *p;
 
 	if (buf->overflow || n > buf->max - buf->n) {
 		buf->overflow = true;
@@ -47,7 +58,12 @@ buf_reserve(struct buf *buf, size_t n)
 		cap *= 2;
 	if (cap > buf->max + 1)
 		cap = buf->max + 1;
-	buf->p = mem_resize(buf->p, cap, 1);
+	p = buf->secret ? secret_realloc(buf->p, cap) : mem_resize(buf->p, cap, 1);
+	if (p == NULL) {
+		buf->overflow = true;
+		return NULL;
+	}
+	buf->p = p;
 	buf->cap = cap;
 	return buf->p + buf->n;
 }
@@ -136,6 +152,8 @@ buf_span(const struct buf *buf)
 const char *
 buf_text(struct buf *buf)
 {
+	if (buf->p == NULL && buf->secret)
+		return ""; /* nothing could be added either */
 	if (buf->p == NULL) {
 		buf->p = mem_alloc(1);
 		buf->cap = 1;

@@ -1,7 +1,7 @@
 /*
  * buf.h - a growing string with a maximum. Reaching the maximum is an answer (ST_TOO_BIG) that
  * stays until buf_reset(): nothing more is appended, so a text is never cut silently and a caller
- * may append many pieces and ask once. Not for secrets (see secret.h).
+ * may append many pieces and ask once. For secrets: buf_init_secret().
  */
 #ifndef SIGNPOST_BASE_BUF_H
 #define SIGNPOST_BASE_BUF_H
@@ -15,9 +15,13 @@ struct buf {
 	size_t cap;    /* octets allocated */
 	size_t max;    /* most octets this buffer may ever hold */
 	bool overflow; /* something did not fit */
+	bool secret;   /* p is in secret memory */
 };
 
 void buf_init(struct buf *buf, size_t max);
+/* In secret memory (secret.h), wiped when it grows, and when it is freed. Where the system has no
+ * pages left for it, it overflows. */
+void buf_init_secret(struct buf *buf, size_t max);
 void buf_free(struct buf *buf);  /* may be called twice */
 void buf_reset(struct buf *buf); /* empty, keeps the memory, clears the overflow */
 

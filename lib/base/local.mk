@@ -8,6 +8,8 @@ lib_base_libbase_a_SOURCES = \
 	lib/base/mem.c lib/base/mem.h lib/base/octets.c lib/base/octets.h \
 	lib/base/metrics.c lib/base/metrics.h \
 	lib/base/secret.c lib/base/secret.h \
+	lib/base/secretthread.c lib/base/secretthread.h \
 	lib/base/span.c lib/base/span.h \
-	lib/base/status.c lib/base/status.h
+	lib/base/status.c lib/base/status.h \
+	lib/base/unixsocket.c lib/base/unixsocket.h
 LIBBASE = lib/base/libbase.a

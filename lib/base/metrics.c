@@ -189,6 +189,45 @@ metrics_add(enum metric metric, unsigned int first, unsigned int second, uint64_
 	cell_add(row->at + first * labels[row->second].count + second, by);
 }
 
+uint64_t
+metrics_value(enum metric metric, unsigned int first, unsigned int second)
+{
+	const struct row *row = &rows[metric];
+
+	if (shared == NULL || row->kind != COUNTER || first >= labels[row->first].count ||
+	    second >= labels[row->second].count)
+		return 0;
+	return cell_read(row->at + first * labels[row->second].count + second);
+}
+
+int64_t
+metrics_quantile_us(enum metric metric, unsigned int per_mille)
+{
+	const struct row *row = &rows[metric];
+	uint64_t counts[BOUNDS + 1], all = 0, sum = 0;
+
+	if (shared == NULL || row->kind != HISTOGRAM)
+		return -1;
+	for (unsigned int i = 0; i <= BOUNDS; i++)
+		all += counts[i] = cell_read(row->at + i);
+	if (all == 0)
+		return -1;
+	for (unsigned int i = 0; i < BOUNDS; i++) {
+		sum += counts[i];
+		if (sum * 1000 >= all * per_mille)
+			return (int64_t)bounds_us[i];
+	}
+	return (int64_t)bounds_us[BOUNDS - 1];
+}
+
+const char *
+metrics_label_value(enum metric metric, unsigned int first)
+{
+	const struct label *label = &labels[rows[metric].first];
+
+	return first < label->count ? label->values[first] : NULL;
+}
+
 void
 metrics_count(enum metric metric, unsigned int first, unsigned int second)
 {
@@ -230,6 +269,19 @@ void
 metrics_gauge_add(enum metric metric, int64_t by)
 {
 	metrics_gauge_add_at(metric, METRIC_NONE, by);
+}
+
+void
+metrics_store_opened(enum metric_store_kind kind, int64_t by)
+{
+	metrics_gauge_add_at(METRIC_STORES, kind, by);
+}
+
+void
+metrics_store_away(enum metric_store_kind kind, atomic_bool *was, bool away)
+{
+	if (atomic_exchange(was, away) != away)
+		metrics_gauge_add_at(METRIC_STORES_AWAY, kind, away ? 1 : -1);
 }
 
 const char *
@@ -297,16 +349,23 @@ counter_write(const struct row *row, struct buf *out)
 	}
 }
 
+static int64_t
+gauge_read(const struct row *row, unsigned int value)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < METRICS_PROCESSES_MAX; i++)
+		sum += atomic_load_explicit(
+		    &shared->processes[i].gauges[row->gauge_at + value], memory_order_relaxed);
+	return sum;
+}
+
 static void
 gauge_write(const struct row *row, struct buf *out)
 {
 	for (unsigned int value = 0; value < labels[row->first].count; value++) {
-		int64_t sum = 0;
+		int64_t sum = gauge_read(row, value);
 
-		for (size_t i = 0; i < METRICS_PROCESSES_MAX; i++)
-			sum += atomic_load_explicit(
-			    &shared->processes[i].gauges[row->gauge_at + value],
-			    memory_order_relaxed);
 		buf_add_str(out, row->name);
 		if (row->first != LABEL_NONE)
 			label_add(out, '{', &labels[row->first], value);
@@ -358,6 +417,24 @@ histogram_write(const struct row *row, struct buf *out)
 		histogram_write_one(row, value, out);
 }
 
+/* What is not open has no value: an alert waits for 0. */
+static void
+store_up_write(struct buf *out)
+{
+	const struct label *kinds = &labels[LABEL_STORE_KIND];
+
+	buf_add_str(out, "# HELP signpost_store_up Did every store of this kind that is open "
+			 "answer when it was asked last?\n# TYPE signpost_store_up gauge\n");
+	for (unsigned int kind = 0; kind < kinds->count; kind++) {
+		if (gauge_read(&rows[METRIC_STORES], kind) <= 0)
+			continue;
+		buf_add_str(out, "signpost_store_up");
+		label_add(out, '{', kinds, kind);
+		buf_add_str(
+		    out, gauge_read(&rows[METRIC_STORES_AWAY], kind) > 0 ? "} 0\n" : "} 1\n");
+	}
+}
+
 enum status
 metrics_write(struct buf *out)
 {
@@ -377,6 +454,7 @@ metrics_write(struct buf *out)
 		else
 			histogram_write(row, out);
 	}
+	store_up_write(out);
 	return buf_status(out);
 }
 

@@ -15,6 +15,7 @@
 #ifndef SIGNPOST_BASE_METRICS_H
 #define SIGNPOST_BASE_METRICS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -98,6 +99,9 @@
 	V(STORE_KEYS, "keys") \
 	V(STORE_CHANGES, "changes") \
 	V(STORE_TABLE, "table")
+#define METRIC_VALUES_STORE_KIND(V) \
+	V(STORE_KIND_KEYSTORE, "keystore") \
+	V(STORE_KIND_TABLE, "table")
 #define METRIC_VALUES_REFUSED(V) \
 	V(REFUSED_FORM, "form") \
 	V(REFUSED_SEAL, "seal") \
@@ -110,6 +114,17 @@
 	V(REPORTED_OK, "ok") \
 	V(REPORTED_DENIED, "denied") \
 	V(REPORTED_UNAVAILABLE, "unavailable")
+#define METRIC_VALUES_CHECKED(V) \
+	V(CHECKED_GOOD, "good") \
+	V(CHECKED_FAILED, "failed") \
+	V(CHECKED_UNAVAILABLE, "unavailable") \
+	V(CHECKED_DROPPED, "dropped")
+#define METRIC_VALUES_CHECK_FAILURE(V) \
+	V(CHECK_FAILURE_ABSENT, "absent") \
+	V(CHECK_FAILURE_REVOKED, "revoked") \
+	V(CHECK_FAILURE_RECORD, "record") \
+	V(CHECK_FAILURE_SIGNATURE, "signature") \
+	V(CHECK_FAILURE_MESSAGE, "message")
 
 /* L(identifier, name of the label) */
 #define METRIC_LABELS(L) \
@@ -124,9 +139,12 @@
 	L(CACHE, "cache") \
 	L(KEY_TYPE, "alg") \
 	L(STORE, "op") \
+	L(STORE_KIND, "store") \
 	L(REFUSED, "reason") \
 	L(TRIED, "result") \
-	L(REPORTED, "result")
+	L(REPORTED, "result") \
+	L(CHECKED, "result") \
+	L(CHECK_FAILURE, "reason")
 
 /* X(identifier, kind, name, help, first label, second label). A gauge has one label at most. A metric is added here and in
  * signpostd(8). */
@@ -170,6 +188,15 @@
 	    "Memory of the private keys that are ready to sign.", KEY_TYPE, NONE) \
 	X(STORE_SECONDS, HISTOGRAM, "signpost_store_seconds", \
 	    "Time of one question to a KeyStore or to a table of a server.", STORE, NONE) \
+	X(STORES, GAUGE, "signpost_stores", \
+	    "KeyStores, and tables of servers, that processes have open.", STORE_KIND, NONE) \
+	X(STORES_AWAY, GAUGE, "signpost_stores_away", \
+	    "Those of them that did not answer when they were asked last.", STORE_KIND, NONE) \
+	X(CIRCUITS, GAUGE, "signpost_store_circuit_state", \
+	    "Servers of stores that are left alone for a while because they failed; 0: none.", \
+	    STORE_KIND, NONE) \
+	X(STORE_SILENT, GAUGE, "signpost_store_silent_seconds", \
+	    "Time since the KeyStore said last that what is known of it is right.", NONE, NONE) \
 	X(SHARED_HITS, COUNTER, "signpost_memcached_hits_total", \
 	    "Answers that were found in memcached and used.", CACHE, NONE) \
 	X(SHARED_MISSES, COUNTER, "signpost_memcached_misses_total", \
@@ -199,6 +226,11 @@
 	    "Keys that wait to be used and were tried here, by how that ended.", TRIED, NONE) \
 	X(GATEWAY_REPORTS, COUNTER, "signpost_gateway_reports_total", \
 	    "Reports of this gateway to the KeyStore, by its answer.", REPORTED, NONE) \
+	X(SELFVERIFY, COUNTER, "signpost_selfverify_total", \
+	    "Signatures of our own that were verified through DNS, by the result.", \
+	    CHECKED, NONE) \
+	X(SELFVERIFY_FAILURES, COUNTER, "signpost_selfverify_failures_total", \
+	    "Signatures of our own that cannot be verified, by the reason.", CHECK_FAILURE, NONE) \
 	X(CONNECTIONS, GAUGE, "signpost_connections", \
 	    "Connections of MTAs that are open now.", NONE, NONE)
 
@@ -228,9 +260,12 @@ enum metric_dns_result { METRIC_VALUES_DNS_RESULT(METRIC_VALUE_ENUM) };
 enum metric_cache { METRIC_VALUES_CACHE(METRIC_VALUE_ENUM) };
 enum metric_key_type { METRIC_VALUES_KEY_TYPE(METRIC_VALUE_ENUM) };
 enum metric_store { METRIC_VALUES_STORE(METRIC_VALUE_ENUM) };
+enum metric_store_kind { METRIC_VALUES_STORE_KIND(METRIC_VALUE_ENUM) };
 enum metric_refused { METRIC_VALUES_REFUSED(METRIC_VALUE_ENUM) };
 enum metric_tried { METRIC_VALUES_TRIED(METRIC_VALUE_ENUM) };
 enum metric_reported { METRIC_VALUES_REPORTED(METRIC_VALUE_ENUM) };
+enum metric_checked { METRIC_VALUES_CHECKED(METRIC_VALUE_ENUM) };
+enum metric_check_failure { METRIC_VALUES_CHECK_FAILURE(METRIC_VALUE_ENUM) };
 enum metric_no_label { METRIC_VALUES_NONE(METRIC_VALUE_ENUM) };
 #undef METRIC_VALUE_ENUM
 
@@ -263,7 +298,13 @@ void metrics_observe_at(enum metric metric, unsigned int first, int64_t microsec
 void metrics_gauge_add(enum metric metric, int64_t by);
 void metrics_gauge_add_at(enum metric metric, unsigned int first, int64_t by);
 
-/* Everything in the Prometheus text format 0.0.4. ST_ABSENT: not open. ST_TOO_BIG: out has less
+/* Of a store that a process opened or closed (by 1, -1), and of one that is away or there again:
+ * *was remembers which of these was counted, and may be shared by threads. */
+void metrics_store_opened(enum metric_store_kind kind, int64_t by);
+void metrics_store_away(enum metric_store_kind kind, atomic_bool *was, bool away);
+
+/* Everything in the Prometheus text format 0.0.4, and signpost_store_up, which follows from two
+ * gauges. ST_ABSENT: not open. ST_TOO_BIG: out has less
  * room than METRICS_TEXT_MAX. */
 enum status metrics_write(struct buf *out) MUST_USE;
 /* The same into a file: written beside it as PATH.new, readable for all, and renamed, so that a
@@ -274,6 +315,13 @@ enum status metrics_file_write(const char *path, struct err *err) MUST_USE;
 /* Appends the value of a label, with '\', '"' and line ends escaped. For whoever adds metrics with
  * values from outside. */
 void metrics_label_escape(struct buf *out, struct span value);
+/* Of a histogram without a label: under how many microseconds so many of 1000 were, as far as its
+ * buckets tell; those that are above all count as the highest bound. -1: there is none yet. */
+int64_t metrics_quantile_us(enum metric metric, unsigned int per_mille);
+/* What a counter stands at; 0 where nothing is counted. */
+uint64_t metrics_value(enum metric metric, unsigned int first, unsigned int second);
+/* Of its first label the value of this number; static. NULL: it has none of this number. */
+const char *metrics_label_value(enum metric metric, unsigned int first);
 /* "signpost_messages_total", ...; static. */
 const char *metrics_name(enum metric metric);
 

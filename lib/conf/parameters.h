@@ -11,7 +11,11 @@
 
 /* clang-format off */
 #define CONF_PARAMETERS(X) \
+	X(ADMIN_CERTIFICATE_FILE, "AdminCertificateFile", STRING, NULL, NOW) \
+	X(ADMIN_CLIENT_CA_FILE, "AdminClientCAFile", STRING, NULL, NOW) \
+	X(ADMIN_KEY_FILE, "AdminKeyFile", STRING, NULL, NOW) \
 	X(ADMIN_LEASE, "AdminLease", INT, "30", NOW) \
+	X(ADMIN_LISTEN, "AdminListen", STRING, NULL, NOW) \
 	X(ADMIN_NAME, "AdminName", STRING, NULL, NOW) \
 	X(ADMIN_SOCKET, "AdminSocket", STRING, "/run/signpost/admin.sock", NOW) \
 	X(ALLOW_SHA1_ONLY, "AllowSHA1Only", BOOL, "no", OBSOLETE) \
@@ -28,7 +32,7 @@
 	X(BODY_LENGTH_DB, "BodyLengthDB", DATASET, NULL, OBSOLETE) \
 	X(BOGUS_KEY, "BogusKey", STRING, "fail", NOW) \
 	X(CACHE_NEGATIVE_TTL, "CacheNegativeTTL", INT, "5", NOW) \
-	X(CACHE_SIZE, "CacheSize", INT, "67108864", NOW) \
+	X(CACHE_SIZE, "CacheSize", INT, "402653184", NOW) \
 	X(CACHE_STALE_TTL, "CacheStaleTTL", INT, "86400", NOW) \
 	X(CACHE_TTL, "CacheTTL", INT, "5", NOW) \
 	X(CANONICALIZATION, "Canonicalization", STRING, "simple/simple", NOW) \
@@ -169,6 +173,8 @@
 	X(SCREEN_POLICY_SCRIPT, "ScreenPolicyScript", STRING, NULL, OBSOLETE) \
 	X(SELECT_CANONICALIZATION_HEADER, "SelectCanonicalizationHeader", STRING, NULL, OBSOLETE) \
 	X(SELECTOR, "Selector", STRING, NULL, NOW) \
+	X(SELF_VERIFY, "SelfVerify", INT, "1000", NOW) \
+	X(SELF_VERIFY_FIRST, "SelfVerifyFirst", INT, "10", NOW) \
 	X(SENDER_HEADERS, "SenderHeaders", DATASET, "From", NOW) \
 	X(SENDER_MACRO, "SenderMacro", STRING, NULL, LATER) \
 	X(SEND_REPORTS, "SendReports", BOOL, "no", OBSOLETE) \

@@ -70,6 +70,12 @@ digest_finish(struct digest *digest, uint8_t out[SHA256_BYTES])
 }
 
 void
+digest_copy(struct digest *to, const struct digest *from)
+{
+	must(EVP_MD_CTX_copy_ex(to->context, from->context), "EVP_MD_CTX_copy");
+}
+
+void
 random_bytes(void *out, size_t n)
 {
 	must(n <= INT_MAX && RAND_bytes(out, (int)n) == 1, "RAND_bytes");

@@ -21,6 +21,8 @@ void digest_free(struct digest *digest); /* NULL is fine */
 void digest_start(struct digest *digest);
 void digest_add(struct digest *digest, struct span s);
 void digest_finish(struct digest *digest, uint8_t out[SHA256_BYTES]);
+/* What was added to one so far was added to the other then, which may go on by itself. */
+void digest_copy(struct digest *to, const struct digest *from);
 
 /* Fills out with n octets from the system's random source; ends the process if there is none. */
 void random_bytes(void *out, size_t n);

@@ -7,6 +7,8 @@ lib_dkim_libdkim_a_SOURCES = \
 	lib/dkim/canon.h lib/dkim/canon_body.c lib/dkim/canon_header.c \
 	lib/dkim/canon_scan.c lib/dkim/canon_scan.h \
 	lib/dkim/domain.c \
+	lib/dkim/diagnose.c lib/dkim/diagnose.h lib/dkim/diagnose_body.c lib/dkim/diagnose_header.c \
+	lib/dkim/diagnose_private.h lib/dkim/diagnose_trial.c \
 	lib/dkim/header.c lib/dkim/header_block.c lib/dkim/header.h \
 	lib/dkim/keyrecord.c lib/dkim/keyrecord.h \
 	lib/dkim/select.c lib/dkim/select.h lib/dkim/select_policy.c lib/dkim/select_private.h \

@@ -114,6 +114,9 @@ struct verify_signature {
 	enum verify_dnssec dnssec;
 	uint64_t body_octets;  /* canonical octets of the whole body */
 	uint64_t body_covered; /* of them signed: all, or l= */
+	/* SHA256_BYTES: of the canonical body, up to l=; as long as the verifier. NULL: nothing was
+	 * hashed for it. */
+	const uint8_t *body_hash;
 };
 
 struct verify;
@@ -138,6 +141,11 @@ void verify_choose(struct verify *verify, size_t most, const bool *trusted);
 bool verify_wants_body(const struct verify *verify);
 void verify_body(struct verify *verify, struct span piece);
 void verify_body_done(struct verify *verify);
+/* In place of both: the body was hashed already, by who signed it. canon, length (l=, or -1), hash
+ * (32 octets) and octets (canonical ones, all that it covers) are what that was. A signature that
+ * says another canonicalization or length does not fit the body. */
+void verify_body_hashed(
+    struct verify *verify, enum canon canon, int64_t length, struct span hash, uint64_t octets);
 
 /* The name to ask for the signature's key, or an empty span when it needs none (decided, ignored)
  * or has got one. Keys may be asked for and given before, while and after the body comes; a body

@@ -63,8 +63,30 @@ verify_body_done(struct verify *verify)
 		return;
 	body_begin(verify);
 	verify->body_ended = true;
-	for (size_t i = 0; i < verify->group_count; i++)
-		canon_body_finish(&verify->groups[i].body, verify->groups[i].hash, NULL);
+	for (size_t i = 0; i < verify->group_count; i++) {
+		struct verify_group *group = &verify->groups[i];
+
+		canon_body_finish(&group->body, group->hash, NULL);
+		group->octets = canon_body_total(&group->body);
+	}
+}
+
+/* What was hashed otherwise has no hash, which fits no signature. */
+void
+verify_body_hashed(
+    struct verify *verify, enum canon canon, int64_t length, struct span hash, uint64_t octets)
+{
+	if (verify->body_ended || hash.n != SHA256_BYTES)
+		return;
+	body_begin(verify);
+	verify->body_ended = true;
+	for (size_t i = 0; i < verify->group_count; i++) {
+		struct verify_group *group = &verify->groups[i];
+
+		group->octets = octets;
+		if (group->canon == canon && group->limit == length)
+			memcpy(group->hash, hash.p, SHA256_BYTES);
+	}
 }
 
 void
@@ -91,7 +113,8 @@ verify_body_verdict(struct verify *verify, size_t index)
 	const struct verify_group *group = &verify->groups[verify->works[index].group];
 	const struct sigfield *field = &signature->field;
 
-	signature->body_octets = canon_body_total(&group->body);
+	signature->body_hash = group->hash;
+	signature->body_octets = group->octets;
 	signature->body_covered = signature->body_octets;
 	if (field->body_length >= 0 && (uint64_t)field->body_length > signature->body_octets)
 		return body_short(verify, signature);

@@ -33,6 +33,7 @@ struct verify_group {
 	struct digest *digest;
 	struct canon_body body;
 	uint8_t hash[SHA256_BYTES];
+	uint64_t octets; /* of the canonical body */
 };
 
 /* Fields of one name, and how many the signature at hand has used, from the bottom. */

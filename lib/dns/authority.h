@@ -77,6 +77,9 @@ struct authority_question {
 	    value;  /* the text of the record that should be there, strings joined; empty: none */
 	bool quiet; /* nobody wonders when nothing is there: it is not looked for at wrong names */
 	struct span other; /* another text that is known ("v=DKIM1; p="); may be empty */
+	/* Where a CNAME at name should lead; empty: unknown. One that does is then looked for at
+	 * wrong names, too. */
+	struct span leads_to;
 
 	enum authority_seen seen;
 	unsigned servers, right; /* addresses asked; those with the value */
@@ -107,6 +110,7 @@ void authority_ask(struct authority *authority, struct authority_question *quest
 #define AUTHORITY_RESOLVERS_MAX 8U
 struct authority_view {
 	unsigned resolvers, right; /* configured; those with exactly the value */
+	unsigned wrong;            /* those that answered, and not that */
 	bool validated;            /* all of those that were right: with AD (or by trust_anchors) */
 	char text[8192];           /* the record of one that was right; "" */
 	size_t text_bytes;

@@ -42,6 +42,12 @@ authority_mistake_name(
 }
 
 bool
+authority_mistake_leads(const struct authority_answer *answer, struct span leads_to)
+{
+	return leads_to.n > 0 && answer->aliased && span_ieq(span_str(answer->alias), leads_to);
+}
+
+bool
 authority_mistake_has(const struct authority_answer *answer, struct span value)
 {
 	struct buf wanted, found;

@@ -332,6 +332,8 @@ const char *authority_mistake_words(unsigned mistake);
 void authority_mistake_name(
     unsigned mistake, const char *name, const char *zone, char out[AUTHORITY_NAME_BYTES]);
 /* The key of value is in one of the texts: there it is. */
+/* Is it a CNAME that leads there? */
+bool authority_mistake_leads(const struct authority_answer *answer, struct span leads_to);
 bool authority_mistake_has(const struct authority_answer *answer, struct span value);
 
 struct authority_way;

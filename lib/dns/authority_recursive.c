@@ -49,12 +49,15 @@ take(struct views *views, const char *resolver, const struct dns_answer *answer,
 	char words[AUTHORITY_WHY_BYTES];
 
 	if (answer->status != ST_OK) {
+		views->out->wrong += answer->status == ST_ABSENT;
 		note(views, resolver, answer->why);
 	} else if (answer->count > 1) {
+		views->out->wrong++;
 		note(views, resolver, "there are several TXT records, and there must be one");
 	} else if (span_eq(answer->texts[0].joined, views->value)) {
 		take_right(views, answer->texts[0].joined, validated);
 	} else {
+		views->out->wrong++;
 		authority_explain(views->value, answer->texts[0].joined, words);
 		note(views, resolver, words);
 	}

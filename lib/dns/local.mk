@@ -34,6 +34,7 @@ AUTHORITY_FILES = \
 	lib/dns/authority_host.c \
 	lib/dns/authority_judge.c \
 	lib/dns/authority_mistake.c \
+	lib/dns/authority_beside.c lib/dns/authority_reply.c lib/dns/authority_way.h \
 	lib/dns/authority_name.c \
 	lib/dns/authority_query.c \
 	lib/dns/authority_read.c \

@@ -14,13 +14,25 @@
  *   LOADED (stand-by) --activate--> ACTIVE --the successor's activation--> RETIRING
  *   --intend_revoke, revoke--> REVOKED --intend_remove, remove--> REMOVED --destroy--> DESTROYED
  *
+ * The canary: gateways verify samples of what they signed (canary.h). What one of them says of a
+ * key that is ACTIVE makes us look, and no more: a resolver of its own may be the only one that is
+ * wrong (an inner view of the zone without the record is common), and it may lie. Only if the
+ * authoritative servers, the recursive resolvers or a message of our own say the same (CHECK), the
+ * key is ACTIVE for less than canary_window, and the one before it is RETIRING, was never revoked,
+ * and was seen right by all authoritative servers within LIFE_CHECK_FRESH_S, that one signs again
+ * (ROLLBACK): the failing one is HELD, and the domain is paused until an operator releases or
+ * retires it. Everything else is said, in the log and in the row, and changes nothing: it is too
+ * late, there is nothing to go back to, or all looks right from here. So a gateway that lies can
+ * have DNS asked every few minutes; and what is wrong for its resolvers alone needs an operator.
+ *
  * Invariants I1 to I8 of the life cycle, as they are kept here:
  *
  *   I1 no action leaves a domain that had an ACTIVE key without one of each algorithm it had
  *   I2 only a key that is proven for the value in its row becomes ACTIVE
  *   I3 nothing is published of a key whose row is not committed: survey needs a row
  *   I4 revoking is not written before sign_until + SIG + E; sign_until is frozen when retiring is
- *   I5 a selector is used once (the store's index); a slot again only after REMOVED + TTL + NEG
+ *   I5 a selector is used once (the store's index); a slot again only after REMOVED + TTL + NEG:
+ *      the key in it is not DESTROYED earlier, and what is not destroyed keeps its slot
  *   I6 each effect has its intent in the row, and is conditional on the value (publish.h)
  *   I7 once revoking is written there is no way back
  *   I8 now_utc is the store's clock; who calls sees to it that it does not go backwards
@@ -35,13 +47,18 @@
 #define LIFE_TROUBLE_MAX 400U /* octets of a sentence about what is wrong */
 #define LIFE_KEYS_MAX 64U     /* keys of one domain that are looked at; DESTROYED ones are not */
 #define LIFE_ACTIONS_MAX 16U  /* of one look at a domain */
-#define LIFE_TEXT_MAX 4096U   /* octets of the text of a row */
+#define LIFE_TARGET_MAX 253U  /* octets of a name */
+#define LIFE_CHECK_FRESH_S 60 /* what was seen so long ago is what is there */
+#define LIFE_TEXT_MAX 8192U   /* octets of the text of a row */
 
 /* What the row of a key has for its life cycle, beside its times: one text in the store. The
  * symbols are copied from the plan when they are first used, so that a later plan cannot shorten a
  * wait. */
 struct key_life {
 	char publisher[PLAN_NAME_MAX + 1]; /* where its record was put */
+	/* The name where its record stands, if that is not SELECTOR._domainkey.DOMAIN: the plan's
+	 * target when its publishing was written. "": it is. */
+	char target[LIFE_TARGET_MAX + 1];
 	int64_t ttl_s, neg_s, prev_s, lease_s, signature_s, error_s, tomb_s;
 	int64_t removing;               /* the intent to delete the record */
 	int64_t auth_first;             /* all authoritative servers had it, since; 0: not */
@@ -52,10 +69,15 @@ struct key_life {
 	int tries;                      /* failures in a row of what is to be done now */
 	int64_t next_try;               /* not before */
 	char trouble[LIFE_TROUBLE_MAX]; /* what is in the way; "": nothing. Any octets */
+	char failure[LIFE_TROUBLE_MAX]; /* why it is FAILED; stays for as long as the row */
 	bool imported;                  /* published by others before it came here */
 	/* What was begun last is somebody else's to do (LIFE_PENDING), or what is there was not
 	 * what we thought: looked at, until it is done or can be tried again. */
 	bool pending;
+	/* Of an ACTIVE key, and of one that was rolled back: when we looked last because gateways
+	 * say that its signatures do not verify, and whether we found the same. */
+	int64_t checked;
+	bool suspect;
 };
 
 /* What the row of a domain has for it. */
@@ -64,6 +86,12 @@ struct domain_life {
 	    rotate_asked;  /* somebody wants new keys: those that were active then are replaced */
 	int64_t rotate_at; /* not before; 0: at once */
 	int64_t paused;    /* nothing is begun: no new key, no activation; what was begun ends */
+	/* The last one that was taken back, and the last one whose keys gave way to those before:
+	 * what rotate_asked was then. */
+	int64_t rotate_aborted, rotate_undone;
+	/* A key was rolled back by itself, and paused was written with it: equal to it as long as
+	 * nobody paused or resumed the domain since. reason says why. */
+	int64_t rolled_back;
 	char reason[LIFE_TROUBLE_MAX];
 };
 
@@ -76,6 +104,7 @@ void domain_life_write(const struct domain_life *life, struct buf *out);
 
 struct life_key {
 	char id[LIFE_ID_MAX + 1];
+	struct span selector; /* of its row; borrowed */
 	char algorithm[16];
 	int bits;
 	struct key_times times;
@@ -94,6 +123,13 @@ struct life_domain {
 	bool changed; /* life */
 };
 
+/* Gateways that say so, how many report at all, and what one of them says: valid in its thread
+ * until the next question. */
+struct life_failing {
+	size_t gateways, of;
+	const char *node, *why;
+};
+
 /* What the gateways said lately. */
 struct life_gateways {
 	size_t live;     /* that report; 0: none does, and timed_ack_s is waited in place of them */
@@ -101,12 +137,17 @@ struct life_gateways {
 	/* Has one of them reported that it cannot use this key? *node_out: which. NULL: none has.
 	 */
 	bool (*failed)(const void *context, const char *id, const char **node_out);
+	/* Do some of them say that signatures of this key, since it is active, cannot be verified
+	 * (CANARY_FAILURES in a row)? NULL: none does. */
+	bool (*failing)(const void *context, const struct life_key *key, struct life_failing *out);
 	const void *context;
 };
 
 enum life_what {
-	LIFE_GENERATE, /* a key of algorithms[algorithm], then life_prepared() */
-	LIFE_SURVEY,   /* what is at its name now, and the zone's SOA; then life_surveyed() */
+	LIFE_GENERATE, /* a key of algorithms[algorithm], then life_prepared(); with a delegation in
+			  a slot that is not taken */
+	LIFE_SURVEY,   /* what is at its name (and target) now, and the zones' SOA; then
+			  life_surveyed() */
 	LIFE_PUBLISH,  /* add the record; then life_published() */
 	LIFE_PROVE,    /* ask all authoritative servers; then life_looked() */
 	LIFE_CONFIRM,  /* ask the recursive resolvers, verify a message; then life_confirmed() */
@@ -118,7 +159,9 @@ enum life_what {
 	LIFE_REMOVE,        /* delete the record; then life_removed() */
 	LIFE_DESTROY,       /* forget the private key for good: life_destroyed() */
 	LIFE_FAIL,          /* give it up: life_failed() */
-	LIFE_LOOK           /* is what should be published there? then life_looked() */
+	LIFE_LOOK,          /* is what should be published there? then life_looked() */
+	LIFE_CHECK,         /* all of it: servers, resolvers, a message; then life_checked() */
+	LIFE_ROLLBACK       /* life_rolled_back() */
 };
 
 struct life_action {
@@ -128,8 +171,9 @@ struct life_action {
 };
 
 /* Why nothing can be done for a key now, for people and for "status". */
+#define LIFE_NO_KEY SIZE_MAX
 struct life_wait {
-	size_t key;
+	size_t key;          /* LIFE_NO_KEY: a new one, of GENERATE */
 	enum life_what next; /* what it waits to do */
 	int64_t earliest;    /* not before; 0: whenever what blocks it ends */
 	/* "AuthoritativeServers", "NegativeCaches", "Resolvers", "Gateways", "Window", "Paused",
@@ -142,7 +186,7 @@ struct life_decision {
 	struct life_action actions[LIFE_ACTIONS_MAX];
 	size_t count;
 	/* Of keys that have a next step, and now no action or one that only looks at DNS. */
-	struct life_wait waits[LIFE_KEYS_MAX];
+	struct life_wait waits[LIFE_KEYS_MAX + PLAN_ALGORITHMS_MAX];
 	size_t wait_count;
 	int64_t due; /* when to look again if nothing happens; INT64_MAX: never */
 };
@@ -173,6 +217,11 @@ struct life_sight {
 	int64_t neg_s,
 	    prev_s;      /* min(SOA TTL, SOA MINIMUM), max over the zones; TTL of what is there */
 	const char *why; /* a sentence: which server, what it said; "" when all is well */
+	/* Of a survey: where the record would stand; NULL or "": at its own name. */
+	const char *target;
+	/* It is right where it stands, and not at its own name: the customer's CNAME does not lead
+	 * there, or their servers do not answer. It is waited for, as for all that others do. */
+	bool customer;
 };
 
 /* How an attempt to change DNS ended (admin-api/publish.h). */
@@ -200,6 +249,14 @@ bool life_looked(struct life_key *key, const struct key_plan *plan, const struct
  * signed, and a message signed with the private key verifies with what they gave. */
 bool life_confirmed(
     struct life_key *key, const struct key_plan *plan, bool ok, const char *why, int64_t now_utc);
+/* Of CHECK, of an ACTIVE key: what the servers were seen to say; if that is RIGHT, what resolvers
+ * and a message of our own said; and what gateways say. */
+enum life_found { LIFE_FOUND_RIGHT, LIFE_FOUND_WRONG, LIFE_FOUND_UNAVAILABLE };
+bool life_checked(struct life_key *key, const struct key_plan *plan, const struct life_sight *sight,
+    enum life_found found, const char *why, const struct life_failing *failing, int64_t now_utc);
+/* keys[index] is ACTIVE and suspect, and the one before it was seen right just now: that one is
+ * ACTIVE again, this one HELD, the domain paused. One transaction. false: a guard does not hold. */
+bool life_rolled_back(struct life_domain *domain, size_t index, int64_t now_utc);
 bool life_loaded(struct life_key *key, int64_t now_utc);
 /* keys[index] becomes ACTIVE; those of the same algorithm that are ACTIVE become RETIRING, their
  * sign_until is frozen at now + the lease. One transaction. false: a guard does not hold. */
@@ -213,9 +270,22 @@ bool life_removed(struct life_key *key, const struct key_plan *plan, enum life_e
 bool life_destroyed(struct life_key *key, int64_t now_utc); /* who calls empties private_key */
 bool life_failed(struct life_key *key, const char *why, int64_t now_utc);
 
+/* ---- slots ---- */
+
+/* Does a key of this domain that is not destroyed have the selector of this slot? */
+bool life_slot_is_taken(const struct life_domain *domain, int slot, int64_t now_utc);
+/* When the slot of a key that is DESTROYED can be used again (I5): what was there is in no cache
+ * then. 0: nothing of it ever was in DNS. */
+int64_t life_slot_free_at(const struct life_key *key);
+/* A row that is to be PREPARED in the slot of a key that was destroyed: its caches are waited for,
+ * should one of its servers have had it until now. */
+void life_slot_follow(struct life_key *key, const struct life_key *destroyed);
+
 /* ---- what operators ask for; false: *why says why not, and nothing has changed ---- */
 
 bool life_hold(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
+/* Of one that was rolled back by itself: the domain goes on, too; so it does after life_retire().
+ */
 bool life_release(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
 /* ACTIVE -> RETIRING without a successor's activation: refused if it would leave mail unsigned. A
  * stand-by or held key retires too; one that is not proven yet is given up (FAILED). */
@@ -229,6 +299,8 @@ bool life_emergency(
 bool life_rollback(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
 bool life_rotate(struct life_domain *domain, int64_t not_before, const char *reason,
     int64_t now_utc, struct err *why);
+/* A rotation was asked for, and not all keys that sign are younger than that. */
+bool life_is_rotating(const struct life_domain *domain, int64_t now_utc);
 
 /* "publish", "prove", ...; static. */
 const char *life_what_name(enum life_what what);

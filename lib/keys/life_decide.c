@@ -82,20 +82,39 @@ generate_at(const struct life_view *view, const struct plan_algorithm *algorithm
 	return at;
 }
 
+/* All slots are taken: one of them has to end first. */
+static void
+wait_for_slot(const struct life_view *view, struct life_decision *out)
+{
+	int64_t at = life_slots_next_at(view->domain, view->now);
+
+	out->waits[out->wait_count++] = (struct life_wait){
+	    .key = LIFE_NO_KEY,
+	    .next = LIFE_GENERATE,
+	    .earliest = at < INT64_MAX ? at : 0,
+	    .blocked_by = "Slots",
+	};
+}
+
 static void
 decide_new(const struct life_view *view, struct life_decision *out)
 {
 	const struct life_domain *domain = view->domain;
+	int made[PLAN_ALGORITHMS_MAX] = {0};
 
 	if (!domain->enabled || !domain->plan.manage || domain->life.paused > 0)
 		return;
 	for (size_t i = 0; i < domain->plan.algorithm_count; i++) {
 		int64_t at = generate_at(view, &domain->plan.algorithms[i]);
 
-		if (at > view->now)
+		if (at > view->now) {
 			sooner(out, at);
-		else if (domain->count + out->count < LIFE_KEYS_MAX)
+		} else if (life_slots_free(domain, i, made, view->now) == 0) {
+			wait_for_slot(view, out);
+		} else if (domain->count + out->count < LIFE_KEYS_MAX) {
 			act(out, LIFE_GENERATE, 0, i);
+			made[i]++;
+		}
 	}
 }
 
@@ -132,6 +151,8 @@ life_what_name(enum life_what what)
 	    [LIFE_DESTROY] = "destroy",
 	    [LIFE_FAIL] = "fail",
 	    [LIFE_LOOK] = "look",
+	    [LIFE_CHECK] = "check",
+	    [LIFE_ROLLBACK] = "roll-back",
 	};
 	size_t index = (size_t)what;
 

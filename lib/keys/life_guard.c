@@ -69,6 +69,18 @@ life_remove_at(const struct life_key *key, const struct key_plan *plan)
 }
 
 int64_t
+life_destroy_at(const struct life_key *key)
+{
+	return key->life.target[0] == '\0' ? 0 : life_slot_free_at(key);
+}
+
+const char *
+life_publisher(const struct key_plan *plan, const char *target)
+{
+	return plan->delegation[0] != '\0' && target[0] == '\0' ? "manual" : plan->publisher;
+}
+
+int64_t
 life_proof_gap_max(const struct key_plan *plan)
 {
 	return life_max(LIFE_PROOF_GAP_MAX_S, 3 * plan->proof_gap_s);

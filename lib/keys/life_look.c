@@ -78,8 +78,10 @@ not_there_yet(struct life_key *key, const struct key_plan *plan, const struct li
 	/* A server that is silent while caches are waited for says nothing against the proofs. */
 	if (sight->seen != LIFE_SEEN_UNAVAILABLE || key->life.proofs < plan->proofs)
 		forget_proofs(key);
+	if (key->times.published > 0) /* by us: then only the way to it can be somebody else's */
+		key->life.pending = sight->customer;
 	life_retry(key, plan, LIFE_LOOK_GAP_S, sight->why, now_utc);
-	if (is_gone(sight->seen) && key->life.tries % LIFE_ABSENT_MAX == 0)
+	if (is_gone(sight->seen) && !sight->customer && key->life.tries % LIFE_ABSENT_MAX == 0)
 		key->times.published = 0;
 }
 
@@ -93,13 +95,18 @@ lost(struct life_key *key, const struct key_plan *plan, const struct life_sight 
 		return;
 	}
 	forget_proofs(key);
+	key->life.tries = 0;
+	if (sight->customer) {
+		key->life.pending = true;
+		life_retry(key, plan, LIFE_LOOK_GAP_S, sight->why, now_utc);
+		return;
+	}
 	if (sight->seen == LIFE_SEEN_FOREIGN || sight->seen == LIFE_SEEN_TOMBSTONE) {
 		(void)life_failed(key, sight->why, now_utc);
 		return;
 	}
 	if (is_gone(sight->seen))
 		key->times.published = 0;
-	key->life.tries = 0;
 	life_retry(key, plan, plan->retry_max_s, sight->why, now_utc);
 }
 
@@ -122,8 +129,8 @@ watched(struct life_key *key, const struct key_plan *plan, const struct life_sig
 		key->life.drifted = true;
 		key->life.auth_first = 0;
 		/* What is in the way is not touched, only looked at. */
-		key->life.pending =
-		    sight->seen == LIFE_SEEN_FOREIGN || sight->seen == LIFE_SEEN_TOMBSTONE;
+		key->life.pending = sight->customer || sight->seen == LIFE_SEEN_FOREIGN ||
+				    sight->seen == LIFE_SEEN_TOMBSTONE;
 	}
 	life_retry(key, plan, plan->retry_max_s, sight->why, now_utc);
 }

@@ -72,7 +72,8 @@ given_up(const struct life_view *view, const struct life_key *key)
 static struct life_step
 next_publishing(const struct life_view *view, const struct life_key *key)
 {
-	bool moved = strcmp(key->life.publisher, view->domain->plan.publisher) != 0;
+	bool moved =
+	    strcmp(key->life.publisher, life_publisher(&view->domain->plan, key->life.target)) != 0;
 
 	if (!key->life.pending)
 		return retried(key, LIFE_PUBLISH, NULL);
@@ -111,7 +112,7 @@ next_on_the_way(const struct life_view *view, const struct life_key *key, enum k
 {
 	if (!may_begin(view))
 		return stuck(state == KEY_PREPARED ? LIFE_SURVEY : LIFE_PUBLISH, "Paused");
-	if (given_up(view, key))
+	if (given_up(view, key) || (state == KEY_PREPARED && life_is_misplaced(view->domain, key)))
 		return step(LIFE_FAIL, 0, NULL);
 	if (state == KEY_PREPARED)
 		return retried(key, LIFE_SURVEY, NULL);
@@ -231,8 +232,10 @@ next_removed(const struct life_view *view, const struct life_key *key)
 {
 	int64_t at =
 	    key->times.failed > 0 ? life_sum(key->times.failed, view->domain->plan.retry_max_s) : 0;
+	int64_t caches = life_destroy_at(key);
 
-	return step(LIFE_DESTROY, at, "Retry");
+	return caches > at ? step(LIFE_DESTROY, caches, "NegativeCaches")
+			   : step(LIFE_DESTROY, at, "Retry");
 }
 
 static struct life_step
@@ -285,11 +288,14 @@ life_next(
 		break;
 	case KEY_ACTIVE:
 		*look = watch(view, key);
+		life_next_failing(view, index, next, look);
 		break;
 	case KEY_RETIRING:
 		if (key->times.revoking <= 0)
 			*look = watch(view, key);
 		*next = next_retiring(view, index);
+		if (key->times.revoking <= 0)
+			life_next_needed(view, index, next, look);
 		break;
 	case KEY_HELD:
 		*look = watch(view, key);

@@ -64,7 +64,7 @@ rotation_at(const struct life_view *view, const struct life_key *key, int64_t si
 		at = life_max(life_sum(since, plan_interval_of(plan, view->domain->name)),
 		    life_sum(key->life.auth_first, plan->activation_wait_s));
 	if (life->rotate_asked > since)
-		at = life_min(at, life_max(life->rotate_at, 0));
+		at = life_min(at, life_max(life->rotate_at, life->rotate_asked));
 	return at;
 }
 
@@ -128,7 +128,8 @@ life_next_activate(
 	struct standing standing = look_around(view, index);
 
 	*next = (struct life_step){.set = true, .what = LIFE_ACTIVATE, .by = "Schedule"};
-	if (!domain->enabled || !domain->plan.manage || domain->life.paused > 0)
+	if (!domain->enabled || !domain->plan.manage || domain->life.paused > 0 ||
+	    life_rolls_back(view))
 		block(next, "Paused");
 	else if (standing.better)
 		block(next, "Successor");

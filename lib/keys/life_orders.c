@@ -55,6 +55,10 @@ life_release(struct life_domain *domain, size_t index, int64_t now_utc, struct e
 	key->times.held = 0;
 	key->life.looked = 0;
 	key->life.pending = false;
+	if (key->life.suspect)
+		life_go_on(domain);
+	key->life.suspect = false;
+	key->life.checked = 0;
 	if (!life_has_signed(key))
 		key->life.drifted = false; /* its proofs have begun anew */
 	life_well(key);
@@ -89,6 +93,8 @@ life_retire(struct life_domain *domain, size_t index, int64_t now_utc, struct er
 	if (state == KEY_ACTIVE && !life_may_leave(domain, index, now_utc))
 		return refuse(why, key, now_utc,
 		    "no other key of its algorithm signs, mail would go unsigned; rotate instead");
+	if (state == KEY_HELD && key->life.suspect)
+		life_go_on(domain);
 	retire(domain, index, now_utc);
 	return true;
 }
@@ -148,6 +154,8 @@ life_emergency(
 	if (state == KEY_ACTIVE && domain->enabled &&
 	    !replace_at_once(domain, index, force, now_utc, why))
 		return false;
+	if (state == KEY_HELD && key->life.suspect)
+		life_go_on(domain);
 	life_symbols(key, &domain->plan);
 	key->times.compromised = now_utc;
 	key->life.pending = false;
@@ -159,9 +167,8 @@ life_emergency(
 
 /* ---- rollback ---- */
 
-/* The key of its algorithm that retired last and can still be verified everywhere; SIZE_MAX. */
-static size_t
-predecessor(const struct life_domain *domain, size_t index, int64_t now_utc)
+size_t
+life_predecessor(const struct life_domain *domain, size_t index, int64_t now_utc)
 {
 	size_t best = SIZE_MAX;
 
@@ -183,7 +190,7 @@ life_rollback(struct life_domain *domain, size_t index, int64_t now_utc, struct 
 {
 	struct life_key *key = &domain->keys[index];
 	struct life_key *before;
-	size_t at = predecessor(domain, index, now_utc);
+	size_t at = life_predecessor(domain, index, now_utc);
 
 	if (life_state(key, now_utc) != KEY_ACTIVE)
 		return refuse(why, key, now_utc, "only the key that signs can be rolled back");
@@ -204,6 +211,49 @@ life_rollback(struct life_domain *domain, size_t index, int64_t now_utc, struct 
 	return true;
 }
 
+/* A key that signs since this very second is one to be replaced, too: clocks of seconds would say
+ * that it is the new one, and nothing would happen. */
+static int64_t
+later_than_active(const struct life_domain *domain, int64_t now_utc)
+{
+	int64_t asked = now_utc;
+
+	for (size_t i = 0; i < domain->count; i++) {
+		const struct key_times *t = &domain->keys[i].times;
+
+		if (key_state_at(t, now_utc) == KEY_ACTIVE && t->active >= asked)
+			asked = t->active + 1;
+	}
+	return asked;
+}
+
+static bool
+is_planned(const struct key_plan *plan, const char *algorithm)
+{
+	for (size_t i = 0; i < plan->algorithm_count; i++)
+		if (strcmp(plan->algorithms[i].name, algorithm) == 0)
+			return true;
+	return false;
+}
+
+bool
+life_is_rotating(const struct life_domain *domain, int64_t now_utc)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < domain->count; i++) {
+		const struct life_key *key = &domain->keys[i];
+
+		if (key_state_at(&key->times, now_utc) != KEY_ACTIVE ||
+		    !is_planned(&domain->plan, key->algorithm))
+			continue;
+		any = true;
+		if (key->times.active < domain->life.rotate_asked)
+			return true;
+	}
+	return domain->life.rotate_asked > 0 && !any;
+}
+
 bool
 life_rotate(struct life_domain *domain, int64_t not_before, const char *reason, int64_t now_utc,
     struct err *why)
@@ -213,7 +263,7 @@ life_rotate(struct life_domain *domain, int64_t not_before, const char *reason, 
 		    domain->enabled ? "not managed by its policy's plan" : "disabled");
 		return false;
 	}
-	domain->life.rotate_asked = now_utc;
+	domain->life.rotate_asked = later_than_active(domain, now_utc);
 	domain->life.rotate_at = not_before;
 	snprintf(
 	    domain->life.reason, sizeof(domain->life.reason), "%s", reason == NULL ? "" : reason);

@@ -52,6 +52,10 @@ int64_t life_confirm_at(const struct life_key *key);
 /* When every signature made with it has had its time; plan: for symbols the row does not have. */
 int64_t life_revoke_at(const struct life_key *key, const struct key_plan *plan);
 int64_t life_remove_at(const struct life_key *key, const struct key_plan *plan);
+/* When a key that is REMOVED may be forgotten: what stood in a slot is in no cache then. */
+int64_t life_destroy_at(const struct life_key *key);
+/* Who publishes at this target: with a delegation we do only there, and the customer elsewhere. */
+const char *life_publisher(const struct key_plan *plan, const char *target);
 /* For how long a gateway that heard nothing since may go on with it. */
 int64_t life_lease(const struct life_key *key, const struct key_plan *plan);
 /* How far apart two proofs may be. */
@@ -62,6 +66,21 @@ bool life_wanted(const struct key_plan *plan, const struct life_key *key);
 bool life_other_active(const struct life_domain *domain, size_t index, bool any, int64_t now_utc);
 /* May this one stop signing for good: is there another that does, or is nothing to be signed? */
 bool life_may_leave(const struct life_domain *domain, size_t index, int64_t now_utc);
+
+/* The key of its algorithm that retired last and can still be verified; SIZE_MAX: none.
+ * life_orders.c. */
+size_t life_predecessor(const struct life_domain *domain, size_t index, int64_t now_utc);
+
+/* ---- life_slots.c: a plan with a delegation ---- */
+
+/* How many keys of algorithms[algorithm] can be made, when made[] of each are about to be: what the
+ * other ones need to go on stays free. Any number without a delegation. */
+int life_slots_free(const struct life_domain *domain, size_t algorithm,
+    const int made[PLAN_ALGORITHMS_MAX], int64_t now_utc);
+/* When the next one is free, if nothing comes between; INT64_MAX: unknown. */
+int64_t life_slots_next_at(const struct life_domain *domain, int64_t now_utc);
+/* A new key whose selector is none of the slots: nobody has a CNAME for it. */
+bool life_is_misplaced(const struct life_domain *domain, const struct life_key *key);
 
 /* ---- life_steps.c ---- */
 
@@ -100,6 +119,18 @@ struct life_view {
 /* next: the step that its life goes on with; look: what is to be seen, or mended, beside that. */
 void life_next(
     const struct life_view *view, size_t index, struct life_step *next, struct life_step *look);
+/* ---- life_canary.c ---- */
+/* Of an ACTIVE key of which gateways say that its signatures do not verify. */
+void life_next_failing(
+    const struct life_view *view, size_t index, struct life_step *next, struct life_step *look);
+/* Of a RETIRING key that such a one would be rolled back to. */
+void life_next_needed(
+    const struct life_view *view, size_t index, struct life_step *next, struct life_step *look);
+/* Is a key of this domain about to be rolled back? */
+bool life_rolls_back(const struct life_view *view);
+/* An operator decided about the key that was rolled back. */
+void life_go_on(struct life_domain *domain);
+
 /* ---- life_next_activate.c: the same of a LOADED key ---- */
 void life_next_activate(
     const struct life_view *view, size_t index, struct life_step *next, struct life_step *look);

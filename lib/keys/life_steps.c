@@ -5,8 +5,6 @@
  * come, and never unset revoking.
  */
 #include <stdio.h>
-#include <string.h>
-
 #include "lib/keys/life_private.h"
 
 /* ---- what all of them use ---- */
@@ -14,8 +12,10 @@
 void
 life_say(struct life_key *key, const char *why)
 {
-	snprintf(key->life.trouble, sizeof(key->life.trouble), "%s", why == NULL ? "" : why);
 	key->changed = true;
+	if (key->life.suspect && key->times.held > 0)
+		return; /* why it was rolled back stays until it is released */
+	snprintf(key->life.trouble, sizeof(key->life.trouble), "%s", why == NULL ? "" : why);
 }
 
 void
@@ -103,7 +103,10 @@ begin(struct life_key *key, const struct key_plan *plan, const struct life_sight
 	life_symbols(key, plan);
 	life->ttl_s = life_max(life->ttl_s, plan->ttl_s);
 	life->pending = false;
-	snprintf(life->publisher, sizeof(life->publisher), "%s", plan->publisher);
+	snprintf(
+	    life->target, sizeof(life->target), "%s", sight->target == NULL ? "" : sight->target);
+	snprintf(
+	    life->publisher, sizeof(life->publisher), "%s", life_publisher(plan, life->target));
 	observe_negative(key, plan, sight->neg_s);
 	life->prev_s = life_max(life->prev_s, sight->prev_s);
 	key->times.publishing = now_utc;
@@ -126,6 +129,8 @@ life_surveyed(struct life_key *key, const struct key_plan *plan, const struct li
 	case LIFE_SEEN_TOMBSTONE:
 		return life_failed(key, sight->why, now_utc);
 	default:
+		if (life_state(key, now_utc) == KEY_PREPARED)
+			key->life.pending = sight->customer;
 		life_retry(key, plan, plan->retry_max_s, sight->why, now_utc);
 		return true;
 	}
@@ -268,6 +273,15 @@ revoke_is_due(const struct life_domain *domain, size_t index, int64_t now_utc)
 	       life_may_leave(domain, index, now_utc);
 }
 
+/* Of one that others published. */
+static void
+name_publisher(struct life_key *key, const struct key_plan *plan)
+{
+	if (key->life.publisher[0] == '\0')
+		snprintf(key->life.publisher, sizeof(key->life.publisher), "%s",
+		    life_publisher(plan, key->life.target));
+}
+
 bool
 life_intend_revoke(struct life_domain *domain, size_t index, int64_t now_utc)
 {
@@ -276,8 +290,7 @@ life_intend_revoke(struct life_domain *domain, size_t index, int64_t now_utc)
 	if (!revoke_is_due(domain, index, now_utc))
 		return false;
 	life_symbols(key, &domain->plan);
-	if (key->life.publisher[0] == '\0')
-		memcpy(key->life.publisher, domain->plan.publisher, sizeof(key->life.publisher));
+	name_publisher(key, &domain->plan);
 	key->times.revoking = now_utc;
 	key->life.pending = false;
 	life_well(key);
@@ -323,13 +336,12 @@ life_intend_remove(struct life_domain *domain, size_t index, int64_t now_utc)
 
 	if (!remove_is_due(domain, index, now_utc))
 		return false;
-	if (key->life.publisher[0] == '\0')
-		memcpy(key->life.publisher, domain->plan.publisher, sizeof(key->life.publisher));
+	name_publisher(key, &domain->plan);
 	key->life.removing = now_utc;
 	key->life.pending = false;
 	key->life.tries = 0;
 	key->life.next_try = 0;
-	key->changed = true; /* trouble stays: why it failed */
+	key->changed = true;
 	return true;
 }
 
@@ -359,6 +371,8 @@ life_destroyed(struct life_key *key, int64_t now_utc)
 {
 	enum key_state state = life_state(key, now_utc);
 
+	if (now_utc < life_destroy_at(key))
+		return false;
 	if (state != KEY_REMOVED &&
 	    (life_in_dns(key) || (state != KEY_FAILED && state != KEY_COMPROMISED)))
 		return false;
@@ -380,5 +394,6 @@ life_failed(struct life_key *key, const char *why, int64_t now_utc)
 	key->life.tries = 0;
 	key->life.next_try = 0;
 	life_say(key, why);
+	memcpy(key->life.failure, key->life.trouble, sizeof(key->life.failure));
 	return true;
 }

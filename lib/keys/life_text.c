@@ -21,6 +21,7 @@ struct field {
 
 static const struct field key_fields[] = {
     {"publisher", FIELD_TEXT, KEY_AT(publisher), PLAN_NAME_MAX + 1},
+    {"target", FIELD_TEXT, KEY_AT(target), LIFE_TARGET_MAX + 1},
     {"ttl", FIELD_NUMBER, KEY_AT(ttl_s), 0},
     {"neg", FIELD_NUMBER, KEY_AT(neg_s), 0},
     {"prev", FIELD_NUMBER, KEY_AT(prev_s), 0},
@@ -37,14 +38,20 @@ static const struct field key_fields[] = {
     {"tries", FIELD_INT, KEY_AT(tries), 0},
     {"next_try", FIELD_NUMBER, KEY_AT(next_try), 0},
     {"trouble", FIELD_TEXT, KEY_AT(trouble), LIFE_TROUBLE_MAX},
+    {"failure", FIELD_TEXT, KEY_AT(failure), LIFE_TROUBLE_MAX},
     {"imported", FIELD_BOOL, KEY_AT(imported), 0},
     {"pending", FIELD_BOOL, KEY_AT(pending), 0},
+    {"checked", FIELD_NUMBER, KEY_AT(checked), 0},
+    {"suspect", FIELD_BOOL, KEY_AT(suspect), 0},
 };
 
 static const struct field domain_fields[] = {
     {"rotate_asked", FIELD_NUMBER, DOMAIN_AT(rotate_asked), 0},
     {"rotate_at", FIELD_NUMBER, DOMAIN_AT(rotate_at), 0},
     {"paused", FIELD_NUMBER, DOMAIN_AT(paused), 0},
+    {"rotate_aborted", FIELD_NUMBER, DOMAIN_AT(rotate_aborted), 0},
+    {"rotate_undone", FIELD_NUMBER, DOMAIN_AT(rotate_undone), 0},
+    {"rolled_back", FIELD_NUMBER, DOMAIN_AT(rolled_back), 0},
     {"reason", FIELD_TEXT, DOMAIN_AT(reason), LIFE_TROUBLE_MAX},
 };
 

@@ -6,6 +6,7 @@
  */
 #include <jansson.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "lib/keys/plan.h"
 #include "lib/keys/plan_private.h"
@@ -14,7 +15,14 @@
 
 struct field {
 	const char *name;
-	enum { FIELD_BOOL, FIELD_INT, FIELD_DURATION, FIELD_NAME, FIELD_SELECTOR } kind;
+	enum {
+		FIELD_BOOL,
+		FIELD_INT,
+		FIELD_DURATION,
+		FIELD_NAME,
+		FIELD_SELECTOR,
+		FIELD_DOMAIN
+	} kind;
 	size_t at;
 	int64_t least, most;
 };
@@ -29,6 +37,8 @@ static const struct field fields[] = {
     {"manage", FIELD_BOOL, AT(manage), 0, 0},
     {"publisher", FIELD_NAME, AT(publisher), 0, PLAN_NAME_MAX},
     {"selector", FIELD_SELECTOR, AT(selector), 0, PLAN_TEMPLATE_MAX},
+    {"delegation", FIELD_DOMAIN, AT(delegation), 0, PLAN_DELEGATION_MAX},
+    {"slots", FIELD_INT, AT(slots), 0, PLAN_SLOTS_MAX},
     WAIT("interval", interval_s, 0),
     {"jitter", FIELD_INT, AT(jitter_percent), 0, 50},
     WAIT("ttl", ttl_s, 1),
@@ -43,6 +53,7 @@ static const struct field fields[] = {
     WAIT("proof_interval", proof_gap_s, 1),
     WAIT("timed_ack", timed_ack_s, 0),
     WAIT("drift_interval", drift_s, 1),
+    WAIT("canary_window", canary_window_s, 0),
     WAIT("retry", retry_s, 1),
     WAIT("retry_max", retry_max_s, 1),
     WAIT("give_up", give_up_s, 0),
@@ -70,6 +81,7 @@ key_plan_default(struct key_plan *out)
 	    .proof_gap_s = 60,
 	    .timed_ack_s = 600,
 	    .drift_s = 6 * PLAN_HOUR,
+	    .canary_window_s = PLAN_HOUR,
 	    .retry_s = 30,
 	    .retry_max_s = PLAN_HOUR,
 	    .give_up_s = 7 * PLAN_DAY,
@@ -121,9 +133,16 @@ read_text(const struct field *field, const json_t *value, char *out, struct err 
 	if (field->kind == FIELD_SELECTOR && !plan_template_is_valid(text))
 		return wrong(err, field->name,
 		    "is no template: {year}, {month}, {day}, a-z, 0-9, and inside '-', with "
-		    "{random} once, no longer than 63 octets in all");
+		    "{random} once, no longer than 63 octets in all; or, with a delegation, "
+		    "{slot} once and no date");
+	if (field->kind == FIELD_DOMAIN && text.n > 0 && !plan_domain_is_valid(text))
+		return wrong(err, field->name,
+		    "is no domain: labels of letters, digits and '-', two at least, without a "
+		    "final dot");
 	memset(out, 0, (size_t)field->most + 1);
 	memcpy(out, text.p, text.n);
+	for (size_t i = 0; field->kind == FIELD_DOMAIN && i < text.n; i++)
+		out[i] = ascii_lower(out[i]);
 	return ST_OK;
 }
 
@@ -134,7 +153,7 @@ read_field(const struct field *field, const json_t *value, struct key_plan *plan
 	int64_t number = 0;
 	enum status status;
 
-	if (field->kind == FIELD_NAME || field->kind == FIELD_SELECTOR)
+	if (field->kind >= FIELD_NAME)
 		return read_text(field, value, at, err);
 	if (field->kind == FIELD_BOOL) {
 		if (!json_is_boolean(value))
@@ -208,6 +227,43 @@ read_named(const char *name, const json_t *value, struct key_plan *plan, struct 
 
 /* ---- the whole ---- */
 
+/* What was not given of a delegation. */
+static void
+complete_delegation(const json_t *object, struct key_plan *plan)
+{
+	if (plan->delegation[0] == '\0')
+		return;
+	if (json_object_get(object, "selector") == NULL)
+		snprintf(plan->selector, sizeof(plan->selector), "sp{slot}");
+	if (json_object_get(object, "slots") == NULL)
+		plan->slots = PLAN_SLOTS_MIN * (int)plan->algorithm_count;
+}
+
+static enum status
+check_delegation(const struct key_plan *plan, struct err *err)
+{
+	bool slot = plan_template_has_slot(span_str(plan->selector));
+	int least = PLAN_SLOTS_MIN * (int)plan->algorithm_count;
+
+	if (plan->delegation[0] == '\0' && slot)
+		return wrong(err, "selector", "has {slot}, which needs a \"delegation\"");
+	if (plan->delegation[0] == '\0')
+		return plan->slots == 0
+			   ? ST_OK
+			   : wrong(err, "slots", "is given, which needs a \"delegation\"");
+	if (!slot)
+		return wrong(err, "selector",
+		    "must have {slot}, and neither {random} nor a date: with a \"delegation\" the "
+		    "selectors are fixed");
+	if (plan->slots >= least)
+		return ST_OK;
+	err_set(err,
+	    "\"slots\" of the plan is below %d: each algorithm needs %d, one that signs, one that "
+	    "stands by, and one that ends",
+	    least, PLAN_SLOTS_MIN);
+	return ST_INVALID;
+}
+
 static enum status
 check(const struct key_plan *plan, int64_t signature_ttl_s, struct err *err)
 {
@@ -222,7 +278,7 @@ check(const struct key_plan *plan, int64_t signature_ttl_s, struct err *err)
 	if (plan->signature_s < signature_ttl_s)
 		return wrong(err, "signature_life",
 		    "is below the policy's signature TTL: keys would go before signatures do");
-	return ST_OK;
+	return check_delegation(plan, err);
 }
 
 static enum status
@@ -238,6 +294,7 @@ read_object(const json_t *object, int64_t signature_ttl_s, struct key_plan *plan
 	}
 	json_object_foreach(mutable, name,
 	    value) if (read_named(name, value, plan, err) != ST_OK) return ST_INVALID;
+	complete_delegation(object, plan);
 	return check(plan, signature_ttl_s, err);
 }
 

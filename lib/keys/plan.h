@@ -17,8 +17,11 @@
 
 #define PLAN_ALGORITHMS_MAX 2U
 #define PLAN_WINDOWS_MAX 8U
-#define PLAN_NAME_MAX 63U            /* octets of a publisher's name */
-#define PLAN_TEMPLATE_MAX 100U       /* octets of a template of selectors */
+#define PLAN_NAME_MAX 63U        /* octets of a publisher's name */
+#define PLAN_TEMPLATE_MAX 100U   /* octets of a template of selectors */
+#define PLAN_DELEGATION_MAX 253U /* octets of the domain that customers' CNAMEs lead to */
+#define PLAN_SLOTS_MIN 3         /* one that signs, one that stands by, one that ends */
+#define PLAN_SLOTS_MAX 16
 #define PLAN_TEXT_MAX 65536U         /* octets of the JSON */
 #define PLAN_SELECTOR_MAX 63U        /* octets of a selector that is made: one label */
 #define PLAN_RANDOM_BYTES 8U         /* octets that should take {random}'s place */
@@ -41,8 +44,15 @@ struct key_plan {
 	size_t algorithm_count;
 	char publisher[PLAN_NAME_MAX + 1]; /* "publisher": of signpost-admind.conf; "manual" */
 	/* "selector": "s{year}{month}-{random}"; {year} {month} {day} {random} and [a-z0-9-];
-	 * must have {random} */
+	 * must have {random}. With a delegation "sp{slot}". */
 	char selector[PLAN_TEMPLATE_MAX + 1];
+	/* "delegation": "dkim.provider.example", and "slots": 3. For domains whose DNS is not ours:
+	 * the selectors are fixed, plan_slot() of 1 to slots, their customer has set a CNAME for
+	 * each once (plan_target()), and the records stand where those lead. The template must
+	 * then have {slot} in place of {random}, and no date. "" and 0: none. Without "slots":
+	 * PLAN_SLOTS_MIN for each algorithm. Lower case. */
+	char delegation[PLAN_DELEGATION_MAX + 1];
+	int slots;          /* PLAN_SLOTS_MIN for each algorithm, to PLAN_SLOTS_MAX */
 	int64_t interval_s; /* "interval": 180d; 0: rotated only when somebody asks */
 	int jitter_percent; /* "jitter": 10; of the interval, by the domain's name */
 	struct plan_window windows[PLAN_WINDOWS_MAX]; /* "windows": ["Mon-Fri 08:00-16:00"] */
@@ -60,6 +70,9 @@ struct key_plan {
 	int64_t proof_gap_s; /* "proof_interval": 60; between two of them */
 	int64_t timed_ack_s; /* "timed_ack": 10m; in place of gateways that report nothing */
 	int64_t drift_s;     /* "drift_interval": 6h; how often what is published is looked at */
+	/* "canary_window": 1h; 0: never. For so long after its activation a key whose signatures
+	 * cannot be verified is rolled back without asking anybody; see life.h. */
+	int64_t canary_window_s;
 	int64_t retry_s, retry_max_s; /* "retry": 30, "retry_max": 1h; doubled after each failure */
 	/* "give_up": 7d; of a key that never gets proven; 0: never. One that somebody is to publish
 	 * by hand is waited for. */
@@ -89,5 +102,22 @@ int64_t plan_interval_of(const struct key_plan *plan, struct span domain);
  * place. ST_TOO_BIG: longer than PLAN_SELECTOR_MAX, and nothing is appended. */
 enum status plan_selector(
     const struct key_plan *plan, int64_t now_utc, struct span random, struct buf *out) MUST_USE;
+
+/* ---- slots (plan_slots.c) ---- */
+
+/* Of a plan with a delegation: appends the selector of a slot, 1 to slots. ST_TOO_BIG. */
+enum status plan_slot(const struct key_plan *plan, int slot, struct buf *out) MUST_USE;
+/* Which slot has this selector? 0: none, or no delegation. */
+int plan_slot_of(const struct key_plan *plan, struct span selector);
+/* Of a plan with a delegation: appends the name where the record of a selector of domain stands,
+ * "SELECTOR.DOMAIN.DELEGATION". ST_TOO_BIG: no name may be so long; nothing is appended. */
+enum status plan_target(const struct key_plan *plan, struct span selector, struct span domain,
+    struct buf *out) MUST_USE;
+/* For how long the slot of a key that stops signing is still taken: lease, signatures, tombstone,
+ * and what caches keep. */
+int64_t plan_slot_ends_s(const struct key_plan *plan);
+/* Appends what an operator should know of a plan that is valid: an interval that is too short for
+ * its slots. false: nothing. */
+bool plan_slots_warn(const struct key_plan *plan, struct buf *out);
 
 #endif

@@ -19,7 +19,14 @@ bool plan_window_parse(struct span text, struct plan_window *out);
 void plan_window_write(const struct plan_window *window, struct buf *out);
 /* [A-Za-z0-9._-]; the empty name too. */
 bool plan_name_is_valid(struct span name);
-/* A template that makes valid selectors with PLAN_RANDOM_BYTES of random letters. */
+/* A template that makes valid selectors, with PLAN_RANDOM_BYTES of random letters, or with the
+ * number of a slot. */
 bool plan_template_is_valid(struct span text);
+bool plan_template_has_slot(struct span text);
+/* Appends the selector of a template with the number of a slot. ST_TOO_BIG, also for one without
+ * {slot}. */
+enum status plan_template_slot(struct span text, int slot, struct buf *out) MUST_USE;
+/* Labels of letters, digits and '-' (or '_' in front), two at least, no final dot. */
+bool plan_domain_is_valid(struct span name);
 
 #endif

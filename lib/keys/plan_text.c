@@ -239,23 +239,29 @@ is_letter(char c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
+/* What the names in a template stand for. */
 struct selector_parts {
-	struct tm day;
-	struct span random;
+	const struct tm *day; /* NULL: it may have no date */
+	struct span random;   /* empty: nor this one */
+	int slot;             /* 0: nor this one */
 };
 
 /* Appends what a {name} stands for; false: there is no such. */
 static bool
 add_part(struct span name, const struct selector_parts *parts, struct buf *out)
 {
-	if (span_eq_str(name, "year"))
-		buf_add_fmt(out, "%04d", parts->day.tm_year + 1900);
-	else if (span_eq_str(name, "month"))
-		buf_add_fmt(out, "%02d", parts->day.tm_mon + 1);
-	else if (span_eq_str(name, "day"))
-		buf_add_fmt(out, "%02d", parts->day.tm_mday);
-	else if (span_eq_str(name, "random"))
+	const struct tm *day = parts->day;
+
+	if (day != NULL && span_eq_str(name, "year"))
+		buf_add_fmt(out, "%04d", day->tm_year + 1900);
+	else if (day != NULL && span_eq_str(name, "month"))
+		buf_add_fmt(out, "%02d", day->tm_mon + 1);
+	else if (day != NULL && span_eq_str(name, "day"))
+		buf_add_fmt(out, "%02d", day->tm_mday);
+	else if (parts->random.n > 0 && span_eq_str(name, "random"))
 		buf_add(out, parts->random);
+	else if (parts->slot > 0 && span_eq_str(name, "slot"))
+		buf_add_fmt(out, "%d", parts->slot);
 	else
 		return false;
 	return true;
@@ -284,28 +290,62 @@ fill(struct span template, const struct selector_parts *parts, struct buf *out)
 
 /* Once: with more of it, what is random once more says nothing more. */
 static bool
-has_random_once(struct span text)
+has_once(struct span text, const char *part)
 {
-	static const char random[] = "{random}";
 	int found = 0;
 
 	for (size_t i = 0; i < text.n; i++)
-		found += span_starts(span_from(text, i), span_str(random));
+		found += span_starts(span_from(text, i), span_str(part));
 	return found == 1;
+}
+
+bool
+plan_template_has_slot(struct span text)
+{
+	return has_once(text, "{slot}");
 }
 
 bool
 plan_template_is_valid(struct span text)
 {
-	struct selector_parts parts = {.random = SPAN_LIT("xxxxxxxx")};
+	static const struct tm day = {.tm_year = 126, .tm_mday = 1};
+	struct selector_parts parts = {.slot = PLAN_SLOTS_MAX};
 	struct buf made;
 	bool ok;
 
+	if (!plan_template_has_slot(text))
+		parts = (struct selector_parts){.day = &day, .random = SPAN_LIT("xxxxxxxx")};
 	buf_init(&made, PLAN_SELECTOR_MAX);
-	ok = has_random_once(text) && fill(text, &parts, &made) && buf_status(&made) == ST_OK &&
-	     made.n > 0 && is_letter(made.p[0]) && is_letter(made.p[made.n - 1]);
+	ok = (parts.slot > 0 || has_once(text, "{random}")) && fill(text, &parts, &made) &&
+	     buf_status(&made) == ST_OK && made.n > 0 && is_letter(made.p[0]) &&
+	     is_letter(made.p[made.n - 1]);
 	buf_free(&made);
 	return ok;
+}
+
+/* All of it, or nothing. */
+static enum status
+append_filled(struct span template, const struct selector_parts *parts, struct buf *out)
+{
+	struct buf made;
+	enum status status;
+
+	buf_init(&made, PLAN_SELECTOR_MAX);
+	if (!fill(template, parts, &made))
+		made.overflow = true;
+	status = buf_status(&made);
+	if (status == ST_OK)
+		buf_add(out, buf_span(&made));
+	buf_free(&made);
+	return status == ST_OK ? buf_status(out) : status;
+}
+
+enum status
+plan_template_slot(struct span text, int slot, struct buf *out)
+{
+	struct selector_parts parts = {.slot = slot};
+
+	return append_filled(text, &parts, out);
 }
 
 enum status
@@ -313,15 +353,39 @@ plan_selector(const struct key_plan *plan, int64_t now_utc, struct span random, 
 {
 	struct selector_parts parts = {.random = random};
 	time_t now = (time_t)now_utc;
-	struct buf made;
-	enum status status;
+	struct tm day;
 
-	buf_init(&made, PLAN_SELECTOR_MAX);
-	if (gmtime_r(&now, &parts.day) == NULL || !fill(span_str(plan->selector), &parts, &made))
-		made.overflow = true;
-	status = buf_status(&made);
-	if (status == ST_OK)
-		buf_add(out, buf_span(&made));
-	buf_free(&made);
-	return status == ST_OK ? buf_status(out) : status;
+	parts.day = gmtime_r(&now, &day);
+	return append_filled(span_str(plan->selector), &parts, out);
+}
+
+/* ---- domains ---- */
+
+static bool
+is_domain_letter(char c, bool first)
+{
+	return is_letter(ascii_lower(c)) || (c == '-' && !first) || (c == '_' && first);
+}
+
+bool
+plan_domain_is_valid(struct span name)
+{
+	size_t label = 0, labels = 1;
+
+	if (name.n > PLAN_DELEGATION_MAX)
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		bool last = i + 1 == name.n || name.p[i + 1] == '.';
+
+		if (name.p[i] == '.') {
+			if (label == 0)
+				return false;
+			label = 0;
+			labels++;
+		} else if (!is_domain_letter(name.p[i], label == 0) || ++label > 63 ||
+			   (last && name.p[i] == '-')) {
+			return false;
+		}
+	}
+	return label > 0 && labels > 1;
 }

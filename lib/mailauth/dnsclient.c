@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/conf/values.h"
 #include "lib/mailauth/dnsclient.h"
 #include "lib/store/slurp.h"
@@ -104,5 +105,16 @@ dnsclient_close(struct dnsclient *client)
 struct dns_answer
 dnsclient_txt(struct dnsclient *client, struct span name)
 {
-	return resolver_txt_wait(client->resolver, &client->loop, name, client->timeout_ms);
+	int64_t timeout_ms = client->timeout_ms;
+
+	if (client->until_ms > 0) {
+		int64_t left_ms = client->until_ms - clock_mono_ms();
+
+		if (left_ms <= 0)
+			return (struct dns_answer){
+			    .status = ST_UNAVAILABLE, .why = "the time for all questions is over"};
+		if (left_ms < timeout_ms)
+			timeout_ms = left_ms;
+	}
+	return resolver_txt_wait(client->resolver, &client->loop, name, timeout_ms);
 }

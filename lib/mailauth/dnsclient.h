@@ -21,6 +21,9 @@ struct dnsclient {
 	struct loop loop;
 	struct resolver *resolver;
 	int64_t timeout_ms; /* DNSTimeout */
+	/* When all questions have to be answered, monotonic; 0: never. Those that are asked later
+	 * are ST_UNAVAILABLE at once. Set by the caller. */
+	int64_t until_ms;
 	bool looping;
 };
 

@@ -81,8 +81,8 @@ feed(void *context, struct span piece)
 	verify_body(context, piece);
 }
 
-static enum verify_dnssec
-dnssec_of(enum dns_security security)
+enum verify_dnssec
+message_dnssec(enum dns_security security)
 {
 	switch (security) {
 	case DNS_INSECURE:
@@ -97,38 +97,56 @@ dnssec_of(enum dns_security security)
 	return VERIFY_DNSSEC_UNKNOWN;
 }
 
+/* The answer, kept as long as the message. One that has no room was none. */
+static struct verify_key
+key_keep(struct arena *arena, const struct dns_answer *answer)
+{
+	struct verify_key key = {
+	    .status = answer->status, .dnssec = message_dnssec(answer->security)};
+	struct span *texts = arena_alloc(arena, answer->count * sizeof(*texts));
+
+	for (size_t i = 0; texts != NULL && i < answer->count; i++) {
+		texts[i] = arena_copy(arena, answer->texts[i].joined);
+		if (texts[i].p == NULL)
+			return (struct verify_key){.status = ST_UNAVAILABLE};
+	}
+	if (texts == NULL)
+		return (struct verify_key){.status = ST_UNAVAILABLE};
+	key.texts = texts;
+	key.count = answer->count;
+	return key;
+}
+
 /* One answer for every signature that has the name. */
 static void
-ask(struct verify *verify, size_t first, struct span name, struct dnsclient *dns)
+ask(struct message_check *check, size_t first, struct span name, struct dnsclient *dns)
 {
 	struct dns_answer answer = dnsclient_txt(dns, name);
-	struct span texts[DNS_TEXTS_MAX];
-	struct verify_key key = {.status = answer.status,
-	    .texts = texts,
-	    .count = answer.count,
-	    .dnssec = dnssec_of(answer.security)};
+	struct verify_key key = key_keep(&check->arena, &answer);
 
-	for (size_t i = 0; i < answer.count; i++)
-		texts[i] = answer.texts[i].joined;
 	/* The last one first: same_as looks at signatures that have no key yet. */
-	for (size_t i = verify_count(verify); i-- > first;) {
+	for (size_t i = verify_count(check->verify); i-- > first;) {
 		size_t same;
-		struct span other = verify_query(verify, i, &same);
+		struct span other = verify_query(check->verify, i, &same);
 
-		if (other.n > 0 && same == first)
-			verify_key(verify, i, &key);
+		if (other.n == 0 || same != first)
+			continue;
+		verify_key(check->verify, i, &key);
+		check->keys[i] = key;
 	}
 }
 
 static void
-ask_all(struct verify *verify, struct dnsclient *dns)
+ask_all(struct message_check *check, struct dnsclient *dns)
 {
-	for (size_t i = 0; i < verify_count(verify); i++) {
+	for (size_t i = 0; i < VERIFY_SIGNATURES_MAX; i++)
+		check->keys[i] = (struct verify_key){.status = ST_UNAVAILABLE};
+	for (size_t i = 0; i < verify_count(check->verify); i++) {
 		size_t same;
-		struct span name = verify_query(verify, i, &same);
+		struct span name = verify_query(check->verify, i, &same);
 
 		if (name.n > 0)
-			ask(verify, same, name, dns);
+			ask(check, same, name, dns);
 	}
 }
 
@@ -136,7 +154,6 @@ enum status
 message_check_run(struct message_check *check, struct span text,
     const struct verify_options *options, size_t most, struct dnsclient *dns, struct err *err)
 {
-	size_t body_at = 0;
 	char last = '\0';
 	enum status status;
 
@@ -144,7 +161,7 @@ message_check_run(struct message_check *check, struct span text,
 	arena_init(&check->arena, ARENA_BYTES);
 	status = header_list_init(&check->list, &check->arena, MESSAGE_HEADER_BYTES_MAX);
 	if (status == ST_OK)
-		status = header_block_parse(text, &check->list, &body_at, err);
+		status = header_block_parse(text, &check->list, &check->body_at, err);
 	if (status == ST_OK && check->list.count == 0) {
 		err_set(err, "there is no header field");
 		status = ST_INVALID;
@@ -155,9 +172,9 @@ message_check_run(struct message_check *check, struct span text,
 		return status;
 	verify_choose(check->verify, most, NULL);
 	if (verify_wants_body(check->verify))
-		message_crlf(span_from(text, body_at), &last, feed, check->verify);
+		message_crlf(span_from(text, check->body_at), &last, feed, check->verify);
 	verify_body_done(check->verify);
-	ask_all(check->verify, dns);
+	ask_all(check, dns);
 	verify_finish(check->verify);
 	return ST_OK;
 }

@@ -15,6 +15,10 @@ struct message_check {
 	struct arena arena;
 	struct header_list list;
 	struct verify *verify; /* NULL unless the check was ST_OK */
+	size_t body_at;        /* in the text; its length: there is no body */
+	/* What the DNS said, for each signature; one that needed no key: ST_UNAVAILABLE, and no
+	 * texts. In the arena. */
+	struct verify_key keys[VERIFY_SIGNATURES_MAX];
 };
 
 /* path: a file, or "-" for the standard input. The text is appended to an empty buffer that
@@ -32,6 +36,8 @@ void message_crlf(
 enum status message_check_run(struct message_check *check, struct span text,
     const struct verify_options *options, size_t most, struct dnsclient *dns,
     struct err *err) MUST_USE;
+/* The verifier's word for what the DNS says of an answer. */
+enum verify_dnssec message_dnssec(enum dns_security security);
 void message_check_free(struct message_check *check); /* may be called twice */
 
 #endif

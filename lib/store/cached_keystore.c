@@ -99,8 +99,9 @@ is_empty(const struct keystore_rows *rows)
 static void
 take(const struct cached_keystore *cached, struct keystore_rows *rows, struct cache_load *out)
 {
+	rows = keystore_rows_pack(rows);
 	out->object = rows;
-	out->bytes = rows->bytes + rows->bytes / 8 + 64; /* and what the allocators add */
+	out->bytes = rows->bytes + 48; /* and what the allocators add */
 	out->epoch = rows->epoch;
 	out->negative = is_empty(rows);
 	if (rows->epoch == 0)
@@ -323,6 +324,13 @@ cached_list(struct keystore *store, enum store_what what, struct span after, siz
 }
 
 static enum status
+cached_domains_of(struct keystore *store, struct span tenant, struct span after, size_t max,
+    struct keystore_rows **out, struct err *err)
+{
+	return keystore_domains(inner_of(store), tenant, after, max, out, err);
+}
+
+static enum status
 cached_loading(
     struct keystore *store, uint64_t since, size_t max, struct keystore_rows **out, struct err *err)
 {
@@ -337,6 +345,9 @@ cached_close(struct keystore *store)
 	thread_stop(cached);
 	cache_free(cached->rules);
 	cache_free(cached->keys);
+	metrics_store_away(METRIC_STORE_KIND_KEYSTORE, &cached->counted_away, false);
+	metrics_store_opened(METRIC_STORE_KIND_KEYSTORE, -1);
+	metrics_gauge_add(METRIC_STORE_SILENT, -cached->shown_silent_s);
 	keystore_close(cached->inner);
 	follow_free(cached);
 	revisions_free(cached);
@@ -361,6 +372,7 @@ set_ops(struct keystore_ops *ops, const struct keystore_ops *inner)
 	    .migrate = inner->migrate == NULL ? NULL : cached_migrate,
 	    .apply = inner->apply == NULL ? NULL : cached_apply,
 	    .list = inner->list == NULL ? NULL : cached_list,
+	    .domains_of = inner->domains_of == NULL ? NULL : cached_domains_of,
 	    .loading = inner->loading == NULL ? NULL : cached_loading,
 	    .mirrors = inner->mirrors,
 	    .catches_up = inner->catches_up};
@@ -371,7 +383,7 @@ make_caches(struct cached_keystore *cached)
 {
 	const struct cached_keystore_config *config = &cached->config;
 	/* Two polls: one may take a while, or fail. */
-	struct cache_config cache = {.bytes_max = config->bytes_max / 2,
+	struct cache_config cache = {.bytes_max = config->bytes_max / 4,
 	    .fresh_ms = 2 * config->poll_ms,
 	    .absent_fresh_ms = config->absent_ms,
 	    .stale_ms = config->stale_ms,
@@ -384,6 +396,7 @@ make_caches(struct cached_keystore *cached)
 
 	cached->rules = cache_new(&cache);
 	cache.counted_as = METRIC_CACHE_KEYS;
+	cache.bytes_max = config->bytes_max - cache.bytes_max;
 	cached->keys = cache_new(&cache);
 }
 
@@ -417,6 +430,7 @@ cached_keystore_new(struct keystore *inner, const struct cached_keystore_config 
 	news_init(cached);
 	shared_init(cached);
 	make_caches(cached);
+	metrics_store_opened(METRIC_STORE_KIND_KEYSTORE, 1);
 	store->ops = &cached->ops;
 	store->where = mem_strdup(inner->where);
 	store->state = cached;

@@ -16,6 +16,8 @@
  * is ST_INVALID. A store of another identity is taken as it is, unless it is empty, and what was
  * seen of the old one is forgotten, as it is when the store is closed and opened (a reload).
  *
+ * Answers with keys have what is needed to sign: public_key, life and loading are empty.
+ *
  * With a shared cache, what is not held is looked for there before the store is asked. Its answer
  * is as good as the store's if it was asked of a store of this identity, no change that the polls
  * told of has touched it since, and a poll succeeded lately; the first poll reads the list of
@@ -36,7 +38,7 @@
 #include "lib/store/sharedcache.h"
 
 struct cached_keystore_config {
-	size_t bytes_max;  /* a half for keys, a half for all else */
+	size_t bytes_max;  /* three quarters for keys, a quarter for all else */
 	int64_t poll_ms;   /* between two questions for changes; a change is in force after it */
 	int64_t absent_ms; /* life of "no rows" if the store has no epochs; of rows: poll_ms */
 	int64_t stale_ms;  /* how long answers are given out while the store is away */

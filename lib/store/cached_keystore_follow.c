@@ -272,6 +272,7 @@ note_failure(struct cached_keystore *cached, enum status status, const struct er
 {
 	if (status == ST_UNAVAILABLE)
 		atomic_store(&cached->away, true);
+	metrics_store_away(METRIC_STORE_KIND_KEYSTORE, &cached->counted_away, true);
 	if (!cached->failing)
 		log_line(LOG_LEVEL_WARNING,
 		    "KeyStore %s cannot be asked for changes: %s; what is known is used on, for "
@@ -285,6 +286,7 @@ static void
 note_fall(struct cached_keystore *cached, uint64_t epoch, uint64_t seen)
 {
 	atomic_store(&cached->away, true);
+	metrics_store_away(METRIC_STORE_KIND_KEYSTORE, &cached->counted_away, true);
 	pthread_rwlock_wrlock(&cached->changed_lock);
 	cached->believed = false;
 	pthread_rwlock_unlock(&cached->changed_lock);
@@ -316,6 +318,7 @@ note_answer(struct cached_keystore *cached, uint64_t epoch)
 		    cached->inner->where, (unsigned long long)epoch);
 	cached->failing = cached->fallen = false;
 	atomic_store(&cached->away, false);
+	metrics_store_away(METRIC_STORE_KIND_KEYSTORE, &cached->counted_away, false);
 }
 
 /* What a poll that was answered says about the store. */
@@ -417,6 +420,17 @@ is_another(struct cached_keystore *cached, const struct store_state *now)
 	return another;
 }
 
+/* With the lock of polls. */
+static void
+show_silence(struct cached_keystore *cached)
+{
+	int64_t silent_s =
+	    cached->polled_ms == 0 ? 0 : (cached->config.now_ms() - cached->polled_ms) / 1000;
+
+	metrics_gauge_add(METRIC_STORE_SILENT, silent_s - cached->shown_silent_s);
+	cached->shown_silent_s = silent_s;
+}
+
 void
 follow_poll(struct cached_keystore *cached)
 {
@@ -443,6 +457,7 @@ follow_poll(struct cached_keystore *cached)
 		become_another(cached, &now, asked_ms);
 	else
 		take_changes(cached, status, count, &now, since, asked_ms);
+	show_silence(cached);
 	news_tell(cached);
 	if (cached->config.shared != NULL && cached->believed)
 		shared_remember(cached, now.epoch, asked_ms);

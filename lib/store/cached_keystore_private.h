@@ -30,7 +30,7 @@ struct cached_keystore {
 	/* The last poll's; answers of an earlier one are not taken. It falls only with another
 	 * identity. */
 	atomic_uint_least64_t seen_epoch;
-	atomic_bool away;
+	atomic_bool away, counted_away; /* in the gauge */
 	struct leaseclock lease;
 
 	/* What changed, and when: written by a poll. */
@@ -56,6 +56,7 @@ struct cached_keystore {
 	/* One poll at a time: held while the store is asked, and by no message. */
 	pthread_mutex_t poll_lock;
 	struct store_change *changes; /* KEYSTORE_CHANGES_MAX */
+	int64_t shown_silent_s;       /* in the gauge */
 	bool failing, fallen;         /* logged already */
 	int64_t remembered_ms;        /* when the identity was left for a restart; 0: never */
 

@@ -2,6 +2,9 @@
  * cached_keystore_revisions.c - the highest revisions of keys that were seen, so that an old row
  * that is put back is not signed with. Called for each answer that has keys, of the store and of
  * the shared cache. It must never let rows of one history of a store count in another.
+ *
+ * They are remembered by domain and selector, whatever the id: where a slot is used again both
+ * revisions go on, so that the row of its former key is old, too.
  */
 #include <stdio.h>
 
@@ -63,9 +66,9 @@ static enum status
 check_revision(struct cached_keystore *cached, const struct store_key *key, const char *what,
     uint64_t number, struct err *err)
 {
-	char name[KEYSTORE_DOMAIN_MAX + KEYSTORE_SELECTOR_MAX + KEYSTORE_ID_MAX + 8];
-	int n = snprintf(name, sizeof(name), "%s %.*s %.*s %.*s", what, SPAN_ARG(key->domain),
-	    SPAN_ARG(key->selector), SPAN_ARG(key->id));
+	char name[KEYSTORE_DOMAIN_MAX + KEYSTORE_SELECTOR_MAX + 8];
+	int n = snprintf(name, sizeof(name), "%s %.*s %.*s", what, SPAN_ARG(key->domain),
+	    SPAN_ARG(key->selector));
 	uint64_t seen;
 
 	if (n < 0 || (size_t)n >= sizeof(name))
@@ -73,8 +76,9 @@ check_revision(struct cached_keystore *cached, const struct store_key *key, cons
 	if (revision_passes(cached, span_of(name, (size_t)n), number, &seen))
 		return ST_OK;
 	err_set(err,
-	    "%s: the key %.*s (%.*s of %.*s) has revision %llu%s, and %llu was seen before: an old "
-	    "row was put back; put the newer one there, or reload signpostd if this is right",
+	    "%s: the key %.*s (%.*s of %.*s) has revision %llu%s, and %llu was seen before under "
+	    "this selector: an old row was put back; put the newer one there, or reload signpostd "
+	    "if this is right",
 	    cached->inner->where, SPAN_ARG(key->id), SPAN_ARG(key->selector), SPAN_ARG(key->domain),
 	    (unsigned long long)number, what[0] == 'r' ? " of its row" : "",
 	    (unsigned long long)seen);

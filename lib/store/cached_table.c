@@ -11,6 +11,7 @@
 #include "lib/base/mem.h"
 #include "lib/store/cached_table_private.h"
 #include "lib/store/keyindex.h"
+#include "lib/store/together.h"
 
 _Static_assert(CACHE_MANY_MAX >= TABLE_KEYS_MAX, "a question of the table is one of the cache");
 
@@ -96,7 +97,10 @@ ask_inner(
 	enum status status;
 
 	*found = at[0] = 0;
-	if (lookup->one) {
+	if (lookup->cached->together != NULL) {
+		status = together_lookup(
+		    lookup->cached->together, loading->open, count, values, at, found, err);
+	} else if (lookup->one) {
 		status = table_lookup(inner, loading->open[0], values, err);
 		*found = status == ST_OK ? 1 : 0;
 	} else {
@@ -104,6 +108,8 @@ ask_inner(
 		    table_lookup_many(inner, loading->open, count, count, values, at, found, err);
 	}
 	metrics_observe_at(METRIC_STORE_SECONDS, METRIC_STORE_TABLE, clock_mono_us() - began_us);
+	metrics_store_away(
+	    METRIC_STORE_KIND_TABLE, &lookup->cached->counted_away, status == ST_UNAVAILABLE);
 	lookup->asked = true;
 	lookup->status = status;
 	lookup->why = *err;
@@ -418,7 +424,10 @@ cached_close(struct table *table)
 {
 	struct cached_table *cached = table->state;
 
+	metrics_store_away(METRIC_STORE_KIND_TABLE, &cached->counted_away, false);
+	metrics_store_opened(METRIC_STORE_KIND_TABLE, -1);
 	cache_free(cached->cache);
+	together_free(cached->together);
 	table_close(cached->inner);
 	mem_free(cached->scope);
 	mem_free(cached);
@@ -459,6 +468,8 @@ cached_table_new(struct table *inner, const struct cached_table_config *config)
 	cached = mem_zalloc(1, sizeof(*cached));
 	cached->inner = inner;
 	cached->cache = cache_new(&cache);
+	metrics_store_opened(METRIC_STORE_KIND_TABLE, 1);
+	cached->together = inner->together ? together_new(inner, TOGETHER_WAIT_MS) : NULL;
 	cached->config = *config;
 	cached->scope = span_dup(config->shared_scope);
 	cached->config.shared_scope.p = cached->scope;

@@ -14,8 +14,10 @@ struct cached_table {
 	struct cache *cache;
 	struct table_ops ops; /* what inner can, this can */
 	struct cached_table_config config;
-	char *scope;      /* what config.shared_scope points to; owned */
-	atomic_bool away; /* the server; said */
+	struct together *together; /* NULL: each asks for itself */
+	char *scope;               /* what config.shared_scope points to; owned */
+	atomic_bool away;          /* the server; said */
+	atomic_bool counted_away;  /* in the gauge */
 	/* Monotonic. The server was silent: until then it is spared by those who know something
 	 * old; 0: it was not. What was asked before the last refresh is not fresh. */
 	atomic_int_least64_t silent_until_ms, refreshed_ms;

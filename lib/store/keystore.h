@@ -4,9 +4,12 @@
  * store and decides nothing: who may sign with what is route.h, for all backends alike.
  *
  * Names are natural keys: a tenant by its name, a domain by its name (lower-case A-labels, owned by
- * one tenant), a key by (domain, selector), used once for ever, and by its id. Times are seconds
- * since 1970 UTC, by the store's clock. Every row has a revision, which grows with each change of
- * it; every change makes the epoch of the whole store grow, in the same transaction.
+ * one tenant), a key by (domain, selector) and by its id. Such a pair is used once for ever, but
+ * for slots (CNAME delegation), whose row becomes that of another key when theirs was destroyed:
+ * the id changes, and both revisions grow. So it is the id that says which key something is about.
+ * Times are seconds since 1970 UTC, by the store's clock. Every row has a revision, which grows
+ * with each change of it; every change makes the epoch of the whole store grow, in the same
+ * transaction.
  *
  * Any number of threads may ask one store. No question walks over a whole store; each is one
  * indexed statement or search (sql/STATEMENTS, ldif/README).
@@ -21,6 +24,7 @@
 #include "lib/base/span.h"
 #include "lib/base/status.h"
 #include "lib/keys/state.h"
+#include "lib/store/adminrows.h"
 #include "lib/store/table.h"
 
 #define KEYSTORE_TENANT_MAX 63U     /* octets: [a-z0-9] and inside also '-', '_', '.' */
@@ -133,7 +137,8 @@ struct store_gateway {
 	    at; /* of its keeper, and of this word; "at" is written by the store's clock */
 };
 
-/* A lease: who alone may do something, until when. fence grows with each new owner. */
+/* A lease: who alone may do something, until when. fence grows with each new owner; the first one's
+ * is 1, and KEYSTORE_RENEW_STEP more for each time that the store was renewed. */
 #define KEYSTORE_LEASE_MAX 63U /* octets of name and owner: [A-Za-z0-9._-] */
 struct store_lease {
 	char name[KEYSTORE_LEASE_MAX + 1], owner[KEYSTORE_LEASE_MAX + 1];
@@ -150,14 +155,19 @@ struct keystore_rows {
 	struct store_rule *rules;
 	struct store_key *keys;
 	struct store_binding *bindings;
-	struct store_policy *policies;  /* of list() and lives() only */
-	struct store_gateway *gateways; /* of gateways() only */
+	struct store_policy *policies;    /* of list() and lives() only */
+	struct store_gateway *gateways;   /* of gateways() only */
+	struct store_token *tokens;       /* of list() and token() only */
+	struct store_provider *providers; /* of list() and provider() only */
+	struct store_reply *replies;      /* of reply() only */
+	struct store_audit *audits;       /* of audits() only */
 	size_t tenant_count, domain_count, rule_count, key_count, binding_count, policy_count,
-	    gateway_count;
+	    gateway_count, token_count, provider_count, reply_count, audit_count;
 	bool address_rules; /* the domain that was asked for has rules of addresses */
 	size_t bytes;       /* of all memory it holds, for caches */
 	/* private */
 	struct keystore_chunk *chunks;
+	bool packed; /* the arrays are in one piece with this */
 };
 
 struct keystore_rows *keystore_rows_new(void); /* one reference */
@@ -173,6 +183,16 @@ enum status keystore_rows_add_key(
 void keystore_rows_add_binding(struct keystore_rows *rows, const struct store_binding *row);
 void keystore_rows_add_policy(struct keystore_rows *rows, const struct store_policy *row);
 void keystore_rows_add_gateway(struct keystore_rows *rows, const struct store_gateway *row);
+void keystore_rows_add_token(struct keystore_rows *rows, const struct store_token *row);
+void keystore_rows_add_provider(struct keystore_rows *rows, const struct store_provider *row);
+void keystore_rows_add_reply(struct keystore_rows *rows, const struct store_reply *row);
+void keystore_rows_add_audit(struct keystore_rows *rows, const struct store_audit *row);
+
+/* The same answer in little memory, for caches: in one piece, and private keys in another, without
+ * what nobody signs with: public_key, life and loading of keys are empty. Takes over rows, which
+ * nobody else may hold; they come back as they are when they have rows that only administrators ask
+ * for, or when there is no secret memory. */
+struct keystore_rows *keystore_rows_pack(struct keystore_rows *rows) MUST_USE;
 
 /* What a store is now. identity: made at random with the store, and again by "signpost store renew"
  * when a backup was put back: the same epoch of another identity is of another history.
@@ -202,9 +222,16 @@ struct keystore_write {
 		STORE_DOMAIN,
 		STORE_RULE,
 		STORE_KEY,
-		STORE_BINDING
+		STORE_BINDING,
+		/* adminrows.h. They raise no epoch and make no changes for gateways. */
+		STORE_TOKEN,    /* not WRITE_PUT. A change leaves tenant, maker and created as they
+				   are. ST_DENIED: also if a token has this secret already. */
+		STORE_PROVIDER, /* not WRITE_PUT */
+		STORE_REPLY,    /* WRITE_ADD only. ST_DENIED: there is one of this scope and key,
+				   younger than ADMINROW_REPLIES_S; an older one is replaced. */
+		STORE_AUDIT     /* WRITE_ADD only, behind each other in the order of the batch */
 	} what;
-	enum {
+	enum store_how {
 		WRITE_ADD,    /* must not be there */
 		WRITE_CHANGE, /* must be there, with the revision in the row (0: any) */
 		WRITE_PUT,    /* either */
@@ -217,17 +244,42 @@ struct keystore_write {
 		struct store_rule rule;
 		struct store_key key;
 		struct store_binding binding;
+		struct store_token token;
+		struct store_provider provider;
+		struct store_reply reply; /* at: set by the store */
+		struct store_audit audit; /* seq, at, prev, hash: set by the store */
 	} row;
 	/* What the life cycle writes, of rows that are there: WRITE_CHANGE, with the revision that
 	 * was seen (never 0). STORE_KEY: times, lease_s, life and loading, and nothing else of it;
 	 * if times.destroyed is set the private key is emptied; gateways are told of it.
-	 * STORE_DOMAIN: life and due; nobody is told. */
+	 * STORE_DOMAIN: life and due; nobody is told.
+	 * STORE_KEY with WRITE_PUT: a slot is used again (I5), at once or not at all. There is a
+	 * row of this tenant, domain and selector with the row_revision that was seen (list() and
+	 * find() have it, lives() leaves it out), and its times.destroyed is set. All of it becomes
+	 * this row, life, lease_s and loading (0 or KEYSTORE_LOADING_NOW), too; nothing of the
+	 * former key stays. id is a new one, times.destroyed is 0, and revision is one more than
+	 * that of the row that was seen (it must be higher): the private key is sealed for the new
+	 * id and for that revision (sealedkey.h), so that neither half opens in place of the other.
+	 * Gateways are told.
+	 * ST_DENIED: another row_revision, not destroyed, not a higher revision, a key has this id
+	 * (or had it in this slot last), another tenant's; ST_ABSENT: no such row. */
 	bool life;
 	/* STORE_KEY in a directory whose domain asks for it (signpostMirrorZimbra): the private key
 	 * as plain PEM, in secret memory; it becomes DKIMKey. Empty: unknown. Only a backend with
 	 * ops->mirrors reads it. */
 	struct span mirror_pem;
 };
+
+/* Is it one that gateways neither see nor hear of? */
+static inline bool
+store_what_is_admin(enum store_what what)
+{
+	return what == STORE_TOKEN || what == STORE_PROVIDER || what == STORE_REPLY ||
+	       what == STORE_AUDIT;
+}
+
+/* By what a token is looked for. */
+enum store_token_by { STORE_TOKEN_BY_ID, STORE_TOKEN_BY_SECRET };
 
 struct keystore;
 
@@ -275,8 +327,10 @@ struct keystore_ops {
 	/* For administrators; NULL where the backend cannot. */
 	/* Makes or migrates the schema. ST_OK: *from_out, *to_out are the versions (0: none). */
 	enum status (*migrate)(struct keystore *store, int *from_out, int *to_out, struct err *err);
-	/* Gives the store another identity, and its epoch KEYSTORE_RENEW_STEP more. ST_OK:
-	 * *state_out is what it is now. ST_UNAVAILABLE: also a schema that has no room for one. */
+	/* Gives the store another identity, and its epoch and the fences of all leases, which end,
+	 * KEYSTORE_RENEW_STEP more: who held one in the history that was given up can write
+	 * nothing. ST_OK: *state_out is what it is now. ST_UNAVAILABLE: also a schema that has no
+	 * room for one. */
 	enum status (*renew)(
 	    struct keystore *store, struct store_state *state_out, struct err *err);
 	/* All of the changes or none. *at_out: the one that failed; count: none of them alone.
@@ -291,9 +345,15 @@ struct keystore_ops {
 	enum status (*apply)(struct keystore *store, const struct keystore_write *writes,
 	    size_t count, size_t *at_out, struct err *err);
 	/* The next rows of a kind in the order of their names, behind after (empty: from the
-	 * beginning), at most max: tenants, domains, bindings; policies and rules (after: "tenant
-	 * name", "tenant id"), keys (all states; after: "domain selector"). No rows: the end. */
+	 * beginning), at most max: tenants, domains, bindings; policies, providers, rules and
+	 * tokens (after: "tenant name", "tenant id"), keys (all states; after: "domain selector").
+	 * Tokens of all tenants are the first (after: " id"). No rows: the end. ST_INVALID: replies
+	 * and audit are not listed so. */
 	enum status (*list)(struct keystore *store, enum store_what what, struct span after,
+	    size_t max, struct keystore_rows **out, struct err *err);
+	/* list() of the domains of one tenant, in time for these alone. NULL: list() is all there
+	 * is. */
+	enum status (*domains_of)(struct keystore *store, struct span tenant, struct span after,
 	    size_t max, struct keystore_rows **out, struct err *err);
 	/* Rows of a kind by their names, as list() has them, in any order; what is not there is
 	 * left out. At most KEYSTORE_BATCH_MAX names: ST_TOO_BIG. NULL where list() behind a name
@@ -342,6 +402,32 @@ struct keystore_ops {
 	 * it. */
 	enum status (*lease)(struct keystore *store, const struct store_lease *wanted,
 	    int64_t ttl_s, struct store_lease *out, struct err *err);
+
+	/* ---- what only administrators see (adminrows.h); NULL where the backend cannot.
+	 * ST_UNAVAILABLE in a schema that has no room for it, and the sentence says what to run.
+	 * apply() of such rows likewise: then nothing of the batch is written ---- */
+
+	/* The token with this id, or this hash of its secret: one row or none. Also one that has
+	 * expired or was revoked. */
+	enum status (*token)(struct keystore *store, enum store_token_by by, struct span name,
+	    struct keystore_rows **out, struct err *err);
+	/* The provider of this tenant and name: one row or none. */
+	enum status (*provider)(struct keystore *store, struct span tenant, struct span name,
+	    struct keystore_rows **out, struct err *err);
+	/* The answer that is kept for this scope and key: one row or none; none also when it is
+	 * older than ADMINROW_REPLIES_S. */
+	enum status (*reply)(struct keystore *store, struct span scope, struct span key,
+	    struct keystore_rows **out, struct err *err);
+	/* Removes at most max (KEYSTORE_BATCH_MAX) answers that are older than that.
+	 * *count_out: so many; max: there may be more. */
+	enum status (*forget_replies)(
+	    struct keystore *store, size_t max, size_t *count_out, struct err *err);
+	/* A page of the audit. No rows: the end. */
+	enum status (*audits)(struct keystore *store, const struct audit_question *question,
+	    struct keystore_rows **out, struct err *err);
+	/* The last row's. */
+	enum status (*audit_head)(struct keystore *store, struct audit_head *out, struct err *err);
+
 	bool mirrors; /* may want mirror_pem; others need not be given it */
 	/* Rows may be older than the epoch that comes with them, as long as changes are told again:
 	 * a replica that catches up. */
@@ -392,6 +478,11 @@ enum status keystore_changes(struct keystore *store, uint64_t since, size_t max,
     struct store_change *out, size_t *count_out, struct store_state *state_out,
     struct err *err) MUST_USE;
 
+/* A page of domains, in the order of names: of this tenant (empty: of all). Where the backend
+ * cannot ask for those alone others are among them: who calls looks at each. */
+enum status keystore_domains(struct keystore *store, struct span tenant, struct span after,
+    size_t max, struct keystore_rows **out, struct err *err) MUST_USE;
+
 /* What is said of a rule that would be one too many: KEYSTORE_RULES_MAX, SPAN_ARG(subject). */
 #define KEYSTORE_RULES_MAX_SAYS                                                                    \
 	"there are %u rules with the subject %.*s already, of all tenants together, and there "    \
@@ -407,6 +498,8 @@ bool store_key_may_sign(const struct store_key *key, const struct store_moment *
 /* Only sign_until or the lease of its row keeps a gateway from signing with it. */
 bool store_key_lease_over(const struct store_key *key, const struct store_moment *moment);
 
+/* Of a provider: 1 to PROVIDER_NAME_MAX of letters, digits, '.', '_', '-'. */
+bool keystore_provider_is_valid(struct span name);
 /* Names that a row may have: see the limits above. Lower case only. */
 bool keystore_tenant_is_valid(struct span name);
 bool keystore_domain_is_valid(struct span name); /* selectors too */
@@ -423,10 +516,29 @@ bool keystore_identity_take(struct span text, char out[KEYSTORE_IDENTITY_BYTES])
 /* Is the row one that a store may hold (lengths, letters, names)? ST_INVALID names the field. Every
  * backend asks before it writes; route.c and the tools ask about what they read. */
 enum status keystore_write_check(const struct keystore_write *write, struct err *err) MUST_USE;
+/* The same of one of adminrows.h; keystore_write_check() asks it. Of a token that is removed only
+ * id and tenant are looked at. */
+enum status keystore_admin_check(const struct keystore_write *write, struct err *err) MUST_USE;
 /* The same of a gateway's row and of a lease; every backend asks before it writes. ttl_s: of
  * ops->lease; 0 of apply_fenced. */
 enum status keystore_gateway_check(const struct store_gateway *row, struct err *err) MUST_USE;
 enum status keystore_lease_check(
     const struct store_lease *lease, int64_t ttl_s, struct err *err) MUST_USE;
+
+/* ops->token() and the others, for callers: what no row can be is answered with no rows, without
+ * asking; a backend or schema without them is ST_UNAVAILABLE with a sentence. */
+enum status keystore_token(struct keystore *store, enum store_token_by by, struct span name,
+    struct keystore_rows **out, struct err *err) MUST_USE;
+enum status keystore_provider(struct keystore *store, struct span tenant, struct span name,
+    struct keystore_rows **out, struct err *err) MUST_USE;
+enum status keystore_reply(struct keystore *store, struct span scope, struct span key,
+    struct keystore_rows **out, struct err *err) MUST_USE;
+enum status keystore_forget_replies(
+    struct keystore *store, size_t max, size_t *count_out, struct err *err) MUST_USE;
+/* ST_TOO_BIG: more than ADMINROW_AUDIT_PAGE. ST_INVALID: actor and object at once. */
+enum status keystore_audits(struct keystore *store, const struct audit_question *question,
+    struct keystore_rows **out, struct err *err) MUST_USE;
+enum status keystore_audit_head(
+    struct keystore *store, struct audit_head *out, struct err *err) MUST_USE;
 
 #endif

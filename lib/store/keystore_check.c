@@ -257,6 +257,24 @@ check_life_key(const struct store_key *row, struct err *err)
 	return status == ST_OK ? check_text("life", row->life, KEYSTORE_TEXT_MAX, err) : status;
 }
 
+/* A row that takes a slot over is whole, and of a key that begins. */
+static enum status
+check_slot(const struct store_key *row, struct err *err)
+{
+	enum status status = check_key(row, err);
+
+	if (status == ST_OK)
+		status = check_life_key(row, err);
+	if (status == ST_OK && (row->revision == 0 || row->revision > INT64_MAX))
+		status = refuse(err, "key", row->id, "has a revision that cannot be");
+	/* Another key's epoch would tell that gateways have tried this one. */
+	if (status == ST_OK && row->loading != 0 && row->loading != KEYSTORE_LOADING_NOW)
+		status = refuse(err, "key", row->id, "was asked for before it was there");
+	if (status == ST_OK && row->times.destroyed != 0)
+		status = refuse(err, "key", row->id, "is destroyed, and takes no slot over");
+	return status;
+}
+
 static enum status
 check_life_domain(const struct store_domain *row, struct err *err)
 {
@@ -273,9 +291,9 @@ check_life_domain(const struct store_domain *row, struct err *err)
 static enum status
 check_life(const struct keystore_write *write, struct err *err)
 {
-	bool key = write->what == STORE_KEY;
+	bool key = write->what == STORE_KEY, slot = key && write->how == WRITE_PUT;
 
-	if (write->how != WRITE_CHANGE || (!key && write->what != STORE_DOMAIN)) {
+	if ((write->how != WRITE_CHANGE && !slot) || (!key && write->what != STORE_DOMAIN)) {
 		err_set(err, "the life cycle changes keys and domains, and nothing else");
 		return ST_INVALID;
 	}
@@ -283,6 +301,8 @@ check_life(const struct keystore_write *write, struct err *err)
 		err_set(err, "the life of a key or domain is written with the revision it had");
 		return ST_INVALID;
 	}
+	if (slot)
+		return check_slot(&write->row.key, err);
 	return key ? check_life_key(&write->row.key, err)
 		   : check_life_domain(&write->row.domain, err);
 }
@@ -351,6 +371,11 @@ keystore_write_check(const struct keystore_write *write, struct err *err)
 		return status != ST_OK ? status
 				       : check_text("subject", write->row.binding.subject,
 					     KEYSTORE_SUBJECT_MAX, err);
+	case STORE_TOKEN:
+	case STORE_PROVIDER:
+	case STORE_REPLY:
+	case STORE_AUDIT:
+		return keystore_admin_check(write, err);
 	}
 	err_set(err, "no such kind of row");
 	return ST_INVALID;

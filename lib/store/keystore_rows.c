@@ -7,14 +7,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/base/secret.h"
-#include "lib/store/keystore.h"
-
-/* The texts of one row. */
-struct keystore_chunk {
-	struct keystore_chunk *next;
-	bool secret;
-	char text[];
-};
+#include "lib/store/keystore_chunk.h"
 
 struct keystore_rows *
 keystore_rows_new(void)
@@ -47,13 +40,19 @@ keystore_rows_release(struct keystore_rows *rows)
 		else
 			mem_free(chunk);
 	}
-	mem_free(rows->tenants);
-	mem_free(rows->domains);
-	mem_free(rows->rules);
-	mem_free(rows->keys);
-	mem_free(rows->bindings);
-	mem_free(rows->policies);
-	mem_free(rows->gateways);
+	if (!rows->packed) {
+		mem_free(rows->tenants);
+		mem_free(rows->domains);
+		mem_free(rows->rules);
+		mem_free(rows->keys);
+		mem_free(rows->bindings);
+		mem_free(rows->policies);
+		mem_free(rows->gateways);
+		mem_free(rows->tokens);
+		mem_free(rows->providers);
+		mem_free(rows->replies);
+		mem_free(rows->audits);
+	}
 	mem_free(rows);
 }
 
@@ -188,4 +187,52 @@ keystore_rows_add_gateway(struct keystore_rows *rows, const struct store_gateway
 	(void)copy_texts(rows, false, texts, 3);
 	rows->gateways = grow(rows, rows->gateways, rows->gateway_count, sizeof(copy));
 	rows->gateways[rows->gateway_count++] = copy;
+}
+
+void
+keystore_rows_add_token(struct keystore_rows *rows, const struct store_token *row)
+{
+	struct store_token copy = *row;
+	struct span *const texts[] = {&copy.id, &copy.tenant, &copy.name, &copy.secret,
+	    &copy.scopes, &copy.domains, &copy.networks, &copy.maker};
+
+	(void)copy_texts(rows, false, texts, 8);
+	rows->tokens = grow(rows, rows->tokens, rows->token_count, sizeof(copy));
+	rows->tokens[rows->token_count++] = copy;
+}
+
+void
+keystore_rows_add_provider(struct keystore_rows *rows, const struct store_provider *row)
+{
+	struct store_provider copy = *row;
+	struct span *const texts[] = {
+	    &copy.tenant, &copy.name, &copy.kind, &copy.address, &copy.secret};
+
+	(void)copy_texts(rows, false, texts, 5);
+	rows->providers = grow(rows, rows->providers, rows->provider_count, sizeof(copy));
+	rows->providers[rows->provider_count++] = copy;
+}
+
+void
+keystore_rows_add_reply(struct keystore_rows *rows, const struct store_reply *row)
+{
+	struct store_reply copy = *row;
+	struct span *const texts[] = {&copy.scope, &copy.key, &copy.body, &copy.answer};
+
+	(void)copy_texts(rows, false, texts, 4);
+	rows->replies = grow(rows, rows->replies, rows->reply_count, sizeof(copy));
+	rows->replies[rows->reply_count++] = copy;
+}
+
+void
+keystore_rows_add_audit(struct keystore_rows *rows, const struct store_audit *row)
+{
+	struct store_audit copy = *row;
+	struct span *const texts[] = {&copy.actor, &copy.method, &copy.source, &copy.tenant,
+	    &copy.action, &copy.object, &copy.before, &copy.after, &copy.request, &copy.key,
+	    &copy.detail, &copy.result, &copy.prev, &copy.hash};
+
+	(void)copy_texts(rows, false, texts, sizeof(texts) / sizeof(texts[0]));
+	rows->audits = grow(rows, rows->audits, rows->audit_count, sizeof(copy));
+	rows->audits[rows->audit_count++] = copy;
 }

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += lib/store/libstore.a
 lib_store_libstore_a_SOURCES = \
+	lib/store/adminrows.h lib/store/adminrows_audit.c lib/store/adminrows_check.c \
 	lib/store/failure.c lib/store/failure.h \
 	lib/store/cache.c lib/store/cache.h lib/store/cache_private.h \
 	lib/store/cache_flight.c \
@@ -17,9 +18,11 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/keyfile.c lib/store/keyfile.h \
 	lib/store/keysafe.c \
 	lib/store/keyindex.c lib/store/keyindex.h \
-	lib/store/keystore.c lib/store/keystore.h lib/store/keystore_check.c \
+	lib/store/keystore.c lib/store/keystore.h lib/store/keystore_admin.c \
+	lib/store/keystore_check.c \
 	lib/store/keystore_digest.c lib/store/keystore_octets.c lib/store/keystore_octets.h \
-	lib/store/keystore_identity.c lib/store/keystore_rows.c \
+	lib/store/keystore_identity.c lib/store/keystore_rows.c lib/store/keystore_pack.c \
+	lib/store/keystore_chunk.h \
 	lib/store/keytable.c lib/store/keytable.h \
 	lib/store/leaseclock.c lib/store/leaseclock.h \
 	lib/store/list.c lib/store/list.h \
@@ -29,7 +32,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/route_choose.h lib/store/route_finding.h lib/store/route_keys.c \
 	lib/store/marks.c lib/store/marks.h \
 	lib/store/rows.c lib/store/rows.h \
-	lib/store/sealedkey.c lib/store/sealedkey.h \
+	lib/store/sealedkey.c lib/store/sealedkey.h lib/store/sealedprovider.c lib/store/sealedprovider.h \
 	lib/store/sharedcache.c lib/store/sharedcache.h lib/store/sharedcache_private.h \
 	lib/store/sharedcache_value.c lib/store/shared.h \
 	lib/store/signing.c lib/store/signing.h \
@@ -38,6 +41,7 @@ lib_store_libstore_a_SOURCES = \
 	lib/store/slurp.c lib/store/slurp.h \
 	lib/store/table.c lib/store/table.h \
 	lib/store/table_octets.c lib/store/table_octets.h \
+	lib/store/together.c lib/store/together.h \
 	lib/store/tenant.c lib/store/tenant.h \
 	lib/store/watch.c lib/store/watch.h
 LIBSTORE = lib/store/libstore.a

@@ -340,3 +340,18 @@ pattern_regex_match(const struct pattern_regex *regex, struct span key)
 		return ST_ABSENT;
 	return answer >= 0 ? ST_OK : ST_INVALID;
 }
+
+enum status
+pattern_check(struct span pattern, struct err *err)
+{
+	struct pattern_regex *regex = NULL;
+	enum status status = ST_OK;
+
+	if (pattern_kind(pattern) == PATTERN_REGEX)
+		status = pattern_regex_compile(pattern, false, &regex, err);
+	if (status != ST_OK)
+		err_prefix(
+		    err, "pattern \"%.*s\"", pattern.n > 80 ? 80 : (int)pattern.n, pattern.p);
+	pattern_regex_free(regex);
+	return status;
+}

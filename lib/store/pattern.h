@@ -32,6 +32,9 @@ bool pattern_glob_match(struct span pattern, struct span key);
  * Every key that matches ends in it. */
 struct span pattern_glob_suffix(struct span pattern);
 
+/* Can it be matched with? Only a regular expression cannot: ST_INVALID with PCRE2's reason. */
+enum status pattern_check(struct span pattern, struct err *err) MUST_USE;
+
 /* opendkim's translation: '*' to ".*", '+' and '.' escaped, all in "^...$". */
 void pattern_to_ere(struct span pattern, struct buf *ere);
 /* The same language in PCRE2's syntax. ST_INVALID: what an ERE does not allow. */

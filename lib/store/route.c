@@ -31,6 +31,8 @@ choose_keys(struct route_finding *f)
 	if (status != ST_OK)
 		return status;
 	out->domain = f->choice.domain;
+	out->rule = f->choice.rule;
+	out->row = f->choice.row;
 	status = route_choose_keys(
 	    out->rows[ROUTE_KEYS], out->domain, f->tenant, &moment, &f->keys, f->err);
 	if (status != ST_OK)

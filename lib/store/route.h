@@ -65,6 +65,10 @@ struct route {
 	/* x= by the policy of the signing domain, which its keys' life cycle goes by; -1: as
 	 * configured, 0: none. */
 	int64_t signature_ttl_s;
+	/* What chose the signing domain, if that went so far: a rule, or the row of a domain; one
+	 * of them at most. They live as long as the route. */
+	const struct store_rule *rule;
+	const struct store_domain *row;
 	char why[256]; /* a printable sentence for the log and for "resolve" */
 	/* private: what the spans above live in */
 	struct keystore_rows *rows[4];

@@ -1,7 +1,8 @@
 /*
  * sealedkey.h - a private key at rest: "spk1:VERSION:BASE64", sealed under the tenant's key and
  * bound to tenant, domain, selector, id and revision. A row that was copied to another tenant,
- * renamed, or put into a newer row does not open.
+ * renamed, or put into a newer row does not open; nor does that of a slot's former key in the row
+ * of the one that came after it, or the other way round.
  *
  * BASE64 (RFC 4648 section 4, with padding, no blanks) is of: 12 octets of nonce, the ciphertext of
  * AES-256-GCM, 16 octets of tag. VERSION is decimal without leading zeros. The key is the tenant's

@@ -112,7 +112,9 @@ struct table {
 	char *where;     /* path, or "(list)", for messages; owned; never holds a value */
 	char *path;      /* the file to watch, or NULL; owned */
 	unsigned flags;  /* enum table_flags */
-	void *state;     /* the backend's */
+	/* Set by open(): what a question costs hardly depends on how many keys it names. */
+	bool together;
+	void *state; /* the backend's */
 	/* While the watcher refreshes: the edition that has come to rest. Another one is being
 	 * written and is not taken (ST_UNAVAILABLE). NULL: any. */
 	const struct keyfile_stamp *settled;

@@ -318,3 +318,21 @@ tenant_sender_match(struct span login, struct span user, struct span domain, boo
 		return ST_DENIED;
 	return domain.n == host.n || domain.p[domain.n - host.n - 1] == '.' ? ST_OK : ST_DENIED;
 }
+
+enum status
+tenant_of_facts(struct table *map, struct keystore *store, const struct tenant_facts *facts,
+    char tenant[KEYSTORE_TENANT_MAX + 1], struct err *err)
+{
+	uint8_t octets[16];
+	struct tenant_session session = {.login = span_str(facts->login),
+	    .listener = span_str(facts->listener),
+	    .host = span_str(facts->host),
+	    .address = octets};
+
+	tenant[0] = '\0';
+	if (facts->client != NULL && inet_pton(AF_INET, facts->client, octets) == 1)
+		session.family = 4;
+	else if (facts->client != NULL && inet_pton(AF_INET6, facts->client, octets) == 1)
+		session.family = 6;
+	return tenant_of_session(map, store, &session, tenant, err);
+}

@@ -51,6 +51,15 @@ enum status tenant_of_session(struct table *map, struct keystore *store,
     const struct tenant_session *session, char tenant[KEYSTORE_TENANT_MAX + 1],
     struct err *err) MUST_USE;
 
+/* The same of what people write: texts as they came, NULL where one is not known. client that is no
+ * address is none. */
+struct tenant_facts {
+	const char *login, *listener, *client, *host;
+};
+enum status tenant_of_facts(struct table *map, struct keystore *store,
+    const struct tenant_facts *facts, char tenant[KEYSTORE_TENANT_MAX + 1],
+    struct err *err) MUST_USE;
+
 /* RequireSenderMatch for plain tables: may this login send as this address? ST_OK, ST_DENIED.
  * exact false ("domain"): the login's domain is the sender's, or the sender's is below it. exact
  * true ("address"): the login is the address. Without ASCII case. A login without '@' matches
