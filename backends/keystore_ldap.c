@@ -4,7 +4,7 @@
  * It must never tell an answer that did not come, or a part of one, as "no rows": each answer has
  * the entry with the epoch in it, or it is none.
  */
-#include "backends/keystore_ldap_private.h"
+#include "backends/keystore_ldap_admin_private.h"
 #include "backends/registry.h"
 #include "lib/base/mem.h"
 
@@ -172,11 +172,14 @@ open_store(struct keystore *store, struct span value, bool write, struct err *er
 		.keys = ask_keys, .bindings = ask_bindings, .changes = ldapstore_changes,          \
 		.now = ldapstore_now, .migrate = ldapstore_migrate, .apply = ldapstore_apply,      \
 		.renew = ldapstore_renew, .list = ldapstore_list, .find = ldapstore_find,          \
-		.apply_fenced = ldapstore_apply_fenced, .due = ldapstore_due,                      \
-		.lives = ldapstore_lives, .loading = ldapstore_loading,                            \
+		.domains_of = ldapstore_domains_of, .apply_fenced = ldapstore_apply_fenced,        \
+		.due = ldapstore_due, .lives = ldapstore_lives, .loading = ldapstore_loading,      \
 		.gateways = ldapstore_gateways, .forget = ldapstore_forget,                        \
 		.report = ldapstore_report, .lease = ldapstore_lease, .mirrors = true,             \
-		.catches_up = true,                                                                \
+		.catches_up = true, .token = ldapadmin_ask_token,                                  \
+		.provider = ldapadmin_ask_provider, .reply = ldapadmin_ask_reply,                  \
+		.forget_replies = ldapadmin_forget_replies, .audits = ldapadmin_ask_audits,        \
+		.audit_head = ldapadmin_ask_head,                                                  \
 	}
 
 const struct keystore_ops ldap_keystore_ops = LDAP_KEYSTORE_OPS("ldap");

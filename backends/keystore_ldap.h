@@ -185,6 +185,8 @@ enum status ldapstore_gateway(
  * it; fence is 0 if nobody ever had. ST_INVALID. */
 enum status ldapstore_lease_of(const struct ldapentry *entry, const char *name,
     struct store_lease *out, struct err *err) MUST_USE;
+/* A value of signpostLeaseHolder; expires is 0. false: it is none. */
+bool ldapstore_lease_read(struct span value, struct store_lease *out);
 /* The values of signpostLeaseHolder ("NAME FENCE OWNER", without an owner if nobody has it) and
  * signpostLeaseUntil ("NAME TIME") that say so. */
 #define LDAPSTORE_LEASE_BYTES (2 * KEYSTORE_LEASE_MAX + 24U)

@@ -65,6 +65,11 @@ need_named(struct ldapstore_check *c, const struct keystore_write *w, struct buf
 		return need_domain(c, name, w->row.key.domain, w->row.key.tenant);
 	case STORE_BINDING:
 		return need_tenant(c, name, w->row.binding.tenant);
+	case STORE_TOKEN:
+	case STORE_PROVIDER:
+	case STORE_REPLY:
+	case STORE_AUDIT:
+		break;
 	}
 	return status;
 }
@@ -156,7 +161,46 @@ own_name(const struct keystore_write *w, const char *base, struct buf *name)
 	case STORE_BINDING:
 		ldapstore_dn_binding(name, base, w->row.binding.subject);
 		return;
+	case STORE_TOKEN:
+	case STORE_PROVIDER:
+	case STORE_REPLY:
+	case STORE_AUDIT:
+		break;
 	}
+}
+
+/* The ids of keys are one row of names for the whole store. */
+static enum status
+check_new_id(struct ldapstore_check *c, const struct keystore_write *w, const char *dn)
+{
+	enum status status;
+
+	if (w->what != STORE_KEY)
+		return ST_OK;
+	for (size_t i = 0; i < c->plan->known_count; i++) {
+		const struct ldapstore_known *known = &c->plan->known[i];
+
+		if (known->there && known->id != NULL && strcmp(known->dn, dn) != 0 &&
+		    span_eq_str(w->row.key.id, known->id))
+			return ldapstore_refuse(c, ST_DENIED, dn, "another key has this id");
+	}
+	status = ldapstore_none_hangs(c, dn, "signpostKeyId", w->row.key.id, SPAN_EMPTY);
+	return status == ST_DENIED ? ldapstore_refuse(c, ST_DENIED, dn, "another key has this id")
+				   : status;
+}
+
+/* Its owner and revision are right. The former key's id is found in the entry itself. */
+static enum status
+check_slot(
+    struct ldapstore_check *c, const struct keystore_write *w, const struct ldapstore_known *known)
+{
+	if (known->times.destroyed <= 0)
+		return ldapstore_refuse(
+		    c, ST_DENIED, known->dn, "its key is not destroyed, and keeps the slot");
+	if (w->row.key.revision <= known->key_revision)
+		return ldapstore_refuse(
+		    c, ST_DENIED, known->dn, "who takes the slot over needs a higher revision");
+	return check_new_id(c, w, known->dn);
 }
 
 /* A binding may be given to another tenant by a change; nothing else may. */
@@ -179,6 +223,8 @@ check_there(
 	}
 	if (w->what != STORE_KEY)
 		return ST_OK;
+	if (ldapstore_is_slot(w))
+		return check_slot(c, w, known);
 	if (known->id == NULL || !span_eq_str(w->row.key.id, known->id))
 		return ldapstore_refuse(
 		    c, ST_DENIED, known->dn, "it is the selector of another key");
@@ -193,26 +239,6 @@ check_there(
 	return w->row.key.revision < known->key_revision
 		   ? ldapstore_refuse(c, ST_DENIED, known->dn, "it was sealed anew meanwhile")
 		   : ST_OK;
-}
-
-/* The ids of keys are one row of names for the whole store. */
-static enum status
-check_new_id(struct ldapstore_check *c, const struct keystore_write *w, const char *dn)
-{
-	enum status status;
-
-	if (w->what != STORE_KEY)
-		return ST_OK;
-	for (size_t i = 0; i < c->plan->known_count; i++) {
-		const struct ldapstore_known *known = &c->plan->known[i];
-
-		if (known->there && known->id != NULL && strcmp(known->dn, dn) != 0 &&
-		    span_eq_str(w->row.key.id, known->id))
-			return ldapstore_refuse(c, ST_DENIED, dn, "another key has this id");
-	}
-	status = ldapstore_none_hangs(c, dn, "signpostKeyId", w->row.key.id, SPAN_EMPTY);
-	return status == ST_DENIED ? ldapstore_refuse(c, ST_DENIED, dn, "another key has this id")
-				   : status;
 }
 
 static bool
@@ -247,6 +273,11 @@ may_be_there(const struct keystore_write *w)
 		       keystore_domain_is_valid(w->row.key.selector);
 	case STORE_BINDING:
 		return keystore_write_check(w, NULL) == ST_OK;
+	case STORE_TOKEN:
+	case STORE_PROVIDER:
+	case STORE_REPLY:
+	case STORE_AUDIT:
+		break;
 	}
 	return false;
 }
@@ -274,9 +305,10 @@ suppose(struct ldapstore_known *known, const struct keystore_write *w, uint64_t 
 		replace_text(&known->subject, w->row.rule.subject);
 	if (w->what != STORE_KEY)
 		return;
-	known->published = known->published || ldapstore_was_published(&w->row.key.times);
+	known->published = (known->published && !ldapstore_is_slot(w)) ||
+			   ldapstore_was_published(&w->row.key.times);
 	known->times = w->row.key.times;
-	if (w->life)
+	if (w->life && !ldapstore_is_slot(w))
 		return;
 	known->key_revision = w->row.key.revision;
 	replace_text(&known->id, w->row.key.id);
@@ -293,6 +325,8 @@ keep_rest(struct ldapstore_step *step, const struct ldapstore_known *known)
 	if (!w->life || w->what != STORE_KEY)
 		return;
 	step->loading = w->row.key.loading == KEYSTORE_LOADING_NOW ? 0 : w->row.key.loading;
+	if (ldapstore_is_slot(w))
+		return;
 	step->algorithm = mem_strdup(known->algorithm == NULL ? "" : known->algorithm);
 	step->public_key = mem_strdup(known->public_key == NULL ? "" : known->public_key);
 }
@@ -318,7 +352,7 @@ check_write(struct ldapstore_check *c, const struct keystore_write *w, struct ld
 		return status;
 	if (known->there)
 		status = check_there(c, w, known);
-	else if (w->how == WRITE_CHANGE || w->how == WRITE_REMOVE)
+	else if (w->how == WRITE_CHANGE || w->how == WRITE_REMOVE || w->life)
 		return ldapstore_refuse(c, ST_ABSENT, known->dn, "there is none");
 	else
 		status = check_new_id(c, w, known->dn);

@@ -189,10 +189,19 @@ rule_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 }
 
 static void
+put_times(const struct ldapstore_step *step, struct ldapstore_entry *out)
+{
+	struct key_times times = step->write->row.key.times;
+
+	for (int a = LDAPSTORE_CREATED; a <= LDAPSTORE_SIGN_UNTIL; a++)
+		put_time(step, out, (enum ldapstore_attribute)a,
+		    *ldapstore_time(&times, (enum ldapstore_attribute)a));
+}
+
+static void
 key_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 {
 	const struct store_key *row = &step->write->row.key;
-	struct key_times times = row->times;
 
 	put_class(step, out, "signpostKey");
 	put_name(step, out, LDAPSTORE_KEY_ID, row->id);
@@ -205,27 +214,37 @@ key_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 	put(step, out, LDAPSTORE_PUBLIC_KEY, row->public_key);
 	put(step, out, LDAPSTORE_PRIVATE_KEY, row->private_key);
 	put_number(step, out, LDAPSTORE_KEY_REVISION, (int64_t)row->revision);
-	for (int a = LDAPSTORE_CREATED; a <= LDAPSTORE_SIGN_UNTIL; a++)
-		put_time(step, out, (enum ldapstore_attribute)a,
-		    *ldapstore_time(&times, (enum ldapstore_attribute)a));
+	put_times(step, out);
+}
+
+static void
+put_notes(const struct ldapstore_step *step, struct ldapstore_entry *out)
+{
+	const struct store_key *row = &step->write->row.key;
+
+	put(step, out, LDAPSTORE_LIFE, row->life);
+	put(step, out, LDAPSTORE_LEASE, row->lease_s > 0 ? number(out, row->lease_s) : SPAN_EMPTY);
+	put(step, out, LDAPSTORE_LOADING,
+	    step->loading > 0 ? number(out, (int64_t)step->loading) : SPAN_EMPTY);
 }
 
 /* What the life cycle writes of a key; a destroyed one has no private key any more. */
 static void
 key_life_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 {
-	const struct store_key *row = &step->write->row.key;
-	struct key_times times = row->times;
-
-	for (int a = LDAPSTORE_CREATED; a <= LDAPSTORE_SIGN_UNTIL; a++)
-		put_time(step, out, (enum ldapstore_attribute)a,
-		    *ldapstore_time(&times, (enum ldapstore_attribute)a));
-	put(step, out, LDAPSTORE_LIFE, row->life);
-	put(step, out, LDAPSTORE_LEASE, row->lease_s > 0 ? number(out, row->lease_s) : SPAN_EMPTY);
-	put(step, out, LDAPSTORE_LOADING,
-	    step->loading > 0 ? number(out, (int64_t)step->loading) : SPAN_EMPTY);
-	if (times.destroyed > 0)
+	put_times(step, out);
+	put_notes(step, out);
+	if (step->write->row.key.times.destroyed > 0)
 		put(step, out, LDAPSTORE_PRIVATE_KEY, SPAN_EMPTY);
+}
+
+/* Another key in a slot: the entry keeps its name, and nothing else of the former one. */
+static void
+slot_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
+{
+	put(step, out, LDAPSTORE_KEY_ID, step->write->row.key.id);
+	key_entry(step, out);
+	put_notes(step, out);
 }
 
 static void
@@ -255,7 +274,9 @@ ldapstore_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 	memset(out, 0, sizeof(*out));
 	put_revision(step, out);
 	if (step->write->life) {
-		if (step->write->what == STORE_KEY)
+		if (ldapstore_is_slot(step->write))
+			slot_entry(step, out);
+		else if (step->write->what == STORE_KEY)
 			key_life_entry(step, out);
 		else
 			domain_life_entry(step, out);
@@ -279,6 +300,11 @@ ldapstore_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 		break;
 	case STORE_BINDING:
 		binding_entry(step, out);
+		break;
+	case STORE_TOKEN:
+	case STORE_PROVIDER:
+	case STORE_REPLY:
+	case STORE_AUDIT:
 		break;
 	}
 }

@@ -104,6 +104,7 @@ struct turn {
 	struct span *changes,
 	    *ended; /* owned texts: changes that are kept; what dead writers left */
 	size_t change_count, ended_count;
+	struct ldapstore_renewal renewal;
 };
 
 static void
@@ -115,6 +116,7 @@ turn_free(struct turn *t)
 		mem_free((char *)(uintptr_t)t->ended[i].p);
 	mem_free(t->changes);
 	mem_free(t->ended);
+	ldapstore_renewal_free(&t->renewal);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -142,6 +144,8 @@ take_turn(void *context, const struct ldapentry *entry, struct err *err)
 	if (t->lease != ST_OK && t->lease != ST_DENIED)
 		return t->lease;
 	ldapstore_store_identity(entry, t->identity);
+	if (t->writer->identity != NULL)
+		ldapstore_renewal_take(&t->renewal, entry);
 	t->changes = mem_zalloc(changes->count + 1, sizeof(t->changes[0]));
 	t->ended = mem_zalloc(pending->count + 1, sizeof(t->ended[0]));
 	for (size_t i = 0; i < changes->count; i++)
@@ -227,7 +231,7 @@ raise_epoch(struct turn *t, struct ldaplink_end *end)
 	struct ldapstore_writer *w = t->writer;
 	char *room = mem_zalloc(NAMED_MAX, PENDING_BYTES), old[24], new[24], back[24];
 	struct span *values = mem_zalloc(NAMED_MAX, sizeof(values[0])), numbers[3], identity;
-	struct ldaplink_change changes[10];
+	struct ldaplink_change changes[10 + LDAPSTORE_RENEWAL_CHANGES];
 	struct ldapstore_fence fence;
 	size_t n = 0, added, stay;
 	uint64_t from;
@@ -265,6 +269,7 @@ raise_epoch(struct turn *t, struct ldaplink_end *end)
 	if (w->identity != NULL)
 		changes[n++] = (struct ldaplink_change){
 		    LDAPLINK_REPLACE, "signpostStoreIdentity", &identity, 1};
+	n += ldapstore_renewal_changes(&t->renewal, changes + n);
 	n += ldapstore_fence(&w->plan, &fence, changes + n);
 	status = ldaplink_change(w->link, LDAPLINK_MODIFY_ENTRY, buf_text(&w->store_dn), changes, n,
 	    ldapstore_step_deadline(w), end, w->err);

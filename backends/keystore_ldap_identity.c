@@ -1,7 +1,6 @@
 /*
- * keystore_ldap_identity.c - the identity of a key store in a directory: made when there is none,
- * and another one for a backup that was put back.
- * Called through keystore_ops.migrate, .apply and .renew, by an administrator.
+ * keystore_ldap_identity.c - the identity of a key store in a directory, made when there is none.
+ * Called through keystore_ops.migrate and .apply, by an administrator.
  * It must never take away an identity that another writer has just made, nor make a directory
  * unusable whose schema has no room for one.
  */
@@ -33,47 +32,4 @@ ldapstore_make_identity(
 		return ST_OK;
 	err_set(err, "%s", why.text);
 	return ST_UNAVAILABLE;
-}
-
-static enum status
-do_renew(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
-    struct err *err)
-{
-	struct ldapstore_writer *w = context;
-	enum status status;
-
-	(void)deadline_ms;
-	w->link = link;
-	w->err = err;
-	w->plan.now_utc = clock_utc_s();
-	buf_init(&w->store_dn, LDAPSTORE_TEXT_MAX);
-	ldapstore_dn_store(&w->store_dn, w->own->base);
-	status = ldapstore_raise_epoch(w, end);
-	buf_free(&w->store_dn);
-	return status;
-}
-
-enum status
-ldapstore_renew(struct keystore *store, struct store_state *state_out, struct err *err)
-{
-	struct ldapstore *own = store->state;
-	char identity[KEYSTORE_IDENTITY_BYTES];
-	struct ldapstore_writer w = {.own = own, .plan = {.store = own}, .identity = identity};
-	struct store_change none;
-	size_t count;
-	enum status status;
-
-	if (!own->write) {
-		err_set(err, "%s: opened for reading", store->where);
-		return ST_DENIED;
-	}
-	keystore_identity_make(identity);
-	status = ldappool_run_once(&own->pool, do_renew, &w, own->pool.config.timeout_ms * 4, err);
-	if (status != ST_OK) {
-		err_prefix(err, "%s", store->where);
-		return status;
-	}
-	/* Nothing comes behind the last epoch that can be. */
-	status = keystore_changes(store, INT64_MAX, 1, &none, &count, state_out, err);
-	return status == ST_TOO_BIG ? ST_OK : status;
 }

@@ -115,6 +115,9 @@ decide(const struct taking *t, struct store_lease *next, bool *change_out, struc
 	}
 	memcpy(next->owner, t->wanted->owner, sizeof(next->owner));
 	next->fence = held ? seen->fence : seen->fence + 1;
+	/* Above every fence of a history that was given up: see keystore_ldap_renew.c. */
+	if (seen->fence == 0)
+		next->fence = 1 + t->epoch - t->epoch % KEYSTORE_RENEW_STEP;
 	next->expires = t->now_utc + t->ttl_s;
 	return ST_OK;
 }

@@ -4,10 +4,11 @@
  * It must never be asked by the signing side: a directory knows no order, so the names of all
  * entries of a kind are read once (in pages, RFC 2696) and kept until the listing ends.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/keystore_ldap_private.h"
+#include "backends/keystore_ldap_admin_private.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
@@ -22,7 +23,8 @@ struct ldapstore_names {
 	size_t *ends; /* of each name in text */
 	struct span *sorted;
 	size_t count, room;
-	char *last; /* the name that was given out last; owned */
+	char *last;                           /* the name that was given out last; owned */
+	char tenant[KEYSTORE_TENANT_MAX + 1]; /* only its domains; "": all */
 	int64_t read_ms;
 	/* while they are read */
 	struct ldapstore *store;
@@ -101,27 +103,45 @@ sort_names(struct ldapstore_names *names)
 		qsort(names->sorted, names->count, sizeof(names->sorted[0]), by_name);
 }
 
+static void
+add_filter(const struct ldapstore_names *names, struct buf *out)
+{
+	const char *all = ldapstore_listings[names->what].filter;
+
+	if (names->tenant[0] == '\0') {
+		buf_add_str(out, all);
+		return;
+	}
+	buf_add_fmt(out, "(&%s(%s=", all, ldapstore_attributes[LDAPSTORE_OWNER]);
+	ldapurl_escape_filter(out, span_str(names->tenant));
+	buf_add_str(out, "))");
+}
+
 static enum status
 do_names(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
     struct err *err)
 {
 	struct ldapstore_names *names = context;
 	const char *attributes[4] = {ldapstore_listings[names->what].first};
-	const struct ldaplink_search search = {.base = names->store->base,
-	    .filter = ldapstore_listings[names->what].filter,
+	struct ldaplink_search search = {.base = names->store->base,
 	    .scope = LDAPURL_SUB,
 	    .attributes = attributes,
 	    .entries_max = NAMES_MAX,
 	    .page = PAGE};
 	size_t n = 1;
 	enum status status;
+	struct buf filter;
 
+	buf_init(&filter, LDAPSTORE_TEXT_MAX);
+	add_filter(names, &filter);
+	search.filter = buf_text(&filter);
 	if (ldapstore_listings[names->what].second != NULL)
 		attributes[n++] = ldapstore_listings[names->what].second;
 	attributes[n] = ldapstore_attributes[LDAPSTORE_NODE];
 	buf_reset(&names->text);
 	names->count = 0;
 	status = ldaplink_search(link, &search, deadline_ms, take_name, names, end, err);
+	buf_free(&filter);
 	if (status == ST_OK && end->limited) {
 		err_set(err,
 		    "%s gives no more than %zu entries: LDAPBindUser needs no size limit to "
@@ -133,13 +153,14 @@ do_names(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapl
 }
 
 static enum status
-read_names(
-    struct ldapstore *own, enum store_what what, struct ldapstore_names **out, struct err *err)
+read_names(struct ldapstore *own, enum store_what what, struct span tenant,
+    struct ldapstore_names **out, struct err *err)
 {
 	struct ldapstore_names *names = mem_zalloc(1, sizeof(*names));
 	enum status status;
 
 	names->what = what;
+	snprintf(names->tenant, sizeof(names->tenant), "%.*s", SPAN_ARG(tenant));
 	names->store = own;
 	buf_init(&names->text, SIZE_MAX / 2);
 	/* All of them take longer than one row may. */
@@ -156,7 +177,7 @@ read_names(
 
 /* Those of the listing that goes on behind after, taken out of the store; NULL: to be read. */
 static struct ldapstore_names *
-take_names(struct ldapstore *own, enum store_what what, struct span after)
+take_names(struct ldapstore *own, enum store_what what, struct span tenant, struct span after)
 {
 	struct ldapstore_names *names;
 
@@ -164,8 +185,8 @@ take_names(struct ldapstore *own, enum store_what what, struct span after)
 	names = own->names;
 	own->names = NULL;
 	pthread_mutex_unlock(&own->lock);
-	if (names != NULL && names->what == what && span_eq_str(after, names->last) &&
-	    clock_mono_ms() - names->read_ms < NAMES_KEPT_MS)
+	if (names != NULL && names->what == what && span_eq_str(tenant, names->tenant) &&
+	    span_eq_str(after, names->last) && clock_mono_ms() - names->read_ms < NAMES_KEPT_MS)
 		return names;
 	ldapstore_names_free(names);
 	return NULL;
@@ -233,28 +254,23 @@ remember_last(struct ldapstore_names *names, const struct keystore_rows *rows)
 	buf_free(&text);
 }
 
-enum status
-ldapstore_list(struct keystore *store, enum store_what what, struct span after, size_t max,
-    struct keystore_rows **out, struct err *err)
+/* tenant: of domains, only of this one; empty: all. */
+static enum status
+list_rows(struct keystore *store, enum store_what what, struct span tenant, struct span after,
+    size_t max, struct keystore_rows **out, struct err *err)
 {
 	struct ldapstore *own = store->state;
 	struct ldapstore_names *names;
-	struct keystore_rows *rows;
+	struct keystore_rows *rows = keystore_rows_new();
 	enum status status = ST_OK;
 
-	*out = NULL;
-	if (!span_is_text(after)) {
-		err_set(err, "%s: no row has a name like that", store->where);
-		return ST_INVALID;
-	}
-	rows = keystore_rows_new();
 	if (!can_list(what) || max == 0) {
 		*out = rows;
 		return ST_OK;
 	}
-	names = take_names(own, what, after);
+	names = take_names(own, what, tenant, after);
 	if (names == NULL)
-		status = read_names(own, what, &names, err);
+		status = read_names(own, what, tenant, &names, err);
 	if (status == ST_OK) {
 		mem_free(names->last);
 		names->last = NULL;
@@ -274,6 +290,34 @@ ldapstore_list(struct keystore *store, enum store_what what, struct span after, 
 	keystore_rows_release(rows);
 	err_prefix(err, "%s", store->where);
 	return status;
+}
+
+enum status
+ldapstore_list(struct keystore *store, enum store_what what, struct span after, size_t max,
+    struct keystore_rows **out, struct err *err)
+{
+	*out = NULL;
+	if (!span_is_text(after) || what == STORE_REPLY || what == STORE_AUDIT) {
+		err_set(err, "%s: no row has a name like that", store->where);
+		return ST_INVALID;
+	}
+	if (what == STORE_TOKEN)
+		return ldapadmin_list_tokens(store, after, max, out, err);
+	if (what == STORE_PROVIDER)
+		return ldapadmin_list_providers(store, after, max, out, err);
+	return list_rows(store, what, SPAN_EMPTY, after, max, out, err);
+}
+
+enum status
+ldapstore_domains_of(struct keystore *store, struct span tenant, struct span after, size_t max,
+    struct keystore_rows **out, struct err *err)
+{
+	*out = NULL;
+	if (!span_is_text(after) || !keystore_tenant_is_valid(tenant)) {
+		err_set(err, "%s: no row has a name like that", store->where);
+		return ST_INVALID;
+	}
+	return list_rows(store, STORE_DOMAIN, tenant, after, max, out, err);
 }
 
 /* ---- rows by name ---- */

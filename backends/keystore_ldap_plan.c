@@ -66,6 +66,11 @@ ldapstore_plan_subjects(
 	case STORE_BINDING:
 		add_subject(plan, "b:", SPAN_EMPTY);
 		return;
+	case STORE_TOKEN:
+	case STORE_PROVIDER:
+	case STORE_REPLY:
+	case STORE_AUDIT:
+		break;
 	}
 }
 
@@ -110,7 +115,9 @@ ldapstore_plan_mirror(struct ldapstore_check *c, struct ldapstore_step *step, st
 	    domain->mirror_selector != NULL && span_eq_str(row->selector, domain->mirror_selector);
 	step->domain = domain;
 	step->mirror_class = domain->mirrored;
-	step->mirror = signs && (!is_shown || (has_pem && !shows(domain, row)));
+	step->mirror =
+	    signs &&
+	    (!is_shown || ((has_pem || ldapstore_is_slot(step->write)) && !shows(domain, row)));
 	/* What the life cycle notes of a key that signed before needs no private key. */
 	if (step->write->life && !has_pem && key_may_sign(&known->times, c->plan->now_utc))
 		step->mirror = false;

@@ -118,6 +118,13 @@ struct ldapstore_known {
 	char *algorithm, *public_key;                                 /* of a key; owned */
 };
 
+/* Another key comes into a slot (keystore.h). */
+static inline bool
+ldapstore_is_slot(const struct keystore_write *w)
+{
+	return w->life && w->what == STORE_KEY && w->how == WRITE_PUT;
+}
+
 /* One write on its way. */
 struct ldapstore_step {
 	const struct keystore_write *write;
@@ -226,6 +233,7 @@ struct ldapstore_writer {
 	struct span *pending_values;
 	bool begun;
 	const char *identity; /* the store is to have this one from now on; NULL: its own */
+	struct ldapadmin_batch *admin; /* what is written besides; NULL: nothing */
 	struct err *err;
 };
 
@@ -252,6 +260,20 @@ enum status ldapstore_say_pending(struct ldapstore_writer *w, struct ldaplink_en
 /* Raises the epoch, lists what was changed, takes back what was pending. ST_UNAVAILABLE; ST_DENIED:
  * as above. */
 enum status ldapstore_raise_epoch(struct ldapstore_writer *w, struct ldaplink_end *end) MUST_USE;
+
+/* What becomes of the leases when the store is renewed (keystore_ldap_renew.c): values of cn=store,
+ * owned. All zero: nothing. */
+struct ldapstore_renewal {
+	struct span *seen, *raised; /* signpostLeaseHolder, before and after */
+	struct span *untils;        /* signpostLeaseUntil: they go */
+	size_t count, until_count;
+};
+#define LDAPSTORE_RENEWAL_CHANGES 3
+void ldapstore_renewal_take(struct ldapstore_renewal *renewal, const struct ldapentry *entry);
+/* Into the modification that raises the epoch: how many. */
+size_t ldapstore_renewal_changes(const struct ldapstore_renewal *renewal,
+    struct ldaplink_change changes[LDAPSTORE_RENEWAL_CHANGES]);
+void ldapstore_renewal_free(struct ldapstore_renewal *renewal);
 
 /* Gives cn=store an identity if it has none. Nothing else depends on it, so that a directory with
  * the schema of before stays what it was. ST_UNAVAILABLE: the connection is lost. */
@@ -301,6 +323,8 @@ enum status ldapstore_changes(struct keystore *store, uint64_t since, size_t max
     struct err *err) MUST_USE;
 enum status ldapstore_now(struct keystore *store, int64_t *utc_s_out, struct err *err) MUST_USE;
 enum status ldapstore_list(struct keystore *store, enum store_what what, struct span after,
+    size_t max, struct keystore_rows **out, struct err *err) MUST_USE;
+enum status ldapstore_domains_of(struct keystore *store, struct span tenant, struct span after,
     size_t max, struct keystore_rows **out, struct err *err) MUST_USE;
 enum status ldapstore_find(struct keystore *store, enum store_what what, const struct span *names,
     size_t count, struct keystore_rows **out, struct err *err) MUST_USE;

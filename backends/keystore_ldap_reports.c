@@ -107,6 +107,18 @@ take_holder(struct span text, struct store_lease *out)
 	return span_find(owner, '\0') == SIZE_MAX;
 }
 
+bool
+ldapstore_lease_read(struct span value, struct store_lease *out)
+{
+	struct span name;
+
+	memset(out, 0, sizeof(*out));
+	if (!span_cut(&value, ' ', &name) || name.n > KEYSTORE_LEASE_MAX)
+		return false;
+	memcpy(out->name, name.p, name.n);
+	return take_holder(value, out);
+}
+
 enum status
 ldapstore_lease_of(
     const struct ldapentry *entry, const char *name, struct store_lease *out, struct err *err)

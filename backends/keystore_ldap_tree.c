@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backends/keystore_ldap_private.h"
+#include "backends/keystore_ldap_admin_private.h"
 #include "lib/base/clock.h"
 
 struct tree {
@@ -41,6 +41,89 @@ add_entry(struct tree *t, struct ldaplink *link, const char *rdn, const char *ty
 	return status;
 }
 
+static enum status
+take_known(void *context, const struct ldapentry *entry, struct err *err)
+{
+	bool *known = context;
+
+	(void)entry;
+	(void)err;
+	*known = true;
+	return ST_OK;
+}
+
+/* What is said of an attribute that a server does not know is neither true nor false, and so is the
+ * contrary (RFC 4511 section 4.5.1.7); cn=store never has that attribute. */
+static enum status
+knows(struct tree *t, struct ldaplink *link, const char *filter, bool *known_out,
+    struct ldaplink_end *end, struct err *err)
+{
+	struct ldaplink_search search = {.filter = filter,
+	    .scope = LDAPURL_BASE,
+	    .attributes = ldapadmin_end_attributes,
+	    .entries_max = 1};
+	enum status status;
+	struct buf dn;
+
+	*known_out = false;
+	buf_init(&dn, LDAPSTORE_TEXT_MAX);
+	ldapstore_dn_store(&dn, t->own->base);
+	search.base = buf_text(&dn);
+	status = ldaplink_search(link, &search, clock_mono_ms() + t->own->pool.config.timeout_ms,
+	    take_known, known_out, end, err);
+	buf_free(&dn);
+	return status;
+}
+
+/* What only administrators see. A schema of before has no class for it: then there is none. */
+static enum status
+add_admin(struct tree *t, struct ldaplink *link, struct ldaplink_end *end, struct err *err)
+{
+	static const char *const names[][2] = {{"ou=admin", "admin"},
+	    {"ou=tokens,ou=admin", "tokens"}, {"ou=replies,ou=admin", "replies"}};
+	const struct span classes[2] = {SPAN_LIT("top"), SPAN_LIT("signpostAuditHead")},
+			  named = SPAN_LIT("audit");
+	char text[LDAPADMIN_END_BYTES];
+	struct span end_text;
+	const struct ldaplink_change changes[] = {{LDAPLINK_ADD, "objectClass", classes, 2},
+	    {LDAPLINK_ADD, "cn", &named, 1}, {LDAPLINK_ADD, "signpostAuditEnd", &end_text, 1}};
+	enum status status;
+	struct audit_head none;
+	struct buf dn;
+	bool known;
+
+	status = knows(t, link, "(!(signpostAuditEnd=*))", &known, end, err);
+	if (status != ST_OK || !known)
+		return status;
+	for (size_t i = 0; i < 3 && status == ST_OK; i++)
+		status = add_entry(
+		    t, link, names[i][0], "ou", names[i][1], "organizationalUnit", end, err);
+	if (status != ST_OK)
+		return status;
+	audit_head_init(&none);
+	ldapadmin_write_end(&none, text);
+	end_text = span_str(text);
+	buf_init(&dn, LDAPSTORE_TEXT_MAX);
+	ldapadmin_dn_head(&dn, t->own->base);
+	status = ldaplink_change(link, LDAPLINK_ADD_ENTRY, buf_text(&dn), changes, 3,
+	    clock_mono_ms() + t->own->pool.config.timeout_ms, end, err);
+	buf_free(&dn);
+	return status == ST_DENIED ? ST_OK : status;
+}
+
+/* DNS providers of tenants, likewise. */
+static enum status
+add_providers(struct tree *t, struct ldaplink *link, struct ldaplink_end *end, struct err *err)
+{
+	bool known;
+	enum status status = knows(t, link, "(!(signpostProviderName=*))", &known, end, err);
+
+	if (status != ST_OK || !known)
+		return status;
+	return add_entry(
+	    t, link, "ou=providers,ou=admin", "ou", "providers", "organizationalUnit", end, err);
+}
+
 /* cn=store comes first: servers look at entries in the order in which they were made, so its epoch
  * is read before the rows. */
 static enum status
@@ -59,6 +142,10 @@ do_tree(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapli
 		(void)snprintf(rdn, sizeof(rdn), "ou=%s", names[i]);
 		status = add_entry(t, link, rdn, "ou", names[i], "organizationalUnit", end, err);
 	}
+	if (status == ST_OK)
+		status = add_admin(t, link, end, err);
+	if (status == ST_OK)
+		status = add_providers(t, link, end, err);
 	if (status == ST_OK)
 		status = ldapstore_make_identity(t->own, link, end, err);
 	return status;

@@ -10,8 +10,10 @@
  * what is named before what names it; last the epoch is raised. Who reads in between sees old and
  * new entries side by side: an old and a new key of a domain, both published, or a domain whose
  * rule is still to come. Each entry says itself whose it is, so it is never another tenant's.
+ * What only administrators see is written around that: that an answer will be kept, the audit and
+ * tokens before, answers behind.
  */
-#include "backends/keystore_ldap_private.h"
+#include "backends/keystore_ldap_admin_private.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
@@ -92,6 +94,28 @@ write_all(struct ldapstore_writer *w, struct ldaplink_end *end)
 	return status == ST_OK ? last : status;
 }
 
+/* The batch, and around it what belongs to the administration. */
+static enum status
+write_with_admin(struct ldapstore_writer *w, struct ldaplink_end *end)
+{
+	bool nothing_else = w->plan.count == 0 && w->plan.lease == NULL;
+	struct ldapadmin admin;
+	enum status status;
+
+	ldapadmin_begin(&admin, w->own, w->link, end, w->err);
+	status = ldapadmin_batch_check(w->admin, &admin, w->plan.now_utc);
+	if (status == ST_OK && w->admin->any)
+		status = ldapadmin_batch_before(w->admin, &admin, w->plan.now_utc);
+	if (status == ST_OK && !nothing_else)
+		status = write_all(w, end);
+	if (status == ST_OK)
+		status = ldapadmin_batch_after(w->admin, &admin, w->plan.now_utc);
+	else if (!end->lost && !end->silent)
+		ldapadmin_batch_undo(w->admin, &admin);
+	ldapadmin_end(&admin);
+	return end->lost || end->silent ? ST_UNAVAILABLE : status;
+}
+
 static enum status
 do_writes(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
     struct err *err)
@@ -109,7 +133,7 @@ do_writes(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldap
 	ldapstore_dn_store(&w->store_dn, w->own->base);
 	status = ldapstore_check(&w->plan, link, deadline_ms, end, err);
 	if (status == ST_OK)
-		status = write_all(w, end);
+		status = w->admin == NULL ? write_all(w, end) : write_with_admin(w, end);
 	buf_free(&w->store_dn);
 	mem_free(w->pending);
 	mem_free(w->pending_values);
@@ -123,7 +147,8 @@ check_rows(const struct keystore_write *writes, size_t count, size_t *at_out, st
 		enum status status;
 
 		/* What is not there cannot be removed, whatever it looks like. */
-		if (writes[*at_out].how == WRITE_REMOVE)
+		if (writes[*at_out].how == WRITE_REMOVE &&
+		    !store_what_is_admin(writes[*at_out].what))
 			continue;
 		status = keystore_write_check(&writes[*at_out], err);
 		if (status != ST_OK)
@@ -137,6 +162,7 @@ ldapstore_apply_fenced(struct keystore *store, const struct store_lease *lease,
     const struct keystore_write *writes, size_t count, size_t *at_out, struct err *err)
 {
 	struct ldapstore *own = store->state;
+	struct ldapadmin_batch admin;
 	struct ldapstore_writer w = {
 	    .own = own, .plan = {.store = own, .writes = writes, .count = count, .lease = lease}};
 	enum status status;
@@ -152,16 +178,24 @@ ldapstore_apply_fenced(struct keystore *store, const struct store_lease *lease,
 		status = keystore_lease_check(lease, 0, err);
 	if (status != ST_OK || (count == 0 && lease == NULL))
 		return status;
-	w.plan.at = count;
+	if (ldapadmin_batch_begin(&admin, writes, count)) {
+		w.admin = &admin;
+		w.plan.writes = admin.rest;
+		w.plan.count = admin.rest_count;
+	}
+	w.plan.at = w.plan.count;
 	ldapstore_keep_names(own, NULL);
 	/* Each write has its own time; the checks have one for all. */
 	status = ldappool_run_once(&own->pool, do_writes, &w,
 	    own->pool.config.timeout_ms * (int64_t)(2 + count / 10), err);
-	*at_out =
-	    status == ST_ABSENT || status == ST_DENIED || status == ST_INVALID ? w.plan.at : count;
+	*at_out = w.admin == NULL ? w.plan.at : ldapadmin_batch_at(&admin, w.plan.at);
+	if (status != ST_ABSENT && status != ST_DENIED && status != ST_INVALID)
+		*at_out = count;
 	if (status != ST_OK)
 		err_prefix(err, "%s", store->where);
 	ldapstore_plan_free(&w.plan);
+	if (w.admin != NULL)
+		ldapadmin_batch_free(&admin);
 	return status;
 }
 

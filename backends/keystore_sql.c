@@ -42,12 +42,16 @@ static const struct {
     [Q_LIST_POLICIES_OF] = {"list_policies_of", 1},
     [Q_LIST_POLICIES] = {"list_policies", 1},
     [Q_LIST_DOMAINS] = {"list_domains", 1},
+    [Q_LIST_DOMAINS_OF] = {"list_domains_of", 1},
     [Q_LIST_RULES_OF] = {"list_rules_of", 1},
     [Q_LIST_RULES] = {"list_rules", 1},
     [Q_LIST_KEYS_OF] = {"list_keys_of", 1},
     [Q_LIST_KEYS] = {"list_keys", 1},
     [Q_LIST_BINDINGS] = {"list_bindings", 1},
+    [Q_WIPE_KEY] = {"wipe_key", 1},
     [Q_LIFE_KEY] = {"life_key", 1},
+    [Q_SLOT_KEY] = {"slot_key", 1},
+    [Q_FIND_SLOT] = {"find_slot", 1},
     [Q_LIFE_DOMAIN] = {"life_domain", 1},
     [Q_DUE] = {"due", 1},
     [Q_LIVES_FEW] = {"lives", KEYSTORE_SQL_FEW},
@@ -63,8 +67,47 @@ static const struct {
     [Q_GIVE_LEASE] = {"give_lease", 1},
     [Q_FIND_LEASE] = {"find_lease", 1},
     [Q_HOLD_LEASE] = {"hold_lease", 1},
+    [Q_TOKEN] = {"token", 1},
+    [Q_TOKEN_BY_SECRET] = {"token_by_secret", 1},
+    [Q_LIST_TOKENS_OF] = {"list_tokens_of", 1},
+    [Q_LIST_TOKENS] = {"list_tokens", 1},
+    [Q_ADD_TOKEN] = {"add_token", 1},
+    [Q_CHANGE_TOKEN] = {"change_token", 1},
+    [Q_REMOVE_TOKEN] = {"remove_token", 1},
+    [Q_FIND_TOKEN] = {"find_token", 1},
+    [Q_PROVIDER] = {"provider", 1},
+    [Q_LIST_PROVIDERS_OF] = {"list_providers_of", 1},
+    [Q_LIST_PROVIDERS] = {"list_providers", 1},
+    [Q_ADD_PROVIDER] = {"add_provider", 1},
+    [Q_CHANGE_PROVIDER] = {"change_provider", 1},
+    [Q_REMOVE_PROVIDER] = {"remove_provider", 1},
+    [Q_FIND_PROVIDER] = {"find_provider", 1},
+    [Q_REPLY] = {"reply", 1},
+    [Q_ADD_REPLY] = {"add_reply", 1},
+    [Q_RENEW_REPLY] = {"renew_reply", 1},
+    [Q_OLD_REPLIES] = {"old_replies", 1},
+    [Q_FORGET_REPLIES] = {"forget_replies", KEYSTORE_SQL_GROUP},
+    [Q_TAKE_AUDIT] = {"take_audit", 1},
+    [Q_LAST_AUDIT] = {"last_audit", 1},
+    [Q_ADD_AUDIT] = {"add_audits", 1},
+    [Q_ADD_AUDITS] = {"add_audits", KEYSTORE_SQL_GROUP},
+    [Q_END_AUDIT] = {"end_audit", 1},
+    [Q_AUDIT_HEAD] = {"audit_head", 1},
+    [Q_AUDITS] = {"audits", 1},
+    [Q_AUDITS + 1] = {"audits_back", 1},
+    [Q_AUDITS_TENANT] = {"audits_tenant", 1},
+    [Q_AUDITS_TENANT + 1] = {"audits_tenant_back", 1},
+    [Q_AUDITS_ACTOR] = {"audits_actor", 1},
+    [Q_AUDITS_ACTOR + 1] = {"audits_actor_back", 1},
+    [Q_AUDITS_OBJECT] = {"audits_object", 1},
+    [Q_AUDITS_OBJECT + 1] = {"audits_object_back", 1},
+    [Q_AUDITS_TENANT_ACTOR] = {"audits_tenant_actor", 1},
+    [Q_AUDITS_TENANT_ACTOR + 1] = {"audits_tenant_actor_back", 1},
+    [Q_AUDITS_TENANT_OBJECT] = {"audits_tenant_object", 1},
+    [Q_AUDITS_TENANT_OBJECT + 1] = {"audits_tenant_object_back", 1},
     [Q_MAKE_IDENTITY] = {"make_identity", 1},
     [Q_RENEW] = {"renew", 1},
+    [Q_RENEW_FENCES] = {"renew_fences", 1},
     [Q_MIGRATIONS] = {"migrations", 1},
     [Q_ADD_MIGRATION] = {"add_migration", 1},
 };
@@ -88,7 +131,15 @@ find_text(const char *name)
 	return "";
 }
 
-/* Replaces {now} and {by INDEX} by the words of the dialect. */
+static void
+use_constraint(struct span name, const struct sql_dialect *dialect, struct buf *out)
+{
+	if (dialect->primary_has_name)
+		buf_add_fmt(
+		    out, "%s%.*s%s", dialect->by_index[0], SPAN_ARG(name), dialect->by_index[1]);
+}
+
+/* Replaces {now}, {by INDEX} and {constraint INDEX} by the words of the dialect. */
 static void
 translate(struct span text, const struct sql_dialect *dialect, struct buf *out)
 {
@@ -99,6 +150,8 @@ translate(struct span text, const struct sql_dialect *dialect, struct buf *out)
 		span_cut(&text, '}', &mark);
 		if (span_eq_str(mark, "now"))
 			buf_add_str(out, dialect->now);
+		else if (span_starts(mark, SPAN_LIT("constraint ")))
+			use_constraint(span_from(mark, sizeof("constraint ") - 1), dialect, out);
 		else if (!span_eq_str(mark, "by PRIMARY") || dialect->primary_has_name)
 			buf_add_fmt(out, "%s%.*s%s", dialect->by_index[0],
 			    SPAN_ARG(span_from(mark, sizeof("by ") - 1)), dialect->by_index[1]);

@@ -5,6 +5,8 @@
 #ifndef SIGNPOST_BACKENDS_KEYSTORE_SQL_H
 #define SIGNPOST_BACKENDS_KEYSTORE_SQL_H
 
+#include <stdatomic.h>
+
 #include "backends/sql_pool.h"
 #include "backends/sql_text.h"
 #include "lib/store/keystore.h"
@@ -39,12 +41,16 @@ enum keystore_question {
 	Q_LIST_POLICIES_OF,
 	Q_LIST_POLICIES,
 	Q_LIST_DOMAINS,
+	Q_LIST_DOMAINS_OF,
 	Q_LIST_RULES_OF,
 	Q_LIST_RULES,
 	Q_LIST_KEYS_OF,
 	Q_LIST_KEYS,
 	Q_LIST_BINDINGS,
+	Q_WIPE_KEY,
 	Q_LIFE_KEY,
+	Q_SLOT_KEY,
+	Q_FIND_SLOT,
 	Q_LIFE_DOMAIN,
 	Q_DUE,
 	Q_LIVES_FEW,
@@ -60,8 +66,42 @@ enum keystore_question {
 	Q_GIVE_LEASE,
 	Q_FIND_LEASE,
 	Q_HOLD_LEASE,
-	Q_MAKE_IDENTITY,
+	Q_TOKEN,
+	Q_TOKEN_BY_SECRET,
+	Q_LIST_TOKENS_OF,
+	Q_LIST_TOKENS,
+	Q_ADD_TOKEN,
+	Q_CHANGE_TOKEN,
+	Q_REMOVE_TOKEN,
+	Q_FIND_TOKEN,
+	Q_PROVIDER,
+	Q_LIST_PROVIDERS_OF,
+	Q_LIST_PROVIDERS,
+	Q_ADD_PROVIDER,
+	Q_CHANGE_PROVIDER,
+	Q_REMOVE_PROVIDER,
+	Q_FIND_PROVIDER,
+	Q_REPLY,
+	Q_ADD_REPLY,
+	Q_RENEW_REPLY,
+	Q_OLD_REPLIES,
+	Q_FORGET_REPLIES,
+	Q_TAKE_AUDIT,
+	Q_LAST_AUDIT,
+	Q_ADD_AUDIT,
+	Q_ADD_AUDITS,
+	Q_END_AUDIT,
+	Q_AUDIT_HEAD,
+	/* Pairs: oldest first, newest first. */
+	Q_AUDITS,
+	Q_AUDITS_TENANT = Q_AUDITS + 2,
+	Q_AUDITS_ACTOR = Q_AUDITS + 4,
+	Q_AUDITS_OBJECT = Q_AUDITS + 6,
+	Q_AUDITS_TENANT_ACTOR = Q_AUDITS + 8,
+	Q_AUDITS_TENANT_OBJECT = Q_AUDITS + 10,
+	Q_MAKE_IDENTITY = Q_AUDITS + 12,
 	Q_RENEW,
+	Q_RENEW_FENCES,
 	Q_MIGRATIONS,
 	Q_ADD_MIGRATION,
 	Q_COUNT
@@ -89,6 +129,7 @@ struct sql_store {
 	char *statements[Q_COUNT];
 	/* Of the schema that this program knows: what it needs, and the last script. */
 	int version, last;
+	atomic_bool unclean; /* the driver may have more of what was overwritten than it should */
 };
 
 /* The texts of all statements for store->dialect. */
@@ -159,6 +200,8 @@ bool sql_reading_version(struct sql_reading *reading, struct span version);
 #define SQL_DOMAIN_COLUMNS 9U
 #define SQL_TENANT_COLUMNS 3U /* without the name */
 #define SQL_KEY_COLUMNS 26U
+#define SQL_TOKEN_COLUMNS 12U
+#define SQL_PROVIDER_COLUMNS 7U
 
 /* Nothing to be read is too long, and there are at least want columns? */
 bool sql_reading_readable(
@@ -175,6 +218,8 @@ void sql_take_domain(
 void sql_take_key(struct sql_reading *reading, const struct span *columns, const struct span *life,
     const struct span *loading);
 void sql_take_policy(struct sql_reading *reading, const struct store_policy *row);
+void sql_take_token(struct sql_reading *reading, const struct span *columns);
+void sql_take_provider(struct sql_reading *reading, const struct span *columns);
 
 /* Of the statements by their names; the context is a struct sql_reading. */
 sql_row sql_row_senders, sql_row_rules, sql_row_keys, sql_row_bindings, sql_row_page;
@@ -216,6 +261,8 @@ enum status sql_store_bindings(struct keystore *store, const struct span *subjec
 enum status sql_store_changes(struct keystore *store, uint64_t since, size_t max,
     struct store_change *out, size_t *count_out, struct store_state *state_out, struct err *err);
 enum status sql_store_now(struct keystore *store, int64_t *utc_s_out, struct err *err);
+enum status sql_store_domains_of(struct keystore *store, struct span tenant, struct span after,
+    size_t max, struct keystore_rows **out, struct err *err) MUST_USE;
 enum status sql_store_list(struct keystore *store, enum store_what what, struct span after,
     size_t max, struct keystore_rows **out, struct err *err);
 enum status sql_store_apply(struct keystore *store, const struct keystore_write *writes,
@@ -234,6 +281,17 @@ enum status sql_store_report(
     struct keystore *store, const struct store_gateway *row, struct err *err);
 enum status sql_store_lease(struct keystore *store, const struct store_lease *wanted, int64_t ttl_s,
     struct store_lease *out, struct err *err);
+enum status sql_store_token(struct keystore *store, enum store_token_by by, struct span name,
+    struct keystore_rows **out, struct err *err);
+enum status sql_store_provider(struct keystore *store, struct span tenant, struct span name,
+    struct keystore_rows **out, struct err *err);
+enum status sql_store_reply(struct keystore *store, struct span scope, struct span key,
+    struct keystore_rows **out, struct err *err);
+enum status sql_store_forget_replies(
+    struct keystore *store, size_t max, size_t *count_out, struct err *err);
+enum status sql_store_audits(struct keystore *store, const struct audit_question *question,
+    struct keystore_rows **out, struct err *err);
+enum status sql_store_audit_head(struct keystore *store, struct audit_head *out, struct err *err);
 enum status sql_store_migrate(struct keystore *store, int *from_out, int *to_out, struct err *err);
 enum status sql_store_renew(struct keystore *store, struct store_state *state_out, struct err *err);
 
@@ -242,8 +300,11 @@ enum status sql_store_renew(struct keystore *store, struct store_state *state_ou
 	.patterns = sql_store_patterns, .keys = sql_store_keys, .bindings = sql_store_bindings,    \
 	.changes = sql_store_changes, .now = sql_store_now, .migrate = sql_store_migrate,          \
 	.renew = sql_store_renew, .apply = sql_store_apply, .list = sql_store_list,                \
-	.apply_fenced = sql_store_apply_fenced, .due = sql_store_due, .lives = sql_store_lives,    \
-	.loading = sql_store_loading, .gateways = sql_store_gateways, .forget = sql_store_forget,  \
-	.report = sql_store_report, .lease = sql_store_lease
+	.domains_of = sql_store_domains_of, .apply_fenced = sql_store_apply_fenced,                \
+	.due = sql_store_due, .lives = sql_store_lives, .loading = sql_store_loading,              \
+	.gateways = sql_store_gateways, .forget = sql_store_forget, .report = sql_store_report,    \
+	.lease = sql_store_lease, .token = sql_store_token, .provider = sql_store_provider,        \
+	.reply = sql_store_reply, .forget_replies = sql_store_forget_replies,                      \
+	.audits = sql_store_audits, .audit_head = sql_store_audit_head
 
 #endif

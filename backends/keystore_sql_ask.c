@@ -283,7 +283,7 @@ static size_t
 rows_count(const struct keystore_rows *rows)
 {
 	return rows->tenant_count + rows->policy_count + rows->domain_count + rows->rule_count +
-	       rows->key_count + rows->binding_count;
+	       rows->key_count + rows->binding_count + rows->token_count + rows->provider_count;
 }
 
 static enum status
@@ -309,19 +309,27 @@ static const struct {
     [STORE_RULE] = {Q_LIST_RULES_OF, Q_LIST_RULES},
     [STORE_KEY] = {Q_LIST_KEYS_OF, Q_LIST_KEYS},
     [STORE_BINDING] = {Q_COUNT, Q_LIST_BINDINGS},
+    [STORE_TOKEN] = {Q_LIST_TOKENS_OF, Q_LIST_TOKENS},
+    [STORE_PROVIDER] = {Q_LIST_PROVIDERS_OF, Q_LIST_PROVIDERS},
 };
 
 enum status
 sql_store_list(struct keystore *store, enum store_what what, struct span after, size_t max,
     struct keystore_rows **out, struct err *err)
 {
-	struct span second = after, first = after;
+	/* The tokens of all tenants have no tenant, and that comes first. */
+	struct span from = what == STORE_TOKEN && after.n == 0 ? SPAN_LIT(" ") : after;
+	struct span second = from, first = from;
 	struct sql_reading reading;
 	enum status status = ST_OK;
 	size_t have = 0;
 
 	*out = NULL;
-	if ((unsigned)what > STORE_BINDING || max > KEYSTORE_BATCH_MAX) {
+	if (what == STORE_REPLY || what == STORE_AUDIT) {
+		err_set(err, "%s: answers and audit are not listed by name", store->where);
+		return ST_INVALID;
+	}
+	if ((unsigned)what > STORE_PROVIDER || max > KEYSTORE_BATCH_MAX) {
 		err_set(err, "%s: a page has at most %u rows", store->where, KEYSTORE_BATCH_MAX);
 		return ST_TOO_BIG;
 	}
@@ -344,4 +352,25 @@ sql_store_list(struct keystore *store, enum store_what what, struct span after, 
 		status = ask_page(&reading, pages[what].all, values, 2);
 	}
 	return sql_reading_end(&reading, status, out);
+}
+
+enum status
+sql_store_domains_of(struct keystore *store, struct span tenant, struct span after, size_t max,
+    struct keystore_rows **out, struct err *err)
+{
+	struct sql_value values[] = {sql_text(tenant), sql_text(after), sql_number((int64_t)max)};
+	struct sql_reading reading;
+
+	*out = NULL;
+	if (max > KEYSTORE_BATCH_MAX) {
+		err_set(err, "%s: a page has at most %u rows", store->where, KEYSTORE_BATCH_MAX);
+		return ST_TOO_BIG;
+	}
+	if (!span_is_text(tenant) || !span_is_text(after)) {
+		err_set(err, "%s: a page begins behind a name, and that is none", store->where);
+		return ST_INVALID;
+	}
+	sql_reading_begin(&reading, store->state, err);
+	reading.what = STORE_DOMAIN;
+	return sql_reading_end(&reading, ask_page(&reading, Q_LIST_DOMAINS_OF, values, 3), out);
 }

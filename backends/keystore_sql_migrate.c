@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "backends/keystore_sql.h"
+#include "backends/keystore_sql_writer.h"
 #include "lib/base/mem.h"
 
 #define CHECKSUM_BYTES 17U
@@ -160,7 +160,8 @@ try_questions(struct migration *m)
 	} asked[] = {{Q_SENDERS_FEW, 2 * KEYSTORE_SQL_FEW + 2, 1}, {Q_KEYS, 1, 0},
 	    {Q_BINDINGS, KEYSTORE_NAMES_MAX, 0}, {Q_CHANGES, 0, 2}, {Q_LIST_POLICIES, 1, 1},
 	    {Q_LIVES_FEW, 2 * KEYSTORE_SQL_FEW, 1}, {Q_DUE, 0, 2}, {Q_LOADING, 0, 2},
-	    {Q_GATEWAYS, 0, 0}, {Q_FIND_LEASE, 1, 0}};
+	    {Q_GATEWAYS, 0, 0}, {Q_FIND_LEASE, 1, 0}, {Q_TOKEN, 1, 0}, {Q_PROVIDER, 2, 0},
+	    {Q_REPLY, 1, 0}, {Q_AUDITS, 0, 2}, {Q_AUDIT_HEAD, 0, 0}};
 	enum status status = ST_OK;
 
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]) && status == ST_OK; i++) {
@@ -232,13 +233,38 @@ read_state(struct keystore *keystore, struct store_state *out, struct err *err)
 	return status == ST_TOO_BIG ? ST_OK : status;
 }
 
+#define SCHEMA_OF_LEASES 3
+
+struct renewal {
+	const char *identity;
+	bool has_leases;
+};
+
+static enum status
+write_renewal(struct sql_writer *w)
+{
+	const struct renewal *renewal = w->context;
+	enum status status;
+
+	w->values[0] = sql_text(span_str(renewal->identity));
+	status = sql_writer_must(w, Q_RENEW, 1);
+	return status == ST_OK && renewal->has_leases ? sql_writer_must(w, Q_RENEW_FENCES, 0)
+						      : status;
+}
+
 enum status
 sql_store_renew(struct keystore *keystore, struct store_state *state_out, struct err *err)
 {
 	struct sql_store *store = keystore->state;
 	char identity[KEYSTORE_IDENTITY_BYTES];
 	struct sql_value value;
-	struct sql_question question = {.statement = Q_RENEW, .values = &value, .count = 1};
+	struct renewal renewal = {.identity = identity};
+	struct sql_writer w = {.store = store,
+	    .body = write_renewal,
+	    .context = &renewal,
+	    .one_by_one = true,
+	    .values = &value,
+	    .err = err};
 	enum status status;
 
 	if (store->source.use != SQL_WRITER) {
@@ -248,8 +274,8 @@ sql_store_renew(struct keystore *keystore, struct store_state *state_out, struct
 	/* Is it there, and of a version that we know? */
 	status = read_state(keystore, state_out, err);
 	keystore_identity_make(identity);
-	value = sql_text(span_str(identity));
+	renewal.has_leases = state_out->schema >= SCHEMA_OF_LEASES;
 	if (status == ST_OK)
-		status = sql_store_ask(store, &question, NULL, err);
+		status = sql_writer_transact(&w);
 	return status == ST_OK ? read_state(keystore, state_out, err) : status;
 }

@@ -366,7 +366,9 @@ sql_row_page(void *context, const struct span *columns, size_t count)
 	    [STORE_DOMAIN] = DOMAIN_COLUMNS + DOMAIN_LIFE_COLUMNS,
 	    [STORE_RULE] = RULE_COLUMNS,
 	    [STORE_KEY] = KEY_COLUMNS + KEY_LIFE_COLUMNS,
-	    [STORE_BINDING] = 2};
+	    [STORE_BINDING] = 2,
+	    [STORE_TOKEN] = SQL_TOKEN_COLUMNS,
+	    [STORE_PROVIDER] = SQL_PROVIDER_COLUMNS};
 	struct sql_reading *reading = context;
 	struct store_binding binding;
 
@@ -392,5 +394,14 @@ sql_row_page(void *context, const struct span *columns, size_t count)
 		binding = (struct store_binding){.subject = columns[0], .tenant = columns[1]};
 		keystore_rows_add_binding(reading->rows, &binding);
 		return;
+	case STORE_TOKEN:
+		sql_take_token(reading, columns);
+		return;
+	case STORE_PROVIDER:
+		sql_take_provider(reading, columns);
+		return;
+	case STORE_REPLY:
+	case STORE_AUDIT:
+		break;
 	}
 }

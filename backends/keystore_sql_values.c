@@ -250,6 +250,25 @@ life_of_key(struct list *list, const struct store_key *row, int64_t epoch)
 	number(list, (int64_t)row->row_revision);
 }
 
+/* All of a row, then which one it is to be put in place of. */
+static void
+slot_of_key(struct list *list, const struct store_key *row, int64_t epoch)
+{
+	bool now = row->loading == KEYSTORE_LOADING_NOW;
+
+	key_data(list, row, epoch);
+	number(list, row->lease_s);
+	text(list, row->life);
+	number(list, now ? epoch : (int64_t)row->loading);
+	text(list, row->id);
+	text(list, row->tenant);
+	text(list, row->domain);
+	text(list, row->selector);
+	number(list, (int64_t)row->row_revision);
+	number(list, (int64_t)row->revision);
+	text(list, row->id);
+}
+
 static void
 life_of_domain(struct list *list, const struct store_domain *row, int64_t epoch)
 {
@@ -266,7 +285,9 @@ sql_store_life_values(const struct keystore_write *write, int64_t epoch, struct 
 {
 	struct list list = {.values = out};
 
-	if (write->what == STORE_KEY)
+	if (write->what == STORE_KEY && write->how == WRITE_PUT)
+		slot_of_key(&list, &write->row.key, epoch);
+	else if (write->what == STORE_KEY)
 		life_of_key(&list, &write->row.key, epoch);
 	else
 		life_of_domain(&list, &write->row.domain, epoch);

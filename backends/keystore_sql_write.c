@@ -122,13 +122,15 @@ row_epoch(void *context, const struct span *columns, size_t count)
 	w->last_change = sql_reading_number(&reading, columns[2]);
 }
 
-/* The lock first: what is read after it is the newest. */
+/* The lock first: what is read after it is the newest. Where nothing is raised, only the version is
+ * of interest, and is asked for last: what is read before a lock would be of the moment before it.
+ */
 static enum status
 take_epoch(struct sql_writer *w)
 {
-	uint64_t changed = 0;
+	uint64_t changed = 1;
 
-	if (sql_writer_ask(w, Q_NEXT_EPOCH, 0, NULL, &changed) != SQL_ANSWERED)
+	if (w->raises && sql_writer_ask(w, Q_NEXT_EPOCH, 0, NULL, &changed) != SQL_ANSWERED)
 		return ST_UNAVAILABLE;
 	w->version_is_ours = false;
 	err_set(w->err, "%s: the row of the epoch is missing; put a backup back", w->store->where);
@@ -167,6 +169,20 @@ finish(struct sql_writer *w, enum status status)
 	w->link = NULL;
 }
 
+/* Again after later transactions, as long as it was not done. */
+static void
+scrub(struct sql_writer *w)
+{
+	const struct sql_driver *driver = w->store->dialect->driver;
+
+	if (driver->scrub == NULL)
+		return;
+	if (w->destroys)
+		atomic_store(&w->store->unclean, true);
+	if (atomic_exchange(&w->store->unclean, false) && !driver->scrub(w->link->connection))
+		atomic_store(&w->store->unclean, true);
+}
+
 static enum status
 try_once(struct sql_writer *w)
 {
@@ -174,7 +190,7 @@ try_once(struct sql_writer *w)
 
 	w->at = 0;
 	w->subject_count = 0;
-	w->committing = false;
+	w->committing = w->destroys = false;
 	w->answer = SQL_REFUSED;
 	status = sql_pool_take(&w->store->pool, &w->link, w->err);
 	if (status != ST_OK)
@@ -184,6 +200,8 @@ try_once(struct sql_writer *w)
 		status = w->body(w);
 	if (status == ST_OK)
 		status = commit(w);
+	if (status == ST_OK)
+		scrub(w);
 	finish(w, status);
 	return status;
 }
@@ -253,14 +271,18 @@ hold_lease(struct sql_writer *w)
 static enum status
 write_all(struct sql_writer *w)
 {
-	enum status status = w->count > 0 ? take_epoch(w) : ST_OK;
+	enum status status = w->raises ? take_epoch(w) : ST_OK;
 
 	if (status == ST_OK && w->lease != NULL)
 		status = hold_lease(w);
 	if (status != ST_OK || w->count == 0)
 		return status;
 	status = sql_writer_rows(w);
-	return status == ST_OK ? write_changes(w) : status;
+	if (status == ST_OK && w->raises)
+		status = write_changes(w);
+	if (status == ST_OK)
+		status = sql_writer_audits(w);
+	return status == ST_OK && !w->raises ? take_epoch(w) : status;
 }
 
 /* What cannot be there is not there. A server would take a name with a blank behind it for the same
@@ -322,6 +344,8 @@ sql_store_apply_fenced(struct keystore *store, const struct store_lease *lease,
 		status = keystore_lease_check(lease, 0, err);
 	if (status != ST_OK || (count == 0 && lease == NULL))
 		return status;
+	for (size_t i = 0; i < count; i++)
+		w.raises = w.raises || !store_what_is_admin(writes[i].what);
 	w.subjects = mem_alloc((count + 1) * KEYSTORE_SQL_SUBJECTS * sizeof(w.subjects[0]));
 	w.values = mem_zalloc(KEYSTORE_SQL_VALUES_MAX, sizeof(w.values[0]));
 	status = sql_writer_transact(&w);

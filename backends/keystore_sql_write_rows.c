@@ -25,8 +25,8 @@ add_subject(struct sql_writer *w, const char *kind, struct span name)
 	snprintf(subject->text, sizeof(subject->text), "%s%.*s", kind, SPAN_ARG(name));
 }
 
-static void
-add_subjects(struct sql_writer *w, const struct keystore_write *write)
+void
+sql_writer_note(struct sql_writer *w, const struct keystore_write *write)
 {
 	struct span domain;
 
@@ -52,6 +52,11 @@ add_subjects(struct sql_writer *w, const struct keystore_write *write)
 	case STORE_BINDING:
 		add_subject(w, "b:", SPAN_EMPTY);
 		return;
+	case STORE_TOKEN:
+	case STORE_PROVIDER:
+	case STORE_REPLY:
+	case STORE_AUDIT:
+		break;
 	}
 }
 
@@ -126,8 +131,8 @@ revision_of(const struct keystore_write *write)
 }
 
 /* No row was met by a change or removal. */
-static enum status
-explain(struct sql_writer *w, const struct keystore_write *write, const char *name)
+enum status
+sql_writer_explain(struct sql_writer *w, const struct keystore_write *write, const char *name)
 {
 	struct found found;
 	enum status status = find(w, write, &found);
@@ -153,8 +158,8 @@ explain(struct sql_writer *w, const struct keystore_write *write, const char *na
 }
 
 /* A statement was refused because of the row. */
-static enum status
-blame(struct sql_writer *w, const struct keystore_write *write, const char *name)
+enum status
+sql_writer_blame(struct sql_writer *w, const struct keystore_write *write, const char *name)
 {
 	switch (w->answer) {
 	case SQL_TAKEN:
@@ -184,7 +189,7 @@ write_row(struct sql_writer *w, const struct keystore_write *write, enum write_q
 
 	if (sql_writer_ask(w, statement_of(write, question), n, NULL, changed_out) == SQL_ANSWERED)
 		return ST_OK;
-	return blame(w, write, name);
+	return sql_writer_blame(w, write, name);
 }
 
 /* Who was asked about by an old subject of a rule is to ask again. */
@@ -231,25 +236,6 @@ check_crowd(struct sql_writer *w, const struct store_rule *rule)
 	return ST_DENIED;
 }
 
-/* Times and notes of a row that was seen. Nobody waits for those of a domain. */
-static enum status
-write_life(struct sql_writer *w, const struct keystore_write *write)
-{
-	bool key = write->what == STORE_KEY;
-	size_t n = sql_store_life_values(write, w->epoch, w->values);
-	uint64_t changed = 0;
-	char name[512];
-
-	sql_store_row_name(write, name, sizeof(name));
-	if (sql_writer_ask(w, key ? Q_LIFE_KEY : Q_LIFE_DOMAIN, n, NULL, &changed) != SQL_ANSWERED)
-		return blame(w, write, name);
-	if (changed == 0)
-		return explain(w, write, name);
-	if (key)
-		add_subjects(w, write);
-	return ST_OK;
-}
-
 static enum status
 write_one(struct sql_writer *w, const struct keystore_write *write)
 {
@@ -257,16 +243,20 @@ write_one(struct sql_writer *w, const struct keystore_write *write)
 	uint64_t changed = 0;
 	enum status status;
 
+	if (store_what_is_admin(write->what))
+		return sql_writer_admin(w, write);
 	if (write->life)
-		return write_life(w, write);
+		return sql_writer_life(w, write);
 	status = note_old_rule(w, write);
 
 	sql_store_row_name(write, name, sizeof(name));
+	if (write->what == STORE_KEY && write->how == WRITE_REMOVE)
+		w->destroys = true;
 	if (status == ST_OK && write->how != WRITE_ADD) {
 		status = write_row(
 		    w, write, write->how == WRITE_REMOVE ? W_REMOVE : W_CHANGE, name, &changed);
 		if (status == ST_OK && changed == 0 && write->how != WRITE_PUT)
-			status = explain(w, write, name);
+			status = sql_writer_explain(w, write, name);
 	}
 	if (status == ST_OK && changed == 0 && write->how != WRITE_CHANGE &&
 	    write->how != WRITE_REMOVE)
@@ -274,7 +264,7 @@ write_one(struct sql_writer *w, const struct keystore_write *write)
 	if (status == ST_OK && write->what == STORE_RULE && write->how != WRITE_REMOVE)
 		status = check_crowd(w, &write->row.rule);
 	if (status == ST_OK)
-		add_subjects(w, write);
+		sql_writer_note(w, write);
 	return status;
 }
 
@@ -286,7 +276,8 @@ begins_group(const struct sql_writer *w)
 {
 	const struct keystore_write *first = &w->writes[w->at];
 
-	if (w->one_by_one || w->count - w->at < KEYSTORE_SQL_GROUP)
+	if (w->one_by_one || w->count - w->at < KEYSTORE_SQL_GROUP ||
+	    store_what_is_admin(first->what))
 		return false;
 	for (size_t i = 0; i < KEYSTORE_SQL_GROUP; i++)
 		if (first[i].what != first->what || first[i].how != WRITE_ADD)
@@ -322,7 +313,7 @@ write_group(struct sql_writer *w)
 
 	for (size_t i = 0; i < KEYSTORE_SQL_GROUP; i++) {
 		n += sql_store_values(W_ADD, &first[i], w->epoch, w->values + n);
-		add_subjects(w, &first[i]);
+		sql_writer_note(w, &first[i]);
 	}
 	w->at += KEYSTORE_SQL_GROUP;
 	status = sql_writer_must(w, statement_of(first, W_ADD_MANY), n);

@@ -12,9 +12,12 @@
 #include "backends/ldap_pool.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/metrics.h"
 
 /* An older connection may have been forgotten by a firewall; a new one costs less than to wait. */
 #define IDLE_MOST_MS 60000
+#define IDLE_MAX 256U    /* connections that are kept: one for each thread that may ask */
+#define IDLE_ONCE_MAX 4U /* of those that were opened for one job, while there are fewer */
 
 /* libldap writes to a connection that the server has closed as if nobody had ever sent SIGPIPE; a
  * program that does not ignore it would end there. Held off for this thread while servers are
@@ -70,6 +73,7 @@ close_idle(struct ldappool *pool)
 	pthread_mutex_lock(&pool->lock);
 	idle = pool->idle;
 	pool->idle = NULL;
+	pool->idle_count = 0;
 	pthread_mutex_unlock(&pool->lock);
 	close_links(idle);
 }
@@ -82,8 +86,10 @@ take_idle(struct ldappool *pool, int64_t now_ms)
 
 	pthread_mutex_lock(&pool->lock);
 	link = pool->idle;
-	if (link != NULL)
+	if (link != NULL) {
 		pool->idle = link->next;
+		pool->idle_count--;
+	}
 	pthread_mutex_unlock(&pool->lock);
 	if (link == NULL || now_ms - link->used_ms < IDLE_MOST_MS)
 		return link;
@@ -93,13 +99,22 @@ take_idle(struct ldappool *pool, int64_t now_ms)
 	return NULL;
 }
 
+/* What is done once has a connection of its own, and leaves it here: more come than are taken. */
 static void
-put_idle(struct ldappool *pool, struct ldaplink *link)
+put_idle(struct ldappool *pool, struct ldaplink *link, size_t most)
 {
+	bool kept;
+
 	pthread_mutex_lock(&pool->lock);
-	link->next = pool->idle;
-	pool->idle = link;
+	kept = pool->idle_count < most;
+	if (kept) {
+		link->next = pool->idle;
+		pool->idle = link;
+		pool->idle_count++;
+	}
 	pthread_mutex_unlock(&pool->lock);
+	if (!kept)
+		ldaplink_close(link);
 }
 
 static void
@@ -193,7 +208,7 @@ do_work(struct ldappool *pool, struct ldaplink *link, const struct work *work, i
 		status = work->job(work->context, link, deadline_ms, &end, err);
 		if (!end.lost && !end.silent) {
 			*outcome_out = SERVER_THERE;
-			put_idle(pool, link);
+			put_idle(pool, link, work->once ? IDLE_ONCE_MAX : IDLE_MAX);
 			return status;
 		}
 		if (end.silent)
@@ -208,12 +223,23 @@ do_work(struct ldappool *pool, struct ldaplink *link, const struct work *work, i
 }
 
 static void
+circuit_count(const struct ldappool *pool, int64_t by)
+{
+	metrics_gauge_add_at(METRIC_CIRCUITS,
+	    strcmp(pool->parameter, "KeyStore") == 0 ? METRIC_STORE_KIND_KEYSTORE
+						     : METRIC_STORE_KIND_TABLE,
+	    by);
+}
+
+static void
 note_away(struct ldappool *pool, enum breaker_turn turn, int64_t began_ms, const char *why)
 {
 	bool news;
 
 	pthread_mutex_lock(&pool->lock);
 	news = breaker_bad(&pool->breaker, turn, began_ms, clock_mono_ms());
+	if (news)
+		circuit_count(pool, 1);
 	snprintf(pool->reason, sizeof(pool->reason), "%s", why);
 	pthread_mutex_unlock(&pool->lock);
 	close_idle(pool);
@@ -231,6 +257,8 @@ note_there(struct ldappool *pool)
 
 	pthread_mutex_lock(&pool->lock);
 	news = breaker_good(&pool->breaker);
+	if (news)
+		circuit_count(pool, -1);
 	pool->silent = 0;
 	pthread_mutex_unlock(&pool->lock);
 	if (news)
@@ -329,7 +357,7 @@ try_at_start(struct ldappool *pool)
 		limit_ms = BREAKER_MOST_MS;
 	if (open_any(pool, now_ms + limit_ms, &link, &err) == ST_OK) {
 		link->used_ms = now_ms;
-		put_idle(pool, link);
+		put_idle(pool, link, IDLE_MAX);
 	} else {
 		note_away(pool, BREAKER_ASK, now_ms, err.text);
 	}
@@ -364,6 +392,8 @@ ldappool_close(struct ldappool *pool)
 {
 	struct quiet quiet;
 
+	if (pool->breaker.open)
+		circuit_count(pool, -1);
 	quiet_begin(&quiet);
 	close_links(pool->idle);
 	quiet_end(&quiet);

@@ -20,8 +20,9 @@ struct ldappool {
 	/* Of all below; held for a few instructions. */
 	pthread_mutex_t lock;
 	struct ldaplink *idle; /* the last one used comes first */
-	size_t current;        /* the server that answered last */
-	size_t silent;         /* servers that were left one after the other */
+	size_t idle_count;
+	size_t current; /* the server that answered last */
+	size_t silent;  /* servers that were left one after the other */
 	struct breaker breaker;
 	char reason[ERR_TEXT_MAX]; /* why the breaker is open */
 };

@@ -5,12 +5,15 @@ backends_libbackends_a_SOURCES = \
 	backends/dsn.c backends/dsn.h backends/dsn_preset.c \
 	backends/file.c \
 	backends/keystore_ldap.h backends/keystore_ldap_filters.c backends/keystore_ldap_reports.c \
-	backends/keystore_ldap_rows.c \
+	backends/keystore_ldap_rows.c backends/keystore_ldap_admin.h backends/keystore_ldap_admin_rows.c backends/keystore_ldap_provider.c \
 	backends/keystore_ldap_values.c \
 	backends/ldap_entry.h \
 	backends/ldap_many.c backends/ldap_many.h \
 	backends/keystore_mysql.c backends/keystore_url.c backends/keystore_url.h \
 	backends/keystore_sql.c backends/keystore_sql.h \
+	backends/keystore_sql_admin.c \
+	backends/keystore_sql_admin_write.c \
+	backends/keystore_sql_provider.c \
 	backends/keystore_sql_ask.c \
 	backends/keystore_sql_gateways.c \
 	backends/keystore_sql_lease.c \
@@ -19,6 +22,7 @@ backends_libbackends_a_SOURCES = \
 	backends/keystore_sql_rows.c \
 	backends/keystore_sql_values.c \
 	backends/keystore_sql_write.c backends/keystore_sql_writer.h \
+	backends/keystore_sql_write_life.c \
 	backends/keystore_sql_write_rows.c \
 	backends/keystore_sqlite.c \
 	backends/ldap_url.c backends/ldap_url.h \
@@ -33,12 +37,17 @@ backends_libbackends_a_SOURCES = \
 nodist_backends_libbackends_a_SOURCES = backends/sql_text.c
 LDAP_FILES = \
 	backends/keystore_ldap.c \
+	backends/keystore_ldap_admin.c \
+	backends/keystore_ldap_admin_private.h \
+	backends/keystore_ldap_admin_write.c \
+	backends/keystore_ldap_audit.c \
 	backends/keystore_ldap_changes.c \
 	backends/keystore_ldap_check.c \
 	backends/keystore_ldap_crowd.c \
 	backends/keystore_ldap_entries.c \
 	backends/keystore_ldap_epoch.c \
 	backends/keystore_ldap_identity.c \
+	backends/keystore_ldap_renew.c \
 	backends/keystore_ldap_gateways.c \
 	backends/keystore_ldap_known.c \
 	backends/keystore_ldap_lease.c \
@@ -95,8 +104,8 @@ EXTRA_DIST += $(LDAP_FILES) backends/ldap_none.c backends/keystore_ldap_none.c \
 backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(LDAP_CFLAGS) $(MYSQL_CFLAGS) $(SQLITE_CFLAGS) \
 	$(MEMCACHED_CFLAGS)
 # The statements and scripts of sql/ are built into the program.
-SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/sqlite/002.sql sql/sqlite/003.sql \
-	sql/mysql/001.sql sql/mysql/002.sql sql/mysql/003.sql
+SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/sqlite/002.sql sql/sqlite/003.sql sql/sqlite/004.sql sql/sqlite/005.sql \
+	sql/mysql/001.sql sql/mysql/002.sql sql/mysql/003.sql sql/mysql/004.sql sql/mysql/005.sql
 EXTRA_DIST += sql/embed.awk
 CLEANFILES += backends/sql_text.c
 backends/sql_text.c: sql/embed.awk $(SQL_FILES)
@@ -106,8 +115,8 @@ sqldir = $(pkgdatadir)/sql
 sqlitesqldir = $(sqldir)/sqlite
 mysqlsqldir = $(sqldir)/mysql
 dist_sql_DATA = sql/README sql/STATEMENTS
-dist_sqlitesql_DATA = sql/sqlite/001.sql sql/sqlite/002.sql sql/sqlite/003.sql
-dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/002.sql sql/mysql/003.sql sql/mysql/grants.sql
+dist_sqlitesql_DATA = sql/sqlite/001.sql sql/sqlite/002.sql sql/sqlite/003.sql sql/sqlite/004.sql sql/sqlite/005.sql
+dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/002.sql sql/mysql/003.sql sql/mysql/004.sql sql/mysql/005.sql sql/mysql/grants.sql
 LIBBACKENDS = backends/libbackends.a
 # What programs that link it need besides.
 BACKENDS_LIBS = $(PCRE2_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(SQLITE_LIBS) $(MEMCACHED_LIBS)

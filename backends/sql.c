@@ -18,8 +18,10 @@
  * breaks later was waited for in vain. */
 #define RETRY_WITHIN_MS 1000
 
-/* With 1 and with SQL_SLOTS slots. */
-enum { STATEMENT_ONE, STATEMENT_MANY, STATEMENTS };
+/* The same statement with so many slots: a server looks at each, also when the same stands in many.
+ */
+static const unsigned slots_of[] = {1, 2, 4, 8, SQL_SLOTS};
+#define STATEMENTS (sizeof(slots_of) / sizeof(slots_of[0]))
 
 struct sql_table {
 	struct sql_source source;
@@ -92,6 +94,17 @@ value_make(const struct table *table, const struct span *columns, size_t count,
 
 /* ---- one question ---- */
 
+/* The smallest that has at least so many slots. */
+static unsigned
+statement_for(size_t slot_count)
+{
+	unsigned at = 0;
+
+	while (slots_of[at] < slot_count)
+		at++;
+	return at;
+}
+
 /* found[i] belongs to keys[i]. */
 struct question {
 	const struct table *table;
@@ -147,7 +160,7 @@ static enum status
 ask_once(struct sql_table *sql, struct question *q, const struct sql_value *slots,
     size_t slot_count, bool *again_out)
 {
-	struct sql_question asked = {.statement = slot_count == 1 ? STATEMENT_ONE : STATEMENT_MANY,
+	struct sql_question asked = {.statement = statement_for(slot_count),
 	    .values = slots,
 	    .count = slot_count,
 	    .row = take_row,
@@ -207,9 +220,11 @@ fill_slots(const struct question *q, size_t *at, struct sql_value slots[SQL_SLOT
 		if ((q->table->flags & TABLE_ICASE) != 0 && !span_eq(folded, key))
 			slots[n++] = (struct sql_value){.kind = SQL_TEXT, .text = folded};
 	}
-	for (size_t i = n; n > 1 && i < SQL_SLOTS; i++)
-		slots[i] = slots[n - 1];
-	return n > 1 ? SQL_SLOTS : n;
+	if (n == 0)
+		return 0;
+	for (size_t count = slots_of[statement_for(n)]; n < count; n++)
+		slots[n] = slots[n - 1];
+	return n;
 }
 
 static enum status
@@ -327,8 +342,8 @@ sql_free(struct sql_table *sql)
 {
 	dsn_free(&sql->source.dsn);
 	mem_free(sql->where);
-	mem_free(sql->statements[STATEMENT_ONE]);
-	mem_free(sql->statements[STATEMENT_MANY]);
+	for (size_t i = 0; i < STATEMENTS; i++)
+		mem_free(sql->statements[i]);
 	mem_free(sql->tls_ca_file);
 	mem_free(sql);
 }
@@ -344,17 +359,16 @@ prepare(struct table *table, struct sql_table *sql, struct span value,
 		status = dsn_preset_apply(&sql->source.dsn, table->parameter, err);
 	if (status == ST_OK)
 		status = find_driver(dsn->backend, driver, err);
-	if (status == ST_OK)
-		status = make_statement(dsn, 1, &sql->statements[STATEMENT_ONE], err);
-	if (status == ST_OK)
-		status = make_statement(dsn, SQL_SLOTS, &sql->statements[STATEMENT_MANY], err);
+	for (size_t i = 0; i < STATEMENTS && status == ST_OK; i++)
+		status = make_statement(dsn, slots_of[i], &sql->statements[i], err);
 	if (status != ST_OK)
 		return status;
 	describe(table, sql);
 	apply_settings(table, sql);
 	sql->source.where = sql->where;
 	sql->source.statements = (const char *const *)sql->statements;
-	sql->source.statement_count = sql->source.at_once = STATEMENTS;
+	sql->source.statement_count = STATEMENTS;
+	sql->source.at_once = 1;
 	sql->source.columns_max = DSN_COLUMNS_MAX + 1;
 	sql->source.advice = &advice;
 	sql->source.tls_ca_file = sql->tls_ca_file;
@@ -388,6 +402,7 @@ sql_open(struct table *table, struct span value, struct err *err)
 	}
 	sql_pool_init(&sql->pool, driver, &sql->source, table->parameter);
 	table->state = sql;
+	table->together = driver->pause_min_ms > 0;
 	try_server(table, sql);
 	return ST_OK;
 }

@@ -89,6 +89,10 @@ struct sql_driver {
 	enum sql_answer (*ask)(void *connection, struct sql_question *question, struct err *err);
 	/* A statement of the program's own, without values and rows: transactions, the schema. */
 	enum sql_answer (*run)(void *connection, const char *text, struct err *err);
+	/* Outside of a transaction: what was overwritten is in no file of the driver any more.
+	 * false: somebody reads, ask again after the next transaction. Does not wait. NULL: it
+	 * cannot. */
+	bool (*scrub)(void *connection);
 	void (*disconnect)(void *connection);
 };
 

@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 
 void
 sql_pool_init(struct sql_pool *pool, const struct sql_driver *driver,
@@ -35,9 +36,20 @@ links_free(struct sql_pool *pool, struct sql_link *link)
 	}
 }
 
+static void
+circuit_count(const struct sql_pool *pool, int64_t by)
+{
+	metrics_gauge_add_at(METRIC_CIRCUITS,
+	    strcmp(pool->parameter, "KeyStore") == 0 ? METRIC_STORE_KIND_KEYSTORE
+						     : METRIC_STORE_KIND_TABLE,
+	    by);
+}
+
 void
 sql_pool_free(struct sql_pool *pool)
 {
+	if (pool->down)
+		circuit_count(pool, -1);
 	links_free(pool, pool->idle);
 	pthread_mutex_destroy(&pool->lock);
 }
@@ -68,6 +80,8 @@ sql_pool_trip(struct sql_pool *pool, const struct err *why)
 		return;
 	pthread_mutex_lock(&pool->lock);
 	first = !pool->down;
+	if (first)
+		circuit_count(pool, 1);
 	tries = pool->trying;
 	if (first)
 		pool->pause_ms = driver->pause_min_ms;
@@ -159,6 +173,8 @@ sql_pool_give(struct sql_pool *pool, struct sql_link *link)
 	if (!old) {
 		link->next = pool->idle;
 		pool->idle = link;
+		if (was_down)
+			circuit_count(pool, -1);
 		pool->down = pool->trying = false;
 	}
 	pthread_mutex_unlock(&pool->lock);

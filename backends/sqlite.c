@@ -17,6 +17,7 @@
 
 #define READER_PATIENCE_MS 2000  /* while another process writes */
 #define WRITER_PATIENCE_MS 30000 /* a tool rather waits than fails; a load may take as long */
+#define SCRUB_PATIENCE_MS 50
 
 struct connection {
 	const struct sql_source *source;
@@ -133,7 +134,7 @@ use_log(struct connection *c)
 
 /* With a log (WAL) readers do not wait for a writer, nor a writer for them. Its files stay when the
  * last writer goes, so that a reader that may not make files finds them. A commit is on the disk
- * before it is answered. */
+ * before it is answered. What is deleted, a private key, is overwritten. */
 static bool
 settle(struct connection *c)
 {
@@ -146,7 +147,7 @@ settle(struct connection *c)
 	return use_log(c) &&
 	       sqlite3_exec(c->db,
 		   "PRAGMA journal_size_limit=16777216; PRAGMA synchronous=FULL; "
-		   "PRAGMA foreign_keys=1",
+		   "PRAGMA foreign_keys=1; PRAGMA secure_delete=1",
 		   NULL, NULL, NULL) == SQLITE_OK &&
 	       sqlite3_file_control(c->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep) == SQLITE_OK;
 }
@@ -335,10 +336,24 @@ sqlite_run(void *connection, const char *text, struct err *err)
 	return answer_of(code);
 }
 
+/* Pages as they were stand in the log until it is written from its beginning again. */
+static bool
+sqlite_scrub(void *connection)
+{
+	struct connection *c = connection;
+	int code;
+
+	(void)sqlite3_busy_timeout(c->db, SCRUB_PATIENCE_MS);
+	code = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	(void)sqlite3_busy_timeout(c->db, WRITER_PATIENCE_MS);
+	return code == SQLITE_OK;
+}
+
 const struct sql_driver sqlite_driver = {
     .name = "sqlite3",
     .connect = sqlite_connect,
     .ask = sqlite_ask,
     .run = sqlite_run,
+    .scrub = sqlite_scrub,
     .disconnect = sqlite_disconnect,
 };
