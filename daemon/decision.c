@@ -420,7 +420,7 @@ decision_make(struct rules *rules, const struct request *request, struct decisio
 	d.why = rules->log_why && (request->flags & REQUEST_FLAG_ROUTED) == 0;
 	decide(&d);
 	if (decision->verdict == VERDICT_PASS || decision->verdict == VERDICT_VERIFY)
-		metrics_count(METRIC_UNSIGNED, decision->reason, METRIC_NONE);
+		decision_count(&d, METRIC_UNSIGNED, (unsigned int)decision->reason);
 }
 
 void

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/decision_private.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #define FALLBACK_MAX (KEYSTORE_TENANT_MAX + 1 + FAILURE_NAME_MAX)
@@ -96,6 +97,28 @@ fall_back(struct deciding *d, enum failure_cause cause, const char *why)
 	return false;
 }
 
+/* Whose mail it is: of whoever sends it, also where another tenant has the sender. */
+static struct span
+tenant_of(const struct deciding *d)
+{
+	const struct route *route = &d->decision->route;
+
+	if (d->tenant[0] != '\0' || !d->decision->routed || route->answer == ROUTE_TENANT)
+		return span_str(d->tenant);
+	return route->tenant;
+}
+
+void
+decision_count(const struct deciding *d, enum metric metric, unsigned int reason)
+{
+	struct span tenant;
+
+	metrics_count(metric, reason, METRIC_NONE);
+	if (d->rules->mailhour == NULL || (tenant = tenant_of(d)).n == 0)
+		return;
+	mailhour_count(d->rules->mailhour, tenant, metric, reason, clock_mono_ms() / 1000);
+}
+
 void
 decision_failed(struct deciding *d, enum failure_cause cause, const char *why)
 {
@@ -112,7 +135,7 @@ decision_failed(struct deciding *d, enum failure_cause cause, const char *why)
 	decision->verdict = verdict;
 	decision->key_count = 0;
 	if (verdict == VERDICT_TEMPFAIL)
-		metrics_count(METRIC_TEMPFAIL, reasons[cause].later, METRIC_NONE);
+		decision_count(d, METRIC_TEMPFAIL, (unsigned int)reasons[cause].later);
 	if (cause == FAILURE_NO_RULE && verdict == VERDICT_PASS)
 		decision_why(d, "%s", why);
 	else
@@ -139,6 +162,6 @@ decision_sign_failed(struct rules *rules, const struct request *request, struct 
 		decision->failure.action[cause] = FAILURE_ACTION_TEMPFAIL;
 	decision_failed(&d, cause, why);
 	if (decision->verdict == VERDICT_PASS)
-		metrics_count(METRIC_UNSIGNED, decision->reason, METRIC_NONE);
+		decision_count(&d, METRIC_UNSIGNED, (unsigned int)decision->reason);
 	return decision->key_count > 0;
 }

@@ -14,10 +14,14 @@ struct deciding {
 	bool why;    /* log the reasons */
 	bool ours;   /* the mail comes from us */
 	bool failed; /* a failure has decided the verdict: nothing more is asked */
+	char tenant[KEYSTORE_TENANT_MAX + 1]; /* of the session; "": none, or nobody knows */
 };
 
 /* For LogWhy. */
 void decision_why(const struct deciding *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A message that is not signed (METRIC_UNSIGNED) or deferred (METRIC_TEMPFAIL), for this reason: in
+ * the metrics, and for its tenant. */
+void decision_count(const struct deciding *d, enum metric metric, unsigned int reason);
 /* The failure policy decides: verdict, or a fallback key. why: a sentence for the log. */
 void decision_failed(struct deciding *d, enum failure_cause cause, const char *why);
 /* A table could not answer: the cause is "store" if asking later may help. */

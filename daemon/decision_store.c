@@ -22,7 +22,7 @@ fail_with(struct deciding *d, enum failure_cause cause, const char *prefix, stru
 
 /* The session's tenant. false: nobody knows, or it has none and needs one. */
 static bool
-find_tenant(struct deciding *d, char tenant[KEYSTORE_TENANT_MAX + 1])
+find_tenant(struct deciding *d)
 {
 	const struct request *request = d->request;
 	struct tenant_session session = {.login = request->login,
@@ -33,8 +33,8 @@ find_tenant(struct deciding *d, char tenant[KEYSTORE_TENANT_MAX + 1])
 	struct err err = ERR_NONE;
 	enum status status;
 
-	tenant[0] = '\0';
-	status = tenant_of_session(d->rules->tenant_map, d->rules->store, &session, tenant, &err);
+	status =
+	    tenant_of_session(d->rules->tenant_map, d->rules->store, &session, d->tenant, &err);
 	if (status == ST_OK || (status == ST_ABSENT && !d->rules->require_tenant))
 		return true;
 	if (status != ST_ABSENT) {
@@ -66,12 +66,12 @@ add_keys(struct deciding *d, const struct route *route)
 
 /* Someone else's sender: said aloud, because nobody does that by chance. */
 static void
-other_tenant(struct deciding *d, const char *tenant, const char *why)
+other_tenant(struct deciding *d, const char *why)
 {
 	char who[KEYSTORE_TENANT_MAX + 16] = "the session", text[512];
 
-	if (tenant[0] != '\0')
-		snprintf(who, sizeof(who), "tenant '%s'", tenant);
+	if (d->tenant[0] != '\0')
+		snprintf(who, sizeof(who), "tenant '%s'", d->tenant);
 	snprintf(text, sizeof(text), "%s may not send as %.*s@%.*s: %s", who,
 	    SPAN_ARG(d->request->user), SPAN_ARG(d->request->domain), why);
 	decision_failed(d, FAILURE_TENANT, text);
@@ -94,14 +94,14 @@ stale_is_fine(struct deciding *d)
 
 /* false: the store says nothing about the sender. */
 static bool
-follow(struct deciding *d, const struct route *route, const char *tenant)
+follow(struct deciding *d, const struct route *route)
 {
 	switch (route->answer) {
 	case ROUTE_SIGN:
 		add_keys(d, route);
 		return true;
 	case ROUTE_TENANT:
-		other_tenant(d, tenant, route->why);
+		other_tenant(d, route->why);
 		return true;
 	case ROUTE_NO_KEY:
 		decision_failed(d, FAILURE_NO_KEY, route->why);
@@ -120,7 +120,6 @@ bool
 decision_by_store(struct deciding *d)
 {
 	struct decision *decision = d->decision;
-	char tenant[KEYSTORE_TENANT_MAX + 1];
 	struct route_question question = {.user = d->request->user,
 	    .domain = d->request->domain,
 	    .required = d->rules->require_tenant,
@@ -129,9 +128,9 @@ decision_by_store(struct deciding *d)
 	struct err err = ERR_NONE;
 	enum status status;
 
-	if (!find_tenant(d, tenant))
+	if (!find_tenant(d))
 		return true;
-	question.tenant = span_str(tenant);
+	question.tenant = span_str(d->tenant);
 	status = route_find(d->rules->store, &question, &decision->route, &err);
 	decision->routed = true;
 	decision->failure = decision->route.failure;
@@ -140,7 +139,7 @@ decision_by_store(struct deciding *d)
 		fail_with(d, FAILURE_STORE, "error reading KeyStore", &err);
 		return true;
 	}
-	return !stale_is_fine(d) || follow(d, &decision->route, tenant);
+	return !stale_is_fine(d) || follow(d, &decision->route);
 }
 
 bool

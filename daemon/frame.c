@@ -94,6 +94,15 @@ dns_encode(const struct request *request, struct buf *out)
 	return buf_status(out);
 }
 
+static enum status
+checked_encode(const struct request *request, struct buf *out)
+{
+	put_number(out, (uint64_t)request->result, 1);
+	put_span(out, request->key_id);
+	put_span(out, request->why);
+	return buf_status(out);
+}
+
 enum status
 request_encode(const struct request *request, struct buf *out)
 {
@@ -106,6 +115,8 @@ request_encode(const struct request *request, struct buf *out)
 	put_number(out, request->id, 8);
 	if (is_dns(request->type))
 		return dns_encode(request, out);
+	if (request->type == REQUEST_CHECKED)
+		return checked_encode(request, out);
 	put_span(out, request->job_id);
 	put_span(out, request->host);
 	put_span(out, request->daemon_name);
@@ -165,6 +176,19 @@ dns_decode(struct span frame, struct request *out)
 	return frame.n == 0 ? ST_OK : ST_INVALID;
 }
 
+static enum status
+checked_decode(struct span frame, struct request *out)
+{
+	uint64_t result;
+
+	if (!get_number(&frame, 1, &result) || result < CANARY_GOOD ||
+	    result > CANARY_UNAVAILABLE || !get_span(&frame, CANARY_ID_MAX, &out->key_id) ||
+	    !get_span(&frame, CANARY_WHY_MAX, &out->why) || frame.n != 0)
+		return ST_INVALID;
+	out->result = (enum canary_result)result;
+	return ST_OK;
+}
+
 enum status
 request_decode(struct span frame, struct request *out)
 {
@@ -172,7 +196,7 @@ request_decode(struct span frame, struct request *out)
 
 	*out = (struct request){.body_length = -1};
 	if (!get_number(&frame, 1, &magic) || magic != REQUEST_MAGIC ||
-	    !get_number(&frame, 1, &type) || type < REQUEST_PEER || type > REQUEST_DNS_PUT ||
+	    !get_number(&frame, 1, &type) || type < REQUEST_PEER || type > REQUEST_CHECKED ||
 	    !get_number(&frame, 2, &frontend) || !get_number(&frame, 2, &flags) ||
 	    !get_number(&frame, 1, &family) ||
 	    !get_octets(&frame, out->address, sizeof(out->address)) ||
@@ -184,6 +208,8 @@ request_decode(struct span frame, struct request *out)
 	out->family = (uint8_t)family;
 	if (is_dns(out->type))
 		return dns_decode(frame, out);
+	if (out->type == REQUEST_CHECKED)
+		return checked_decode(frame, out);
 	if (!get_facts(&frame, out))
 		return ST_INVALID;
 	if (out->type == REQUEST_ROUTE && !get_span(&frame, FRAME_SIGNERS_BYTES_MAX, &out->signers))
@@ -211,6 +237,9 @@ reply_encode(const struct reply *reply, struct buf *out)
 	for (size_t i = 0; i < reply->field_count; i++) {
 		put_span(out, reply->fields[i].name);
 		put_span(out, reply->fields[i].value);
+		put_number(out, reply->fields[i].check, 1);
+		if (reply->fields[i].check)
+			put_span(out, reply->fields[i].key_id);
 	}
 	return buf_status(out);
 }
@@ -234,6 +263,19 @@ dns_reply_decode(struct span frame, struct reply *out)
 	return ST_OK;
 }
 
+static bool
+field_decode(struct span *rest, struct reply_field *out)
+{
+	uint64_t check;
+
+	out->key_id = SPAN_EMPTY;
+	if (!get_span(rest, 256, &out->name) || !get_span(rest, FRAME_MAX, &out->value) ||
+	    !get_number(rest, 1, &check) || check > 1)
+		return false;
+	out->check = check == 1;
+	return !out->check || get_span(rest, CANARY_ID_MAX, &out->key_id);
+}
+
 enum status
 reply_decode(struct span frame, struct reply *out)
 {
@@ -254,8 +296,7 @@ reply_decode(struct span frame, struct reply *out)
 	out->trusted = (uint32_t)trusted;
 	out->field_count = (size_t)count;
 	for (size_t i = 0; i < out->field_count; i++)
-		if (!get_span(&frame, 256, &out->fields[i].name) ||
-		    !get_span(&frame, FRAME_MAX, &out->fields[i].value))
+		if (!field_decode(&frame, &out->fields[i]))
 			return ST_INVALID;
 	return frame.n == 0 ? ST_OK : ST_INVALID;
 }

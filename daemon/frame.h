@@ -10,7 +10,8 @@
  * DKIM-Signature itself and hashes itself.
  *
  * DNS_GET and DNS_PUT belong to no message: they ask for an answer about a public key that another
- * gateway has had, and give one away (dnsshare.h). PUT has no reply.
+ * gateway has had, and give one away (dnsshare.h). PUT has no reply, nor has CHECKED: what came of
+ * a signature that the keeper wanted to be verified (canary.h).
  */
 #ifndef SIGNPOST_DAEMON_FRAME_H
 #define SIGNPOST_DAEMON_FRAME_H
@@ -22,6 +23,7 @@
 #include "lib/base/span.h"
 #include "lib/base/status.h"
 #include "lib/crypto/digest.h"
+#include "lib/keys/canary.h"
 
 #define FRAME_MAX 409600U           /* octets of any frame; fits an unprivileged socket buffer */
 #define FRAME_CANONICAL_MAX 270336U /* octets of canonical headers in a SIGN frame */
@@ -38,7 +40,8 @@ enum request_type {
 	REQUEST_ROUTE,    /* would this message be signed? */
 	REQUEST_SIGN,     /* sign it */
 	REQUEST_DNS_GET,  /* what do others know of this name? */
-	REQUEST_DNS_PUT   /* this is known of it */
+	REQUEST_DNS_PUT,  /* this is known of it */
+	REQUEST_CHECKED   /* this came of a signature */
 };
 
 #define REQUEST_FLAG_AUTHENTICATED 1U /* {auth_type} was not empty */
@@ -79,6 +82,11 @@ struct request {
 	struct span key_name; /* in small letters */
 	struct span octets;   /* PUT: lib/dns/octets.h */
 	int64_t until_ms;     /* PUT: monotonic; both sides have the same clock */
+
+	/* CHECKED only, of the same kind. */
+	enum canary_result result;
+	struct span key_id; /* as it was in the reply */
+	struct span why;
 };
 
 enum verdict {
@@ -96,7 +104,9 @@ enum verdict {
 
 struct reply_field {
 	struct span name;
-	struct span value; /* as on the wire behind the colon, folds as bare LF */
+	struct span value;  /* as on the wire behind the colon, folds as bare LF */
+	bool check;         /* the keeper wants to know whether it verifies */
+	struct span key_id; /* of the KeyStore; empty: check is for the log */
 };
 
 struct reply {

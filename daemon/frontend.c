@@ -300,6 +300,49 @@ open_sources(struct frontend *frontend, const struct child_args *args, struct er
 	return ST_FAILED;
 }
 
+/* What cannot be sent now is not told: there will be other messages. */
+static void
+tell_keeper(void *context, struct span id, enum canary_result result, struct span why)
+{
+	struct frontend *frontend = context;
+	const struct request request = {.type = REQUEST_CHECKED,
+	    .frontend = frontend->host.frontend,
+	    .key_id = id,
+	    .result = result,
+	    .why = why};
+	struct buf frame;
+
+	buf_init(&frame, 1024);
+	if (request_encode(&request, &frame) == ST_OK)
+		(void)!channel_send(frontend->requests.fd, buf_span(&frame));
+	buf_free(&frame);
+}
+
+/* For mail of others, and for signatures of our own. The keeper has tried to open one, too. */
+static enum status
+open_resolver(struct frontend *frontend, const struct child_args *args, struct err *err)
+{
+	const struct settings *settings = frontend->host.settings;
+	struct selfverify_config config = {.loop = &frontend->loop,
+	    .timeout_ms = settings->verifying.dns_timeout_ms,
+	    .tell = tell_keeper,
+	    .context = frontend};
+	enum status status;
+
+	if (!settings->verify && settings->self_verify == 0)
+		return ST_OK;
+	frontend->host.keys = public_key_cache_new(PUBLIC_KEYS_MAX);
+	status = dnsshare_open(&frontend->dnsshare, args->conf, &frontend->loop,
+	    args->channels->request_write, frontend->host.frontend, &frontend->host.resolver, err);
+	if (status != ST_OK)
+		return settings->verify || settings->self_verify_asked ? status : ST_OK;
+	config.resolver = frontend->host.resolver;
+	config.keys = frontend->host.keys;
+	if (settings->self_verify > 0)
+		frontend->host.selfverify = selfverify_new(&config);
+	return ST_OK;
+}
+
 static enum status
 frontend_open(struct frontend *frontend, const struct child_args *args, struct err *err)
 {
@@ -324,12 +367,7 @@ frontend_open(struct frontend *frontend, const struct child_args *args, struct e
 	frontend->loop.owner = frontend;
 	frontend->room = mem_alloc(READ_BYTES);
 	frontend->reply_room = mem_alloc(FRAME_MAX);
-	if (settings->verify)
-		frontend->host.keys = public_key_cache_new(PUBLIC_KEYS_MAX);
-	if (settings->verify)
-		status = dnsshare_open(&frontend->dnsshare, args->conf, &frontend->loop,
-		    args->channels->request_write, frontend->host.frontend,
-		    &frontend->host.resolver, err);
+	status = open_resolver(frontend, args, err);
 	if (status != ST_OK)
 		return status;
 	return open_sources(frontend, args, err);

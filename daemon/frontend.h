@@ -7,6 +7,7 @@
 
 #include "daemon/dnsshare.h"
 #include "daemon/process.h"
+#include "daemon/selfverify.h"
 #include "daemon/session.h"
 #include "lib/base/loop.h"
 

@@ -204,6 +204,26 @@ wait_for_report(struct gateway *gateway, int64_t soonest_ms, int64_t latest_ms)
 	return false;
 }
 
+/* The keys that cannot be used come first, and leave room for those that fail in use, and for the
+ * mail. What they were tried up to. */
+static uint64_t
+tell_all(struct gateway *gateway, struct buf *failed)
+{
+	const struct gateway_config *config = &gateway->config;
+	size_t mail = config->mailhour == NULL ? 0 : MAILHOUR_TEXT;
+	uint64_t tested;
+
+	failed->max = KEYSTORE_FAILED_TEXT - mail - (config->canary == NULL ? 0 : CANARY_TEXT);
+	tested = keytrial_tested(gateway->trial, failed);
+	failed->max = KEYSTORE_FAILED_TEXT - mail;
+	if (config->canary != NULL)
+		canary_lines(config->canary, clock_utc_s(), failed);
+	failed->max = KEYSTORE_FAILED_TEXT;
+	if (config->mailhour != NULL)
+		mailhour_lines(config->mailhour, clock_mono_ms() / 1000, failed);
+	return tested;
+}
+
 static int64_t
 report(struct gateway *gateway)
 {
@@ -212,7 +232,7 @@ report(struct gateway *gateway)
 	uint64_t epoch = gateway_epoch(gateway), tested;
 
 	buf_init(&failed, KEYSTORE_FAILED_TEXT);
-	tested = keytrial_tested(gateway->trial, &failed);
+	tested = tell_all(gateway, &failed);
 	status = gateway_report_send(&gateway->reporter, epoch, tested, buf_span(&failed));
 	buf_free(&failed);
 	return status == ST_DENIED ? GATEWAY_DENIED_MS : 0;
@@ -328,10 +348,12 @@ open_report(const struct conf *conf, struct keystore **out, struct err *err)
 
 enum status
 gateway_open(const struct conf *conf, struct keystore *store, struct unsealer *unsealer,
-    struct gateway **out, struct err *err)
+    struct canary *canary, struct mailhour *mailhour, struct gateway **out, struct err *err)
 {
 	struct gateway_config config = {.store = store,
 	    .unsealer = unsealer,
+	    .canary = canary,
+	    .mailhour = mailhour,
 	    .node = conf_string(conf, CONF_GATEWAY_NAME),
 	    .poll_ms = conf_int(conf, CONF_KEY_STORE_POLL_INTERVAL) * 1000,
 	    .report_ms = conf_int(conf, CONF_GATEWAY_REPORT_INTERVAL) * 1000};
@@ -358,6 +380,13 @@ gateway_start(struct gateway *gateway, struct err *err)
 		return ST_OK;
 	err_set(err, "no thread that tries keys and reports: %s", strerror(failed));
 	return ST_FAILED;
+}
+
+void
+gateway_news(struct gateway *gateway)
+{
+	if (gateway != NULL)
+		tell(gateway, &gateway->news);
 }
 
 void

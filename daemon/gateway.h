@@ -9,6 +9,8 @@
 #ifndef SIGNPOST_DAEMON_GATEWAY_H
 #define SIGNPOST_DAEMON_GATEWAY_H
 
+#include "daemon/canary.h"
+#include "daemon/mailhour.h"
 #include "daemon/unsealer.h"
 #include "lib/conf/conf.h"
 #include "lib/store/keystore.h"
@@ -18,6 +20,8 @@ struct gateway;
 struct gateway_config {
 	struct keystore *store;    /* the KeyStore, through the caches of the workers; borrowed */
 	struct unsealer *unsealer; /* borrowed */
+	struct canary *canary;     /* borrowed; NULL: signatures are not verified */
+	struct mailhour *mailhour; /* borrowed; NULL: mail is not spoken of */
 	struct keystore *report;   /* opened for writing; taken over. NULL: nothing is reported */
 	const char *node;          /* copied, in lower case; NULL: the host's name */
 	int64_t poll_ms, report_ms;
@@ -29,9 +33,12 @@ enum status gateway_new(
 /* By GatewayName, GatewayReport and so on. *out NULL: there is no KeyStore. ST_INVALID:
  * GatewayReport names no store. */
 enum status gateway_open(const struct conf *conf, struct keystore *store, struct unsealer *unsealer,
-    struct gateway **out, struct err *err) MUST_USE;
+    struct canary *canary, struct mailhour *mailhour, struct gateway **out,
+    struct err *err) MUST_USE;
 /* ST_FAILED: no thread. */
 enum status gateway_start(struct gateway *gateway, struct err *err) MUST_USE;
+/* There is something to report that should not wait for its time. NULL is fine. Any thread. */
+void gateway_news(struct gateway *gateway);
 /* A newer keeper of this gateway reports from now on: this one says nothing any more, and tries no
  * keys. It still signs for sessions that end, by what it polls and as far as leases allow. Any
  * thread. */

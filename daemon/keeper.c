@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/canary.h"
 #include "daemon/decision.h"
 #include "daemon/dnsshare.h"
 #include "daemon/frame.h"
@@ -38,6 +39,8 @@ struct keeper {
 	struct keycache *cache;
 	struct unsealer *unsealer;
 	struct gateway *gateway;    /* of the KeyStore, or NULL */
+	struct canary *canary;      /* SelfVerify, or NULL */
+	struct mailhour *mailhour;  /* with a KeyStore, or NULL */
 	struct sharedcache *shared; /* Memcached, or NULL */
 	bool reload;
 	struct dnsshare_site dns; /* whose answers of DNS are shared */
@@ -50,7 +53,8 @@ struct worker {
 	struct signer signer;
 	struct decision decision;
 	struct reply reply;
-	struct sharedcache_answer shared; /* of DNS_GET, until it is sent */
+	char ids[DECISION_KEYS_MAX][CANARY_ID_MAX + 1]; /* of keys, in the reply */
+	struct sharedcache_answer shared;               /* of DNS_GET, until it is sent */
 	struct buf out;
 	char *room; /* one request */
 };
@@ -68,6 +72,21 @@ log_signed(const struct worker *worker, const struct request *request)
 		    SPAN_ARG(decision->keys[i].domain));
 }
 
+/* The decision, and the rows that it has, are gone before the reply is sent. */
+static void
+mark(struct worker *worker, int64_t now_utc)
+{
+	struct reply *reply = &worker->reply;
+
+	canary_mark(worker->keeper->canary, &worker->decision, reply, now_utc, clock_mono_ms());
+	for (size_t i = 0; i < reply->field_count && i < DECISION_KEYS_MAX; i++) {
+		struct reply_field *field = &reply->fields[i];
+
+		snprintf(worker->ids[i], sizeof(worker->ids[i]), "%.*s", SPAN_ARG(field->key_id));
+		field->key_id = span_str(worker->ids[i]);
+	}
+}
+
 static void
 sign(struct worker *worker, const struct request *request)
 {
@@ -83,6 +102,7 @@ sign(struct worker *worker, const struct request *request)
 
 		if (status == ST_OK) {
 			log_signed(worker, request);
+			mark(worker, now);
 			return;
 		}
 		if (!decision_sign_failed(keeper->rules, request, decision,
@@ -128,6 +148,16 @@ take_dns(struct keeper *keeper, const struct request *request)
 		    request->frontend);
 }
 
+/* Has no answer either. */
+static void
+take_checked(struct keeper *keeper, const struct request *request)
+{
+	if (!canary_take(keeper->canary, request, clock_mono_ms()))
+		log_line(LOG_LEVEL_ERROR,
+		    "front-end %u tells of a signature that nobody asked about; ignored",
+		    request->frontend);
+}
+
 static void
 send_answer(struct worker *worker, const struct request *request)
 {
@@ -163,6 +193,10 @@ handle(struct worker *worker, struct span frame)
 	}
 	if (request.type == REQUEST_DNS_PUT) {
 		take_dns(keeper, &request);
+		return;
+	}
+	if (request.type == REQUEST_CHECKED) {
+		take_checked(keeper, &request);
 		return;
 	}
 	answer(worker, &request);
@@ -227,6 +261,47 @@ keeper_open_dns(struct keeper *keeper, const struct conf *conf, bool validates)
 		log_line(LOG_LEVEL_WARNING, "answers of DNS are not shared: %s", err.text);
 }
 
+/* The front-ends will open a resolver each; a mistake has to be known before they exist. That of
+ * somebody who did not ask for SelfVerify keeps nobody from signing. */
+static enum status
+keeper_check_resolver(
+    struct keeper *keeper, const struct conf *conf, bool *validates_out, struct err *err)
+{
+	struct settings *settings = keeper->settings;
+	enum status status;
+
+	if (!settings->verify && settings->self_verify == 0)
+		return ST_OK;
+	status = resolving_check(conf, validates_out, err);
+	if (status == ST_OK || settings->verify || settings->self_verify_asked)
+		return status;
+	log_line(LOG_LEVEL_NOTICE,
+	    "signatures are not verified after they were made (SelfVerify): %s", err->text);
+	settings->self_verify = settings->self_verify_first = 0;
+	*err = (struct err)ERR_NONE;
+	return ST_OK;
+}
+
+static void
+tell_gateway(void *context)
+{
+	const struct keeper *keeper = context;
+
+	gateway_news(keeper->gateway);
+}
+
+static void
+keeper_open_canary(struct keeper *keeper)
+{
+	const struct canary_config config = {.every = keeper->settings->self_verify,
+	    .first = keeper->settings->self_verify_first,
+	    .news = tell_gateway,
+	    .context = keeper};
+
+	if (config.every > 0)
+		keeper->canary = canary_new(&config);
+}
+
 static enum status
 keeper_open(
     struct keeper *keeper, const struct conf *conf, const uint8_t *cache_key, struct err *err)
@@ -239,9 +314,8 @@ keeper_open(
 		return status;
 	}
 	status = settings_new(conf, &keeper->settings, err);
-	/* The front-ends will open one each; a mistake has to be known before they exist. */
-	if (status == ST_OK && keeper->settings->verify)
-		status = resolving_check(conf, &validates, err);
+	if (status == ST_OK)
+		status = keeper_check_resolver(keeper, conf, &validates, err);
 	if (status == ST_OK)
 		status = keeper_open_sharing(keeper, conf, cache_key, err);
 	if (status == ST_OK)
@@ -253,9 +327,14 @@ keeper_open(
 	keeper->rules->fixed_time_utc = keeper->fixed_time_utc;
 	keeper->cache = keycache_new((size_t)conf_int(conf, CONF_KEY_CACHE_SIZE),
 	    keeper->rules->require_safe, keeper->unsealer);
-	if (keeper->settings->verify && keeper->shared != NULL)
+	keeper_open_canary(keeper);
+	if (keeper->rules->store != NULL)
+		keeper->mailhour = mailhour_new(clock_mono_ms() / 1000);
+	keeper->rules->mailhour = keeper->mailhour;
+	if ((keeper->settings->verify || keeper->canary != NULL) && keeper->shared != NULL)
 		keeper_open_dns(keeper, conf, validates);
-	return gateway_open(conf, keeper->rules->store, keeper->unsealer, &keeper->gateway, err);
+	return gateway_open(conf, keeper->rules->store, keeper->unsealer, keeper->canary,
+	    keeper->mailhour, &keeper->gateway, err);
 }
 
 /* The single key is read at the start, as opendkim does: a mistake shows at once. */
@@ -398,6 +477,8 @@ keeper_check_only(const struct conf *conf)
 	else
 		faults = rules_check(keeper.rules, true);
 	gateway_free(keeper.gateway);
+	canary_free(keeper.canary);
+	mailhour_free(keeper.mailhour);
 	keycache_free(keeper.cache);
 	rules_close(keeper.rules);
 	sharedcache_close(keeper.shared);

@@ -3,6 +3,7 @@ include daemon/milter/local.mk
 noinst_LIBRARIES += daemon/libdaemon.a
 daemon_libdaemon_a_SOURCES = \
 	daemon/cachedkey.c daemon/cachedkey.h \
+	daemon/canary.c daemon/canary.h \
 	daemon/channel.c daemon/channel.h \
 	daemon/client.c \
 	daemon/conclusion.c \
@@ -21,6 +22,7 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/keythread.c daemon/keythread.h \
 	daemon/keytrial.c daemon/keytrial.h \
 	daemon/listener.c \
+	daemon/mailhour.c daemon/mailhour.h \
 	daemon/message.c daemon/message.h daemon/message_fields.c daemon/message_request.c \
 	daemon/options.c daemon/options.h \
 	daemon/outcome.c daemon/outcome.h \
@@ -29,6 +31,7 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/query.c daemon/query.h \
 	daemon/resolving.c daemon/resolving.h \
 	daemon/rules.c daemon/rules.h \
+	daemon/selfverify.c daemon/selfverify.h \
 	daemon/session.c daemon/session.h \
 	daemon/settings.c daemon/settings.h daemon/settings_verify.c \
 	daemon/signer.c daemon/signer.h \

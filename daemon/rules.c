@@ -57,7 +57,9 @@ behind_cache(const struct open *open, enum conf_parameter parameter, struct tabl
 {
 	const struct conf *conf = open->conf;
 	int64_t stale_ms = conf_int(conf, CONF_CACHE_STALE_TTL) * 1000;
-	struct cached_table_config config = {.bytes_max = (size_t)conf_int(conf, CONF_CACHE_SIZE),
+	/* Rows of tables are small, and soon read again. */
+	struct cached_table_config config = {
+	    .bytes_max = (size_t)conf_int(conf, CONF_CACHE_SIZE) / 4,
 	    .fresh_ms = conf_int(conf, CONF_CACHE_TTL) * 1000,
 	    .absent_ms = conf_int(conf, CONF_CACHE_NEGATIVE_TTL) * 1000,
 	    .stale_ms = wants_stale(open->failure) ? stale_ms : 0,

@@ -6,6 +6,7 @@
 #define SIGNPOST_DAEMON_RULES_H
 
 #include "daemon/frame.h"
+#include "daemon/mailhour.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/values.h"
 #include "lib/store/failure.h"
@@ -40,8 +41,9 @@ struct rules {
 	struct failure_policy failure;             /* FailurePolicy */
 	enum verdict failure_else[FAILURE_CAUSES]; /* where nothing is set */
 	bool subdomains, multiple, log_why, require_safe, request_reports;
-	int64_t signature_ttl_s; /* 0: no x= */
-	int64_t fixed_time_utc;  /* -F; -1: the clock */
+	int64_t signature_ttl_s;   /* 0: no x= */
+	int64_t fixed_time_utc;    /* -F; -1: the clock */
+	struct mailhour *mailhour; /* of mail that is not signed; borrowed, or NULL */
 	struct watcher *watcher;
 };
 

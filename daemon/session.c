@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/message.h"
+#include "daemon/selfverify.h"
 #include "daemon/session.h"
 #include "daemon/steps.h"
 #include "lib/base/log.h"
@@ -303,6 +304,8 @@ answer_sign(struct session *session, const struct reply *reply)
 	} else if (reply->verdict == VERDICT_SIGN && !message_put_fields(session, reply)) {
 		session_abandon(session, "the header fields could not be put together");
 		return;
+	} else if (reply->verdict == VERDICT_SIGN) {
+		selfverify_message(session->host->selfverify, session, reply);
 	}
 	session_put_verdict(session);
 	session_message_over(session);

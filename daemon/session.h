@@ -52,7 +52,8 @@ struct session_host {
 	void (*resume)(struct session *session);
 	struct resolver *resolver; /* when the configuration verifies */
 	struct public_key_cache *keys;
-	int64_t now_utc; /* seconds; at most one old */
+	struct selfverify *selfverify; /* NULL: our own signatures are not verified */
+	int64_t now_utc;               /* seconds; at most one old */
 };
 
 enum session_state {

@@ -117,6 +117,20 @@ read_macros(const struct conf *conf, struct settings *settings, struct err *err)
 	return status;
 }
 
+/* Who names no KeyStore gets what opendkim does. Without the samples nothing is looked at. */
+static void
+read_self_verify(const struct conf *conf, struct settings *settings)
+{
+	bool store = conf_is_set(conf, CONF_KEY_STORE);
+
+	settings->self_verify_asked = conf_is_set(conf, CONF_SELF_VERIFY);
+	if (!settings->sign || (!store && !settings->self_verify_asked))
+		return;
+	settings->self_verify = (uint32_t)conf_int(conf, CONF_SELF_VERIFY);
+	if (settings->self_verify > 0)
+		settings->self_verify_first = (uint32_t)conf_int(conf, CONF_SELF_VERIFY_FIRST);
+}
+
 static void
 read_plain(const struct conf *conf, struct settings *settings)
 {
@@ -149,6 +163,7 @@ settings_new(const struct conf *conf, struct settings **settings_out, struct err
 	    conf_mode(conf_string(conf, CONF_MODE), &settings->sign, &settings->verify, err);
 
 	read_plain(conf, settings);
+	read_self_verify(conf, settings);
 	if (status == ST_OK)
 		status = read_canon(conf, settings, err);
 	if (status == ST_OK)

@@ -51,6 +51,8 @@ struct settings {
 	bool want_recipients; /* DontSignMailTo is set */
 	bool want_macros;     /* MacroList is set */
 	bool pipelining;
+	uint32_t self_verify, self_verify_first; /* one in so many; 0: none. of each key */
+	bool self_verify_asked;                  /* SelfVerify is set */
 	char *connect_macros; /* what SMFIR_SETSYMLIST asks at connect and at MAIL */
 	char *mail_macros;
 	struct settings_verify verifying; /* when verify */

@@ -180,7 +180,7 @@ signer_sign(struct signer *signer, const struct request *request, const struct d
 		if (status != ST_OK)
 			err_prefix(err, "error loading key '%.*s'", SPAN_ARG(wanted->keyname));
 		reply->fields[i] = (struct reply_field){
-		    SPAN_LIT(SIGNATURE_FIELD_NAME), buf_span(&signer->fields[i])};
+		    .name = SPAN_LIT(SIGNATURE_FIELD_NAME), .value = buf_span(&signer->fields[i])};
 	}
 	reply->field_count = status == ST_OK ? decision->key_count : 0;
 	return status;
