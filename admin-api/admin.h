@@ -12,6 +12,7 @@
 #include "lib/store/keystore.h"
 #include "lib/store/sitekey.h"
 
+struct conf;
 struct reconciler;
 
 /* Any number of threads may run operations on one. */
@@ -21,6 +22,14 @@ struct admin {
 	struct publisher *const *publishers;
 	size_t publisher_count;
 	struct authority_config authority;
+	/* What gateways do by their own configuration, as that of this daemon has it: for
+	 * explanations. NULL: unknown. */
+	const char *canonicalization;
+	bool require_tenant;
+	/* Nameservers and the like, for verifying what somebody shows; NULL: the defaults. */
+	const struct conf *conf;
+	bool records;   /* the store has room for the audit, for tokens and for kept answers */
+	bool providers; /* and for DNS providers of tenants */
 	struct reconciler *reconciler; /* NULL: none runs here; changes wait for another one */
 };
 

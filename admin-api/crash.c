@@ -24,6 +24,7 @@ static const char *const names[CRASH_POINTS] = {
     [CRASH_PROVEN] = "proven",
     [CRASH_BEFORE_RESULT] = "before-result",
     [CRASH_AFTER_RESULT] = "after-result",
+    [CRASH_AFTER_OPERATION] = "after-operation",
 };
 
 /* The log and this are the state of a program that is outside of its main function. */

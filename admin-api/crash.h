@@ -10,16 +10,17 @@
 #include <stdbool.h>
 
 enum crash_point {
-	CRASH_LEASE,          /* the lease is ours, nothing is read yet */
-	CRASH_KEY_MADE,       /* a key was made, its row is not written */
-	CRASH_BEFORE_STEPS,   /* steps that need no DNS are decided, not written */
-	CRASH_AFTER_STEPS,    /* they are written */
-	CRASH_SURVEYED,       /* a name was looked at, the intent to publish is not written */
-	CRASH_BEFORE_PUBLISH, /* the intent is written, nothing is sent */
-	CRASH_AFTER_PUBLISH,  /* the record is changed, what came of it is not written */
-	CRASH_PROVEN,         /* the proofs are there, not written */
-	CRASH_BEFORE_RESULT,  /* all of a turn is done, nothing of it is written */
-	CRASH_AFTER_RESULT,   /* it is written */
+	CRASH_LEASE,           /* the lease is ours, nothing is read yet */
+	CRASH_KEY_MADE,        /* a key was made, its row is not written */
+	CRASH_BEFORE_STEPS,    /* steps that need no DNS are decided, not written */
+	CRASH_AFTER_STEPS,     /* they are written */
+	CRASH_SURVEYED,        /* a name was looked at, the intent to publish is not written */
+	CRASH_BEFORE_PUBLISH,  /* the intent is written, nothing is sent */
+	CRASH_AFTER_PUBLISH,   /* the record is changed, what came of it is not written */
+	CRASH_PROVEN,          /* the proofs are there, not written */
+	CRASH_BEFORE_RESULT,   /* all of a turn is done, nothing of it is written */
+	CRASH_AFTER_RESULT,    /* it is written */
+	CRASH_AFTER_OPERATION, /* what an operation does is written, nobody was answered */
 	CRASH_POINTS
 };
 

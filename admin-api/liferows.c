@@ -56,6 +56,7 @@ take_key(const struct store_key *row, struct life_domain *out, struct err *err)
 	}
 	snprintf(key->id, sizeof(key->id), "%.*s", SPAN_ARG(row->id));
 	snprintf(key->algorithm, sizeof(key->algorithm), "%.*s", SPAN_ARG(row->algorithm));
+	key->selector = row->selector;
 	key->bits = row->bits;
 	key->times = row->times;
 	key->loading = row->loading;
@@ -127,11 +128,77 @@ gateway_failed(const void *context, const char *id, const char **node_out)
 	return false;
 }
 
-void
-liferows_count(const struct liferows_gateways *words, struct life_gateways *out)
+/* ---- signatures that gateways verified ---- */
+
+static void
+collect_failing(struct liferows_gateways *words, const struct store_gateway *gateway)
 {
-	*out = (struct life_gateways){
-	    .tested = UINT64_MAX, .failed = gateway_failed, .context = words};
+	struct span lines = gateway->failed;
+	struct canary_word word;
+
+	while (words->failing_count < LIFEROWS_FAILING_MAX && canary_word_next(&lines, &word))
+		if (word.failures >= CANARY_FAILURES)
+			words->failing[words->failing_count++] =
+			    (struct liferows_failing){word, gateway};
+}
+
+static bool
+says(const struct canary_word *word, const char *id, int64_t active)
+{
+	return word->active == active && span_eq_str(word->id, id);
+}
+
+static bool
+key_failing(const void *context, const struct life_key *key, struct life_failing *out)
+{
+	const struct liferows_gateways *words = context;
+	static _Thread_local char node[KEYSTORE_NODE_MAX + 1], why[CANARY_WHY_MAX + 1];
+
+	*out = (struct life_failing){.of = words->live, .node = node, .why = why};
+	for (size_t i = 0; i < words->failing_count; i++) {
+		const struct liferows_failing *one = &words->failing[i];
+
+		if (!says(&one->word, key->id, key->times.active))
+			continue;
+		if (out->gateways++ > 0)
+			continue;
+		snprintf(node, sizeof(node), "%.*s", SPAN_ARG(one->gateway->node));
+		snprintf(why, sizeof(why), "%.*s", SPAN_ARG(one->word.why));
+	}
+	return out->gateways > 0;
+}
+
+void
+liferows_seen(const struct liferows_gateways *words, const char *id, int64_t active,
+    size_t *good_out, size_t *failing_out)
+{
+	*good_out = *failing_out = 0;
+	for (size_t i = 0; active > 0 && i < words->rows->gateway_count; i++) {
+		const struct store_gateway *gateway = &words->rows->gateways[i];
+		struct span lines = gateway->failed;
+		struct canary_word word;
+
+		if (!liferows_is_live(words, gateway))
+			continue;
+		while (canary_word_next(&lines, &word)) {
+			if (!says(&word, id, active))
+				continue;
+			*good_out += word.failures == 0;
+			*failing_out += word.failures > 0;
+		}
+	}
+}
+
+/* ---- all ---- */
+
+void
+liferows_count(struct liferows_gateways *words, struct life_gateways *out)
+{
+	*out = (struct life_gateways){.tested = UINT64_MAX,
+	    .failed = gateway_failed,
+	    .failing = key_failing,
+	    .context = words};
+	words->live = words->failing_count = 0;
 	for (size_t i = 0; i < words->rows->gateway_count; i++) {
 		const struct store_gateway *gateway = &words->rows->gateways[i];
 
@@ -140,7 +207,9 @@ liferows_count(const struct liferows_gateways *words, struct life_gateways *out)
 		out->live++;
 		if (gateway->tested < out->tested)
 			out->tested = gateway->tested;
+		collect_failing(words, gateway);
 	}
+	words->live = out->live;
 	if (out->live == 0)
 		out->tested = 0;
 }

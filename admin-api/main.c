@@ -20,10 +20,10 @@
 #include <unistd.h>
 
 #include "admin-api/admin.h"
+#include "admin-api/api.h"
 #include "admin-api/crash.h"
 #include "admin-api/operations.h"
 #include "admin-api/reconciler.h"
-#include "admin-api/socket.h"
 #include "backends/settings.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
@@ -45,7 +45,8 @@ struct daemon {
 	struct publisher **publishers;
 	char name[KEYSTORE_LEASE_MAX + 1];
 	struct admin admin;
-	struct socket_server *server;
+	struct api *api;
+	struct http_server *http;
 	int signals; /* a signalfd */
 };
 
@@ -184,6 +185,9 @@ open_all(struct daemon *daemon, struct err *err)
 		return status;
 	}
 	daemon->admin.publishers = daemon->publishers;
+	daemon->admin.canonicalization = conf_string(conf, CONF_CANONICALIZATION);
+	daemon->admin.conf = conf;
+	daemon->admin.require_tenant = conf_bool(conf, CONF_REQUIRE_TENANT);
 	status = open_site_key(daemon, err);
 	if (status != ST_OK) {
 		err_prefix(err, "SiteKeyFile");
@@ -213,19 +217,77 @@ start_reconciler(struct daemon *daemon, struct err *err)
 	    .lease_s = conf_int(daemon->conf, CONF_ADMIN_LEASE),
 	    .gateway_silence_s = SILENCE_S,
 	    .batch = BATCH,
+	    .records = daemon->admin.records,
+	    .providers = daemon->admin.providers,
 	    .provers = (unsigned)conf_int(daemon->conf, CONF_PROVING_THREADS),
-	    .makers = cores > 0 ? (unsigned)cores : 1};
+	    .makers = cores > 0 ? (unsigned)cores : 1,
+	    .lanes = true};
 
 	return reconciler_new(&config, &daemon->admin.reconciler, err);
 }
 
-static enum status
-start_socket(struct daemon *daemon, struct err *err)
+/* Only a schema that has no room for them is one without: what cannot be asked now is asked each
+ * time. */
+static void
+look_for_providers(struct daemon *daemon)
 {
-	struct socket_config config = {
-	    .path = conf_string(daemon->conf, CONF_ADMIN_SOCKET), .group = (gid_t)-1};
+	struct keystore_rows *rows = NULL;
+	struct err why = ERR_NONE;
+	enum status status =
+	    keystore_provider(daemon->admin.store, SPAN_LIT("x"), SPAN_LIT("x"), &rows, &why);
 
-	return socket_server_new(&config, &daemon->admin, &daemon->server, err);
+	keystore_rows_release(rows);
+	daemon->admin.providers = status == ST_OK;
+	if (status != ST_OK)
+		log_line(
+		    LOG_LEVEL_WARNING, "tenants have no DNS providers of their own: %s", why.text);
+}
+
+/* An older schema has no room for tokens and the audit: then there is neither. */
+static enum status
+look_for_records(struct daemon *daemon, struct err *err)
+{
+	struct keystore *store = daemon->admin.store;
+	struct err why = ERR_NONE;
+	struct audit_head head;
+
+	look_for_providers(daemon);
+	daemon->admin.records = keystore_audit_head(store, &head, &why) == ST_OK;
+	if (daemon->admin.records)
+		return ST_OK;
+	if (conf_is_set(daemon->conf, CONF_ADMIN_LISTEN)) {
+		err_set(err, "AdminListen: tokens cannot be looked up: %s", why.text);
+		return ST_UNAVAILABLE;
+	}
+	log_line(LOG_LEVEL_WARNING, "nothing of what is done is recorded: %s", why.text);
+	return ST_OK;
+}
+
+static enum status
+start_http(struct daemon *daemon, struct err *err)
+{
+	const struct conf *conf = daemon->conf;
+	struct http_config config = {.unix_path = conf_string(conf, CONF_ADMIN_SOCKET),
+	    .unix_group = (gid_t)-1,
+	    .listen = conf_string(conf, CONF_ADMIN_LISTEN),
+	    .certificate_file = conf_string(conf, CONF_ADMIN_CERTIFICATE_FILE),
+	    .key_file = conf_string(conf, CONF_ADMIN_KEY_FILE),
+	    .client_ca_file = conf_string(conf, CONF_ADMIN_CLIENT_CA_FILE),
+	    .handler = &api_handler};
+	enum status status;
+
+	status = api_new(&daemon->admin, &daemon->api, err);
+	if (status != ST_OK)
+		return status;
+	config.context = daemon->api;
+	status = http_server_new(&config, &daemon->http, err);
+	api_serves(daemon->api, daemon->http);
+	if (status != ST_OK)
+		err_prefix(err, "AdminSocket, AdminListen");
+	else if (config.listen != NULL)
+		log_line(LOG_LEVEL_NOTICE, "HTTP: %s, port %u", config.listen,
+		    http_server_port(daemon->http));
+	return status;
 }
 
 /* ---- at work ---- */
@@ -261,6 +323,19 @@ take_signals(struct daemon *daemon)
 	return daemon->signals >= 0;
 }
 
+/* Certificates end sooner than programs. */
+static void
+reload(struct daemon *daemon)
+{
+	struct err err = ERR_NONE;
+
+	if (daemon->http != NULL && http_server_reload(daemon->http, &err) != ST_OK)
+		log_line(LOG_LEVEL_ERROR, "the certificate stays what it was: %s", err.text);
+	log_line(LOG_LEVEL_NOTICE,
+	    "a configuration is read at the start only: restart %s; nothing is lost by that",
+	    PROGRAM);
+}
+
 /* true: it is to end. */
 static bool
 told_to_end(struct daemon *daemon)
@@ -270,10 +345,7 @@ told_to_end(struct daemon *daemon)
 	while (read(daemon->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo != SIGHUP)
 			return true;
-		log_line(LOG_LEVEL_NOTICE,
-		    "a configuration is read at the start only: restart %s; "
-		    "nothing is lost by that",
-		    PROGRAM);
+		reload(daemon);
 	}
 	return false;
 }
@@ -321,14 +393,17 @@ serve(struct daemon *daemon)
 	enum status status = open_all(daemon, &err);
 
 	if (status == ST_OK && !daemon->check_only)
+		status = look_for_records(daemon, &err);
+	if (status == ST_OK && !daemon->check_only)
 		status = start_reconciler(daemon, &err);
 	if (status == ST_OK && !daemon->check_only)
-		status = start_socket(daemon, &err);
+		status = start_http(daemon, &err);
 	if (status == ST_OK && !daemon->check_only)
 		work(daemon);
 	if (status != ST_OK)
 		log_line(LOG_LEVEL_ERROR, "%s", err.text);
-	socket_server_free(daemon->server);
+	http_server_free(daemon->http);
+	api_free(daemon->api);
 	reconciler_free(daemon->admin.reconciler);
 	keystore_close(daemon->admin.store);
 	sitekey_close(daemon->admin.sitekey);

@@ -109,6 +109,12 @@ describe(
 	return status == ST_OK ? compare(wanted, out, err) : status;
 }
 
+static uint64_t
+revision_of(const struct makekey_wanted *wanted)
+{
+	return wanted->revision > 0 ? wanted->revision : MAKEKEY_REVISION;
+}
+
 static enum status
 seal_pem(struct sitekey *sitekey, const struct makekey_wanted *wanted, struct span pem,
     struct makekey_made *out, struct err *err)
@@ -117,7 +123,7 @@ seal_pem(struct sitekey *sitekey, const struct makekey_wanted *wanted, struct sp
 	    .domain = wanted->domain,
 	    .selector = wanted->selector,
 	    .id = span_str(out->id),
-	    .revision = MAKEKEY_REVISION};
+	    .revision = revision_of(wanted)};
 	struct buf sealed;
 	enum status status;
 
@@ -199,7 +205,7 @@ makekey_row(const struct makekey_wanted *wanted, const struct makekey_made *made
 	    .public_key = span_str(made->public_key),
 	    .private_key = span_of(made->private_key, made->private_key_bytes),
 	    .bits = made->bits,
-	    .revision = MAKEKEY_REVISION};
+	    .revision = revision_of(wanted)};
 	out->times.created = now_utc;
 }
 

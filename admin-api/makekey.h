@@ -13,7 +13,7 @@
 #include "lib/store/sitekey.h"
 
 #define MAKEKEY_PUBLIC_MAX 2048U /* octets of p=: RSA of 8192 bits has 1400 */
-#define MAKEKEY_REVISION 1U      /* what a new key is sealed under */
+#define MAKEKEY_REVISION 1U      /* what the key of a new row is sealed under */
 #define MAKEKEY_RANDOM 8U        /* letters and digits in place of {random} */
 
 struct makekey_wanted {
@@ -22,6 +22,9 @@ struct makekey_wanted {
 	int bits;                             /* of RSA; of others ignored */
 	struct span pem; /* the key itself; algorithm and bits may then be empty and 0 */
 	bool mirror;     /* the private key in plain PEM, too: keystore_write.mirror_pem */
+	/* What it is sealed for: one more than that of the row whose slot is used again; 0: a row
+	 * that is added (MAKEKEY_REVISION). */
+	uint64_t revision;
 };
 
 struct makekey_made {

@@ -6,8 +6,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "admin-api/operation_call.h"
+#include "admin-api/crash.h"
+#include "admin-api/operation_record.h"
 #include "admin-api/operation_table.h"
 #include "admin-api/reconciler.h"
 #include "lib/dkim/address.h"
@@ -52,6 +54,14 @@ call_switch(const struct operation_call *call, const char *name, bool otherwise)
 	return value == NULL ? otherwise : json_is_true(value);
 }
 
+size_t
+call_limit(const struct operation_call *call)
+{
+	int64_t limit = call_number(call, "limit");
+
+	return limit > 0 && limit < (int64_t)OPERATION_PAGE ? (size_t)limit : OPERATION_PAGE;
+}
+
 struct span
 call_keep(struct operation_call *call, struct span text)
 {
@@ -73,10 +83,13 @@ enum operation_code
 call_tenant(struct operation_call *call, const char *name, struct span *out)
 {
 	*out = call_text(call, name);
-	if (keystore_tenant_is_valid(*out))
-		return OPERATION_OK;
-	return call_wrong(call, name,
-	    "it is no name: a-z, 0-9, and inside also '-', '_' and '.', at most 63 octets");
+	if (!keystore_tenant_is_valid(*out))
+		return call_wrong(call, name,
+		    "it is no name: a-z, 0-9, and inside also '-', '_' and '.', at most 63 octets");
+	if (strcmp(name, "tenant") == 0 && !call_sees(call, *out, SPAN_EMPTY))
+		return call_refuse(
+		    call, OPERATION_NOT_FOUND, "there is no tenant %.*s", SPAN_ARG(*out));
+	return OPERATION_OK;
 }
 
 enum operation_code
@@ -122,6 +135,8 @@ call_store_failed(struct operation_call *call, enum status status, enum operatio
 {
 	enum operation_code code = OPERATION_INTERNAL;
 
+	if (call->repeated)
+		return call_refuse(call, OPERATION_REPLAYED, "the same request was done already");
 	if (status == ST_ABSENT)
 		code = OPERATION_NOT_FOUND;
 	else if (status == ST_UNAVAILABLE)
@@ -139,9 +154,21 @@ call_store_failed(struct operation_call *call, enum status status, enum operatio
 void
 call_plan(struct operation_call *call, const char *row, json_t *before, json_t *after)
 {
-	json_array_append_new(call->plan, json_pack("{s:s, s:o, s:o}", "row", row, "before",
-					      before == NULL ? json_null() : before, "after",
-					      after == NULL ? json_null() : after));
+	json_array_append_new(call->fresh, json_pack("{s:s, s:o, s:o}", "row", row, "before",
+					       before == NULL ? json_null() : before, "after",
+					       after == NULL ? json_null() : after));
+}
+
+static void
+plan_written(struct operation_call *call)
+{
+	/* A plan of a hundred thousand rows nobody reads, and nobody has room for. */
+	for (size_t i = 0; i < json_array_size(call->fresh); i++)
+		if (json_array_size(call->plan) < OPERATION_PAGE)
+			json_array_append(call->plan, json_array_get(call->fresh, i));
+		else
+			call->plan_left++;
+	json_array_clear(call->fresh);
 }
 
 void
@@ -151,25 +178,52 @@ call_wake(struct operation_call *call)
 		reconciler_wake(call->admin->reconciler);
 }
 
-enum status
-call_apply(
+/* With its record. */
+static enum status
+apply(
     struct operation_call *call, const struct keystore_write *writes, size_t count, struct err *err)
 {
 	struct keystore *store = call->admin->store;
-	enum status status = ST_OK;
-	size_t at = 0;
+	enum status status = ST_TOO_BIG;
+	struct record record;
+	size_t at = SIZE_MAX;
 
-	for (size_t i = 0; i < count && status == ST_OK; i++)
-		status = keystore_write_check(&writes[i], err);
-	if (status != ST_OK || call->dry_run || count == 0)
-		return status;
 	if (store->ops->apply == NULL) {
 		err_set(err, "%s: this store cannot be changed", store->where);
 		return ST_UNAVAILABLE;
 	}
-	status = store->ops->apply(store, writes, count, &at, err);
-	if (status == ST_OK)
+	err_set(err, "what is to be recorded of it is too long");
+	record_begin(&record, call, writes, count);
+	if (!record.full && record.count == 0)
+		status = ST_OK;
+	else if (!record.full)
+		status = store->ops->apply(store, record.writes, record.count, &at, err);
+	if (status == ST_OK) {
+		crash_here(CRASH_AFTER_OPERATION);
+		call->replied = call->replied || record.reply_at != SIZE_MAX;
+	}
+	if (status == ST_OK && count > 0)
 		call_wake(call);
+	/* The same request, at the same time. */
+	if (status == ST_DENIED && record.reply_at != SIZE_MAX && at == record.reply_at)
+		call->repeated = true;
+	record_end(&record);
+	return status;
+}
+
+enum status
+call_apply(
+    struct operation_call *call, const struct keystore_write *writes, size_t count, struct err *err)
+{
+	enum status status = ST_OK;
+
+	for (size_t i = 0; i < count && status == ST_OK; i++)
+		status = keystore_write_check(&writes[i], err);
+	if (status == ST_OK && !call->dry_run && (count > 0 || call->admin->records))
+		status = apply(call, writes, count, err);
+	if (status == ST_OK)
+		plan_written(call);
+	json_array_clear(call->fresh);
 	return status;
 }
 

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admin-api/cname.h"
 #include "admin-api/operation_dns.h"
+#include "admin-api/operation_later.h"
 #include "admin-api/operation_lives.h"
 #include "admin-api/record.h"
 #include "lib/base/mem.h"
@@ -16,7 +18,8 @@
 #define DRIFT_BATCH 100U /* records of one look */
 
 bool
-dns_look_make(struct dns_look *look, const struct store_key *row, const struct key_times *times)
+dns_look_make(struct dns_look *look, const struct store_key *row, const struct key_times *times,
+    const char *target)
 {
 	struct buf name, value;
 	bool fits;
@@ -33,6 +36,8 @@ dns_look_make(struct dns_look *look, const struct store_key *row, const struct k
 		look->question.name = span_of(look->name, name.n);
 		look->question.value = span_of(look->value, value.n);
 		look->question.other = span_str(RECORD_TOMBSTONE);
+		snprintf(look->target, sizeof(look->target), "%s", target);
+		look->question.leads_to = span_str(look->target);
 		if (times->revoked > 0) {
 			look->question.value = span_str(RECORD_TOMBSTONE);
 			look->question.other = span_of(look->value, value.n);
@@ -41,6 +46,65 @@ dns_look_make(struct dns_look *look, const struct store_key *row, const struct k
 	buf_free(&name);
 	buf_free(&value);
 	return fits;
+}
+
+bool
+dns_look_make_slot(struct dns_look *look, const struct key_plan *plan, int slot, struct span domain)
+{
+	struct buf selector, name, target;
+	bool fits;
+
+	memset(look, 0, sizeof(*look));
+	buf_init(&selector, PLAN_SELECTOR_MAX);
+	buf_init(&name, sizeof(look->name) - 1);
+	buf_init(&target, LIFE_TARGET_MAX);
+	fits = plan_slot(plan, slot, &selector) == ST_OK &&
+	       plan_target(plan, buf_span(&selector), domain, &target) == ST_OK;
+	record_name(buf_span(&selector), domain, &name);
+	fits = fits && buf_status(&name) == ST_OK;
+	if (fits) {
+		memcpy(look->name, buf_text(&name), name.n + 1);
+		memcpy(look->target, buf_text(&target), target.n + 1);
+		look->slot = true;
+		look->question.name = span_of(look->name, name.n);
+		look->question.leads_to = span_of(look->target, target.n);
+	}
+	buf_free(&selector);
+	buf_free(&name);
+	buf_free(&target);
+	return fits;
+}
+
+bool
+dns_look_is_right(const struct dns_look *look)
+{
+	const struct authority_question *question = &look->question;
+	bool leads = look->target[0] == '\0' || cname_is_right(question, span_str(look->target));
+
+	if (look->slot)
+		return leads && question->seen != AUTHORITY_MIXED;
+	/* Between the intent to revoke and the record, both are right. */
+	return leads && question->seen == AUTHORITY_RIGHT;
+}
+
+/* What is wrong with the way is the customer's to mend, and said first. */
+static json_t *
+why_of(const struct dns_look *look)
+{
+	const struct authority_question *question = &look->question;
+	struct buf words;
+	json_t *out;
+
+	if (look->target[0] == '\0' || dns_look_is_right(look) ||
+	    cname_is_right(question, span_str(look->target)))
+		return json_span(
+		    span_str(look->slot && dns_look_is_right(look) ? "the CNAME leads to its target"
+								   : question->why));
+	buf_init(&words, 4U * AUTHORITY_WHY_BYTES);
+	cname_explain(question, span_str(look->target), &words);
+	out = json_span(buf_span(&words));
+	buf_free(&words);
+	return out;
 }
 
 enum operation_code
@@ -95,9 +159,11 @@ dns_look_row(const struct dns_look *look)
 		    texts, json_pack("{s:o, s:o}", "text", json_span(span_str(q->texts[i])),
 			       "explained", json_span(span_str(why))));
 	}
-	return json_pack("{s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:b, s:I, s:I, s:o}", "name",
-	    json_span(q->name), "seen", seen_name(q->seen), "servers", (json_int_t)q->servers,
-	    "right", (json_int_t)q->right, "why", json_span(span_str(q->why)), "zone",
+	return json_pack("{s:o, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:b, s:I, s:I, s:o}", "name",
+	    json_span(q->name), "target",
+	    look->target[0] == '\0' ? json_null() : json_span(span_str(look->target)), "seen",
+	    look->slot && dns_look_is_right(look) ? "right" : seen_name(q->seen), "servers",
+	    (json_int_t)q->servers, "right", (json_int_t)q->right, "why", why_of(look), "zone",
 	    json_span(span_str(q->zone)), "alias",
 	    q->alias[0] == '\0' ? json_null() : json_span(span_str(q->alias)), "signed_zone",
 	    q->signed_zone ? 1 : 0, "ttl", (json_int_t)q->ttl_s, "negative_ttl",
@@ -131,7 +197,8 @@ look_at_key(struct operation_call *call, const struct lives *lives, size_t key)
 	struct dns_look *look = mem_zalloc(1, sizeof(*look));
 	enum operation_code code = OPERATION_OK;
 
-	if (dns_look_make(look, lives->rows[key], &lives->life.keys[key].times))
+	if (dns_look_make(look, lives->rows[key], &lives->life.keys[key].times,
+		lives->life.keys[key].life.target))
 		code = dns_look_ask(call, &look, 1);
 	else
 		code = call_refuse(call, OPERATION_ILLEGAL_TRANSITION,
@@ -178,6 +245,8 @@ static enum operation_code
 hurry(struct operation_call *call, struct lives *lives, void *context)
 {
 	size_t i = lives_key(lives, call_text(call, "selector"));
+	char version[VERSION_BYTES];
+	enum operation_code code;
 	struct life_key *key;
 	enum key_state state;
 
@@ -186,6 +255,10 @@ hurry(struct operation_call *call, struct lives *lives, void *context)
 		return call_refuse(call, OPERATION_NOT_FOUND, "domain %.*s has no key %.*s",
 		    SPAN_ARG(lives->life.name), SPAN_ARG(call_text(call, "selector")));
 	key = &lives->life.keys[i];
+	version_of_key(lives->rows[i], &key->times, call->now_utc, version);
+	code = call_version(call, version);
+	if (code != OPERATION_OK)
+		return code;
 	state = key_state_at(&key->times, call->now_utc);
 	if (state != KEY_PREPARED && state != KEY_PUBLISHING && state != KEY_PUBLISHED)
 		return call_refuse(call, OPERATION_ILLEGAL_TRANSITION,
@@ -198,6 +271,7 @@ hurry(struct operation_call *call, struct lives *lives, void *context)
 					: "the domain, or its tenant, is not enabled");
 	key->life.next_try = 0;
 	key->changed = true;
+	later_begun_key(call, OPERATION_KIND_PUBLISH, lives, i);
 	return OPERATION_OK;
 }
 
@@ -240,20 +314,13 @@ should_be_there(const struct key_times *t, int64_t now_utc)
 	}
 }
 
-/* Between the intent to revoke and the record, both are right. */
-static bool
-is_right(const struct authority_question *question)
-{
-	return question->seen == AUTHORITY_RIGHT;
-}
-
 static enum operation_code
 look_at_batch(struct operation_call *call, struct drift *drift)
 {
 	enum operation_code code = dns_look_ask(call, drift->looks, drift->count);
 
 	for (size_t i = 0; i < drift->count; i++) {
-		if (code == OPERATION_OK && is_right(&drift->looks[i]->question))
+		if (code == OPERATION_OK && dns_look_is_right(drift->looks[i]))
 			drift->right++;
 		else if (code == OPERATION_OK && json_array_size(drift->drifted) < OPERATION_PAGE)
 			json_array_append_new(drift->drifted, dns_look_row(drift->looks[i]));
@@ -268,6 +335,37 @@ look_at_batch(struct operation_call *call, struct drift *drift)
 	return code;
 }
 
+/* look: memory of its own; ok: it is a question. */
+static enum operation_code
+drift_add(struct operation_call *call, struct drift *drift, struct dns_look *look, bool ok)
+{
+	if (!ok) {
+		mem_free(look);
+		return OPERATION_OK;
+	}
+	drift->keys++;
+	drift->looks[drift->count++] = look;
+	return drift->count == DRIFT_BATCH ? look_at_batch(call, drift) : OPERATION_OK;
+}
+
+/* A slot that no key has is needed by the next one. */
+static enum operation_code
+drift_of_slots(struct operation_call *call, const struct lives *lives, struct drift *drift)
+{
+	enum operation_code code = OPERATION_OK;
+
+	for (int slot = 1; code == OPERATION_OK && slot <= lives->life.plan.slots; slot++) {
+		struct dns_look *look;
+
+		if (life_slot_is_taken(&lives->life, slot, call->now_utc))
+			continue;
+		look = mem_alloc(sizeof(*look));
+		code = drift_add(call, drift, look,
+		    dns_look_make_slot(look, &lives->life.plan, slot, lives->life.name));
+	}
+	return code;
+}
+
 static enum operation_code
 drift_of_domain(struct operation_call *call, const struct store_domain *row, void *context)
 {
@@ -279,20 +377,17 @@ drift_of_domain(struct operation_call *call, const struct store_domain *row, voi
 		return code;
 	drift->domains++;
 	for (size_t i = 0; code == OPERATION_OK && i < lives->life.count; i++) {
+		const struct life_key *key = &lives->life.keys[i];
 		struct dns_look *look;
 
-		if (!should_be_there(&lives->life.keys[i].times, call->now_utc))
+		if (!should_be_there(&key->times, call->now_utc))
 			continue;
 		look = mem_alloc(sizeof(*look));
-		if (!dns_look_make(look, lives->rows[i], &lives->life.keys[i].times)) {
-			mem_free(look);
-			continue;
-		}
-		drift->keys++;
-		drift->looks[drift->count++] = look;
-		if (drift->count == DRIFT_BATCH)
-			code = look_at_batch(call, drift);
+		code = drift_add(call, drift, look,
+		    dns_look_make(look, lives->rows[i], &key->times, key->life.target));
 	}
+	if (code == OPERATION_OK && lives->life.plan.manage)
+		code = drift_of_slots(call, lives, drift);
 	lives_free(lives);
 	return code;
 }

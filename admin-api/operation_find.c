@@ -1,5 +1,5 @@
 /*
- * operation_find.c - rows by their names, and walks over domains.
+ * operation_find.c - walks over domains.
  * Called by the operations. It must never hold more than a page, nor go on with what was read when
  * the store fails in between.
  */
@@ -10,108 +10,31 @@
 
 #include "admin-api/operation_call.h"
 
-#define NAMES_MAX (KEYSTORE_SUBJECT_MAX * 2 + 4)
-
-static bool
-is_row(const struct keystore_rows *rows, enum store_what what, size_t i, struct span first,
-    struct span second)
-{
-	switch (what) {
-	case STORE_TENANT:
-		return span_eq(rows->tenants[i].name, first);
-	case STORE_POLICY:
-		return span_eq(rows->policies[i].tenant, first) &&
-		       span_eq(rows->policies[i].name, second);
-	case STORE_DOMAIN:
-		return span_eq(rows->domains[i].name, first);
-	case STORE_KEY:
-		return span_eq(rows->keys[i].domain, first) &&
-		       span_eq(rows->keys[i].selector, second);
-	case STORE_RULE:
-	case STORE_BINDING:
-		break;
-	}
-	return false;
-}
-
-static size_t
-count_of(const struct keystore_rows *rows, enum store_what what)
-{
-	switch (what) {
-	case STORE_TENANT:
-		return rows->tenant_count;
-	case STORE_POLICY:
-		return rows->policy_count;
-	case STORE_DOMAIN:
-		return rows->domain_count;
-	case STORE_KEY:
-		return rows->key_count;
-	case STORE_RULE:
-	case STORE_BINDING:
-		break;
-	}
-	return 0;
-}
-
-/* A text that no row can have as its name, in front of name and behind all that come before it: the
- * last octet less one, and '~', which is behind every letter of a name. */
-static void
-just_before(char *name, size_t n, size_t room)
-{
-	if (n == 0 || n + 2 > room)
-		return;
-	name[n - 1]--;
-	name[n] = '~';
-	name[n + 1] = '\0';
-}
-
-static enum status
-ask(struct keystore *store, enum store_what what, char *name, size_t n, struct keystore_rows **out,
-    struct err *err)
-{
-	struct span names[1] = {span_of(name, n)};
-
-	if (store->ops->find != NULL)
-		return store->ops->find(store, what, names, 1, out, err);
-	if (store->ops->list == NULL) {
-		err_set(err, "%s: this store cannot be administered", store->where);
-		return ST_UNAVAILABLE;
-	}
-	just_before(name, n, NAMES_MAX);
-	return store->ops->list(store, what, span_str(name), 1, out, err);
-}
-
-enum status
-row_find(struct keystore *store, enum store_what what, struct span first, struct span second,
-    struct keystore_rows **rows_out, size_t *index_out, struct err *err)
-{
-	char name[NAMES_MAX];
-	enum status status;
-	int n = snprintf(name, sizeof(name) - 2, "%.*s%s%.*s", SPAN_ARG(first),
-	    second.n > 0 ? " " : "", SPAN_ARG(second));
-
-	*rows_out = NULL;
-	err_set(err, "%.*s%s%.*s: there is none", SPAN_ARG(first), second.n > 0 ? " " : "",
-	    SPAN_ARG(second));
-	if (n <= 0 || (size_t)n >= sizeof(name) - 2)
-		return ST_ABSENT;
-	status = ask(store, what, name, (size_t)n, rows_out, err);
-	if (status != ST_OK) {
-		*rows_out = NULL;
-		return status == ST_ABSENT ? ST_FAILED : status;
-	}
-	for (*index_out = 0; *index_out < count_of(*rows_out, what); (*index_out)++)
-		if (is_row(*rows_out, what, *index_out, first, second))
-			return ST_OK;
-	keystore_rows_release(*rows_out);
-	*rows_out = NULL;
-	return ST_ABSENT;
-}
-
 /* ---- walks ---- */
 
+struct span
+call_only_tenant(const struct operation_call *call)
+{
+	struct span tenant = call_text(call, "tenant");
+
+	return tenant.n > 0 ? tenant : call->caller->tenant;
+}
+
+struct span
+call_list_begin(
+    const struct operation_call *call, struct span only, char begin[KEYSTORE_TENANT_MAX + 2])
+{
+	struct span after = call_text(call, "after");
+
+	if (after.n > 0 || only.n == 0 || only.n > KEYSTORE_TENANT_MAX)
+		return after;
+	snprintf(begin, KEYSTORE_TENANT_MAX + 2, "%.*s ", SPAN_ARG(only));
+	return span_str(begin);
+}
+
 enum operation_code
-row_walk_pages(struct operation_call *call, row_visit_page *visit, void *context)
+row_walk_pages(
+    struct operation_call *call, struct span tenant, row_visit_page *visit, void *context)
 {
 	struct keystore *store = call->admin->store;
 	enum operation_code code = OPERATION_OK;
@@ -121,8 +44,8 @@ row_walk_pages(struct operation_call *call, row_visit_page *visit, void *context
 
 	while (code == OPERATION_OK && !ended) {
 		struct keystore_rows *page = NULL;
-		enum status status = store->ops->list(
-		    store, STORE_DOMAIN, span_str(after), OPERATION_PAGE, &page, &err);
+		enum status status =
+		    keystore_domains(store, tenant, span_str(after), OPERATION_PAGE, &page, &err);
 
 		if (status != ST_OK)
 			return call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
@@ -150,7 +73,8 @@ visit_each(struct operation_call *call, const struct keystore_rows *page, void *
 	enum operation_code code = OPERATION_OK;
 
 	for (size_t i = 0; code == OPERATION_OK && i < page->domain_count; i++)
-		if (walk->tenant.n == 0 || span_eq(page->domains[i].tenant, walk->tenant))
+		if ((walk->tenant.n == 0 || span_eq(page->domains[i].tenant, walk->tenant)) &&
+		    call_sees(call, page->domains[i].tenant, page->domains[i].name))
 			code = walk->visit(call, &page->domains[i], walk->context);
 	return code;
 }
@@ -160,7 +84,9 @@ row_walk_domains(struct operation_call *call, struct span tenant, row_visit *vis
 {
 	struct walk walk = {.tenant = tenant, .visit = visit, .context = context};
 
-	return row_walk_pages(call, visit_each, &walk);
+	if (tenant.n == 0)
+		tenant = call->caller->tenant;
+	return row_walk_pages(call, tenant, visit_each, &walk);
 }
 
 /* ---- due ---- */

@@ -7,10 +7,25 @@
 
 #include <stdio.h>
 
+#include "admin-api/cname.h"
+#include "admin-api/operation_dns.h"
 #include "admin-api/operation_lives.h"
 #include "admin-api/record.h"
 
-/* Those that are destroyed have no life any more, but a row. */
+/* One that is destroyed has no next step any more, but a row, which says why it failed, if it did.
+ */
+static json_t *
+destroyed_row(const struct operation_call *call, const struct store_key *row)
+{
+	json_t *out = row_key(row, &row->times, call->now_utc);
+	struct err ignored = ERR_NONE;
+	struct key_life life;
+
+	if (key_life_parse(row->life, &life, &ignored) == ST_OK)
+		json_object_set_new(out, "failure", json_span(span_str(life.failure)));
+	return out;
+}
+
 static enum operation_code
 list_destroyed(struct operation_call *call, struct span domain, json_t *list)
 {
@@ -28,7 +43,7 @@ list_destroyed(struct operation_call *call, struct span domain, json_t *list)
 		const struct store_key *row = &page->keys[i];
 
 		if (span_eq(row->domain, domain) && row->times.destroyed > 0)
-			json_array_append_new(list, row_key(row, &row->times, call->now_utc));
+			json_array_append_new(list, destroyed_row(call, row));
 	}
 	keystore_rows_release(page);
 	return OPERATION_OK;
@@ -59,35 +74,37 @@ operation_key_list(struct operation_call *call)
 
 /* ---- records ---- */
 
-/* What should be in DNS for it now. */
-static void
-record_text(const struct store_key *row, const struct key_times *times, struct buf *out)
+/* Where it is to be put; and the CNAME that leads there, if that is somewhere else. */
+static enum status
+place_of(struct operation_call *call, const struct lives *lives, size_t key, struct buf *name)
 {
-	if (times->revoking > 0)
-		buf_add_str(out, RECORD_TOMBSTONE);
-	else
-		record_value(row->algorithm, row->public_key, out);
+	const struct store_key *row = lives->rows[key];
+	enum status status = cname_target(&lives->life, &lives->life.keys[key], name);
+	struct buf own;
+
+	if (status != ST_OK)
+		return status;
+	if (name->n == 0) {
+		record_name(row->selector, row->domain, name);
+		return buf_status(name);
+	}
+	buf_init(&own, PUBLISH_VALUE_MAX);
+	record_name(row->selector, row->domain, &own);
+	json_object_set_new(call->result, "cname",
+	    json_pack("{s:o, s:o}", "name", json_span(buf_span(&own)), "target",
+		json_span(buf_span(name))));
+	buf_free(&own);
+	return ST_OK;
 }
 
 static enum operation_code
-find_notation(struct operation_call *call, enum publish_notation *out)
+add_record(struct operation_call *call, const struct lives *lives, size_t key, int64_t ttl_s)
 {
-	*out = PUBLISH_SINGLE;
-	if (!call_has(call, "notation") ||
-	    publish_notation_by_name(call_text(call, "notation"), out) == ST_OK)
-		return OPERATION_OK;
-	return call_wrong(call, "notation",
-	    "there is none of that name: single, rfc1035, bind, nsupdate, route53, terraform or "
-	    "json");
-}
-
-static enum operation_code
-add_record(struct operation_call *call, const struct store_key *row, const struct key_times *times,
-    int64_t ttl_s)
-{
-	enum publish_notation notation;
+	const struct store_key *row = lives->rows[key];
+	const struct key_times *times = &lives->life.keys[key].times;
+	enum publish_notation notation = PUBLISH_SINGLE;
 	struct buf name, value, text;
-	enum operation_code code = find_notation(call, &notation);
+	enum operation_code code = call_notation(call, "notation", &notation);
 	enum key_state state = key_state_at(times, call->now_utc);
 	enum status status = ST_OK;
 
@@ -100,9 +117,11 @@ add_record(struct operation_call *call, const struct store_key *row, const struc
 	buf_init(&name, PUBLISH_VALUE_MAX);
 	buf_init(&value, PUBLISH_VALUE_MAX);
 	buf_init(&text, PUBLISH_VALUE_MAX * 4);
-	record_name(row->selector, row->domain, &name);
-	record_text(row, times, &value);
-	status = publish_write(notation, buf_span(&name), buf_span(&value), (uint32_t)ttl_s, &text);
+	status = place_of(call, lives, key, &name);
+	(void)key_record_value(row, times, &value);
+	if (status == ST_OK)
+		status = publish_write(
+		    notation, buf_span(&name), buf_span(&value), (uint32_t)ttl_s, &text);
 	json_object_set_new(call->result, "record",
 	    json_pack("{s:o, s:o, s:I, s:s, s:o}", "name", json_span(buf_span(&name)), "value",
 		json_span(buf_span(&value)), "ttl", (json_int_t)ttl_s, "notation",
@@ -136,16 +155,11 @@ read_key(struct operation_call *call, struct lives **lives_out, size_t *key_out)
 		code = call_refuse(call, OPERATION_NOT_FOUND,
 		    "domain %.*s has no key %.*s (or it is destroyed)", SPAN_ARG(domain),
 		    SPAN_ARG(name));
+	} else {
+		version_of_key((*lives_out)->rows[*key_out],
+		    &(*lives_out)->life.keys[*key_out].times, call->now_utc, call->version);
 	}
 	return code;
-}
-
-static int64_t
-ttl_of(const struct lives *lives, size_t key)
-{
-	int64_t ttl_s = lives->life.keys[key].life.ttl_s;
-
-	return ttl_s > 0 ? ttl_s : lives->life.plan.ttl_s;
 }
 
 /* Those that have not tried it yet, or cannot use it. */
@@ -172,6 +186,29 @@ gateways_of(const struct operation_call *call, const struct lives *lives, size_t
 	    lives->gateways.live > 0 ? "reported" : "timed");
 }
 
+/* By its selector: no row is found by its id. */
+static enum operation_code
+show_destroyed(struct operation_call *call)
+{
+	enum operation_code code = OPERATION_NOT_FOUND;
+	struct keystore_rows *rows;
+	struct err ignored = ERR_NONE;
+	struct span domain;
+	size_t i;
+
+	if (call_domain(call, "domain", &domain) != OPERATION_OK ||
+	    row_find(call->admin->store, STORE_KEY, domain, call_text(call, "selector"), &rows, &i,
+		&ignored) != ST_OK)
+		return code;
+	/* The domain was not found, perhaps, because it is somebody else's. */
+	if (rows->keys[i].times.destroyed > 0 && call_sees(call, rows->keys[i].tenant, domain)) {
+		json_object_set_new(call->result, "key", destroyed_row(call, &rows->keys[i]));
+		code = OPERATION_OK;
+	}
+	keystore_rows_release(rows);
+	return code;
+}
+
 enum operation_code
 operation_key_show(struct operation_call *call)
 {
@@ -183,6 +220,8 @@ operation_key_show(struct operation_call *call)
 	size_t i;
 
 	code = read_key(call, &lives, &i);
+	if (code == OPERATION_NOT_FOUND && show_destroyed(call) == OPERATION_OK)
+		return OPERATION_OK;
 	if (code != OPERATION_OK)
 		return code;
 	life_decide(&lives->life, &lives->gateways, call->now_utc, &decision);
@@ -191,8 +230,7 @@ operation_key_show(struct operation_call *call)
 	json_object_set_new(call->result, "key", key);
 	state = key_state_at(&lives->life.keys[i].times, call->now_utc);
 	if (state != KEY_REMOVED && state != KEY_DESTROYED && lives->rows[i]->public_key.n > 0)
-		code =
-		    add_record(call, lives->rows[i], &lives->life.keys[i].times, ttl_of(lives, i));
+		code = add_record(call, lives, i, key_record_ttl(lives, i));
 	lives_free(lives);
 	return code;
 }
@@ -207,7 +245,7 @@ operation_key_record(struct operation_call *call)
 	code = read_key(call, &lives, &i);
 	if (code != OPERATION_OK)
 		return code;
-	code = add_record(call, lives->rows[i], &lives->life.keys[i].times, ttl_of(lives, i));
+	code = add_record(call, lives, i, key_record_ttl(lives, i));
 	lives_free(lives);
 	return code;
 }

@@ -66,6 +66,10 @@ read_rows(struct operation_call *call, struct span domain, struct lives *lives, 
 		err_set(err, "there is no domain %.*s", SPAN_ARG(domain));
 		return ST_ABSENT;
 	}
+	if (!call_sees(call, lives->answer->domains[0].tenant, domain)) {
+		err_set(err, "there is no domain %.*s", SPAN_ARG(domain));
+		return ST_ABSENT;
+	}
 	status = take_rows(lives, 0, err);
 	return status == ST_OK ? read_gateways(call, lives, err) : status;
 }
@@ -167,9 +171,9 @@ write_of_domain(struct letter *letter, const struct operation_call *call, const 
 static json_t *
 short_row(const struct store_key *row, const struct key_times *times, int64_t now_utc)
 {
-	return json_pack("{s:o, s:o, s:s, s:o}", "domain", json_span(row->domain), "selector",
-	    json_span(row->selector), "state", key_state_name(key_state_at(times, now_utc)),
-	    "times", row_times(times));
+	return json_pack("{s:o, s:o, s:o, s:s, s:o}", "tenant", json_span(row->tenant), "domain",
+	    json_span(row->domain), "selector", json_span(row->selector), "state",
+	    key_state_name(key_state_at(times, now_utc)), "times", row_times(times));
 }
 
 static json_t *
@@ -237,12 +241,15 @@ write_all(struct operation_call *call, struct lives *const *lives, size_t count,
 	arena_init(&letter.texts, LETTER_TEXT_MAX);
 	for (size_t i = 0; i < count; i++)
 		add_writes(&letter, call, lives[i]);
-	if (rows <= KEYSTORE_BATCH_MAX && !letter.full) {
+	for (size_t i = 0; i < count; at += rows_of(lives[i++]))
+		plan_changes(call, lives[i], &letter.writes[at]);
+	if (rows <= OPERATION_WRITES_MAX && !letter.full) {
 		err->text[0] = '\0';
 		status = call_apply(call, letter.writes, letter.count, err);
 	}
-	for (size_t i = 0; status == ST_OK && i < count; at += rows_of(lives[i++]))
-		plan_changes(call, lives[i], &letter.writes[at]);
+	/* The next try says it anew. */
+	if (status != ST_OK)
+		json_object_del(call->result, "keys");
 	arena_free(&letter.texts);
 	mem_free(letter.writes);
 	return status;
@@ -289,7 +296,7 @@ lives_update(struct operation_call *call, struct span domain, lives_change *chan
 		lives_free(lives);
 		if (code != OPERATION_OK || status == ST_OK)
 			return code;
-		if (status != ST_DENIED)
+		if (status != ST_DENIED || call->repeated)
 			return call_store_failed(call, status, OPERATION_PRECONDITION_FAILED, &err);
 	}
 	return call_refuse(call, OPERATION_PRECONDITION_FAILED,
@@ -340,8 +347,8 @@ lives_update_together(struct operation_call *call, const struct span *domains, s
 	struct err ignored = ERR_NONE;
 
 	memset(done_out, 0, count * sizeof(*done_out));
-	if (call->dry_run || count == 0 || count > KEYSTORE_LIVES_MAX ||
-	    store->ops->lives == NULL || check_frozen(call) != OPERATION_OK)
+	if (count == 0 || count > KEYSTORE_LIVES_MAX || store->ops->lives == NULL ||
+	    check_frozen(call) != OPERATION_OK)
 		return;
 	answer = mem_zalloc(1, sizeof(*answer));
 	if (store->ops->lives(store, domains, count, &answer->answer, &ignored) != ST_OK)
@@ -354,6 +361,27 @@ lives_update_together(struct operation_call *call, const struct span *domains, s
 	for (size_t i = 0; i < crowd.count; i++)
 		mem_free(crowd.all[i]);
 	lives_free(answer);
+}
+
+enum operation_code
+lives_read_together(struct operation_call *call, const struct span *domains, size_t count,
+    lives_change *visit, void *context)
+{
+	struct keystore *store = call->admin->store;
+	struct lives *answer = mem_zalloc(1, sizeof(*answer));
+	struct crowd crowd = {.count = 0};
+	struct err err = ERR_NONE;
+	enum status status = store->ops->lives(store, domains, count, &answer->answer, &err);
+
+	if (status != ST_OK)
+		answer->answer = NULL;
+	for (size_t i = 0; status == ST_OK && i < answer->answer->domain_count; i++)
+		crowd_take(&crowd, call, answer, i, visit, context);
+	for (size_t i = 0; i < crowd.count; i++)
+		mem_free(crowd.all[i]);
+	lives_free(answer);
+	return status == ST_OK ? OPERATION_OK
+			       : call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
 }
 
 /* ---- what operators see ---- */
@@ -384,6 +412,19 @@ lives_next(const struct lives *lives, size_t key, const struct life_decision *de
 	return json_null();
 }
 
+/* By how many gateways mail was seen that was signed with it, and verified. */
+static void
+add_seen(json_t *out, const struct lives *lives, size_t key)
+{
+	const struct life_key *row = &lives->life.keys[key];
+	size_t good = 0, failing = 0;
+
+	if (lives->words.rows != NULL)
+		liferows_seen(&lives->words, row->id, row->times.active, &good, &failing);
+	json_object_set_new(out, "verified_by", json_integer((json_int_t)good));
+	json_object_set_new(out, "failing_at", json_integer((json_int_t)failing));
+}
+
 json_t *
 lives_row(const struct operation_call *call, const struct lives *lives, size_t key,
     const struct life_decision *decision)
@@ -393,11 +434,16 @@ lives_row(const struct operation_call *call, const struct lives *lives, size_t k
 
 	json_object_set_new(out, "next", lives_next(lives, key, decision));
 	json_object_set_new(out, "trouble", json_span(span_str(life->trouble)));
+	json_object_set_new(out, "failure", json_span(span_str(life->failure)));
 	json_object_set_new(out, "publisher", json_span(span_str(life->publisher)));
+	if (life->target[0] != '\0')
+		json_object_set_new(out, "target", json_span(span_str(life->target)));
 	json_object_set_new(out, "imported", json_boolean(life->imported));
 	json_object_set_new(out, "drifted", json_boolean(life->drifted));
 	json_object_set_new(out, "proofs", json_integer(life->proofs));
 	json_object_set_new(out, "tries", json_integer(life->tries));
 	json_object_set_new(out, "looked", json_time(life->looked));
+	json_object_set_new(out, "suspect", json_boolean(life->suspect));
+	add_seen(out, lives, key);
 	return out;
 }

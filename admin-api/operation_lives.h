@@ -41,10 +41,15 @@ enum operation_code lives_update(
     struct operation_call *call, struct span domain, lives_change *change, void *context);
 
 /* The same for up to KEYSTORE_LIVES_MAX domains in one transaction, which is faster by far. It may
- * always do nothing, as in a dry run: what is not done (done_out[], of each domain) is to be done
+ * always do nothing: what is not done (done_out[], of each domain) is to be done
  * by lives_update(), which also says why it cannot be. */
 void lives_update_together(struct operation_call *call, const struct span *domains, size_t count,
     lives_change *change, void *context, bool *done_out);
+
+/* Only reads: calls visit, which changes nothing, for each of up to KEYSTORE_LIVES_MAX domains;
+ * what it answers is not looked at. Gateways are not asked. */
+enum operation_code lives_read_together(struct operation_call *call, const struct span *domains,
+    size_t count, lives_change *visit, void *context);
 
 /* A key as an operator sees it: its row, what it does next, from when, and what blocks it.
  * decision: of all of the domain. */
@@ -52,5 +57,9 @@ json_t *lives_row(const struct operation_call *call, const struct lives *lives, 
     const struct life_decision *decision);
 /* {"action":, "earliest":, "blocked_by":[...]}, or null. */
 json_t *lives_next(const struct lives *lives, size_t key, const struct life_decision *decision);
+
+/* "cnames" of the result: what the customer of a domain with delegated slots has to set, with
+ * "look" as it is seen, with "notation" also as "record.text". Nothing without a delegation. */
+enum operation_code cnames_show(struct operation_call *call, const struct lives *lives);
 
 #endif

@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admin-api/cname.h"
 #include "admin-api/makekey.h"
 #include "admin-api/operation_dns.h"
 #include "admin-api/operation_lives.h"
+#include "admin-api/slots.h"
 #include "lib/base/mem.h"
 #include "lib/base/secret.h"
 
@@ -19,8 +21,10 @@ struct making {
 	struct makekey_wanted wanted;
 	struct makekey_made made;
 	char selector[KEYSTORE_SELECTOR_MAX + 1]; /* of the plan's template */
+	struct slot slot; /* that it gets, with a delegation; number 0: none */
 	bool imported;
 	struct dns_look *look; /* of one whose record is there; NULL */
+	struct span begun; /* p= of a key that was added, and then not marked as imported; empty */
 };
 
 /* Never one that was used, destroyed ones among them. */
@@ -49,12 +53,84 @@ check_selector(struct operation_call *call, const struct making *making)
 	return code;
 }
 
+/* Who imports writes twice: the row, then what a row that is added cannot have. One that died in
+ * between is gone on with, by whoever brings the same private key. */
+static enum operation_code
+find_begun(struct operation_call *call, const struct lives *lives, struct making *making)
+{
+	size_t at = lives_key(lives, making->wanted.selector), i;
+	struct keystore_rows *rows;
+	struct err err = ERR_NONE;
+	enum status status;
+
+	if (at == SIZE_MAX || lives->life.keys[at].life.imported)
+		return OPERATION_OK;
+	status = row_find(call->admin->store, STORE_KEY, making->wanted.domain,
+	    making->wanted.selector, &rows, &i, &err);
+	if (status != ST_OK)
+		return status == ST_ABSENT
+			   ? OPERATION_OK
+			   : call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
+	making->begun = call_keep(call, rows->keys[i].public_key);
+	keystore_rows_release(rows);
+	return OPERATION_OK;
+}
+
+static enum operation_code
+slot_refused(struct operation_call *call, enum status status, struct err *err)
+{
+	if (status == ST_ABSENT || status == ST_DENIED)
+		return call_refuse(call, OPERATION_SELECTOR_EXISTS, "%s", err->text);
+	return call_store_failed(call, status, OPERATION_FORBIDDEN, err);
+}
+
+/* The selectors of a delegation are its slots. What is imported may have another one: its record
+ * is in the customer's zone. */
+static enum operation_code
+choose_slot(struct operation_call *call, const struct lives *lives, struct making *making)
+{
+	struct keystore *store = call->admin->store;
+	struct err err = ERR_NONE;
+	enum operation_code code;
+	enum status status;
+	int number;
+
+	if (!call_has(call, "selector")) {
+		status = slot_choose(store, &lives->life, 0, call->now_utc, &making->slot, &err);
+	} else {
+		code = call_selector(call, "selector", &making->wanted.selector);
+		if (code != OPERATION_OK)
+			return code;
+		number = plan_slot_of(&lives->life.plan, making->wanted.selector);
+		if (number == 0 && making->imported)
+			return check_selector(call, making);
+		if (number == 0)
+			return call_wrong(call, "selector",
+			    "it is none of the slots of this policy's plan, and nobody has a CNAME "
+			    "for it");
+		status = slot_look(store, &lives->life, number, call->now_utc, &making->slot, &err);
+	}
+	if (status != ST_OK)
+		return slot_refused(call, status, &err);
+	making->wanted.selector = span_str(making->slot.selector);
+	making->wanted.revision = making->slot.revision;
+	return OPERATION_OK;
+}
+
 static enum operation_code
 choose_selector(struct operation_call *call, const struct lives *lives, struct making *making)
 {
 	struct err err = ERR_NONE;
-	enum operation_code code;
+	enum operation_code code = OPERATION_OK;
 
+	if (making->imported && call_has(call, "selector"))
+		code = call_selector(call, "selector", &making->wanted.selector);
+	if (code == OPERATION_OK && making->wanted.selector.n > 0)
+		code = find_begun(call, lives, making);
+	if (code != OPERATION_OK || making->begun.n > 0)
+		return code;
+	if (lives->life.plan.manage && lives->life.plan.delegation[0] != '\0')
+		return choose_slot(call, lives, making);
 	if (call_has(call, "selector")) {
 		code = call_selector(call, "selector", &making->wanted.selector);
 		return code == OPERATION_OK ? check_selector(call, making) : code;
@@ -96,18 +172,39 @@ add_row(struct operation_call *call, const struct making *making)
 {
 	struct keystore_write write = {.what = STORE_KEY, .how = WRITE_ADD};
 	struct store_key *row = &write.row.key;
+	char version[VERSION_BYTES];
 	struct err err = ERR_NONE;
 	enum status status;
+	struct buf life;
 
 	makekey_row(&making->wanted, &making->made, call->now_utc, row);
+	/* Of a slot that a key had before: its row is written over. */
+	buf_init(&life, LIFE_TEXT_MAX);
+	slot_write(&making->slot, &life, &write);
 	if (making->made.mirror_pem != NULL)
 		write.mirror_pem = span_str(making->made.mirror_pem);
-	status = call_apply(call, &write, 1, &err);
-	if (status != ST_OK)
-		return call_store_failed(call, status, OPERATION_SELECTOR_EXISTS, &err);
 	call_plan(call, "key", NULL, row_key(row, &row->times, call->now_utc));
 	json_object_set_new(call->result, "key", row_key(row, &row->times, call->now_utc));
-	return OPERATION_OK;
+	version_of_key(row, &row->times, call->now_utc, version);
+	call_new_version(call, version);
+	status = call_apply(call, &write, 1, &err);
+	buf_free(&life);
+	return status == ST_OK ? OPERATION_OK
+			       : call_store_failed(call, status, OPERATION_SELECTOR_EXISTS, &err);
+}
+
+/* Where it stands: in a slot whose CNAME leads to it, or at its own name. */
+static const char *
+target_of(const struct lives *lives, const struct life_key *key, const struct dns_look *look)
+{
+	struct buf target;
+	bool leads;
+
+	buf_init(&target, LIFE_TARGET_MAX);
+	leads = cname_target(&lives->life, key, &target) == ST_OK && target.n > 0 &&
+		cname_is_right(&look->question, buf_span(&target));
+	buf_free(&target);
+	return leads ? look->question.alias : "";
 }
 
 /* What a row that is added cannot have yet. */
@@ -116,40 +213,42 @@ mark_imported(struct operation_call *call, struct lives *lives, void *context)
 {
 	struct making *making = context;
 	size_t i = lives_key(lives, making->wanted.selector);
+	char version[VERSION_BYTES];
 	struct life_key *key;
 
 	if (i == SIZE_MAX)
 		return call_refuse(call, OPERATION_PRECONDITION_FAILED, "somebody removed key %.*s",
 		    SPAN_ARG(making->wanted.selector));
 	key = &lives->life.keys[i];
-	key->life.imported = true;
-	key->changed = true;
-	if (making->look != NULL) {
+	/* Of one that was begun the reconciler may have done the rest. */
+	key->changed = key->life.imported =
+	    making->begun.n == 0 || key_state_at(&key->times, call->now_utc) == KEY_PREPARED;
+	if (making->look != NULL && key->changed) {
 		struct life_sight sight = dns_look_sight(making->look);
 
+		sight.target = target_of(lives, key, making->look);
 		if (!life_surveyed(key, &lives->life.plan, &sight, call->now_utc) ||
 		    !life_published(key, &lives->life.plan, LIFE_DONE, "", call->now_utc))
 			return call_refuse(call, OPERATION_ILLEGAL_TRANSITION,
 			    "key %.*s is %s already", SPAN_ARG(making->wanted.selector),
 			    key_state_name(key_state_at(&key->times, call->now_utc)));
 	}
+	/* Here, since what is answered is kept together with what is written. */
+	json_object_set_new(
+	    call->result, "key", row_key(lives->rows[i], &key->times, call->now_utc));
+	version_of_key(lives->rows[i], &key->times, call->now_utc, version);
+	call_new_version(call, version);
 	return OPERATION_OK;
 }
 
 static enum operation_code
 finish(struct operation_call *call, struct making *making)
 {
-	enum operation_code code;
-	json_t *keys;
-
 	/* A dry run has added nothing that could be marked. */
 	if (!making->imported || call->dry_run)
 		return row_make_due(call, making->wanted.domain);
-	code = lives_update(call, making->wanted.domain, mark_imported, making);
-	keys = json_object_get(call->result, "keys");
-	if (code == OPERATION_OK && json_array_size(keys) > 0)
-		json_object_set(call->result, "key", json_array_get(keys, 0));
-	return code;
+	call->late_reply = false;
+	return lives_update(call, making->wanted.domain, mark_imported, making);
 }
 
 /* Is what stands in DNS this key? */
@@ -163,7 +262,7 @@ check_published(struct operation_call *call, struct making *making)
 		return OPERATION_OK;
 	makekey_row(&making->wanted, &making->made, call->now_utc, &row);
 	making->look = mem_alloc(sizeof(*making->look));
-	if (!dns_look_make(making->look, &row, &row.times))
+	if (!dns_look_make(making->look, &row, &row.times, ""))
 		return call_wrong(call, "pem", "its record would be too long");
 	code = dns_look_ask(call, &making->look, 1);
 	if (code != OPERATION_OK)
@@ -199,8 +298,12 @@ make(struct operation_call *call, const struct lives *lives, struct making *maki
 		return call_refuse(call, OPERATION_FORBIDDEN, "%s", err.text);
 	if (status != ST_OK)
 		return call_refuse(call, OPERATION_INTERNAL, "%s", err.text);
+	if (making->begun.n > 0 && !span_eq_str(making->begun, making->made.public_key))
+		return check_selector(call, making);
 	code = check_published(call, making);
-	if (code == OPERATION_OK)
+	/* The answer is kept with what is written last: who dies before that can be asked again. */
+	call->late_reply = making->imported;
+	if (code == OPERATION_OK && making->begun.n == 0)
 		code = add_row(call, making);
 	return code == OPERATION_OK ? finish(call, making) : code;
 }

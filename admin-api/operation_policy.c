@@ -29,13 +29,28 @@ find_policy(struct operation_call *call, struct keystore_rows **rows_out, struct
 		return code;
 	status =
 	    row_find(call->admin->store, STORE_POLICY, out->tenant, out->name, rows_out, &i, &err);
-	if (status == ST_OK)
+	if (status == ST_OK) {
+		char version[VERSION_BYTES];
+
 		*out = (*rows_out)->policies[i];
-	else if (status == ST_ABSENT)
+		version_of_policy(out, version);
+		return call_version(call, version);
+	}
+	if (status == ST_ABSENT)
 		return call_refuse(call, OPERATION_NOT_FOUND, "tenant %.*s has no policy %.*s",
 		    SPAN_ARG(out->tenant), SPAN_ARG(out->name));
-	return status == ST_OK ? OPERATION_OK
-			       : call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
+	return call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
+}
+
+static void
+warn(struct operation_call *call, const struct key_plan *plan)
+{
+	struct buf text;
+
+	buf_init(&text, PLAN_TEXT_MAX);
+	if (plan_slots_warn(plan, &text))
+		json_object_set_new(call->result, "warning", json_span(buf_span(&text)));
+	buf_free(&text);
 }
 
 /* ---- setting one ---- */
@@ -58,9 +73,12 @@ take_plan(struct operation_call *call, struct store_policy *row)
 		row->plan = call_keep(call, buf_span(&text));
 		buf_free(&text);
 	}
-	if (row->plan.n == 0 ||
-	    key_plan_parse(row->plan, row->signature_ttl_s, &plan, &err) == ST_OK)
+	if (row->plan.n == 0)
 		return OPERATION_OK;
+	if (key_plan_parse(row->plan, row->signature_ttl_s, &plan, &err) == ST_OK) {
+		warn(call, &plan);
+		return OPERATION_OK;
+	}
 	return call_wrong(call, "plan", "%s", err.text);
 }
 
@@ -129,7 +147,7 @@ touch_domains(struct operation_call *call, const struct store_policy *row)
 
 	touched->tenant = row->tenant;
 	touched->policy = row->name;
-	code = row_walk_pages(call, touch_page, touched);
+	code = row_walk_pages(call, row->tenant, touch_page, touched);
 	json_object_set_new(call->result, "domains", json_integer((json_int_t)touched->count));
 	mem_free(touched);
 	return code;
@@ -140,8 +158,15 @@ write_policy(struct operation_call *call, const struct store_policy *before,
     const struct keystore_write *write)
 {
 	struct err err = ERR_NONE;
-	enum status status = call_apply(call, write, 1, &err);
+	char version[VERSION_BYTES];
+	enum status status;
 
+	call_plan(call, "policy", before == NULL ? NULL : row_policy(before),
+	    write->how == WRITE_REMOVE ? NULL : row_policy(&write->row.policy));
+	json_object_set_new(call->result, "policy", row_policy(&write->row.policy));
+	version_of_policy(&write->row.policy, version);
+	call_new_version(call, version);
+	status = call_apply(call, write, 1, &err);
 	if (status == ST_ABSENT)
 		return call_refuse(call, OPERATION_NOT_FOUND, "there is no tenant %.*s",
 		    SPAN_ARG(write->row.policy.tenant));
@@ -149,9 +174,6 @@ write_policy(struct operation_call *call, const struct store_policy *before,
 		return call_store_failed(call, status,
 		    write->how == WRITE_REMOVE ? OPERATION_IN_USE : OPERATION_PRECONDITION_FAILED,
 		    &err);
-	call_plan(call, "policy", before == NULL ? NULL : row_policy(before),
-	    write->how == WRITE_REMOVE ? NULL : row_policy(&write->row.policy));
-	json_object_set_new(call->result, "policy", row_policy(&write->row.policy));
 	return OPERATION_OK;
 }
 
@@ -181,6 +203,12 @@ operation_policy_set(struct operation_call *call)
 	enum operation_code code = find_policy(call, &rows, &before);
 	bool there = code == OPERATION_OK;
 
+	if (there && call_switch(call, "new", false))
+		code = call_refuse(call, OPERATION_PRECONDITION_FAILED,
+		    "there is a policy %.*s already", SPAN_ARG(before.name));
+	if (code == OPERATION_NOT_FOUND && call->caller->version.n > 0)
+		code = call_refuse(call, OPERATION_PRECONDITION_FAILED,
+		    "there is no policy %.*s any more", SPAN_ARG(before.name));
 	if (code == OPERATION_NOT_FOUND) {
 		write.how = WRITE_ADD;
 		code = tenant_there(call, before.tenant);
@@ -211,10 +239,12 @@ operation_policy_show(struct operation_call *call)
 		json_object_set_new(call->result, "policy", row_policy(&row));
 		buf_init(&text, PLAN_TEXT_MAX);
 		/* With all that it leaves out. */
-		if (key_plan_parse(row.plan, row.signature_ttl_s, &plan, &err) == ST_OK)
+		if (key_plan_parse(row.plan, row.signature_ttl_s, &plan, &err) == ST_OK) {
 			key_plan_write(&plan, &text);
-		else
+			warn(call, &plan);
+		} else {
 			json_object_set_new(call->result, "trouble", json_span(span_str(err.text)));
+		}
 		if (text.n > 0)
 			json_object_set_new(call->result, "in_full",
 			    json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL));
@@ -229,20 +259,23 @@ operation_policy_list(struct operation_call *call)
 {
 	struct keystore *store = call->admin->store;
 	json_t *list = json_array();
-	struct span tenant = call_text(call, "tenant");
+	struct span only = call_only_tenant(call);
+	char begin[KEYSTORE_TENANT_MAX + 2];
 	struct keystore_rows *page;
 	struct err err = ERR_NONE;
 	enum status status;
 
 	json_object_set_new(call->result, "policies", list);
 	status = store->ops->list(
-	    store, STORE_POLICY, call_text(call, "after"), OPERATION_PAGE, &page, &err);
+	    store, STORE_POLICY, call_list_begin(call, only, begin), call_limit(call), &page, &err);
 	if (status != ST_OK)
 		return call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
 	for (size_t i = 0; i < page->policy_count; i++)
-		if (tenant.n == 0 || span_eq(page->policies[i].tenant, tenant))
+		if ((only.n == 0 || span_eq(page->policies[i].tenant, only)) &&
+		    call_sees(call, page->policies[i].tenant, SPAN_EMPTY))
 			json_array_append_new(list, row_policy(&page->policies[i]));
-	if (page->policy_count > 0) {
+	if (page->policy_count == call_limit(call) &&
+	    (only.n == 0 || span_eq(page->policies[page->policy_count - 1].tenant, only))) {
 		const struct store_policy *last = &page->policies[page->policy_count - 1];
 		struct buf text;
 

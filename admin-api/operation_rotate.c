@@ -6,8 +6,9 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <string.h>
 
-#include "admin-api/operation_lives.h"
+#include "admin-api/operation_later.h"
 #include "lib/base/mem.h"
 
 struct rotation {
@@ -39,18 +40,58 @@ is_due(const struct operation_call *call, const struct lives *lives)
 }
 
 static enum operation_code
+check_version(struct operation_call *call, const struct lives *lives)
+{
+	char version[VERSION_BYTES];
+
+	version_of_domain(lives->row, version);
+	return call_version(call, version);
+}
+
+/* The rotation that was asked for, where it is one: with the answer, and with a refusal. */
+static void
+show(struct operation_call *call, const struct lives *lives)
+{
+	const struct rotation_id asked = {.kind = 'r', .at = lives->life.life.rotate_asked};
+
+	if (call_has(call, "domain"))
+		json_object_set_new(call->result, "rotation", rotation_row(call, lives, &asked));
+}
+
+static void
+begun(struct operation_call *call, const struct lives *lives)
+{
+	const struct rotation_id asked = {.kind = 'r', .at = lives->life.life.rotate_asked};
+
+	later_begun_rotation(call, OPERATION_KIND_ROTATION, lives, &asked);
+	rotation_new_version(call, lives);
+}
+
+static enum operation_code
 ask(struct operation_call *call, struct lives *lives, void *context)
 {
 	const struct rotation *rotation = context;
+	enum operation_code code = OPERATION_OK;
 	struct err why = ERR_NONE;
 
-	if (lives->life.life.rotate_asked > 0)
+	if (call_has(call, "domain"))
+		code = check_version(call, lives);
+	if (code != OPERATION_OK)
+		return code;
+	if (rotation_in_progress(&lives->life, call->now_utc)) {
+		show(call, lives);
 		return call_refuse(call, OPERATION_ROTATION_IN_PROGRESS,
 		    "%.*s: a rotation was asked for already (%s), and has not ended",
 		    SPAN_ARG(lives->life.name),
 		    lives->life.life.reason[0] != '\0' ? lives->life.life.reason : "no reason");
-	if (life_rotate(&lives->life, rotation->not_before, rotation->reason, call->now_utc, &why))
+	}
+	if (life_rotate(
+		&lives->life, rotation->not_before, rotation->reason, call->now_utc, &why)) {
+		show(call, lives);
+		if (call_has(call, "domain"))
+			begun(call, lives);
 		return OPERATION_OK;
+	}
 	return call_refuse(
 	    call, OPERATION_ILLEGAL_TRANSITION, "%.*s: %s", SPAN_ARG(lives->life.name), why.text);
 }
@@ -70,8 +111,9 @@ note(struct operation_call *call, struct rotation *rotation, struct span domain,
 		rotation->refused++;
 	if (code != OPERATION_OK)
 		json_object_set_new(entry, "detail", json_span(span_str(call->detail.text)));
-	/* An answer of a million domains helps nobody. */
-	if (json_array_size(rotation->domains) < OPERATION_PAGE)
+	/* An answer of a million domains helps nobody. Those that were refused have room of their
+	 * own. */
+	if ((code == OPERATION_OK ? rotation->asked : rotation->refused) <= OPERATION_PAGE)
 		json_array_append(rotation->domains, entry);
 	json_decref(entry);
 }
@@ -154,8 +196,10 @@ collect(struct operation_call *call, const struct store_domain *row, void *conte
 static enum operation_code
 rotate_many(struct operation_call *call, struct span tenant, struct rotation *rotation)
 {
+	struct operation_id id = {.kind = OPERATION_KIND_ROTATIONS, .at_utc = call->now_utc};
 	enum operation_code code;
 
+	call->late_reply = true;
 	rotation->domains = json_array();
 	code = row_walk_domains(call, tenant, collect, rotation);
 	if (code == OPERATION_OK && rotation->count > 0)
@@ -163,6 +207,9 @@ rotate_many(struct operation_call *call, struct span tenant, struct rotation *ro
 	json_object_set_new(call->result, "domains", rotation->domains);
 	json_object_set_new(call->result, "asked", json_integer((json_int_t)rotation->asked));
 	json_object_set_new(call->result, "refused", json_integer((json_int_t)rotation->refused));
+	id.tenant = tenant.n > 0 ? tenant : call->caller->tenant;
+	id.count = rotation->asked;
+	later_begun(call, &id);
 	/* Each domain has its line; its keys do not change yet. */
 	json_object_del(call->result, "keys");
 	return code;
@@ -201,9 +248,9 @@ operation_rotate(struct operation_call *call)
 		return rotate_many(call, tenant, &rotation);
 	if (code == OPERATION_OK)
 		code = call_domain(call, "domain", &domain);
-	if (code == OPERATION_OK)
-		code = lives_update(call, domain, ask, &rotation);
-	if (code == OPERATION_OK)
-		json_object_set_new(call->result, "domain", json_span(domain));
-	return code;
+	if (code != OPERATION_OK)
+		return code;
+	/* Before it is written: it is a part of the answer that is kept. */
+	json_object_set_new(call->result, "domain", json_span(domain));
+	return lives_update(call, domain, ask, &rotation);
 }

@@ -8,8 +8,11 @@
 #include "admin-api/operation_table.h"
 #include "admin-api/record.h"
 #include "lib/crypto/digest.h"
+#include "lib/keys/canary.h"
+#include "lib/keys/mailword.h"
 
 #define JSON_TEXT_MAX (256U * 1024U)
+#define FAILING_MAX 100U /* keys of a gateway that are named */
 
 json_t *
 json_span(struct span text)
@@ -76,6 +79,7 @@ add_domain_life(json_t *out, struct span text)
 	json_object_set_new(out, "rotate_at", json_time(life.rotate_at));
 	json_object_set_new(out, "paused", json_time(life.paused));
 	json_object_set_new(out, "reason", json_span(span_str(life.reason)));
+	json_object_set_new(out, "rolled_back", json_time(life.rolled_back));
 }
 
 json_t *
@@ -92,15 +96,69 @@ row_domain(const struct store_domain *row)
 	return out;
 }
 
+/* The keys that it cannot use, as it says. */
+static json_t *
+failed_json(struct span lines)
+{
+	struct buf text;
+	struct span line;
+	json_t *out;
+
+	buf_init(&text, KEYSTORE_FAILED_TEXT + 1);
+	while (canary_other_next(&lines, &line)) {
+		buf_add(&text, line);
+		buf_add_char(&text, '\n');
+	}
+	out = json_span(buf_span(&text));
+	buf_free(&text);
+	return out;
+}
+
+/* The keys whose signatures it cannot verify. */
+static json_t *
+failing_json(struct span lines)
+{
+	json_t *out = json_array();
+	struct canary_word word;
+
+	while (canary_word_next(&lines, &word))
+		if (word.failures > 0 && json_array_size(out) < FAILING_MAX)
+			json_array_append_new(
+			    out, json_pack("{s:o, s:o, s:I, s:o}", "key", json_span(word.id),
+				     "domain", json_span(word.domain), "failures",
+				     (json_int_t)word.failures, "why", json_span(word.why)));
+	return out;
+}
+
+/* What the gateway says of itself, if it does. */
+static void
+add_figures(json_t *out, struct span lines)
+{
+	struct gateway_figures figures;
+	bool says = gateway_figures_read(lines, &figures);
+
+	json_object_set_new(out, "cache_per_mille",
+	    says ? json_integer((json_int_t)figures.cache_per_mille) : json_null());
+	json_object_set_new(
+	    out, "sign_p99_us", says ? json_integer((json_int_t)figures.sign_p99_us) : json_null());
+}
+
 json_t *
 row_gateway(const struct store_gateway *row, int64_t now_utc)
 {
-	return json_pack("{s:o, s:o, s:I, s:I, s:o, s:I, s:o, s:o, s:I}", "gateway",
+	json_t *failing = failing_json(row->failed);
+	json_t *out = json_pack("{s:o, s:o, s:I, s:I, s:o, s:I, s:o, s:o, s:I}", "gateway",
 	    json_span(row->node), "version", json_span(row->version), "epoch",
 	    (json_int_t)row->epoch, "tested", (json_int_t)row->tested, "failed",
-	    json_span(row->failed), "offset_ms", (json_int_t)row->offset_ms, "started",
+	    failed_json(row->failed), "offset_ms", (json_int_t)row->offset_ms, "started",
 	    json_time(row->started), "at", json_time(row->at), "silent_s",
 	    (json_int_t)(now_utc > row->at ? now_utc - row->at : 0));
+
+	json_object_set_new(
+	    out, "failing_keys", json_integer((json_int_t)json_array_size(failing)));
+	json_object_set_new(out, "failing", failing);
+	add_figures(out, row->failed);
+	return out;
 }
 
 json_t *

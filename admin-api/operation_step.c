@@ -9,12 +9,13 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "admin-api/operation_lives.h"
+#include "admin-api/operation_later.h"
 #include "lib/base/mem.h"
 
 struct step {
 	struct span selector; /* or id */
 	bool force;
+	enum operation_kind kind;
 	/* false: why says why not. */
 	bool (*take)(
 	    struct lives *lives, size_t key, int64_t now_utc, struct step *step, struct err *why);
@@ -56,6 +57,23 @@ check_revision(struct operation_call *call, const struct store_key *row)
 	    (unsigned long long)row->row_revision);
 }
 
+/* An emergency is the domain's, whichever key it is about; all else is a key's. */
+static enum operation_code
+check_version(struct operation_call *call, const struct lives *lives, size_t key)
+{
+	enum operation_code code = check_revision(call, lives->rows[key]);
+	char version[VERSION_BYTES];
+
+	if (code != OPERATION_OK)
+		return code;
+	if (call->operation->run == operation_emergency)
+		version_of_domain(lives->row, version);
+	else
+		version_of_key(
+		    lives->rows[key], &lives->life.keys[key].times, call->now_utc, version);
+	return call_version(call, version);
+}
+
 /* The only ACTIVE key, where none is named. */
 static size_t
 only_active(const struct operation_call *call, const struct lives *lives)
@@ -79,7 +97,7 @@ find_key(struct operation_call *call, const struct lives *lives, const struct st
 	*key_out =
 	    step->selector.n > 0 ? lives_key(lives, step->selector) : only_active(call, lives);
 	if (*key_out != SIZE_MAX)
-		return check_revision(call, lives->rows[*key_out]);
+		return check_version(call, lives, *key_out);
 	if (step->selector.n == 0)
 		return call_wrong(call, "selector",
 		    "is needed where not exactly one key of the domain is ACTIVE");
@@ -126,8 +144,16 @@ take_step(struct operation_call *call, struct lives *lives, void *context)
 	code = find_key(call, lives, step, &key);
 	if (code != OPERATION_OK)
 		return code;
-	if (step->take(lives, key, call->now_utc, step, &why))
+	if (step->take(lives, key, call->now_utc, step, &why)) {
+		char version[VERSION_BYTES];
+
+		version_of_key(
+		    lives->rows[key], &lives->life.keys[key].times, call->now_utc, version);
+		if (call->operation->run != operation_emergency)
+			call_new_version(call, version);
+		later_begun_key(call, step->kind, lives, key);
 		return OPERATION_OK;
+	}
 	explain_wait(call, lives, key, &why);
 	return refuse_step(call, lives, key, &why);
 }
@@ -205,41 +231,41 @@ emergency(struct lives *lives, size_t key, int64_t now_utc, struct step *step, s
 enum operation_code
 operation_key_activate(struct operation_call *call)
 {
-	return run_step(call, &(struct step){.take = activate});
+	return run_step(call, &(struct step){.take = activate, .kind = OPERATION_KIND_ACTIVATE});
 }
 
 enum operation_code
 operation_key_retire(struct operation_call *call)
 {
-	return run_step(call, &(struct step){.take = retire});
+	return run_step(call, &(struct step){.take = retire, .kind = OPERATION_KIND_RETIRE});
 }
 
 enum operation_code
 operation_key_revoke(struct operation_call *call)
 {
-	return run_step(call, &(struct step){.take = revoke});
+	return run_step(call, &(struct step){.take = revoke, .kind = OPERATION_KIND_REVOKE});
 }
 
 enum operation_code
 operation_key_hold(struct operation_call *call)
 {
-	return run_step(call, &(struct step){.take = hold});
+	return run_step(call, &(struct step){.take = hold, .kind = OPERATION_KIND_HOLD});
 }
 
 enum operation_code
 operation_key_release(struct operation_call *call)
 {
-	return run_step(call, &(struct step){.take = release});
+	return run_step(call, &(struct step){.take = release, .kind = OPERATION_KIND_RELEASE});
 }
 
 enum operation_code
 operation_key_rollback(struct operation_call *call)
 {
-	return run_step(call, &(struct step){.take = rollback});
+	return run_step(call, &(struct step){.take = rollback, .kind = OPERATION_KIND_RETURN});
 }
 
 enum operation_code
 operation_emergency(struct operation_call *call)
 {
-	return run_step(call, &(struct step){.take = emergency});
+	return run_step(call, &(struct step){.take = emergency, .kind = OPERATION_KIND_EMERGENCY});
 }

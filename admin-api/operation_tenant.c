@@ -39,20 +39,36 @@ find_tenant(struct operation_call *call, struct span name, struct keystore_rows 
 	return OPERATION_OK;
 }
 
+/* With the version that the caller has seen. */
+static enum operation_code
+find_to_change(struct operation_call *call, struct span name, struct keystore_rows **rows_out,
+    struct store_tenant *out)
+{
+	char version[VERSION_BYTES];
+	enum operation_code code = find_tenant(call, name, rows_out, out);
+
+	if (code != OPERATION_OK)
+		return code;
+	version_of_tenant(out, version);
+	return call_version(call, version);
+}
+
 static enum operation_code
 write_tenant(struct operation_call *call, const struct store_tenant *before,
     const struct keystore_write *write, enum operation_code denied)
 {
 	const struct store_tenant *after = &write->row.tenant;
 	struct err err = ERR_NONE;
-	enum status status = call_apply(call, write, 1, &err);
+	char version[VERSION_BYTES];
+	enum status status;
 
-	if (status != ST_OK)
-		return call_store_failed(call, status, denied, &err);
 	call_plan(call, "tenant", before == NULL ? NULL : row_tenant(before),
 	    write->how == WRITE_REMOVE ? NULL : row_tenant(after));
 	json_object_set_new(call->result, "tenant", row_tenant(after));
-	return OPERATION_OK;
+	version_of_tenant(after, version);
+	call_new_version(call, version);
+	status = call_apply(call, write, 1, &err);
+	return status == ST_OK ? OPERATION_OK : call_store_failed(call, status, denied, &err);
 }
 
 enum operation_code
@@ -88,9 +104,11 @@ operation_tenant_set(struct operation_call *call)
 	enum operation_code code = call_tenant(call, "tenant", &name);
 
 	if (code == OPERATION_OK)
-		code = find_tenant(call, name, &rows, &before);
-	if (code != OPERATION_OK)
+		code = find_to_change(call, name, &rows, &before);
+	if (code != OPERATION_OK) {
+		keystore_rows_release(rows);
 		return code;
+	}
 	*row = before;
 	if (call_has(call, "failure"))
 		row->failure = call_text(call, "failure");
@@ -111,7 +129,7 @@ operation_tenant_show(struct operation_call *call)
 	enum operation_code code = call_tenant(call, "tenant", &name);
 
 	if (code == OPERATION_OK)
-		code = find_tenant(call, name, &rows, &row);
+		code = find_to_change(call, name, &rows, &row);
 	if (code == OPERATION_OK)
 		json_object_set_new(call->result, "tenant", row_tenant(&row));
 	keystore_rows_release(rows);
@@ -129,12 +147,13 @@ operation_tenant_list(struct operation_call *call)
 
 	json_object_set_new(call->result, "tenants", list);
 	status = store->ops->list(
-	    store, STORE_TENANT, call_text(call, "after"), OPERATION_PAGE, &page, &err);
+	    store, STORE_TENANT, call_text(call, "after"), call_limit(call), &page, &err);
 	if (status != ST_OK)
 		return call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
 	for (size_t i = 0; i < page->tenant_count; i++)
-		json_array_append_new(list, row_tenant(&page->tenants[i]));
-	if (page->tenant_count > 0)
+		if (call_sees(call, page->tenants[i].name, SPAN_EMPTY))
+			json_array_append_new(list, row_tenant(&page->tenants[i]));
+	if (page->tenant_count == call_limit(call))
 		json_object_set_new(
 		    call->result, "next", json_span(page->tenants[page->tenant_count - 1].name));
 	keystore_rows_release(page);
@@ -161,82 +180,13 @@ operation_tenant_remove(struct operation_call *call)
 	enum operation_code code = call_tenant(call, "tenant", &name);
 
 	if (code == OPERATION_OK)
-		code = find_tenant(call, name, &rows, &before);
+		code = find_to_change(call, name, &rows, &before);
 	/* The store finds one faster, and refuses; a dry run does not ask it. */
 	if (code == OPERATION_OK && call->dry_run)
 		code = row_walk_domains(call, name, has_domain, NULL);
 	write.row.tenant = before;
 	if (code == OPERATION_OK)
 		code = write_tenant(call, &before, &write, OPERATION_IN_USE);
-	keystore_rows_release(rows);
-	return code;
-}
-
-/* ---- gateways ---- */
-
-static enum operation_code
-read_gateways(struct operation_call *call, struct keystore_rows **out)
-{
-	struct keystore *store = call->admin->store;
-	struct err err = ERR_NONE;
-	enum status status = ST_UNAVAILABLE;
-
-	*out = NULL;
-	if (store->ops->gateways == NULL)
-		err_set(&err, "%s: gateways cannot report to this store", store->where);
-	else
-		status = store->ops->gateways(store, out, &err);
-	return status == ST_OK ? OPERATION_OK
-			       : call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
-}
-
-enum operation_code
-operation_gateway_list(struct operation_call *call)
-{
-	json_t *list = json_array();
-	struct keystore_rows *rows;
-	enum operation_code code;
-
-	json_object_set_new(call->result, "gateways", list);
-	code = read_gateways(call, &rows);
-	for (size_t i = 0; code == OPERATION_OK && i < rows->gateway_count; i++)
-		json_array_append_new(list, row_gateway(&rows->gateways[i], call->now_utc));
-	keystore_rows_release(code == OPERATION_OK ? rows : NULL);
-	return code;
-}
-
-static enum operation_code
-forget(struct operation_call *call, const struct store_gateway *row)
-{
-	struct keystore *store = call->admin->store;
-	struct err err = ERR_NONE;
-	enum status status = ST_OK;
-
-	if (!call->dry_run)
-		status = store->ops->forget(store, row->node, &err);
-	if (status != ST_OK)
-		return call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
-	call_plan(call, "gateway", row_gateway(row, call->now_utc), NULL);
-	json_object_set_new(call->result, "gateway", row_gateway(row, call->now_utc));
-	call_wake(call);
-	return OPERATION_OK;
-}
-
-enum operation_code
-operation_gateway_forget(struct operation_call *call)
-{
-	struct span name = call_text(call, "gateway");
-	enum operation_code code;
-	struct keystore_rows *rows;
-
-	code = read_gateways(call, &rows);
-	if (code != OPERATION_OK)
-		return code;
-	code =
-	    call_refuse(call, OPERATION_NOT_FOUND, "no gateway %.*s has reported", SPAN_ARG(name));
-	for (size_t i = 0; i < rows->gateway_count; i++)
-		if (span_eq(rows->gateways[i].node, name))
-			code = forget(call, &rows->gateways[i]);
 	keystore_rows_release(rows);
 	return code;
 }

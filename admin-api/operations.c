@@ -1,7 +1,7 @@
 /*
  * operations.c - the one way in: a request is checked against the table of operations, run, and
  * answered.
- * Called by the unix socket, and by whatever else lets operators in. It must never run anything of
+ * Called by api.c, and by whatever else lets operators in. It must never run anything of
  * a request that has a field which it does not know: a typing error is not ignored.
  */
 #include "config.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "admin-api/operation_call.h"
+#include "admin-api/operation_record.h"
 #include "admin-api/operation_table.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
@@ -31,6 +31,8 @@ static const char *const code_names[OPERATION_CODES] = {
     [OPERATION_WOULD_LEAVE_UNSIGNED] = "would-leave-unsigned",
     [OPERATION_IN_USE] = "in-use",
     [OPERATION_PRECONDITION_FAILED] = "precondition-failed",
+    [OPERATION_OWNED_ELSEWHERE] = "domain-owned-elsewhere",
+    [OPERATION_REPLAYED] = "replayed",
     [OPERATION_FROZEN] = "frozen",
     [OPERATION_FORBIDDEN] = "forbidden",
     [OPERATION_STORE_UNAVAILABLE] = "store-unavailable",
@@ -156,6 +158,10 @@ what_is_wrong(const json_t *value, enum operation_type type)
 			   : "a time is needed: \"2026-12-31T12:00:00Z\", or seconds since 1970";
 	case OPERATION_OBJECT:
 		return json_is_object(value) ? NULL : "an object is needed";
+	case OPERATION_LIST:
+		return json_is_array(value) && json_array_size(value) <= OPERATION_LIST_MAX
+			   ? NULL
+			   : "an array is needed, of at most 1000 members";
 	}
 	return "this cannot be";
 }
@@ -188,6 +194,18 @@ check_arguments(const struct operation *operation, json_t *arguments, json_t *er
 		if (operation->arguments[i].needed &&
 		    json_object_get(arguments, operation->arguments[i].name) == NULL)
 			add_error(errors, "/arguments", operation->arguments[i].name, "is needed");
+}
+
+bool
+operation_arguments_are_right(const struct operation *operation, json_t *arguments)
+{
+	json_t *errors = json_array();
+	bool right;
+
+	check_arguments(operation, arguments, errors);
+	right = json_array_size(errors) == 0;
+	json_decref(errors);
+	return right;
 }
 
 /* ---- the request ---- */
@@ -258,25 +276,46 @@ static enum operation_code
 run(struct operation_call *call)
 {
 	struct err err = ERR_NONE;
-	enum status status = call->admin->store->ops->now(call->admin->store, &call->now_utc, &err);
+	enum status status;
 
+	if ((call->caller->scopes & (uint32_t)call->operation->scope) == 0)
+		return call_refuse(call, OPERATION_FORBIDDEN, "%s needs the scope %s",
+		    call->operation->name, scope_name(call->operation->scope));
+	status = call->admin->store->ops->now(call->admin->store, &call->now_utc, &err);
 	if (status != ST_OK)
 		return call_store_failed(call, status, OPERATION_STORE_UNAVAILABLE, &err);
 	return call->operation->run(call);
 }
 
-static json_t *
-answer_of(struct operation_call *call, enum operation_code code)
+/* The one that has to end first. */
+static void
+add_rotation(const struct operation_call *call, enum operation_code code, json_t *answer)
+{
+	json_t *name = json_object_get(json_object_get(call->result, "rotation"), "rotation");
+
+	if (code == OPERATION_ROTATION_IN_PROGRESS && json_is_string(name))
+		json_object_set(answer, "rotation", name);
+}
+
+json_t *
+call_answer(struct operation_call *call, enum operation_code code)
 {
 	json_t *answer;
 
-	if (code != OPERATION_OK)
-		return refusal(code, call->detail.text, call->errors);
+	if (code != OPERATION_OK) {
+		answer = refusal(code, call->detail.text, call->errors);
+		add_rotation(call, code, answer);
+		return answer;
+	}
 	answer = json_pack("{s:b, s:O}", "ok", 1, "result", call->result);
+	if (call->version[0] != '\0')
+		json_object_set_new(answer, "version", json_string(call->version));
 	if (call->dry_run)
 		json_object_set_new(answer, "dry_run", json_true());
 	if (call->operation->changes)
 		json_object_set(answer, "plan", call->plan);
+	if (call->plan_left > 0)
+		json_object_set_new(answer, "plan_left", json_integer((json_int_t)call->plan_left));
 	return answer;
 }
 
@@ -305,9 +344,24 @@ log_call(const struct operation_call *call, enum operation_code code)
 	buf_init(&about, LOG_LINE_MAX);
 	add_names(call, &about);
 	log_line(code == OPERATION_OK ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, "%s: %s%s: %s%s%s",
-	    call->actor, call->operation->name, buf_text(&about), operation_code_name(code),
+	    call->caller->actor, call->operation->name, buf_text(&about), operation_code_name(code),
 	    code == OPERATION_OK ? "" : ": ", code == OPERATION_OK ? "" : call->detail.text);
 	buf_free(&about);
+}
+
+/* What many transactions have done: a repetition would find it done, and say so; better it hears
+ * what the first one heard. */
+static void
+keep_late_reply(struct operation_call *call)
+{
+	struct err err = ERR_NONE;
+
+	if (!call->late_reply || call->replied || call->dry_run)
+		return;
+	call->late_reply = false;
+	if (call_apply(call, NULL, 0, &err) != ST_OK)
+		log_line(LOG_LEVEL_WARNING, "%s: the answer to %s could not be kept: %s",
+		    call->caller->actor, call->operation->name, err.text);
 }
 
 static enum operation_code
@@ -318,19 +372,23 @@ run_request(struct operation_call *call, json_t **answer_out)
 	arena_init(&call->arena, OPERATION_ARENA_MAX);
 	call->result = json_object();
 	call->plan = json_array();
+	call->fresh = json_array();
 	call->errors = json_array();
 	code = run(call);
-	*answer_out = answer_of(call, code);
+	if (code == OPERATION_OK)
+		keep_late_reply(call);
+	*answer_out = call_answer(call, code);
 	log_call(call, code);
 	json_decref(call->result);
 	json_decref(call->plan);
+	json_decref(call->fresh);
 	json_decref(call->errors);
 	arena_free(&call->arena);
 	return code;
 }
 
 enum operation_code
-operation_run(struct admin *admin, const char *actor, const json_t *json,
+operation_run(struct admin *admin, const struct operation_caller *caller, const json_t *json,
     operation_progress *progress, void *context, json_t **answer_out)
 {
 	json_t *errors = json_array();
@@ -342,7 +400,7 @@ operation_run(struct admin *admin, const char *actor, const json_t *json,
 		*answer_out = refusal(code, "the request cannot be used", errors);
 	} else {
 		struct operation_call call = {.admin = admin,
-		    .actor = actor,
+		    .caller = caller,
 		    .operation = request.operation,
 		    .arguments = request.arguments,
 		    .dry_run = request.dry_run,
@@ -356,9 +414,8 @@ operation_run(struct admin *admin, const char *actor, const json_t *json,
 	return code;
 }
 
-/* How deep objects and arrays are within each other; without a parser, which would go as deep. */
-static bool
-is_flat(struct span text)
+bool
+operation_text_is_flat(struct span text)
 {
 	bool quoted = false;
 	unsigned depth = 0;
@@ -379,7 +436,7 @@ is_flat(struct span text)
 }
 
 enum operation_code
-operation_run_text(struct admin *admin, const char *actor, struct span text,
+operation_run_text(struct admin *admin, const struct operation_caller *caller, struct span text,
     operation_progress *progress, void *context, json_t **answer_out)
 {
 	enum operation_code code = OPERATION_VALIDATION;
@@ -387,7 +444,7 @@ operation_run_text(struct admin *admin, const char *actor, struct span text,
 	json_error_t error;
 	json_t *json;
 
-	if (text.n > OPERATION_TEXT_MAX || !is_flat(text)) {
+	if (text.n > OPERATION_TEXT_MAX || !operation_text_is_flat(text)) {
 		*answer_out = refusal(code,
 		    text.n > OPERATION_TEXT_MAX ? "the request is longer than 1 MiB"
 						: "the request is more than 32 levels deep",
@@ -402,7 +459,7 @@ operation_run_text(struct admin *admin, const char *actor, struct span text,
 		*answer_out = refusal(code, detail, NULL);
 		return code;
 	}
-	code = operation_run(admin, actor, json, progress, context, answer_out);
+	code = operation_run(admin, caller, json, progress, context, answer_out);
 	json_decref(json);
 	return code;
 }

@@ -1,6 +1,6 @@
 /*
  * operations.h - all that can be asked of signpost-admind: one function for each operation, a table
- * with their names and arguments, and one way in. The unix socket (socket.h) calls it, HTTP will.
+ * with their names and arguments, and one way in. HTTP (api.h) calls it.
  *
  * A request is one JSON object:
  *
@@ -8,9 +8,16 @@
  *
  * An answer is one, too:
  *
- *   {"ok":true,"result":{...}}                    with "dry_run":true and "plan":[...] if asked for
+ *   {"ok":true,"result":{...}}                    with "dry_run":true if asked for, and
+ * "plan":[...] of what changes rows: OPERATION_PAGE lines of it at most; "plan_left" more had no
+ * room
  *   {"ok":false,"code":"illegal-transition","detail":"...","errors":[{"pointer":"/arguments/..",
  *    "detail":"..."}]}
+ *
+ * Refused with "rotation-in-progress", "rotation" is the name of that one.
+ *
+ * "version" stands beside "result" where that is one object: what operation_caller.version is
+ * about.
  *
  * No answer, progress or log line ever holds a private key. A field or argument that is not known
  * is refused. Names of domains may be U-labels; they are kept, and answered, as A-labels.
@@ -23,11 +30,13 @@
 #include <stddef.h>
 
 #include "admin-api/admin.h"
+#include "admin-api/scope.h"
 #include "lib/base/buf.h"
 #include "lib/base/span.h"
 
 #define OPERATION_TEXT_MAX (1024U * 1024U) /* octets of a request */
 #define OPERATION_DEPTH_MAX 32U            /* objects and arrays within each other */
+#define OPERATION_LIST_MAX 1000U           /* members of an OPERATION_LIST */
 #define OPERATION_REASON_MAX 399U          /* octets of a reason; LIFE_TROUBLE_MAX */
 #define OPERATION_PAGE 500U                /* rows of one answer of a list, at most */
 #define OPERATION_ATTEMPTS 5U              /* when somebody else changed the row meanwhile */
@@ -46,13 +55,15 @@ enum operation_code {
 	OPERATION_DNS_CONFLICT,         /* "dns-conflict": a foreign record is there */
 	OPERATION_WOULD_LEAVE_UNSIGNED, /* "would-leave-unsigned" */
 	OPERATION_IN_USE,               /* "in-use": something hangs on it */
-	OPERATION_PRECONDITION_FAILED,  /* "precondition-failed": somebody else changed it, often */
+	OPERATION_PRECONDITION_FAILED,  /* "precondition-failed": somebody else changed it */
+	OPERATION_OWNED_ELSEWHERE,      /* "domain-owned-elsewhere": by which tenant is not said */
+	OPERATION_REPLAYED,             /* never answered: the same request was done already */
 	OPERATION_FROZEN,               /* "frozen": nothing is changed now */
 	OPERATION_FORBIDDEN,            /* "forbidden" */
 	OPERATION_STORE_UNAVAILABLE,    /* "store-unavailable" */
 	OPERATION_INTERNAL              /* "internal": log and mend */
 };
-#define OPERATION_CODES 17U
+#define OPERATION_CODES 19U
 /* "validation", ...; of OPERATION_OK "ok". Static. */
 const char *operation_code_name(enum operation_code code);
 
@@ -62,7 +73,8 @@ enum operation_type {
 	OPERATION_NUMBER, /* an integer, not negative */
 	OPERATION_SWITCH, /* true or false */
 	OPERATION_TIME,   /* RFC 3339 in UTC, or seconds since 1970 */
-	OPERATION_OBJECT  /* a JSON object */
+	OPERATION_OBJECT, /* a JSON object */
+	OPERATION_LIST    /* a JSON array, at most OPERATION_LIST_MAX long */
 };
 
 struct operation_argument {
@@ -78,9 +90,37 @@ struct operation {
 	const char *name; /* "domain.add" */
 	const struct operation_argument *arguments;
 	size_t argument_count;
-	bool changes; /* it writes, unless dry_run; only these know "dry_run" */
+	bool changes;     /* it writes, unless dry_run; only these know "dry_run" */
+	enum scope scope; /* that who asks must have */
 	enum operation_code (*run)(struct operation_call *call);
 	const char *help; /* one line */
+};
+
+/* What is kept of a request that may come twice (Idempotency-Key), with its effect. */
+struct operation_reply {
+	struct span scope, key, body; /* as in struct store_reply */
+	int status;                   /* of HTTP, if all goes well */
+};
+
+/* Who asks, and what it may see. All borrowed. */
+struct operation_caller {
+	const char *actor;   /* "uid:0 root", "token:t_..."; for the log and the audit */
+	const char *method;  /* "peer", "token", "certificate", "system" */
+	const char *source;  /* an address, "unix" */
+	const char *request; /* the id of the request; NULL: none */
+	uint32_t scopes;     /* scope.h */
+	struct span tenant;  /* nothing of another one exists for it; empty: all */
+	bool platform;       /* who asks is of no tenant itself, whatever he asks about */
+	struct span domains; /* patterns (scope.h): nothing of another domain, either; empty: all */
+	/* What the object must be still: the version that an answer had (If-Match). What stands
+	 * behind its last '.' is not compared: it changes without anybody having asked. Empty, and
+	 * "*": anything. */
+	struct span version;
+	struct span token;    /* the id of the token that asks; empty: none does */
+	struct span networks; /* from where it may ask (token.h); empty: anywhere */
+	int64_t expires;      /* until when; 0: for ever */
+	struct span message;  /* of "verify": its octets as they came, which no JSON can have */
+	const struct operation_reply *reply; /* NULL: none is kept */
 };
 
 /* First thing of a program that runs operations, before it has threads: from then on all JSON is in
@@ -96,17 +136,20 @@ const struct operation *operation_find(struct span name);
  * was done last. false: nobody listens any more; the operation ends soon, with what was done. */
 typedef bool operation_progress(void *context, const json_t *report);
 
-/* Runs one request. actor: who asks ("uid:0 root"), for the log; NUL-terminated. request: parsed,
- * borrowed; it may be any JSON. progress may be NULL. *answer_out: always an object that can be
- * sent as it is; json_decref(). Blocking: the store, and DNS where the operation looks there. Any
- * thread. */
-enum operation_code operation_run(struct admin *admin, const char *actor, const json_t *request,
-    operation_progress *progress, void *context, json_t **answer_out) MUST_USE;
+/* Runs one request. request: parsed, borrowed; it may be any JSON. progress may be NULL.
+ * *answer_out: always an object that can be sent as it is; json_decref(). Blocking: the store, and
+ * DNS where the operation looks there. Any thread. */
+enum operation_code operation_run(struct admin *admin, const struct operation_caller *caller,
+    const json_t *request, operation_progress *progress, void *context,
+    json_t **answer_out) MUST_USE;
 /* The same with a text, at most OPERATION_TEXT_MAX and OPERATION_DEPTH_MAX deep; a name twice in an
  * object is refused. */
-enum operation_code operation_run_text(struct admin *admin, const char *actor, struct span text,
-    operation_progress *progress, void *context, json_t **answer_out) MUST_USE;
+enum operation_code operation_run_text(struct admin *admin, const struct operation_caller *caller,
+    struct span text, operation_progress *progress, void *context, json_t **answer_out) MUST_USE;
 
+/* Are objects and arrays at most OPERATION_DEPTH_MAX deep within each other? Without a parser,
+ * which would go as deep. */
+bool operation_text_is_flat(struct span text);
 /* Appends the text of an answer, in one line, without a line feed. ST_TOO_BIG. */
 enum status json_write(const json_t *json, struct buf *out) MUST_USE;
 

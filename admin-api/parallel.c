@@ -7,8 +7,7 @@
 #include <stdatomic.h>
 
 #include "admin-api/reconciler_private.h"
-#include "lib/base/mem.h"
-#include "lib/base/secret.h"
+#include "lib/base/secretthread.h"
 
 #define STACK_BYTES (512U << 10)
 #define THREADS_MAX 64U
@@ -23,8 +22,7 @@ struct jobs {
 struct helper {
 	struct jobs *jobs;
 	unsigned number;
-	pthread_t thread;
-	void *stack;
+	struct secret_thread thread;
 	bool started;
 };
 
@@ -46,20 +44,6 @@ helper_main(void *context)
 	return NULL;
 }
 
-static void
-helper_start(struct helper *helper)
-{
-	pthread_attr_t attributes;
-
-	helper->stack = secret_stack(STACK_BYTES);
-	if (helper->stack == NULL)
-		return;
-	pthread_attr_init(&attributes);
-	helper->started = pthread_attr_setstack(&attributes, helper->stack, STACK_BYTES) == 0 &&
-			  pthread_create(&helper->thread, &attributes, helper_main, helper) == 0;
-	pthread_attr_destroy(&attributes);
-}
-
 void
 parallel(unsigned threads, size_t count, parallel_run *run, void *context)
 {
@@ -73,12 +57,11 @@ parallel(unsigned threads, size_t count, parallel_run *run, void *context)
 	for (unsigned i = 0; i < threads; i++) {
 		helpers[i].jobs = &jobs;
 		helpers[i].number = i;
-		helper_start(&helpers[i]);
+		helpers[i].started =
+		    secret_thread_start(&helpers[i].thread, STACK_BYTES, helper_main, &helpers[i]);
 	}
-	for (unsigned i = 0; i < threads; i++) {
+	for (unsigned i = 0; i < threads; i++)
 		if (helpers[i].started)
-			pthread_join(helpers[i].thread, NULL);
-		secret_stack_free(helpers[i].stack, STACK_BYTES);
-	}
+			secret_thread_join(&helpers[i].thread);
 	work_on(&jobs, 0); /* what is left: nothing, unless there was no thread */
 }

@@ -12,6 +12,7 @@
 
 #include "admin-api/publish_private.h"
 #include "lib/base/mem.h"
+#include "lib/base/secret.h"
 
 #define SHOWN_MAX 40U /* octets of a foreign text in a sentence */
 
@@ -179,6 +180,7 @@ publisher_close(struct publisher *publisher)
 	if (publisher == NULL)
 		return;
 	publisher->ops->close(publisher);
+	secret_free(publisher->secret);
 	mem_free(publisher->where);
 	mem_free(publisher);
 }

@@ -70,11 +70,28 @@ struct publisher {
 	char name[PUBLISH_NAME_MAX + 1];
 	char *where; /* for messages; no secrets; owned */
 	int timeout_ms;
+	/* Of a tenant (publisher_open_of_tenant()): it names no files of this machine, its secret
+	 * is here, and unless allow_private it speaks to no host inside. */
+	bool of_tenant, allow_private;
+	char *secret; /* in secret memory, owned; NULL: none */
+	size_t secret_bytes;
 	void *state;
 };
 
+/* A row of a tenant, opened. Spans are borrowed. */
+struct publisher_given {
+	struct span name, kind, address; /* address: what stands behind "KIND:" */
+	struct span secret;              /* plain; empty: none */
+	bool allow_private;
+};
+#define PUBLISH_TENANT_TIMEOUT_MS 30000 /* timeout= of a tenant is not longer */
+
 /* text: a line of the file of publishers, "NAME KIND:VALUE". ST_INVALID names the part. */
 enum status publisher_open(struct span text, struct publisher **out, struct err *err) MUST_USE;
+/* The same of a provider of a tenant. ST_INVALID: also a kind that runs programs, writes files or
+ * names them, and an address that is one inside. */
+enum status publisher_open_of_tenant(
+    const struct publisher_given *given, struct publisher **out, struct err *err) MUST_USE;
 void publisher_close(struct publisher *publisher); /* NULL is fine */
 /* All publishers of a file, and "manual" at the end unless the file has one of that name; path NULL
  * or "": only "manual". Blank lines and lines that begin with '#' mean nothing. ST_INVALID: err
@@ -112,5 +129,9 @@ const char *publish_notation_name(enum publish_notation notation); /* static */
  * full. ST_INVALID: publisher_apply() would not take the name or the value either. */
 enum status publish_write(enum publish_notation notation, struct span name, struct span value,
     uint32_t ttl_s, struct buf *out) MUST_USE;
+/* The same of a CNAME (PUBLISH_SINGLE: its target, with the final dot). Names without final dots.
+ */
+enum status publish_write_cname(enum publish_notation notation, struct span name,
+    struct span target, uint32_t ttl_s, struct buf *out) MUST_USE;
 
 #endif

@@ -2,8 +2,8 @@
 PUBLISH_FILES = \
 	admin-api/publish.c admin-api/publish.h admin-api/publish_private.h \
 	admin-api/publish_names.c admin-api/publish_options.c admin-api/publish_program.c \
-	admin-api/publish_read.c admin-api/publish_write.c admin-api/publish_manual.c \
-	admin-api/publish_exec.c admin-api/publish_exec.h admin-api/publish_exec_json.c \
+	admin-api/publish_read.c admin-api/publish_write.c admin-api/publish_cname.c admin-api/publish_manual.c \
+	admin-api/publish_guard.c admin-api/publish_tenant.c admin-api/publish_exec.c admin-api/publish_exec.h admin-api/publish_exec_json.c \
 	admin-api/publish_zonefile.c admin-api/publish_fragment.c admin-api/publish_fragment.h \
 	admin-api/publish_powerdns.c admin-api/publish_powerdns.h admin-api/publish_powerdns_json.c \
 	admin-api/publish_rfc2136.c admin-api/publish_batch.c admin-api/publish_batch.h \

@@ -112,6 +112,7 @@ struct link {
 	int fd;           /* -1: none */
 	int timeout_ms;   /* of each of the operations below */
 	bool cut;         /* the last failure: the server closed the connection */
+	bool guarded;     /* no host inside is connected to */
 };
 
 /* "host1,host2:5353,[::1]:53". ST_INVALID: err names the part. link is all zeroes before. */

@@ -162,6 +162,7 @@ link_connect(struct link *link, struct err *err)
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *list;
 	const struct link_server *server = &link->servers[link->at];
 	int64_t until_ms = clock_mono_ms() + link->timeout_ms;
+	bool tried = false;
 	int error;
 
 	if (link->fd >= 0)
@@ -171,12 +172,20 @@ link_connect(struct link *link, struct err *err)
 		err_set(err, "%s: has no address: %s", server->host, gai_strerror(error));
 		return false;
 	}
+	errno = EACCES;
 	for (const struct addrinfo *info = list; info != NULL; info = info->ai_next)
-		if (connect_to(link, info, until_ms))
-			break;
+		if (!link->guarded || publish_address_is_public(info->ai_addr)) {
+			tried = true;
+			if (connect_to(link, info, until_ms))
+				break;
+		}
 	error = errno;
 	freeaddrinfo(list);
 	errno = error;
+	if (!tried) {
+		err_set(err, "%s: " PUBLISH_INSIDE_SAYS, server->host);
+		return false;
+	}
 	return link->fd >= 0 || fail(link, "cannot be reached", err);
 }
 

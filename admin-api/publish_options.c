@@ -10,6 +10,7 @@
 
 #include "admin-api/publish_private.h"
 #include "lib/base/mem.h"
+#include "lib/base/secret.h"
 #include "lib/store/slurp.h"
 
 #define TIMEOUT_S_MAX 600U
@@ -24,7 +25,11 @@ set_timeout(struct publisher *publisher, struct span text, struct err *err)
 		return ST_INVALID;
 	}
 	publisher->timeout_ms = (int)seconds * 1000;
-	return ST_OK;
+	if (!publisher->of_tenant || publisher->timeout_ms <= PUBLISH_TENANT_TIMEOUT_MS)
+		return ST_OK;
+	err_set(err, "timeout: at most %d seconds of a tenant's provider",
+	    PUBLISH_TENANT_TIMEOUT_MS / 1000);
+	return ST_INVALID;
 }
 
 static enum status
@@ -121,6 +126,44 @@ publish_secret_read(const char *path, char **room_out, struct span *text_out, st
 	slurp_free(&slurp);
 	*room_out = NULL;
 	err_set(err, "%s: is not one line", path);
+	return ST_INVALID;
+}
+
+enum status
+publish_secret_of(const struct publisher *publisher, const char *path, char **room_out,
+    struct span *text_out, struct err *err)
+{
+	if (publisher->secret == NULL)
+		return publish_secret_read(path, room_out, text_out, err);
+	*room_out = secret_malloc(publisher->secret_bytes + 1);
+	if (*room_out == NULL) {
+		err_set(err, "no secret memory left");
+		return ST_FAILED;
+	}
+	memcpy(*room_out, publisher->secret, publisher->secret_bytes);
+	(*room_out)[publisher->secret_bytes] = '\0';
+	*text_out = span_of(*room_out, publisher->secret_bytes);
+	return ST_OK;
+}
+
+enum status
+publish_secret_check(const struct publisher *publisher, const char *option, const char *path,
+    bool wanted, struct err *err)
+{
+	if (!publisher->of_tenant) {
+		if (!wanted || (path != NULL && publish_path_good(span_str(path))))
+			return ST_OK;
+		err_set(err, "%s: the absolute path of a file with the secret", option);
+		return ST_INVALID;
+	}
+	if (path != NULL)
+		err_set(err, "%s: files are the operator's; give the secret itself", option);
+	else if (wanted && publisher->secret == NULL)
+		err_set(err, "the secret is missing");
+	else if (!wanted && publisher->secret != NULL)
+		err_set(err, "there is a secret, and nothing that it is for");
+	else
+		return ST_OK;
 	return ST_INVALID;
 }
 

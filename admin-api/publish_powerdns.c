@@ -6,6 +6,7 @@
  */
 #include <curl/curl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "admin-api/publish_powerdns.h"
 #include "lib/base/mem.h"
@@ -19,6 +20,7 @@ struct powerdns {
 	char *server, *keyfile, *insecure; /* options; server NULL: localhost */
 	CURL *curl;
 	char trouble[CURL_ERROR_SIZE];
+	bool inside; /* it was not connected to, since it is a host inside */
 };
 
 /* One call of apply. */
@@ -69,8 +71,9 @@ authority_good(struct span authority, struct span *host_out)
 }
 
 static enum status
-check_address(const struct powerdns *powerdns, struct span address, struct err *err)
+check_address(const struct publisher *publisher, struct span address, struct err *err)
 {
+	const struct powerdns *powerdns = publisher->state;
 	bool plain = span_istarts(address, SPAN_LIT("http://"));
 	struct span rest = span_sub(address, plain ? 7 : 8, address.n), authority, host;
 
@@ -90,18 +93,22 @@ check_address(const struct powerdns *powerdns, struct span address, struct err *
 		    SPAN_ARG(host));
 		return ST_INVALID;
 	}
-	return ST_OK;
+	if (!publisher->of_tenant || publisher->allow_private)
+		return ST_OK;
+	return publish_host_check(
+	    host.p[0] == '[' && host.n > 2 ? span_sub(host, 1, host.n - 2) : host, err);
 }
 
 static enum status
-check_options(const struct powerdns *powerdns, struct err *err)
+check_options(const struct publisher *publisher, struct err *err)
 {
+	const struct powerdns *powerdns = publisher->state;
 	const char *server = powerdns->server;
+	enum status status =
+	    publish_secret_check(publisher, "keyfile", powerdns->keyfile, true, err);
 
-	if (powerdns->keyfile == NULL || !publish_path_good(span_str(powerdns->keyfile))) {
-		err_set(err, "powerdns: keyfile= is the absolute path of a file with the key");
-		return ST_INVALID;
-	}
+	if (status != ST_OK)
+		return status;
 	if (powerdns->insecure != NULL && strcmp(powerdns->insecure, "yes") != 0) {
 		err_set(err, "powerdns: insecure= is \"yes\" or not given");
 		return ST_INVALID;
@@ -125,9 +132,9 @@ powerdns_open(struct publisher *publisher, struct span value, struct err *err)
 	publisher->state = powerdns;
 	status = publish_options_read(publisher, value, &address, options, err);
 	if (status == ST_OK)
-		status = check_options(powerdns, err);
+		status = check_options(publisher, err);
 	if (status == ST_OK)
-		status = check_address(powerdns, address, err);
+		status = check_address(publisher, address, err);
 	if (status != ST_OK)
 		return status;
 	while (address.n > 0 && address.p[address.n - 1] == '/')
@@ -165,6 +172,20 @@ take_answer(char *piece, size_t size, size_t n, void *context)
 	buf_add(&talk->answer, span_of(piece, size * n));
 	talk->overflow = buf_status(&talk->answer) != ST_OK;
 	return talk->overflow ? 0 : size * n;
+}
+
+/* In place of socket(): what curl has found behind a name is looked at, so that nobody's name leads
+ * to a host inside. */
+static curl_socket_t
+open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct powerdns *powerdns = context;
+
+	(void)purpose;
+	powerdns->inside = !publish_address_is_public(&address->addr);
+	if (powerdns->inside)
+		return CURL_SOCKET_BAD;
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 static void
@@ -205,6 +226,10 @@ set_request(struct talk *talk, const char *method)
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, &talk->headers[0]);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, talk);
+	if (talk->publisher->of_tenant && !talk->publisher->allow_private) {
+		curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+		curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, talk->powerdns);
+	}
 	if (talk->body.n > 0) {
 		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)talk->body.n);
@@ -224,11 +249,13 @@ request(struct talk *talk, const char *method, enum life_effect *effect, struct 
 	talk->http = 0;
 	talk->overflow = false;
 	talk->powerdns->trouble[0] = '\0';
+	talk->powerdns->inside = false;
 	code = curl_easy_perform(talk->powerdns->curl);
 	if (code != CURLE_OK) {
 		*effect = code == CURLE_PEER_FAILED_VERIFICATION ? LIFE_REFUSED : LIFE_UNAVAILABLE;
 		err_set(err, "%s: %s", talk->publisher->where,
 		    talk->overflow                       ? "the answer has more than 1 MiB"
+		    : talk->powerdns->inside             ? PUBLISH_INSIDE_SAYS
 		    : talk->powerdns->trouble[0] == '\0' ? curl_easy_strerror(code)
 							 : talk->powerdns->trouble);
 		return false;
@@ -331,18 +358,20 @@ talk_over_all(struct talk *talk, struct span zone, struct publish_change *change
 
 /* "X-API-Key: ..." in secret memory: secret_free(). NULL: the file cannot be used. */
 static char *
-read_key(const struct powerdns *powerdns, struct err *err)
+read_key(const struct publisher *publisher, struct err *err)
 {
+	const struct powerdns *powerdns = publisher->state;
 	char *room, *header = NULL;
 	struct span key;
 	size_t n = sizeof(HEADER_OF_KEY) - 1;
 
-	if (publish_secret_read(powerdns->keyfile, &room, &key, err) != ST_OK)
+	if (publish_secret_of(publisher, powerdns->keyfile, &room, &key, err) != ST_OK)
 		return NULL;
 	if (publish_value_good(key))
 		header = secret_malloc(n + key.n + 1);
 	else
-		err_set(err, "%s: is not printable", powerdns->keyfile);
+		err_set(err, "%s: is not printable",
+		    publisher->secret != NULL ? "the secret" : powerdns->keyfile);
 	if (header != NULL) {
 		memcpy(header, HEADER_OF_KEY, n);
 		memcpy(header + n, key.p, key.n);
@@ -359,7 +388,7 @@ powerdns_apply(
 	static char of_json[] = "Content-Type: application/json";
 	struct talk talk = {.publisher = publisher, .powerdns = publisher->state};
 	struct err err = ERR_NONE;
-	char *key = read_key(talk.powerdns, &err);
+	char *key = read_key(publisher, &err);
 
 	if (key == NULL) {
 		publish_effect_all(changes, count, LIFE_REFUSED, "%s", err.text);

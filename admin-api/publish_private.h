@@ -65,6 +65,13 @@ enum status publish_options_read(struct publisher *publisher, struct span value,
     struct span *what_out, const struct publish_option *options, struct err *err) MUST_USE;
 /* The one line of a file that others than its owner and group may not read, without blanks around
  * it; *room_out is its memory: secret_free(). */
+/* The same of a publisher: its own secret (a copy), or that of the file at path. */
+enum status publish_secret_of(const struct publisher *publisher, const char *path, char **room_out,
+    struct span *text_out, struct err *err) MUST_USE;
+/* What a publisher is asked with is given as its kind wants it: a file by the operator, the secret
+ * by a tenant. option: "secretfile". wanted: it needs one. ST_INVALID. */
+enum status publish_secret_check(const struct publisher *publisher, const char *option,
+    const char *path, bool wanted, struct err *err) MUST_USE;
 enum status publish_secret_read(
     const char *path, char **room_out, struct span *text_out, struct err *err) MUST_USE;
 /* An absolute path. */
@@ -73,6 +80,19 @@ bool publish_path_good(struct span path);
 /* publishers_read() of a text. */
 enum status publishers_read_text(
     struct span text, struct publisher ***out, size_t *count_out, struct err *err) MUST_USE;
+
+/* ---- hosts inside (publish_guard.c) ---- */
+
+struct sockaddr;
+/* Is it one of the Internet: no loopback, link-local, private, multicast, reserved or unspecified
+ * address, nor one of IPv6 in which such a one of IPv4 is wrapped? */
+bool publish_address_is_public(const struct sockaddr *address);
+/* May a tenant's publisher have this host, a name or an address in any notation, without brackets?
+ * Names are looked at again when their addresses are known. ST_INVALID: err says why not. */
+enum status publish_host_check(struct span host, struct err *err) MUST_USE;
+#define PUBLISH_INSIDE_SAYS                                                                        \
+	"is an address of a host inside (loopback, link-local, private, multicast), which only "   \
+	"the operator can allow a provider"
 
 /* ---- a program (publish_program.c) ---- */
 

@@ -17,7 +17,7 @@ struct rfc2136 {
 };
 
 static enum status
-check_key(struct rfc2136 *rfc2136, struct err *err)
+check_key(const struct publisher *publisher, struct rfc2136 *rfc2136, struct err *err)
 {
 	const char *algorithm = rfc2136->algorithm == NULL ? "hmac-sha256" : rfc2136->algorithm;
 
@@ -26,17 +26,24 @@ check_key(struct rfc2136 *rfc2136, struct err *err)
 		return ST_INVALID;
 	}
 	if (rfc2136->key == NULL && rfc2136->secretfile == NULL && rfc2136->algorithm == NULL)
-		return ST_OK;
+		return publish_secret_check(publisher, "secretfile", NULL, false, err);
 	if (rfc2136->key == NULL || !publish_name_good(span_str(rfc2136->key))) {
 		err_set(
 		    err, "key: the name of the key, as the server knows it, without a final dot");
 		return ST_INVALID;
 	}
-	if (rfc2136->secretfile == NULL || !publish_path_good(span_str(rfc2136->secretfile))) {
-		err_set(err, "secretfile: the absolute path of a file with the secret in base64");
-		return ST_INVALID;
-	}
-	return ST_OK;
+	return publish_secret_check(publisher, "secretfile", rfc2136->secretfile, true, err);
+}
+
+/* Of a tenant: none of them is a host inside. */
+static enum status
+check_servers(const struct link *link, struct err *err)
+{
+	enum status status = ST_OK;
+
+	for (size_t i = 0; i < link->count && status == ST_OK; i++)
+		status = publish_host_check(span_str(link->servers[i].host), err);
+	return status;
 }
 
 static enum status
@@ -55,7 +62,10 @@ rfc2136_open(struct publisher *publisher, struct span value, struct err *err)
 	if (status == ST_OK)
 		status = link_read_servers(&rfc2136->link, servers, err);
 	if (status == ST_OK)
-		status = check_key(rfc2136, err);
+		status = check_key(publisher, rfc2136, err);
+	rfc2136->link.guarded = publisher->of_tenant && !publisher->allow_private;
+	if (status == ST_OK && rfc2136->link.guarded)
+		status = check_servers(&rfc2136->link, err);
 	if (status == ST_OK && rfc2136->zone != NULL &&
 	    !publish_name_good(span_str(rfc2136->zone))) {
 		err_set(err, "zone: the name of a zone, without a final dot");
@@ -85,18 +95,20 @@ rfc2136_close(struct publisher *publisher)
 
 /* The secret, decoded, in secret memory: secret_free(). NULL: err says why. */
 static char *
-read_secret(const struct rfc2136 *rfc2136, size_t *n_out, struct err *err)
+read_secret(const struct publisher *publisher, size_t *n_out, struct err *err)
 {
+	const struct rfc2136 *rfc2136 = publisher->state;
+	const char *from = publisher->secret != NULL ? "the secret" : rfc2136->secretfile;
 	char *room, *secret = NULL;
 	struct span text;
 
-	if (publish_secret_read(rfc2136->secretfile, &room, &text, err) != ST_OK)
+	if (publish_secret_of(publisher, rfc2136->secretfile, &room, &text, err) != ST_OK)
 		return NULL;
 	secret = secret_malloc(text.n / 4 * 3 + 3);
 	if (secret == NULL)
-		err_set(err, "no secret memory left for %s", rfc2136->secretfile);
+		err_set(err, "no secret memory left for %s", from);
 	else if (base64_decode(text, secret, n_out) != ST_OK || *n_out == 0) {
-		err_set(err, "%s: is not base64", rfc2136->secretfile);
+		err_set(err, "%s: is not base64", from);
 		secret_free(secret);
 		secret = NULL;
 	}
@@ -122,7 +134,7 @@ rfc2136_apply(
 	char *secret = NULL;
 
 	if (rfc2136->key != NULL) {
-		secret = read_secret(rfc2136, &key.secret.n, &err);
+		secret = read_secret(publisher, &key.secret.n, &err);
 		key.secret.p = secret;
 		talk.key = &key;
 	}

@@ -17,16 +17,24 @@
 
 #define IDLE_S 1   /* between two questions whether something is due */
 #define AGAIN_S 10 /* until a domain for which nothing could be done is looked at again */
+#define KEYS_S 600 /* until one of very many that wait for keys is, */
+#define RETRY_S 60 /* or that failed before */
 #define FROZEN_S 5 /* until it is looked whether it may go on */
+
+static size_t
+authority_count(const struct reconciler *reconciler)
+{
+	return reconciler->config.provers * (reconciler->config.lanes ? 1 + LANES_MAX : 1);
+}
 
 static enum status
 open_authorities(struct reconciler *reconciler, struct err *err)
 {
+	size_t count = authority_count(reconciler);
 	enum status status = ST_OK;
 
-	reconciler->authorities =
-	    mem_zalloc(reconciler->config.provers, sizeof(*reconciler->authorities));
-	for (unsigned i = 0; status == ST_OK && i < reconciler->config.provers; i++)
+	reconciler->authorities = mem_zalloc(count, sizeof(*reconciler->authorities));
+	for (size_t i = 0; status == ST_OK && i < count; i++)
 		status =
 		    authority_open(&reconciler->config.authority, &reconciler->authorities[i], err);
 	return status;
@@ -57,7 +65,12 @@ reconciler_new(const struct reconciler_config *config, struct reconciler **out, 
 		reconciler->config.makers = 1;
 	pthread_mutex_init(&reconciler->lock, NULL);
 	pthread_cond_init(&reconciler->stop, NULL);
+	reconciler->census = census_new();
 	reconciler->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	reconciler->publishing =
+	    mem_zalloc(config->publisher_count + 1, sizeof(*reconciler->publishing));
+	for (size_t i = 0; i < config->publisher_count; i++)
+		pthread_mutex_init(&reconciler->publishing[i], NULL);
 	status = open_authorities(reconciler, err);
 	if (status != ST_OK) {
 		reconciler_free(reconciler);
@@ -73,10 +86,15 @@ reconciler_free(struct reconciler *reconciler)
 {
 	if (reconciler == NULL)
 		return;
+	lanes_stop(reconciler);
 	guard_stop(reconciler);
-	for (unsigned i = 0; i < reconciler->config.provers; i++)
+	for (size_t i = 0; reconciler->authorities != NULL && i < authority_count(reconciler); i++)
 		authority_close(reconciler->authorities[i]);
+	for (size_t i = 0; i < reconciler->config.publisher_count; i++)
+		pthread_mutex_destroy(&reconciler->publishing[i]);
+	mem_free(reconciler->publishing);
 	mem_free(reconciler->authorities);
+	census_free(reconciler->census);
 	if (reconciler->wake_fd >= 0)
 		close(reconciler->wake_fd);
 	pthread_cond_destroy(&reconciler->stop);
@@ -98,6 +116,24 @@ write_works(struct turn *turn, enum crash_point before, enum crash_point after, 
 	return status;
 }
 
+/* It is left for another turn. What was told of, and is not due, would be forgotten; and if there
+ * are very many, others that are due would stand behind them. */
+static void
+plan_left(const struct turn *turn, struct work *work)
+{
+	int64_t now = guard_now(turn), due = work->row->due;
+
+	if (turn->crowded && work->kind == LANE_KEYS)
+		work->due = now + KEYS_S;
+	else if (turn->crowded && work->kind == LANE_TROUBLE)
+		work->due = now + RETRY_S;
+	else if (due == 0 || due > now)
+		work->due = now;
+	else
+		work->due = due;
+	work->write = work->due != due;
+}
+
 /* Works that were not stepped are written when something came of them, or when they are to be
  * looked at at another time than they say. */
 static void
@@ -106,7 +142,9 @@ plan_next(struct turn *turn)
 	for (size_t i = 0; i < turn->work_count; i++) {
 		struct work *work = &turn->works[i];
 
-		if (work->stepped)
+		if (work->left)
+			plan_left(turn, work);
+		if (work->stepped || work->left)
 			continue;
 		load_decide(turn, work);
 		/* What could not be done (no site key, no memory) is not tried in a loop. */
@@ -120,17 +158,9 @@ plan_next(struct turn *turn)
 	}
 }
 
-static enum status
-make_turn(struct turn *turn, struct err *err)
+enum status
+turn_finish(struct turn *turn, struct err *err)
 {
-	enum status status = load_due(turn, err);
-
-	if (status != ST_OK)
-		return status;
-	steps_run(turn);
-	status = write_works(turn, CRASH_BEFORE_STEPS, CRASH_AFTER_STEPS, err);
-	if (status != ST_OK)
-		return status;
 	errands_collect(turn);
 	errands_ask(turn);
 	errands_publish(turn);
@@ -138,23 +168,63 @@ make_turn(struct turn *turn, struct err *err)
 	errands_take(turn);
 	steps_generate(turn);
 	plan_next(turn);
-	status = write_works(turn, CRASH_BEFORE_RESULT, CRASH_AFTER_RESULT, err);
-	return status == ST_OK && !turn->more ? load_sweep(turn, err) : status;
+	return write_works(turn, CRASH_BEFORE_RESULT, CRASH_AFTER_RESULT, err);
+}
+
+/* What needs nobody is done; the rest is for the lane, if there is one. */
+static enum status
+finish_quick(struct turn *turn, struct lane **lane_out, struct err *err)
+{
+	enum status status;
+
+	*lane_out = lanes_choose(turn);
+	for (size_t i = 0; i < turn->work_count; i++)
+		turn->works[i].stepped = turn->works[i].stepped || turn->works[i].slow;
+	plan_next(turn);
+	status = commit_works(turn, err);
+	for (size_t i = 0; i < turn->work_count; i++)
+		turn->works[i].stepped = !turn->works[i].slow;
+	if (status != ST_OK)
+		*lane_out = NULL;
+	return status;
+}
+
+static enum status
+make_turn(struct turn *turn, struct lane **lane_out, struct err *err)
+{
+	enum status status;
+
+	lanes_reap(turn->reconciler);
+	status = load_works(turn, err);
+	if (status != ST_OK)
+		return status;
+	steps_run(turn);
+	status = write_works(turn, CRASH_BEFORE_STEPS, CRASH_AFTER_STEPS, err);
+	if (status != ST_OK)
+		return status;
+	return turn->reconciler->config.lanes ? finish_quick(turn, lane_out, err)
+					      : turn_finish(turn, err);
 }
 
 static bool
 something_due(const struct turn *turn)
 {
 	int64_t now = guard_now(turn);
+	size_t left = 0;
 
-	for (size_t i = 0; i < turn->work_count; i++)
-		if (turn->works[i].due != 0 && turn->works[i].due <= now)
+	for (size_t i = 0; i < turn->work_count; i++) {
+		const struct work *work = &turn->works[i];
+
+		left += work->left;
+		if (!work->left && !work->slow && work->due != 0 && work->due <= now)
 			return true;
-	return turn->more;
+	}
+	/* When there is nothing but what waits for a lane, one that ends makes the next turn. */
+	return turn->again || (turn->more && (left == 0 || left < turn->work_count));
 }
 
 static enum status
-guarded_turn(struct turn *turn, struct err *err)
+guarded_turn(struct turn *turn, struct lane **lane_out, struct err *err)
 {
 	struct reconciler *reconciler = turn->reconciler;
 	enum status status = guard_lease(reconciler, err);
@@ -166,7 +236,18 @@ guarded_turn(struct turn *turn, struct err *err)
 	turn->began_mono_ms = clock_mono_ms();
 	if (status == ST_OK)
 		status = guard_gateways(turn, err);
-	return status == ST_OK ? make_turn(turn, err) : status;
+	return status == ST_OK ? make_turn(turn, lane_out, err) : status;
+}
+
+static void
+note_census(struct turn *turn, enum status status)
+{
+	if (status == ST_OK)
+		census_turn(turn);
+	else
+		census_turn_failed(turn);
+	if (status == ST_DENIED && turn->reconciler->census_fence != 0)
+		census_forget(turn->reconciler);
 }
 
 static void
@@ -193,19 +274,24 @@ note_turn(const struct turn *turn, enum status status, const struct err *err)
 enum status
 reconciler_turn(struct reconciler *reconciler, int64_t *next_s_out, struct err *err)
 {
-	struct turn turn = {.reconciler = reconciler};
+	struct turn *turn = mem_zalloc(1, sizeof(*turn));
+	struct lane *lane = NULL;
 	enum status status;
 
-	arena_init(&turn.arena, TURN_TEXT_MAX);
-	status = guarded_turn(&turn, err);
+	turn->reconciler = reconciler;
+	turn->authorities = reconciler->authorities;
+	arena_init(&turn->arena, TURN_TEXT_MAX);
+	status = guarded_turn(turn, &lane, err);
 	if (status == ST_OK)
-		*next_s_out = something_due(&turn) ? 0 : IDLE_S;
+		*next_s_out = something_due(turn) ? 0 : IDLE_S;
 	else if (status == ST_DENIED)
 		*next_s_out = reconciler->config.lease_s / 3 + 1;
 	else
-		*next_s_out = turn.waits ? IDLE_S : FROZEN_S;
-	note_turn(&turn, status, err);
-	load_free(&turn);
+		*next_s_out = turn->waits ? IDLE_S : FROZEN_S;
+	note_turn(turn, status, err);
+	note_census(turn, status);
+	if (lane == NULL || !lanes_start(lane, turn))
+		load_free(turn);
 	return status;
 }
 

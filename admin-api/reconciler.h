@@ -4,10 +4,11 @@
  * keeps nothing that it could not find again in the store and in DNS, so it may be killed between
  * any two instructions.
  *
- * One turn: lease -> clock -> due -> lives -> decide -> the rows that need no DNS in one
- * transaction for up to KEYSTORE_BATCH_MAX rows -> publishers, a batch for each zone -> proofs, by
- * several threads -> what came of it, in one transaction. Every transaction carries the fence of
- * the lease.
+ * One turn: lease -> clock -> due, and a page of what others changed -> lives -> decide -> the rows
+ * that need no DNS in one transaction for up to KEYSTORE_BATCH_MAX rows -> publishers, a batch for
+ * each zone -> proofs, by several threads -> what came of it, in one transaction. Every transaction
+ * carries the fence of the lease. With lanes all that waits for somebody is done by threads of its
+ * own, and the next turns go on with other domains.
  *
  * It stops changing anything (and says so in its state) when the store's clock steps, when it
  * lost the lease, and in safe mode: the store is behind what gateways or this process have seen of
@@ -19,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "admin-api/census.h"
 #include "admin-api/publish.h"
 #include "lib/dns/authority.h"
 #include "lib/store/keystore.h"
@@ -38,9 +40,14 @@ struct reconciler_config {
 	int64_t lease_s;   /* 30 */
 	int64_t
 	    gateway_silence_s; /* a gateway that said nothing for so long is not waited for; 60 */
+	bool records;          /* the store has room for an audit */
+	bool providers;        /* and for DNS providers of tenants, as it was at the start */
 	size_t batch;          /* domains of one turn; 1000 */
 	unsigned provers;      /* threads that ask DNS; 8 */
 	unsigned makers;       /* threads that generate keys; one for each core */
+	/* Domains that wait for DNS, a hook or new keys are worked on by threads of their own, and
+	 * other turns are made meanwhile. false: a turn lasts until all of it is done. */
+	bool lanes;
 };
 
 enum status reconciler_new(
@@ -64,8 +71,11 @@ struct reconciler_state {
 	char leader_name[KEYSTORE_LEASE_MAX + 1];
 	char frozen[ERR_TEXT_MAX]; /* why nothing is changed; "" */
 	uint64_t turns, generated, published, proven, activated, revoked, removed, destroyed,
-	    failed, store_errors, publisher_errors;
+	    failed, rolled_back, store_errors, publisher_errors;
 };
 void reconciler_state(struct reconciler *reconciler, struct reconciler_state *out); /* any thread */
+/* Counts of keys as of the last turn, at no cost for the store. false: this is not the leader, or
+ * has not gone over all domains yet. Any thread. */
+bool reconciler_census(struct reconciler *reconciler, struct census_counts *out);
 
 #endif

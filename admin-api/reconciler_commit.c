@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "admin-api/proof.h"
 #include "admin-api/reconciler_private.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
@@ -50,8 +51,15 @@ add_made(struct batch *batch, struct work *work, size_t algorithm)
 	    .algorithm = span_str(kind->name),
 	    .bits = kind->bits};
 	struct keystore_write write = {.what = STORE_KEY, .how = WRITE_ADD};
+	struct buf text;
 
+	wanted.revision = work->slots[algorithm].revision;
 	makekey_row(&wanted, made, guard_now(batch->turn), &write.row.key);
+	buf_init(&text, LIFE_TEXT_MAX);
+	slot_write(&work->slots[algorithm], &text, &write);
+	if (text.n > 0)
+		write.row.key.life = keep_text(batch->turn, &text);
+	buf_free(&text);
 	write.mirror_pem = span_str(made->mirror_pem);
 	add(batch, work, &write);
 }
@@ -110,10 +118,11 @@ add_domain(struct batch *batch, struct work *work)
 	add(batch, work, &write);
 }
 
+/* With its audit. */
 static size_t
 rows_of(const struct work *work)
 {
-	size_t n = 1;
+	size_t n = 2;
 
 	for (size_t i = 0; i < work->life.count; i++)
 		n += work->life.keys[i].changed;
@@ -125,12 +134,16 @@ rows_of(const struct work *work)
 static void
 add_work(struct batch *batch, struct work *work)
 {
+	struct keystore_write audit;
+
 	for (size_t i = 0; i < PLAN_ALGORITHMS_MAX; i++)
 		if (work->made[i] != NULL)
 			add_made(batch, work, i);
 	for (size_t i = 0; i < work->life.count; i++)
 		if (work->life.keys[i].changed)
 			add_key(batch, work, i);
+	if (audit_write(batch->turn, work, &audit))
+		add(batch, work, &audit);
 	add_domain(batch, work);
 }
 
@@ -156,6 +169,15 @@ leave_out(struct batch *batch, const struct work *work, const struct err *why)
 	batch->turn->more = true;
 }
 
+/* Of which domains the store will tell that keys were changed. The row of a domain is the last. */
+static void
+tell_follow(const struct batch *batch, void (*tell)(struct reconciler *, struct span))
+{
+	for (size_t i = 1; i < batch->count; i++)
+		if (batch->writes[i].what == STORE_DOMAIN && batch->of[i - 1] == batch->of[i])
+			tell(batch->turn->reconciler, batch->writes[i].row.domain.name);
+}
+
 static enum status
 batch_write(struct batch *batch, struct err *err)
 {
@@ -169,8 +191,11 @@ batch_write(struct batch *batch, struct err *err)
 	pthread_mutex_unlock(&batch->turn->reconciler->lock);
 	while (batch->count > 0) {
 		at = batch->count;
+		tell_follow(batch, follow_wrote);
 		status =
 		    store->ops->apply_fenced(store, &lease, batch->writes, batch->count, &at, err);
+		if (status != ST_OK)
+			tell_follow(batch, follow_did_not_write);
 		if (status == ST_OK || status == ST_UNAVAILABLE || at >= batch->count)
 			break;
 		leave_out(batch, batch->of[at], err);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "admin-api/crash.h"
 #include "admin-api/reconciler_private.h"
@@ -16,10 +17,11 @@
 
 /* No new batch is begun later in a turn than this. */
 #define PUBLISH_MS 20000
+#define PUBLISHER_WAIT_S 5 /* while another lane uses it */
 
 /* true: nothing has to be done any more, or nothing may be; the effect says which. */
 static bool
-settled(struct errand *errand)
+settled(struct turn *turn, struct errand *errand)
 {
 	const struct authority_question *question = errand->question;
 	bool absent = question->seen == AUTHORITY_ABSENT || question->seen == AUTHORITY_WILDCARD;
@@ -47,12 +49,7 @@ settled(struct errand *errand)
 		    question->why);
 		return true;
 	}
-	if (errand->publisher != NULL)
-		return false;
-	errand->effect = LIFE_REFUSED;
-	snprintf(errand->why, sizeof(errand->why), "there is no publisher \"%s\" in DNSPublishers",
-	    errand->work->life.keys[errand->key].life.publisher);
-	return true;
+	return !errand_find_publisher(turn, errand);
 }
 
 static struct span
@@ -82,7 +79,7 @@ change_of(const struct errand *errand, struct publish_change *out)
 	bool ours = errand->question->seen == AUTHORITY_RIGHT;
 
 	*out = (struct publish_change){
-	    .name = errand->name, .ttl_s = (uint32_t)key->life.ttl_s, .effect = LIFE_UNAVAILABLE};
+	    .name = errand->target, .ttl_s = (uint32_t)key->life.ttl_s, .effect = LIFE_UNAVAILABLE};
 	switch (errand->what) {
 	case LIFE_PUBLISH:
 		out->how = PUBLISH_ADD;
@@ -106,8 +103,18 @@ change_of(const struct errand *errand, struct publish_change *out)
 struct delivery {
 	struct turn *turn;
 	struct errand **errands;
-	size_t from[64], to[64];
+	size_t *from, *to; /* of each publisher */
 };
+
+/* NULL: a tenant's, which is only this turn's. */
+static pthread_mutex_t *
+lock_of(const struct reconciler *reconciler, const struct publisher *publisher)
+{
+	for (size_t i = 0; i < reconciler->config.publisher_count; i++)
+		if (reconciler->config.publishers[i] == publisher)
+			return &reconciler->publishing[i];
+	return NULL;
+}
 
 static size_t
 one_zone(struct errand **errands, size_t most)
@@ -120,19 +127,64 @@ one_zone(struct errand **errands, size_t most)
 	return n;
 }
 
-static void
-deliver_zone(struct errand **errands, size_t count)
+/* Somebody else's lane may be using it, and its server or hook be silent: then it is left for
+ * another turn. */
+static bool
+take_publisher(pthread_mutex_t *lock)
 {
-	struct publish_change *changes = mem_zalloc(count, sizeof(*changes));
+	struct timespec until;
 
+	if (lock == NULL)
+		return true;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PUBLISHER_WAIT_S;
+	return pthread_mutex_timedlock(lock, &until) == 0;
+}
+
+static bool
+deliver_zone(const struct reconciler *reconciler, struct errand **errands, size_t count)
+{
+	pthread_mutex_t *lock = lock_of(reconciler, errands[0]->publisher);
+	struct publish_change *changes;
+
+	if (!take_publisher(lock))
+		return false;
+	changes = mem_zalloc(count, sizeof(*changes));
 	for (size_t i = 0; i < count; i++)
 		change_of(errands[i], &changes[i]);
 	publisher_apply(errands[0]->publisher, zone_of(errands[0]), changes, count);
+	if (lock != NULL)
+		pthread_mutex_unlock(lock);
 	for (size_t i = 0; i < count; i++) {
 		errands[i]->effect = changes[i].effect;
 		memcpy(errands[i]->why, changes[i].why, sizeof(errands[i]->why));
 	}
 	mem_free(changes);
+	return true;
+}
+
+/* Nobody answers a tenant's batch: the rest of what is for that provider need not wait for it, too,
+ * nor need whoever waits for this turn. */
+static bool
+is_silent(const struct errand *errand)
+{
+	return errand->publisher->of_tenant && errand->effect == LIFE_UNAVAILABLE;
+}
+
+static void
+give_up(struct delivery *delivery, const struct errand *failed, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		delivery->errands[i]->effect = failed->effect;
+		memcpy(delivery->errands[i]->why, failed->why, sizeof(failed->why));
+	}
+}
+
+static void
+leave(struct delivery *delivery, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++)
+		delivery->errands[i]->left = true;
 }
 
 static void
@@ -145,15 +197,28 @@ deliver(void *context, size_t index, unsigned thread)
 	while (at < delivery->to[index]) {
 		size_t n = one_zone(delivery->errands + at, delivery->to[index] - at);
 
-		if (clock_mono_ms() - delivery->turn->began_mono_ms < PUBLISH_MS) {
-			deliver_zone(delivery->errands + at, n);
-		} else {
-			for (size_t i = at; i < at + n; i++)
-				delivery->errands[i]->left = true;
+		if (clock_mono_ms() - delivery->turn->began_mono_ms >= PUBLISH_MS) {
+			leave(delivery, at, at + n);
 			delivery->turn->more = true;
+		} else if (!deliver_zone(delivery->turn->reconciler, delivery->errands + at, n)) {
+			leave(delivery, at, delivery->to[index]);
+			return;
+		} else if (is_silent(delivery->errands[at])) {
+			give_up(delivery, delivery->errands[at], at + n, delivery->to[index]);
+			return;
 		}
 		at += n;
 	}
+}
+
+/* A tenant mends its provider without the operator, and what fails at that moment is not to wait as
+ * long as what only an operator mends. */
+static void
+soften(struct errand **errands, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (errands[i]->publisher->of_tenant && errands[i]->effect == LIFE_REFUSED)
+			errands[i]->effect = LIFE_UNAVAILABLE;
 }
 
 static size_t
@@ -162,7 +227,7 @@ to_be_delivered(struct turn *turn, struct errand **list)
 	size_t n = 0;
 
 	for (size_t i = 0; i < turn->errand_count; i++)
-		if (errand_changes_dns(turn->errands[i].what) && !settled(&turn->errands[i]))
+		if (errand_changes_dns(turn->errands[i].what) && !settled(turn, &turn->errands[i]))
 			list[n++] = &turn->errands[i];
 	return n;
 }
@@ -176,13 +241,12 @@ errands_publish(struct turn *turn)
 	if (turn->errand_count == 0)
 		return;
 	delivery.errands = mem_zalloc(turn->errand_count, sizeof(*delivery.errands));
+	delivery.from = mem_zalloc(turn->errand_count, sizeof(*delivery.from));
+	delivery.to = mem_zalloc(turn->errand_count, sizeof(*delivery.to));
 	count = to_be_delivered(turn, delivery.errands);
 	qsort(delivery.errands, count, sizeof(*delivery.errands), by_zone);
 	for (size_t i = 0; i < count; i++) {
-		bool another =
-		    i == 0 || delivery.errands[i]->publisher != delivery.errands[i - 1]->publisher;
-
-		if (another && parts < sizeof(delivery.from) / sizeof(delivery.from[0]))
+		if (i == 0 || delivery.errands[i]->publisher != delivery.errands[i - 1]->publisher)
 			delivery.from[parts++] = i;
 		delivery.to[parts - 1] = i + 1;
 	}
@@ -191,5 +255,8 @@ errands_publish(struct turn *turn)
 	parallel(turn->reconciler->config.provers, parts, deliver, &delivery);
 	if (count > 0)
 		crash_here(CRASH_AFTER_PUBLISH);
+	soften(delivery.errands, count);
 	mem_free(delivery.errands);
+	mem_free(delivery.from);
+	mem_free(delivery.to);
 }

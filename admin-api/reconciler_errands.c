@@ -9,15 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin-api/cname.h"
 #include "admin-api/crash.h"
+#include "admin-api/proof.h"
 #include "admin-api/reconciler_private.h"
 #include "admin-api/record.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 
-static bool
-asks_dns(enum life_what what)
+bool
+errand_asks_dns(enum life_what what)
 {
 	switch (what) {
 	case LIFE_SURVEY:
@@ -27,6 +29,7 @@ asks_dns(enum life_what what)
 	case LIFE_REVOKE:
 	case LIFE_REMOVE:
 	case LIFE_LOOK:
+	case LIFE_CHECK:
 		return true;
 	default:
 		return false;
@@ -41,18 +44,6 @@ errand_changes_dns(enum life_what what)
 
 /* ---- the list ---- */
 
-static struct publisher *
-publisher_of(const struct turn *turn, const struct errand *errand)
-{
-	const struct reconciler_config *config = &turn->reconciler->config;
-	const char *name = errand->work->life.keys[errand->key].life.publisher;
-
-	for (size_t i = 0; i < config->publisher_count; i++)
-		if (strcmp(config->publishers[i]->name, name) == 0)
-			return config->publishers[i];
-	return NULL;
-}
-
 static struct span
 keep(struct turn *turn, struct buf *text)
 {
@@ -62,28 +53,52 @@ keep(struct turn *turn, struct buf *text)
 	return kept;
 }
 
+static struct authority_question *
+ask_for(struct turn *turn, const struct errand *errand, struct span name)
+{
+	struct authority_question *question = &turn->questions[turn->question_count++];
+
+	*question = (struct authority_question){.name = name,
+	    .value = errand->value,
+	    .other = SPAN_LIT(RECORD_TOMBSTONE),
+	    .quiet = errand->what == LIFE_SURVEY || errand_changes_dns(errand->what)};
+	return question;
+}
+
+/* A record that is put somewhere, or goes, is looked at where it stands; one that is to be seen by
+ * the world is asked for at its own name, too. */
+static void
+ask_about(struct turn *turn, struct errand *errand)
+{
+	const struct life_key *key = &errand->work->life.keys[errand->key];
+	bool going = key->times.revoking > 0 || key->life.removing > 0;
+
+	errand->question = ask_for(turn, errand, errand->target);
+	if (span_eq(errand->target, errand->name) || going || errand_changes_dns(errand->what))
+		return;
+	errand->way = ask_for(turn, errand, errand->name);
+	errand->way->leads_to = errand->target;
+}
+
 static void
 collect_one(
     struct turn *turn, struct work *work, const struct life_action *action, struct buf *text)
 {
 	struct errand *errand = &turn->errands[turn->errand_count];
-	struct authority_question *question = &turn->questions[turn->errand_count];
 	const struct store_key *row = work->rows[action->key];
 
-	*errand = (struct errand){
-	    .work = work, .key = action->key, .what = action->what, .question = question};
+	*errand = (struct errand){.work = work, .key = action->key, .what = action->what};
 	record_name(row->selector, row->domain, text);
-	errand->name = keep(turn, text);
+	errand->name = errand->target = keep(turn, text);
 	record_value(row->algorithm, row->public_key, text);
 	errand->value = keep(turn, text);
-	if (errand->name.p == NULL || errand->value.p == NULL)
+	errand->too_long = cname_target(&work->life, &work->life.keys[action->key], text) != ST_OK;
+	if (text->n > 0)
+		errand->target = keep(turn, text);
+	buf_reset(text);
+	if (errand->name.p == NULL || errand->value.p == NULL || errand->target.p == NULL)
 		return; /* no memory for more in this turn; the next one goes on */
-	question->name = errand->name;
-	question->value = errand->value;
-	question->other = SPAN_LIT(RECORD_TOMBSTONE);
-	question->quiet = action->what == LIFE_SURVEY || errand_changes_dns(action->what);
-	if (errand_changes_dns(action->what))
-		errand->publisher = publisher_of(turn, errand);
+	ask_about(turn, errand);
 	turn->errand_count++;
 }
 
@@ -104,13 +119,13 @@ errands_collect(struct turn *turn)
 	struct buf text;
 
 	turn->errands = mem_zalloc(most + 1, sizeof(*turn->errands));
-	turn->questions = mem_zalloc(most + 1, sizeof(*turn->questions));
+	turn->questions = mem_zalloc(2 * most + 1, sizeof(*turn->questions));
 	buf_init(&text, RECORD_TEXT_MAX);
 	for (size_t i = 0; i < turn->work_count; i++) {
 		struct work *work = &turn->works[i];
 
 		for (size_t k = 0; !work->stepped && k < work->decision.count; k++)
-			if (asks_dns(work->decision.actions[k].what))
+			if (errand_asks_dns(work->decision.actions[k].what))
 				collect_one(turn, work, &work->decision.actions[k], &text);
 	}
 	buf_free(&text);
@@ -123,13 +138,13 @@ ask_some(void *context, size_t index, unsigned thread)
 {
 	struct turn *turn = context;
 	size_t parts = turn->reconciler->config.provers;
-	size_t from = turn->errand_count * index / parts;
-	size_t to = turn->errand_count * (index + 1) / parts;
+	size_t from = turn->question_count * index / parts;
+	size_t to = turn->question_count * (index + 1) / parts;
 
 	while (from < to) {
 		size_t n = to - from < AUTHORITY_BATCH_MAX ? to - from : AUTHORITY_BATCH_MAX;
 
-		authority_ask(turn->reconciler->authorities[thread], turn->questions + from, n);
+		authority_ask(turn->authorities[thread], turn->questions + from, n);
 		from += n;
 	}
 }
@@ -156,27 +171,40 @@ enough(const struct authority_view *view)
 	return needed > 0 && view->right >= needed;
 }
 
-static void
+static const struct authority_question *
+seen_by_world(const struct errand *errand)
+{
+	return errand->way != NULL ? errand->way : errand->question;
+}
+
+static enum life_found
+found_wrong(struct errand *errand, enum life_found found, const char *why)
+{
+	snprintf(errand->why, sizeof(errand->why), "%.*s", (int)sizeof(errand->why) - 1, why);
+	return found;
+}
+
+static enum life_found
 confirm(struct turn *turn, struct errand *errand, struct authority *authority)
 {
 	struct authority_view *view = mem_zalloc(1, sizeof(*view));
 	const struct store_key *row = errand->work->rows[errand->key];
+	enum life_found found = LIFE_FOUND_RIGHT;
 	struct err err = ERR_NONE;
 
 	authority_recursive(authority, errand->name, errand->value, view);
 	if (!enough(view))
-		snprintf(errand->why, sizeof(errand->why), "%.*s", (int)sizeof(errand->why) - 1,
+		found = found_wrong(errand,
+		    view->wrong > view->right ? LIFE_FOUND_WRONG : LIFE_FOUND_UNAVAILABLE,
 		    view->why[0] != '\0' ? view->why : "no recursive resolver is configured");
-	else if (errand->question->signed_zone && !view->validated)
-		snprintf(errand->why, sizeof(errand->why),
+	else if (seen_by_world(errand)->signed_zone && !view->validated)
+		found = found_wrong(errand, LIFE_FOUND_UNAVAILABLE,
 		    "its zone is signed, but no resolver validated the answer");
 	else if (proof_verify(turn->reconciler->config.sitekey, row,
 		     span_of(view->text, view->text_bytes), guard_now(turn), &err) != ST_OK)
-		snprintf(errand->why, sizeof(errand->why), "%.*s", (int)sizeof(errand->why) - 1,
-		    err.text);
-	else
-		errand->confirmed = true;
+		found = found_wrong(errand, LIFE_FOUND_WRONG, err.text);
 	mem_free(view);
+	return found;
 }
 
 static void
@@ -185,8 +213,9 @@ confirm_one(void *context, size_t index, unsigned thread)
 	struct turn *turn = context;
 	struct errand *errand = &turn->errands[index];
 
-	if (errand->what == LIFE_CONFIRM && errand->question->seen == AUTHORITY_RIGHT)
-		confirm(turn, errand, turn->reconciler->authorities[thread]);
+	if ((errand->what == LIFE_CONFIRM || errand->what == LIFE_CHECK) &&
+	    errand_sight(errand).seen == LIFE_SEEN_RIGHT)
+		errand->found = confirm(turn, errand, turn->authorities[thread]);
 }
 
 void
@@ -199,26 +228,17 @@ errands_confirm(struct turn *turn)
 
 /* ---- what came of them ---- */
 
-static enum life_seen
-seen_of(enum authority_seen seen)
+/* Asked again, what gateways say: their words are as when it was decided. */
+static bool
+checked(const struct turn *turn, struct errand *errand, const struct life_sight *sight, int64_t now)
 {
-	switch (seen) {
-	case AUTHORITY_RIGHT:
-		return LIFE_SEEN_RIGHT;
-	case AUTHORITY_ABSENT:
-		return LIFE_SEEN_ABSENT;
-	case AUTHORITY_OTHER:
-		return LIFE_SEEN_TOMBSTONE;
-	case AUTHORITY_WILDCARD:
-		return LIFE_SEEN_WILDCARD;
-	case AUTHORITY_MIXED:
-		return LIFE_SEEN_MIXED;
-	case AUTHORITY_FOREIGN:
-		return LIFE_SEEN_FOREIGN;
-	case AUTHORITY_UNAVAILABLE:
-		break;
-	}
-	return LIFE_SEEN_UNAVAILABLE;
+	struct life_key *key = &errand->work->life.keys[errand->key];
+	const struct life_gateways *gateways = &turn->gateways;
+	struct life_failing failing = {.node = "?", .why = ""};
+
+	(void)gateways->failing(gateways->context, key, &failing);
+	return life_checked(
+	    key, &errand->work->life.plan, sight, errand->found, errand->why, &failing, now);
 }
 
 static bool
@@ -226,11 +246,7 @@ take(const struct turn *turn, struct errand *errand)
 {
 	struct life_key *key = &errand->work->life.keys[errand->key];
 	const struct key_plan *plan = &errand->work->life.plan;
-	const struct authority_question *question = errand->question;
-	struct life_sight sight = {.seen = seen_of(question->seen),
-	    .neg_s = question->neg_s,
-	    .prev_s = question->ttl_s,
-	    .why = question->why};
+	struct life_sight sight = errand_sight(errand);
 	int64_t now = guard_now(turn);
 
 	switch (errand->what) {
@@ -244,8 +260,11 @@ take(const struct turn *turn, struct errand *errand)
 		return life_removed(key, plan, errand->effect, errand->why, now);
 	case LIFE_CONFIRM:
 		if (sight.seen == LIFE_SEEN_RIGHT)
-			return life_confirmed(key, plan, errand->confirmed, errand->why, now);
+			return life_confirmed(
+			    key, plan, errand->found == LIFE_FOUND_RIGHT, errand->why, now);
 		return life_looked(key, plan, &sight, now);
+	case LIFE_CHECK:
+		return checked(turn, errand, &sight, now);
 	default:
 		return life_looked(key, plan, &sight, now);
 	}
@@ -257,6 +276,8 @@ say(const struct errand *errand, const struct key_times *before)
 	const struct life_key *key = &errand->work->life.keys[errand->key];
 	enum log_level level = key->life.trouble[0] != '\0' ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO;
 
+	if (errand->what == LIFE_CHECK)
+		level = key->life.suspect ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING;
 	if (key->life.trouble[0] != '\0' || memcmp(before, &key->times, sizeof(*before)) != 0)
 		log_line(level, "domain %.*s: key %s (%.*s): %s%s%s",
 		    SPAN_ARG(errand->work->life.name), key->id, SPAN_ARG(errand->name),

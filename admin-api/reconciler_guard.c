@@ -21,13 +21,17 @@
 static void
 remember_leader(struct reconciler *reconciler, bool leads, const struct store_lease *lease)
 {
+	bool began;
+
 	pthread_mutex_lock(&reconciler->lock);
-	if (leads && !reconciler->leads)
+	/* Another fence: it was not the leader for a while, or the store was renewed. */
+	began = leads && (!reconciler->leads || reconciler->lease.fence != lease->fence);
+	if (began)
 		log_line(
 		    LOG_LEVEL_NOTICE, "this is the leader now (fence %" PRIu64 ")", lease->fence);
 	else if (!leads && reconciler->leads)
 		log_line(LOG_LEVEL_WARNING, "the lease is lost; nothing is changed any more");
-	reconciler->newly = leads && (reconciler->newly || !reconciler->leads);
+	reconciler->newly = leads && (reconciler->newly || began);
 	reconciler->leads = reconciler->state.leader = leads;
 	if (lease != NULL) {
 		snprintf(reconciler->state.leader_name, sizeof(reconciler->state.leader_name), "%s",

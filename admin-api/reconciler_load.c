@@ -1,19 +1,18 @@
 /*
- * reconciler_load.c - which domains are due, and their rows as lib/keys/life.h wants them.
+ * reconciler_load.c - which domains a turn looks at, and their rows as lib/keys/life.h wants them.
  * Called by each turn. It must never leave out a key of a domain: what is decided for the others
  * depends on all of them.
  */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin-api/reconciler_private.h"
-#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 
-#define SWEEP_PAGE 500U
-#define SWEEP_EVERY_MS (INT64_C(3600) * 1000)
 #define PUT_OFF_S 600
+#define FAILING_EVERY_MS 5000
+#define FAILING_PAGE 100U /* domains of them in one turn */
 #define SOON_S 1 /* a domain that says "now" and has nothing to do is not looked at in a loop */
 
 /* A fact of the future: the clock was set back after it was written. */
@@ -89,9 +88,9 @@ take_answer(struct turn *turn, struct keystore_rows *rows)
 {
 	turn->answers[turn->answer_count++] = rows;
 	for (size_t i = 0; i < rows->domain_count; i++) {
+		/* All zero, and much of it is never touched. */
 		struct work *work = &turn->works[turn->work_count];
 
-		memset(work, 0, sizeof(*work));
 		if (!take_domain(work, rows, &rows->domains[i]) ||
 		    from_the_future(work, turn->now_utc))
 			put_off(turn, work);
@@ -101,19 +100,91 @@ take_answer(struct turn *turn, struct keystore_rows *rows)
 	}
 }
 
+/* ---- which domains ---- */
+
+#define WANTED_MORE (KEYSTORE_CHANGES_MAX + FOLLOW_SWEEP_PAGE) /* that are not due */
+
+static void
+want(struct turn *turn, struct span name, enum wanted_why why)
+{
+	struct wanted *wanted = &turn->wanted[turn->wanted_count];
+
+	wanted->name = arena_copy(&turn->arena, name);
+	wanted->why = why;
+	wanted->at = turn->wanted_count;
+	turn->wanted_count += wanted->name.p != NULL;
+}
+
+void
+load_want(struct turn *turn, struct span name)
+{
+	if (turn->told >= WANTED_MORE)
+		return;
+	turn->told++;
+	want(turn, name, WANTED_TOLD);
+}
+
+static void
+want_busy(struct turn *turn, struct span name)
+{
+	want(turn, name, WANTED_BUSY);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct wanted *x = a, *y = b;
+	size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;
+	int order = memcmp(x->name.p, y->name.p, n);
+
+	if (order == 0)
+		order = (x->name.n > y->name.n) - (x->name.n < y->name.n);
+	return order != 0 ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct wanted *x = a, *y = b;
+
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Each once: rows that are written twice would be refused the second time. And none that is in a
+ * lane, which come first. */
+static void
+leave_out_twins(struct turn *turn)
+{
+	struct wanted *wanted = turn->wanted;
+	size_t kept = 0;
+
+	qsort(wanted, turn->wanted_count, sizeof(*wanted), by_name);
+	for (size_t i = 0; i < turn->wanted_count; i++) {
+		if (kept == 0 || !span_eq(wanted[kept - 1].name, wanted[i].name))
+			wanted[kept++] = wanted[i];
+		else if (wanted[kept - 1].why == WANTED_BUSY && wanted[i].why == WANTED_TOLD)
+			follow_later(turn->reconciler, wanted[i].name);
+	}
+	qsort(wanted, kept, sizeof(*wanted), by_place);
+	turn->wanted_count = 0;
+	for (size_t i = 0; i < kept; i++)
+		if (wanted[i].why != WANTED_BUSY)
+			wanted[turn->wanted_count++] = wanted[i];
+}
+
 static enum status
-load_lives(struct turn *turn, const struct keystore_rows *due, struct err *err)
+load_lives(struct turn *turn, struct err *err)
 {
 	struct keystore *store = turn->reconciler->config.store;
 	struct span names[KEYSTORE_LIVES_MAX];
 	struct keystore_rows *rows;
 	enum status status;
 
-	for (size_t at = 0; at < due->domain_count;) {
+	for (size_t at = 0; at < turn->wanted_count;) {
 		size_t n = 0;
 
-		while (n < KEYSTORE_LIVES_MAX && at < due->domain_count)
-			names[n++] = due->domains[at++].name;
+		while (n < KEYSTORE_LIVES_MAX && at < turn->wanted_count)
+			names[n++] = turn->wanted[at++].name;
 		status = store->ops->lives(store, names, n, &rows, err);
 		if (status != ST_OK)
 			return status;
@@ -122,84 +193,67 @@ load_lives(struct turn *turn, const struct keystore_rows *due, struct err *err)
 	return ST_OK;
 }
 
-enum status
+static enum status
 load_due(struct turn *turn, struct err *err)
 {
 	struct reconciler *reconciler = turn->reconciler;
 	struct keystore *store = reconciler->config.store;
+	size_t most = reconciler->config.batch + lanes_busy(reconciler);
 	struct keystore_rows *due;
-	enum status status =
-	    store->ops->due(store, turn->now_utc, reconciler->config.batch, &due, err);
+	enum status status = store->ops->due(store, turn->now_utc, most, &due, err);
 
 	if (status != ST_OK)
 		return status;
-	turn->more = due->domain_count == reconciler->config.batch;
-	turn->answers =
-	    mem_zalloc(due->domain_count / KEYSTORE_LIVES_MAX + 1, sizeof(*turn->answers));
-	turn->works = mem_zalloc(due->domain_count + 1, sizeof(*turn->works));
-	status = load_lives(turn, due, err);
+	turn->more = turn->crowded = due->domain_count == most;
+	for (size_t i = 0; i < due->domain_count && i < most; i++)
+		want(turn, due->domains[i].name, WANTED_DUE);
 	keystore_rows_release(due);
-	return status;
+	return ST_OK;
 }
 
-/* ---- domains that nobody told us of ---- */
-
-static enum status
-plan_looks(struct turn *turn, const struct keystore_rows *page, struct err *err)
-{
-	struct keystore *store = turn->reconciler->config.store;
-	struct keystore_write writes[SWEEP_PAGE];
-	size_t count = 0, at;
-
-	for (size_t i = 0; i < page->domain_count; i++) {
-		if (page->domains[i].due != 0 || page->domains[i].policy.n == 0)
-			continue;
-		writes[count] = (struct keystore_write){.what = STORE_DOMAIN,
-		    .how = WRITE_CHANGE,
-		    .life = true,
-		    .row.domain = page->domains[i]};
-		writes[count++].row.domain.due = turn->now_utc;
-	}
-	if (count == 0)
-		return ST_OK;
-	turn->more = true;
-	return store->ops->apply_fenced(store, &turn->reconciler->lease, writes, count, &at, err);
-}
-
-/* A domain that was loaded by other means than ours, or whose policy got a plan, is due too. */
-enum status
-load_sweep(struct turn *turn, struct err *err)
+/* Domains with keys of which gateways say that their signatures do not verify: nobody planned a
+ * look at them for that. */
+static void
+want_failing(struct turn *turn)
 {
 	struct reconciler *reconciler = turn->reconciler;
-	struct keystore *store = reconciler->config.store;
-	struct keystore_rows *page;
-	struct span last;
+	const struct liferows_gateways *words = &turn->words;
+	size_t count = words->failing_count;
+
+	if (count == 0 || (reconciler->failing_mono_ms != 0 &&
+			      turn->began_mono_ms - reconciler->failing_mono_ms < FAILING_EVERY_MS))
+		return;
+	reconciler->failing_mono_ms = turn->began_mono_ms;
+	for (size_t i = 0; i < count && i < FAILING_PAGE; i++) {
+		struct span name = words->failing[reconciler->failing_at++ % count].word.domain;
+
+		if (keystore_domain_is_valid(name))
+			want(turn, name, WANTED_DUE);
+	}
+}
+
+enum status
+load_works(struct turn *turn, struct err *err)
+{
+	struct reconciler *reconciler = turn->reconciler;
+	size_t busy = lanes_busy(reconciler);
 	enum status status;
 
-	if (!reconciler->sweeping && reconciler->swept_mono_ms != 0 &&
-	    turn->began_mono_ms - reconciler->swept_mono_ms < SWEEP_EVERY_MS)
-		return ST_OK;
-	if (!reconciler->sweeping)
-		reconciler->swept[0] = '\0';
-	reconciler->sweeping = true;
-	status = store->ops->list(
-	    store, STORE_DOMAIN, span_str(reconciler->swept), SWEEP_PAGE, &page, err);
+	/* Those in lanes may be due, too. */
+	turn->wanted = mem_zalloc(reconciler->config.batch + WANTED_MORE + FAILING_PAGE + 2 * busy,
+	    sizeof(*turn->wanted));
+	lanes_each_busy(reconciler, want_busy, turn);
+	status = load_due(turn, err);
+	if (status == ST_OK)
+		status = follow_changes(turn, err);
 	if (status != ST_OK)
 		return status;
-	if (page->domain_count > 0) {
-		last = page->domains[page->domain_count - 1].name;
-		snprintf(reconciler->swept, sizeof(reconciler->swept), "%.*s", SPAN_ARG(last));
-		/* A row that somebody changed meanwhile comes by again in an hour. */
-		status = plan_looks(turn, page, err);
-		if (status == ST_DENIED || status == ST_ABSENT)
-			status = ST_OK;
-		turn->more = true;
-	} else {
-		reconciler->sweeping = false;
-		reconciler->swept_mono_ms = clock_mono_ms();
-	}
-	keystore_rows_release(page);
-	return status;
+	want_failing(turn);
+	leave_out_twins(turn);
+	turn->answers =
+	    mem_zalloc(turn->wanted_count / KEYSTORE_LIVES_MAX + 1, sizeof(*turn->answers));
+	turn->works = mem_zalloc(turn->wanted_count + 1, sizeof(*turn->works));
+	return load_lives(turn, err);
 }
 
 void
@@ -213,10 +267,13 @@ load_free(struct turn *turn)
 			}
 	for (size_t i = 0; i < turn->answer_count; i++)
 		keystore_rows_release(turn->answers[i]);
+	providers_close(turn);
 	keystore_rows_release(turn->gateway_rows);
+	mem_free(turn->wanted);
 	mem_free(turn->answers);
 	mem_free(turn->works);
 	mem_free(turn->errands);
 	mem_free(turn->questions);
 	arena_free(&turn->arena);
+	mem_free(turn);
 }

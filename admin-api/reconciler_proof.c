@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admin-api/proof.h"
 #include "admin-api/reconciler_private.h"
 #include "lib/base/mem.h"
 #include "lib/base/secret.h"
@@ -99,12 +100,10 @@ write_message(struct key *key, const struct store_key *row, int64_t now_utc,
 }
 
 static enum status
-judge(const struct header_list *list, struct span record, int64_t now_utc, struct arena *arena,
-    struct err *err)
+judge(const struct header_list *list, const struct verify_key *answer, int64_t now_utc,
+    struct arena *arena, enum verify_reason *reason_out, struct err *err)
 {
 	struct verify_options options = {.now_utc = now_utc, .clock_drift_s = 300};
-	struct verify_key answer = {.status = ST_OK, .texts = &record, .count = 1};
-	const struct verify_signature *result;
 	struct verify *verify;
 	enum status status = verify_new(list, &options, arena, &verify, err);
 
@@ -113,21 +112,17 @@ judge(const struct header_list *list, struct span record, int64_t now_utc, struc
 	verify_body(verify, SPAN_LIT(BODY));
 	verify_body_done(verify);
 	if (verify_count(verify) == 1 && verify_query(verify, 0, NULL).n > 0)
-		verify_key(verify, 0, &answer);
+		verify_key(verify, 0, answer);
 	verify_finish(verify);
-	result = verify_count(verify) == 1 ? verify_signature(verify, 0) : NULL;
-	status = result != NULL && result->result == VERIFY_PASS ? ST_OK : ST_INVALID;
-	if (status != ST_OK)
-		err_set(err,
-		    "a message that was signed with it does not verify with what is in DNS: %s",
-		    result == NULL ? "no signature" : verify_reason_text(result->reason));
+	*reason_out =
+	    verify_count(verify) == 1 ? verify_signature(verify, 0)->reason : VERIFY_INTERNAL;
 	verify_free(verify);
-	return status;
+	return ST_OK;
 }
 
 enum status
-proof_verify(struct sitekey *sitekey, const struct store_key *row, struct span record,
-    int64_t now_utc, struct err *err)
+proof_judge(struct sitekey *sitekey, const struct store_key *row, const struct verify_key *answer,
+    int64_t now_utc, enum verify_reason *reason_out, struct err *err)
 {
 	struct header_list list;
 	struct key *key = NULL;
@@ -143,8 +138,23 @@ proof_verify(struct sitekey *sitekey, const struct store_key *row, struct span r
 	if (status == ST_OK)
 		status = write_message(key, row, now_utc, &list, err);
 	if (status == ST_OK)
-		status = judge(&list, record, now_utc, &arena, err);
+		status = judge(&list, answer, now_utc, &arena, reason_out, err);
 	key_free(key);
 	arena_free(&arena);
 	return status;
+}
+
+enum status
+proof_verify(struct sitekey *sitekey, const struct store_key *row, struct span record,
+    int64_t now_utc, struct err *err)
+{
+	struct verify_key answer = {.status = ST_OK, .texts = &record, .count = 1};
+	enum verify_reason reason = VERIFY_INTERNAL;
+	enum status status = proof_judge(sitekey, row, &answer, now_utc, &reason, err);
+
+	if (status != ST_OK || reason == VERIFY_OK)
+		return status;
+	err_set(err, "a message that was signed with it does not verify with what is in DNS: %s",
+	    verify_reason_text(reason));
+	return ST_INVALID;
 }

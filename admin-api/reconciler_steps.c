@@ -13,7 +13,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 
-/* No new key is begun later in a turn than this, so that those that are made get written. */
+/* No new key is begun later than this, so that those that are made get written. */
 #define GENERATE_MS 10000
 
 static bool
@@ -35,11 +35,31 @@ step(struct turn *turn, struct work *work, const struct life_action *action)
 		return life_destroyed(key, turn->now_utc);
 	case LIFE_FAIL:
 		return life_failed(key,
-		    key->life.trouble[0] != '\0' ? key->life.trouble : "it took too long",
+		    key->life.trouble[0] != '\0' ? key->life.trouble
+		    : key->times.publishing == 0 ? "its selector is none of the slots of the plan"
+						 : "it took too long",
 		    turn->now_utc);
+	case LIFE_ROLLBACK:
+		return life_rolled_back(life, action->key, turn->now_utc);
 	default:
 		return false; /* it asks DNS, or makes a key */
 	}
+}
+
+static void
+say(const struct work *work, const struct life_action *action)
+{
+	const struct life_key *key = &work->life.keys[action->key];
+
+	if (action->what != LIFE_ROLLBACK)
+		log_line(LOG_LEVEL_INFO, "domain %.*s: key %s: %s", SPAN_ARG(work->life.name),
+		    key->id, life_what_name(action->what));
+	else
+		log_line(LOG_LEVEL_ERROR,
+		    "domain %.*s: key %s: %s; the key before it signs again and nothing new is "
+		    "begun: when DNS is as it should be, run \"signpost key release\", or "
+		    "\"key retire\"",
+		    SPAN_ARG(work->life.name), key->id, key->life.trouble);
 }
 
 static void
@@ -51,6 +71,7 @@ count(struct turn *turn, enum life_what what)
 	state->activated += what == LIFE_ACTIVATE;
 	state->destroyed += what == LIFE_DESTROY;
 	state->failed += what == LIFE_FAIL;
+	state->rolled_back += what == LIFE_ROLLBACK;
 	pthread_mutex_unlock(&turn->reconciler->lock);
 }
 
@@ -65,9 +86,7 @@ steps_run(struct turn *turn)
 
 			if (!step(turn, work, action))
 				continue;
-			log_line(LOG_LEVEL_INFO, "domain %.*s: key %s: %s",
-			    SPAN_ARG(work->life.name), work->life.keys[action->key].id,
-			    life_what_name(action->what));
+			say(work, action);
 			count(turn, action->what);
 			work->stepped = work->write = true;
 		}
@@ -87,6 +106,8 @@ struct wishes {
 	struct turn *turn;
 	struct wish *list;
 	size_t count;
+	int64_t began_mono_ms;
+	atomic_bool late; /* there was no time for all */
 };
 
 static void
@@ -99,6 +120,7 @@ wanted_of(const struct turn *turn, struct work *work, size_t algorithm, struct m
 	    .selector = span_str(work->selectors[algorithm]),
 	    .algorithm = span_str(kind->name),
 	    .bits = kind->bits,
+	    .revision = work->slots[algorithm].revision,
 	    .mirror = turn->reconciler->config.store->ops->mirrors};
 }
 
@@ -106,10 +128,15 @@ static enum status
 make(struct turn *turn, const struct wish *wish, struct makekey_made *made, struct err *err)
 {
 	struct work *work = wish->work;
+	char *selector = work->selectors[wish->algorithm];
+	const struct slot *slot = &work->slots[wish->algorithm];
 	struct makekey_wanted wanted;
-	enum status status = makekey_selector(
-	    &work->life.plan, turn->now_utc, work->selectors[wish->algorithm], err);
+	enum status status = ST_OK;
 
+	if (slot->number > 0)
+		memcpy(selector, slot->selector, sizeof(slot->selector));
+	else
+		status = makekey_selector(&work->life.plan, turn->now_utc, selector, err);
 	if (status != ST_OK)
 		return status;
 	wanted_of(turn, work, wish->algorithm, &wanted);
@@ -125,8 +152,10 @@ make_one(void *context, size_t index, unsigned thread)
 	struct err err = ERR_NONE;
 
 	(void)thread;
-	if (clock_mono_ms() - wishes->turn->began_mono_ms > GENERATE_MS)
-		return; /* the next turn makes it */
+	if (clock_mono_ms() - wishes->began_mono_ms > GENERATE_MS) {
+		atomic_store(&wishes->late, true); /* the next turn makes it */
+		return;
+	}
 	made = mem_zalloc(1, sizeof(*made));
 	if (make(wishes->turn, wish, made, &err) == ST_OK) {
 		wish->work->made[wish->algorithm] = made;
@@ -156,24 +185,51 @@ collect_wishes(struct turn *turn, struct wish *list)
 	return n;
 }
 
+/* One after the other, so that two keys of a domain do not get the same. A wish that gets none is
+ * dropped: the domain is looked at again. */
+static void
+choose_slots(struct wishes *wishes)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < wishes->count; i++) {
+		struct work *work = wishes->list[i].work;
+		struct slot *slot = &work->slots[wishes->list[i].algorithm];
+		struct err err = ERR_NONE;
+		uint32_t taken = 0;
+
+		for (size_t k = 0; k < PLAN_ALGORITHMS_MAX; k++)
+			taken |= (uint32_t)1 << work->slots[k].number;
+		if (work->life.plan.delegation[0] == '\0' ||
+		    slot_choose(wishes->turn->reconciler->config.store, &work->life, taken,
+			wishes->turn->now_utc, slot, &err) == ST_OK)
+			wishes->list[left++] = wishes->list[i];
+		else
+			log_line(LOG_LEVEL_ERROR, "domain %.*s: no key can be made: %s",
+			    SPAN_ARG(work->life.name), err.text);
+	}
+	wishes->count = left;
+}
+
 void
 steps_generate(struct turn *turn)
 {
-	struct wishes wishes = {.turn = turn, .count = collect_wishes(turn, NULL)};
+	struct wishes wishes = {
+	    .turn = turn, .count = collect_wishes(turn, NULL), .began_mono_ms = clock_mono_ms()};
 	uint64_t made = 0;
 
 	if (wishes.count == 0)
 		return;
 	wishes.list = mem_zalloc(wishes.count, sizeof(*wishes.list));
 	collect_wishes(turn, wishes.list);
+	choose_slots(&wishes);
 	parallel(turn->reconciler->config.makers, wishes.count, make_one, &wishes);
 	for (size_t i = 0; i < wishes.count; i++)
 		if (wishes.list[i].work->made[wishes.list[i].algorithm] != NULL) {
 			wishes.list[i].work->write = true;
 			made++;
-		} else {
-			turn->more = true;
 		}
+	turn->more = turn->more || atomic_load(&wishes.late);
 	mem_free(wishes.list);
 	pthread_mutex_lock(&turn->reconciler->lock);
 	turn->reconciler->state.generated += made;
