@@ -18,10 +18,9 @@
 #include "lib/store/keyfile.h"
 #include "tools/admin.h"
 #include "tools/command.h"
+#include "tools/completions.h"
 
-#define CONF_DEFAULT SYSCONFDIR "/signpost/signpost-admind.conf"
-#define OPTIONS_COMMON 4U
-#define FILE_MAX (1U << 20)
+#define OPTIONS_COMMON 9U
 
 /* ---- values ---- */
 
@@ -206,7 +205,7 @@ show_answer(const char *program, const struct admin_word *word, const struct adm
 	else if (word->show != NULL)
 		word->show(program, result);
 	else if (word->changes)
-		admin_show_plan(json_object_get(answer, "plan"), given->dry_run);
+		admin_show_plan(answer, given->dry_run);
 	else if (word->list == NULL)
 		admin_show_result(program, result);
 }
@@ -259,34 +258,34 @@ ask(struct admin_client *client, const char *program, const struct admin_word *w
 	return exit_code;
 }
 
-/* ---- where the socket is ---- */
-
 static int
 ask_daemon(const char *program, const struct admin_word *word, const struct admin_request *given,
     json_t *request)
 {
-	const char *path = given->socket, *conf_path = given->conf;
+	struct admin_target target;
 	struct admin_client *client;
-	struct conf *conf = NULL;
-	int exit_code;
+	int exit_code = admin_target_find(program, given, &target);
 
-	if (conf_path == NULL && access(CONF_DEFAULT, R_OK) == 0)
-		conf_path = CONF_DEFAULT;
-	if (path == NULL && conf_path != NULL) {
-		conf = cli_conf(program, conf_path);
-		if (conf == NULL)
-			return EX_CONFIG;
-		path = conf_string(conf, CONF_ADMIN_SOCKET);
+	if (exit_code == EX_OK) {
+		client = admin_connect(program, &target);
+		exit_code =
+		    client == NULL ? EX_UNAVAILABLE : ask(client, program, word, given, request);
+		admin_disconnect(client);
 	}
-	client = admin_connect(program, path == NULL ? "/run/signpost/admin.sock" : path);
-	exit_code = client == NULL ? EX_UNAVAILABLE : ask(client, program, word, given, request);
-	admin_disconnect(client);
-	if (conf != NULL)
-		conf_free(conf);
+	admin_target_free(&target);
 	return exit_code;
 }
 
 /* ---- options ---- */
+
+/* Of one that is not on this machine. */
+static const struct cli_option far[] = {
+    {"url", 0, "URL", "a daemon elsewhere: https://HOST:PORT", offsetof(struct admin_request, url)},
+    {"token-file", 0, "FILE", "with the token for it", offsetof(struct admin_request, token_file)},
+    {"ca", 0, "FILE", "who may have signed its certificate", offsetof(struct admin_request, ca)},
+    {"cert", 0, "FILE", "a client certificate", offsetof(struct admin_request, cert)},
+    {"key", 0, "FILE", "the key of --cert", offsetof(struct admin_request, key)},
+};
 
 static size_t
 make_options(const struct admin_word *word, struct cli_option *out)
@@ -312,6 +311,8 @@ make_options(const struct admin_word *word, struct cli_option *out)
 	    offsetof(struct admin_request, socket)};
 	out[n++] = (struct cli_option){"conf", 'x', "FILE", "configuration with AdminSocket",
 	    offsetof(struct admin_request, conf)};
+	for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++)
+		out[n++] = far[i];
 	return n;
 }
 
@@ -352,6 +353,14 @@ run_word(const char *program, const struct admin_word *word, int argc, char **ar
 
 /* ---- words ---- */
 
+/* Words that do not ask signpost-admind: admin_commands.c knows them. */
+static void
+print_own_words(FILE *to, const char *command)
+{
+	if (strcmp(command, "audit") == 0)
+		fprintf(to, "  %-10s %s\n", "verify", "is the chain whole? Reads the store itself");
+}
+
 static void
 print_words(FILE *to, const char *program, const char *command)
 {
@@ -362,7 +371,55 @@ print_words(FILE *to, const char *program, const char *command)
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(words[i].command, command) == 0)
 			fprintf(to, "  %-10s %s\n", words[i].name, words[i].purpose);
+	print_own_words(to, command);
 	fprintf(to, "%s WORD --help tells the options.\n", program);
+}
+
+/* ---- completions ---- */
+
+/* Those of a word, as a shell has them: "--plan= --json". */
+static void
+print_word_options(const struct admin_word *word)
+{
+	struct cli_option options[ADMIN_FIELDS_MAX + OPTIONS_COMMON];
+	size_t count = make_options(word, options);
+
+	printf("options='--help --version");
+	for (size_t i = 0; i < count; i++)
+		printf(" --%s%s", options[i].name, options[i].argument == NULL ? "" : "=");
+	printf("'");
+}
+
+void
+completions_of_command(const char *command)
+{
+	size_t count, found = 0;
+	const struct admin_word *words = admin_words(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(words[i].command, command) == 0) {
+			if (words[i].name == NULL) {
+				printf("\t%s) ", command);
+				print_word_options(&words[i]);
+				printf(" ;;\n");
+				return;
+			}
+			if (found++ == 0)
+				printf("\t%s)\n\t\twords='", command);
+			else
+				putchar(' ');
+			printf("%s", words[i].name);
+		}
+	if (found == 0)
+		return;
+	printf("%s'\n\t\tcase \"$word\" in\n", strcmp(command, "audit") == 0 ? " verify" : "");
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(words[i].command, command) == 0) {
+			printf("\t\t%s) ", words[i].name);
+			print_word_options(&words[i]);
+			printf(" ;;\n");
+		}
+	printf("\t\tesac ;;\n");
 }
 
 int

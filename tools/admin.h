@@ -58,20 +58,39 @@ const struct admin_word *admin_words(size_t *count_out);
 /* Options and words of one call. */
 struct admin_request {
 	bool json, dry_run;
-	const char *socket, *conf;
+	const char *socket, *conf, *url, *token_file, *ca, *cert, *key;
 	const char *texts[ADMIN_FIELDS_MAX];
 	bool switches[ADMIN_FIELDS_MAX];
 };
+
+/* ---- admin_target.c ---- */
+
+#define ADMIN_TOKEN_BYTES 64U
+
+struct admin_target {
+	const char *socket; /* when url is NULL */
+	char *url;          /* "https://host:8443" */
+	const char *ca, *certificate, *key;
+	char token[ADMIN_TOKEN_BYTES]; /* "": none */
+	struct conf *conf;
+};
+
+/* Where to ask: --url, --socket, SIGNPOST_URL, AdminSocket of the configuration, in this order. An
+ * exit status; said if it is not 0. Free it in any case. */
+int admin_target_find(
+    const char *program, const struct admin_request *given, struct admin_target *out);
+void admin_target_free(struct admin_target *target);
 
 /* ---- admin_client.c ---- */
 
 struct admin_client;
 
-/* Said if not; the exit status is EX_UNAVAILABLE. */
-struct admin_client *admin_connect(const char *program, const char *path);
+/* Nothing is connected yet. NULL: said. target: borrowed. */
+struct admin_client *admin_connect(const char *program, const struct admin_target *target);
 void admin_disconnect(struct admin_client *client); /* NULL is fine */
-/* Sends a request and waits for its answer; what is told meanwhile goes to stderr. NULL: said; the
- * daemon is gone. json_decref(). */
+/* Sends a request and waits for its answer; what is told meanwhile goes to stderr. If the
+ * connection is lost, and nothing can be done twice by it, it is sent once more, with the same
+ * Idempotency-Key. NULL: said; the daemon is gone. json_decref(). */
 json_t *admin_ask(struct admin_client *client, const json_t *request);
 
 /* ---- admin_show.c ---- */
@@ -80,9 +99,11 @@ json_t *admin_ask(struct admin_client *client, const json_t *request);
 void admin_show_result(const char *program, const json_t *result);
 /* A table of one list alone; header: with its head. */
 void admin_show_list(const char *name, const json_t *list, bool header);
-/* What was, or would be, changed. */
-void admin_show_plan(const json_t *plan, bool dry_run);
+/* What was, or would be, changed: the plan of an answer. */
+void admin_show_plan(const json_t *answer, bool dry_run);
 void admin_show_record(const char *program, const json_t *result);
+/* "text" of the result, alone. */
+void admin_show_text(const char *program, const json_t *result);
 /* Says a refusal; the exit status for it. */
 int admin_show_refusal(const char *program, const json_t *answer);
 

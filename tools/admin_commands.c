@@ -1,8 +1,23 @@
 /*
  * admin_commands.c - the names of the sub-commands that speak to signpost-admind.
  * Called by signpost.c. Each is a word of the table in admin_words.c; nothing is done here.
+ * But for "audit verify", which does not ask it.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "tools/command.h"
+
+int
+audit_run(const char *program, int argc, char **argv)
+{
+	char name[96];
+
+	if (argc < 2 || strcmp(argv[1], "verify") != 0)
+		return admin_run(program, "audit", argc, argv);
+	snprintf(name, sizeof(name), "%s verify", program);
+	return audit_verify_run(name, argc - 1, argv + 1);
+}
 
 int
 domain_run(const char *program, int argc, char **argv)
@@ -20,6 +35,12 @@ int
 emergency_run(const char *program, int argc, char **argv)
 {
 	return admin_run(program, "emergency", argc, argv);
+}
+
+int
+explain_run(const char *program, int argc, char **argv)
+{
+	return admin_run(program, "explain", argc, argv);
 }
 
 int
@@ -41,9 +62,27 @@ policy_run(const char *program, int argc, char **argv)
 }
 
 int
+provider_run(const char *program, int argc, char **argv)
+{
+	return admin_run(program, "provider", argc, argv);
+}
+
+int
 rotate_run(const char *program, int argc, char **argv)
 {
 	return admin_run(program, "rotate", argc, argv);
+}
+
+int
+rotation_run(const char *program, int argc, char **argv)
+{
+	return admin_run(program, "rotation", argc, argv);
+}
+
+int
+rules_run(const char *program, int argc, char **argv)
+{
+	return admin_run(program, "rules", argc, argv);
 }
 
 int
@@ -56,4 +95,10 @@ int
 tenant_run(const char *program, int argc, char **argv)
 {
 	return admin_run(program, "tenant", argc, argv);
+}
+
+int
+token_run(const char *program, int argc, char **argv)
+{
+	return admin_run(program, "token", argc, argv);
 }

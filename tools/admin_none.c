@@ -8,6 +8,13 @@
 
 #include "tools/cli.h"
 #include "tools/command.h"
+#include "tools/completions.h"
+
+void
+completions_of_command(const char *command)
+{
+	(void)command;
+}
 
 int
 admin_run(const char *program, const char *command, int argc, char **argv)

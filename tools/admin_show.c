@@ -30,21 +30,27 @@ static const struct table tables[] = {
     {"policies", {{"TENANT", "tenant"}, {"POLICY", "policy"}, {"MANAGE", "plan.manage"},
 		     {"PUBLISHER", "plan.publisher"}, {"ALGORITHMS", "plan.algorithms"},
 		     {"INTERVAL", "plan.interval"}, {"SIGNATURE-TTL", "signature_ttl"}}},
+    {"providers",
+	{{"PROVIDER", "provider"}, {"TENANT", "tenant"}, {"KIND", "kind"}, {"ADDRESS", "address"},
+	    {"SECRET", "has_secret"}, {"INSIDE", "allow_private"}, {"OPERATOR", "operator"}}},
+    {"steps", {{"STEP", "step"}, {"DONE", "done"}, {"WHY", "why"}}},
     {"domains", {{"DOMAIN", "domain"}, {"TENANT", "tenant"}, {"POLICY", "policy"},
 		    {"ENABLED", "enabled"}, {"SIGNS-AS", "signs_as"}, {"DUE", "due"},
 		    {"ROTATION", "rotate_asked"}, {"PAUSED", "paused"}}},
-    {"keys",
-	{{"SELECTOR", "selector"}, {"ALGORITHM", "algorithm"}, {"BITS", "bits"}, {"STATE", "state"},
-	    {"SINCE", "state_since"}, {"NEXT", "next.action"}, {"EARLIEST", "next.earliest"},
-	    {"BLOCKED-BY", "next.blocked_by"}, {"TROUBLE", "trouble"}}},
-    {"gateways",
-	{{"GATEWAY", "gateway"}, {"VERSION", "version"}, {"EPOCH", "epoch"}, {"TESTED", "tested"},
-	    {"OFFSET-MS", "offset_ms"}, {"SILENT-S", "silent_s"}, {"FAILED", "failed"}}},
+    {"keys", {{"SELECTOR", "selector"}, {"ALGORITHM", "algorithm"}, {"BITS", "bits"},
+		 {"STATE", "state"}, {"SINCE", "state_since"}, {"NEXT", "next.action"},
+		 {"EARLIEST", "next.earliest"}, {"BLOCKED-BY", "next.blocked_by"},
+		 {"VERIFIED-BY", "verified_by"}, {"TROUBLE", "trouble"}}},
+    {"gateways", {{"GATEWAY", "gateway"}, {"VERSION", "version"}, {"EPOCH", "epoch"},
+		     {"TESTED", "tested"}, {"OFFSET-MS", "offset_ms"}, {"SILENT-S", "silent_s"},
+		     {"FAILED", "failed"}, {"FAILING", "failing_keys"}}},
     {"stuck", {{"DOMAIN", "domain"}, {"SELECTOR", "selector"}, {"STATE", "state"},
 		  {"TRIES", "tries"}, {"NEXT-TRY", "next_try"}, {"TROUBLE", "trouble"}}},
     {"overdue", {{"DOMAIN", "domain"}, {"DUE", "due"}}},
     {"drifted", {{"NAME", "name"}, {"SEEN", "seen"}, {"SERVERS", "servers"}, {"RIGHT", "right"},
 		    {"WHY", "why"}}},
+    {"cnames", {{"SLOT", "slot"}, {"NAME", "name"}, {"CNAME", "target"}, {"KEY", "key"},
+		   {"SEEN", "seen"}, {"WHY", "why"}}},
     {"texts", {{"TEXT", "text"}, {"WHAT IS WRONG", "explained"}}},
 };
 #define TABLE_COUNT (sizeof(tables) / sizeof(tables[0]))
@@ -300,7 +306,8 @@ show_tables(const json_t *object)
 static bool
 is_subject(const char *name)
 {
-	static const char *const names[] = {"tenant", "policy", "domain", "key", "gateway"};
+	static const char *const names[] = {
+	    "tenant", "policy", "domain", "key", "gateway", "provider"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(names[i], name) == 0)
@@ -331,17 +338,30 @@ admin_show_result(const char *program, const json_t *result)
 	show_tables(result);
 }
 
-void
-admin_show_record(const char *program, const json_t *result)
+/* Lines as they are, with nothing that could harm a terminal. */
+static void
+show_text(const char *text)
 {
-	const char *text = json_string_value(at_path(result, "record.text"));
 	struct buf out;
 
-	(void)program;
 	buf_init(&out, 1U << 20);
 	add_safe(&out, text == NULL ? "" : text, true);
 	printf("%s%s", buf_text(&out), span_ends(buf_span(&out), SPAN_LIT("\n")) ? "" : "\n");
 	buf_free(&out);
+}
+
+void
+admin_show_record(const char *program, const json_t *result)
+{
+	(void)program;
+	show_text(json_string_value(at_path(result, "record.text")));
+}
+
+void
+admin_show_text(const char *program, const json_t *result)
+{
+	(void)program;
+	show_text(json_string_value(json_object_get(result, "text")));
 }
 
 /* ---- plans ---- */
@@ -417,15 +437,34 @@ show_step(const json_t *step, bool dry_run)
 	buf_free(&text);
 }
 
-void
-admin_show_plan(const json_t *plan, bool dry_run)
+/* What somebody has to know, or to do, after a change. */
+static void
+show_advice(const json_t *result)
 {
+	const json_t *warning = json_object_get(result, "warning");
+	const json_t *cnames = json_object_get(result, "cnames");
+
+	if (warning != NULL)
+		show_line("", "warning", warning);
+	if (json_array_size(cnames) == 0)
+		return;
+	printf("\nits customer has to set these, once:\n");
+	admin_show_list("cnames", cnames, true);
+}
+
+void
+admin_show_plan(const json_t *answer, bool dry_run)
+{
+	const json_t *plan = json_object_get(answer, "plan"), *step;
+	json_int_t left = json_integer_value(json_object_get(answer, "plan_left"));
 	size_t i;
-	const json_t *step;
 
 	json_array_foreach(plan, i, step) show_step(step, dry_run);
 	if (json_array_size(plan) == 0)
 		printf("nothing %schanged\n", dry_run ? "would be " : "was ");
+	if (left > 0)
+		printf("and %" JSON_INTEGER_FORMAT " more\n", left);
+	show_advice(json_object_get(answer, "result"));
 }
 
 /* ---- refusals ---- */

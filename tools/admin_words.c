@@ -92,9 +92,39 @@ static const struct admin_field domain_set_fields[] = {F_POLICY, F_SIGNS_AS, F_S
     {"pause", 0, NULL, "paused", ADMIN_ON, "begin no new key and no activation"},
     {"resume", 0, NULL, "paused", ADMIN_OFF, "the end of --pause"}, F_REVISION};
 static const struct admin_field tenant_only[] = {F_TENANT};
+static const struct admin_field token_fields[] = {
+    {"scopes", 's', "SCOPES", "scopes", ADMIN_TEXT, "\"keys:read role:operator\" and the like; needed"},
+    {"tenant", 't', "TENANT", "tenant", ADMIN_TEXT, "what it may see; default: all"},
+    {"domains", 'D', "PATTERNS", "domains", ADMIN_TEXT, "\"*.example.org\"; default: all"},
+    {"networks", 'N', "NETWORKS", "networks", ADMIN_TEXT, "from where it may be used"},
+    {"name", 'm', "WORDS", "name", ADMIN_TEXT, "what it is for"},
+    {"certificate", 'C', "NAME", "certificate", ADMIN_TEXT, "the name of a client certificate instead"},
+    {"expires", 'e', "TIME", "expires", ADMIN_TEXT, "default: in 90 days"}};
+#define F_SECRET                                                                                   \
+	{                                                                                          \
+		"secret-file", 's', "FILE", "secret", ADMIN_KEY,                                   \
+		    "one line: the secret of the key in base64, or the key of the API"             \
+	}
+static const struct admin_field provider_add_fields[] = {
+    {"address", 'a', "ADDRESS", "address", ADMIN_TEXT, "where, as signpost-publishers(5) has it, without files"},
+    F_SECRET,
+    {"allow-private", 0, NULL, "allow_private", ADMIN_ON, "it may be a host inside"}};
+static const struct admin_field provider_set_fields[] = {
+    {"address", 'a', "ADDRESS", "address", ADMIN_TEXT, "another one; the secret is given with it"},
+    F_SECRET,
+    {"allow-private", 0, NULL, "allow_private", ADMIN_ON, "it may be a host inside"},
+    {"no-private", 0, NULL, "allow_private", ADMIN_OFF, "it may not"}};
+static const struct admin_field audit_fields[] = {F_TENANT,
+    {"object", 'o', "NAME", "object", ADMIN_TEXT, "only what was done to this one"},
+    {"actor", 'a', "ACTOR", "actor", ADMIN_TEXT, "only what this one did"},
+    {"newest-first", 'r', NULL, "newest_first", ADMIN_ON, "from the last one back"}};
 static const struct admin_field destroyed[] = {
     {"destroyed", 'a', NULL, "destroyed", ADMIN_ON, "keys that are destroyed, too"}};
 static const struct admin_field notation[] = {F_NOTATION};
+static const struct admin_field format[] = {
+    {"format", 'f', "NAME", "format", ADMIN_TEXT, "rfc1035, single, bind, nsupdate, route53, terraform, json"}};
+static const struct admin_field domain_show_fields[] = {
+    {"look", 'l', NULL, "look", ADMIN_ON, "ask DNS for the CNAMEs of its slots"}, F_NOTATION};
 static const struct admin_field generate_fields[] = {
     {"selector", 's', "NAME", "selector", ADMIN_TEXT, "a new one; default: by the policy"},
     {"algorithm", 'a', "NAME", "algorithm", ADMIN_TEXT, "rsa-sha256 or ed25519-sha256"},
@@ -102,6 +132,11 @@ static const struct admin_field generate_fields[] = {
 static const struct admin_field import_fields[] = {
     {"published", 0, NULL, "published", ADMIN_ON, "its record is in DNS already: look, and go on"}};
 static const struct admin_field step_fields[] = {F_REASON, F_REVISION};
+static const struct admin_field explain_fields[] = {
+    {"client", 'c', "ADDRESS", "client", ADMIN_TEXT, "the client's address"},
+    {"macros", 'm', "FILE", "macros", ADMIN_JSON, "JSON: auth_authen, daemon_name and the like"},
+    {"tenant", 't', "TENANT", "tenant", ADMIN_TEXT, "the session speaks for it, whatever its facts"}};
+static const struct admin_field reason_only[] = {F_REASON};
 static const struct admin_field rotate_fields[] = {
     {"tenant", 't', "TENANT", "tenant", ADMIN_TEXT, "all domains of this tenant"},
     {"due", 'd', NULL, "due", ADMIN_ON, "all whose keys are as old as their policy wants"},
@@ -113,20 +148,27 @@ static const struct admin_field emergency_fields[] = {
     F_REASON, F_REVISION};
 
 static const struct admin_word words[] = {
+    {"audit", "head", "audit.head", NONE, "", NO_FIELDS, false, NULL, NULL, "the end of the chain"},
+    {"audit", "list", "audit.list", NONE, "", FIELDS(audit_fields), false, "audit", NULL,
+	"what was done"},
     {"domain", "add", "domain.add", TWO("domain", "tenant"), "DOMAIN TENANT", FIELDS(domain_add_fields),
 	true, NULL, NULL, "a new domain of a tenant"},
     {"domain", "list", "domain.list", NONE, "", FIELDS(tenant_only), false, "domains", NULL,
 	"all domains"},
+    {"domain", "records", "domain.records", ONE("domain"), "DOMAIN", FIELDS(format), false, NULL,
+	admin_show_text, "all that should be in DNS for it now"},
     {"domain", "remove", "domain.remove", ONE("domain"), "DOMAIN", NO_FIELDS, true, NULL, NULL,
 	"a domain that never published a key"},
     {"domain", "set", "domain.set", ONE("domain"), "DOMAIN", FIELDS(domain_set_fields), true, NULL, NULL,
 	"another policy or alias; enable, disable, pause, resume"},
-    {"domain", "show", "domain.show", ONE("domain"), "DOMAIN", NO_FIELDS, false, NULL, NULL,
-	"a domain and its keys"},
+    {"domain", "show", "domain.show", ONE("domain"), "DOMAIN", FIELDS(domain_show_fields), false, NULL, NULL,
+	"a domain, its keys, and the CNAMEs of its slots"},
     {"drift", NULL, "drift", MAYBE("domain"), "[DOMAIN]", FIELDS(tenant_only), false, NULL, NULL,
 	"Compares what is published with what the DNS servers have."},
     {"emergency", NULL, "emergency", ONE("domain"), "DOMAIN", FIELDS(emergency_fields), true, NULL, NULL,
 	"A key is known to others: the stand-by key signs at once, and it is revoked."},
+    {"explain", NULL, "resolve", ONE("from"), "ADDRESS", FIELDS(explain_fields), false, NULL, NULL,
+	"Says what would sign for a sender, and why not, by the store alone."},
     {"gateway", "forget", "gateway.forget", ONE("gateway"), "GATEWAY", NO_FIELDS, true, NULL, NULL,
 	"a gateway that is gone for good"},
     {"gateway", "list", "gateway.list", NONE, "", NO_FIELDS, false, "gateways", NULL,
@@ -166,8 +208,40 @@ static const struct admin_word words[] = {
 	NULL, NULL, "a new policy, or another plan"},
     {"policy", "show", "policy.show", TWO("tenant", "policy"), "TENANT POLICY", NO_FIELDS, false, NULL,
 	NULL, "a policy, with all that it leaves out"},
+    {"provider", "add", "provider.add",
+	{{"tenant", ADMIN_TEXT, false}, {"provider", ADMIN_TEXT, false}, {"kind", ADMIN_TEXT, false}},
+	"TENANT PROVIDER KIND", FIELDS(provider_add_fields), true, NULL, NULL, "a new DNS provider of a tenant"},
+    {"provider", "list", "provider.list", ONE("tenant"), "TENANT", NO_FIELDS, false, "providers", NULL,
+	"DNS providers of a tenant, and the operator's"},
+    {"provider", "remove", "provider.remove", TWO("tenant", "provider"), "TENANT PROVIDER", NO_FIELDS,
+	true, NULL, NULL, "one that nothing names"},
+    {"provider", "set", "provider.set", TWO("tenant", "provider"), "TENANT PROVIDER",
+	FIELDS(provider_set_fields), true, NULL, NULL, "another address or secret"},
+    {"provider", "show", "provider.show", TWO("tenant", "provider"), "TENANT PROVIDER", NO_FIELDS, false,
+	NULL, NULL, "one of them, without its secret"},
+    {"provider", "test", "provider.test",
+	{{"tenant", ADMIN_TEXT, false}, {"provider", ADMIN_TEXT, false}, {"zone", ADMIN_TEXT, false}},
+	"TENANT PROVIDER ZONE", NO_FIELDS, true, NULL, admin_show_result, "write a record, look, and remove it"},
     {"rotate", NULL, "rotate", MAYBE("domain"), "[DOMAIN]", FIELDS(rotate_fields), true, NULL, NULL,
 	"Asks for new keys: of a domain, of all of a tenant, or of all that are due."},
+    {"rotation", "abort", "rotation.abort", TWO("domain", "rotation"), "DOMAIN ROTATION",
+	FIELDS(reason_only), true, NULL, NULL, "it is not wanted any more; no key of it signs yet"},
+    {"rotation", "list", "rotation.list", ONE("domain"), "DOMAIN", NO_FIELDS, false, "rotations", NULL,
+	"those of a domain"},
+    {"rotation", "pause", "rotation.pause", TWO("domain", "rotation"), "DOMAIN ROTATION",
+	FIELDS(reason_only), true, NULL, NULL, "begin nothing new in its domain; what was begun ends"},
+    {"rotation", "resume", "rotation.resume", TWO("domain", "rotation"), "DOMAIN ROTATION",
+	FIELDS(reason_only), true, NULL, NULL, "the end of pause"},
+    {"rotation", "rollback", "rotation.rollback", TWO("domain", "rotation"), "DOMAIN ROTATION",
+	FIELDS(reason_only), true, NULL, NULL, "its keys are held, those before sign again"},
+    {"rotation", "show", "rotation.show", TWO("domain", "rotation"), "DOMAIN ROTATION", NO_FIELDS, false,
+	NULL, NULL, "its steps, and what they wait for"},
+    {"rules", "change", "rules.change", {{"tenant", ADMIN_TEXT, false}, {"rules", ADMIN_JSON, false}},
+	"TENANT FILE", NO_FIELDS, true, NULL, NULL, "add the rules of a file, or put them in place of theirs"},
+    {"rules", "replace", "rules.replace", {{"tenant", ADMIN_TEXT, false}, {"rules", ADMIN_JSON, false}},
+	"TENANT FILE", NO_FIELDS, true, NULL, NULL, "the rules of a file in place of all"},
+    {"rules", "show", "rules.show", ONE("tenant"), "TENANT", NO_FIELDS, false, NULL, NULL,
+	"all signing rules of a tenant"},
     {"status", NULL, "status", MAYBE("domain"), "[DOMAIN]", FIELDS(tenant_only), false, NULL, NULL,
 	"What all keys are like, or those of a domain: states, what is stuck or overdue, gateways."},
     {"tenant", "add", "tenant.add", ONE("tenant"), "TENANT", FIELDS(tenant_fields), true, NULL, NULL,
@@ -178,6 +252,14 @@ static const struct admin_word words[] = {
     {"tenant", "set", "tenant.set", ONE("tenant"), "TENANT", FIELDS(tenant_fields), true, NULL, NULL,
 	"enable, disable; its failure policy"},
     {"tenant", "show", "tenant.show", ONE("tenant"), "TENANT", NO_FIELDS, false, NULL, NULL, "a tenant"},
+    {"token", "add", "token.add", NONE, "", FIELDS(token_fields), true, NULL, NULL,
+	"a new token; its secret is shown once"},
+    {"token", "list", "token.list", NONE, "", NO_FIELDS, false, "tokens", NULL, "all tokens"},
+    {"token", "revoke", "token.revoke", ONE("token"), "TOKEN", NO_FIELDS, true, NULL, NULL,
+	"a token ends at once"},
+    {"token", "rotate", "token.rotate", ONE("token"), "TOKEN", NO_FIELDS, true, NULL, NULL,
+	"another secret; the old one ends at once"},
+    {"token", "show", "token.show", ONE("token"), "TOKEN", NO_FIELDS, false, NULL, NULL, "a token"},
 };
 /* clang-format on */
 

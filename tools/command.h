@@ -5,6 +5,8 @@
 #ifndef SIGNPOST_TOOLS_COMMAND_H
 #define SIGNPOST_TOOLS_COMMAND_H
 
+#include <stddef.h>
+
 struct command {
 	const char *name;         /* what the operator types after "signpost" */
 	const char *drop_in_name; /* program name that means the same (argv[0]), or NULL */
@@ -29,8 +31,14 @@ int genzone_run(const char *program, int argc, char **argv);
 /* Makes, fills, checks and seals key stores, and makes site key files. */
 int store_run(const char *program, int argc, char **argv);
 
+/* Its words; static. */
+const struct command *store_words(size_t *count_out);
+
 /* What would sign for a sender, and why. */
 int resolve_run(const char *program, int argc, char **argv);
+
+/* What a shell has to know to complete all this. */
+int completions_run(const char *program, int argc, char **argv);
 
 /* Audits what a domain publishes: DKIM keys, SPF, DMARC. */
 int check_run(const char *program, int argc, char **argv);
@@ -39,12 +47,20 @@ int check_run(const char *program, int argc, char **argv);
 int domain_run(const char *program, int argc, char **argv);
 int drift_run(const char *program, int argc, char **argv);
 int emergency_run(const char *program, int argc, char **argv);
+int explain_run(const char *program, int argc, char **argv);
 int gateway_run(const char *program, int argc, char **argv);
 int key_run(const char *program, int argc, char **argv);
 int policy_run(const char *program, int argc, char **argv);
+int provider_run(const char *program, int argc, char **argv);
 int rotate_run(const char *program, int argc, char **argv);
+int rotation_run(const char *program, int argc, char **argv);
+int rules_run(const char *program, int argc, char **argv);
 int status_run(const char *program, int argc, char **argv);
 int tenant_run(const char *program, int argc, char **argv);
+int token_run(const char *program, int argc, char **argv);
+int audit_run(const char *program, int argc, char **argv);
+/* The word of it that reads the store by itself: 0; 65: the chain is broken. */
+int audit_verify_run(const char *program, int argc, char **argv);
 /* Any of them; command: its name. */
 int admin_run(const char *program, const char *command, int argc, char **argv);
 

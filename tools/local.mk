@@ -2,8 +2,10 @@
 bin_PROGRAMS += tools/signpost
 tools_signpost_SOURCES = \
 	tools/signpost.c tools/command.h \
+	tools/audit_verify.c \
 	tools/check.c tools/check_domain.c tools/check_domain.h tools/check_spf.c \
 	tools/cli.c tools/cli.h tools/cli_options.c \
+	tools/completions.c tools/completions.h \
 	tools/genkey.c \
 	tools/resolve.c \
 	tools/genzone.c tools/genzone.h tools/genzone_head.c tools/genzone_records.c \
@@ -21,7 +23,8 @@ tools_signpost_SOURCES = \
 	tools/publication.c tools/publication.h \
 	tools/newfile.c tools/newfile.h \
 	tools/admin_commands.c
-ADMIN_TOOL_FILES = tools/admin.c tools/admin.h tools/admin_client.c tools/admin_show.c tools/admin_words.c
+ADMIN_TOOL_FILES = tools/admin.c tools/admin.h tools/admin_answer.c tools/admin_client.c tools/admin_http.h \
+	tools/admin_request.c tools/admin_show.c tools/admin_target.c tools/admin_words.c
 if ADMIN
 tools_signpost_SOURCES += $(ADMIN_TOOL_FILES)
 else
@@ -29,14 +32,25 @@ tools_signpost_SOURCES += tools/admin_none.c
 endif
 EXTRA_DIST += $(ADMIN_TOOL_FILES) tools/admin_none.c
 tools_signpost_CFLAGS = $(AM_CFLAGS) $(ADMIN_TOOL_CFLAGS)
-tools_signpost_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDKIM) \
+tools_signpost_LDADD = $(ADMIN_TOOL_ROOMS) $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDKIM) \
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) \
 	$(UNBOUND_LIBS) $(ADMIN_TOOL_LIBS) -lpthread
 if ADMIN
-ADMIN_TOOL_CFLAGS = $(JANSSON_CFLAGS)
-ADMIN_TOOL_LIBS = $(JANSSON_LIBS)
+ADMIN_TOOL_ROOMS = $(LIBAPI)
+ADMIN_TOOL_CFLAGS = $(JANSSON_CFLAGS) $(CURL_CFLAGS)
+ADMIN_TOOL_LIBS = $(JANSSON_LIBS) $(CURL_LIBS)
 endif
-TOOL_TESTS = tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \
+# Completions for shells, made by the program itself.
+bashcompletionsdir = $(datadir)/bash-completion/completions
+zshcompletionsdir = $(datadir)/zsh/site-functions
+bashcompletions_DATA = tools/completions/signpost
+zshcompletions_DATA = tools/completions/_signpost
+CLEANFILES += $(bashcompletions_DATA) $(zshcompletions_DATA)
+tools/completions/signpost: tools/signpost$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) tools/completions && tools/signpost$(EXEEXT) completions bash > $@.new && mv $@.new $@
+tools/completions/_signpost: tools/signpost$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) tools/completions && tools/signpost$(EXEEXT) completions zsh > $@.new && mv $@.new $@
+TOOL_TESTS = tests/tools/test_completions.py tests/tools/test_audit.py tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \
 	tests/tools/test_resolve.py \
 	tests/tools/test_sealing.py tests/tools/test_store.py tests/tools/test_testkey.py tests/tools/test_testmsg.py
 check_PROGRAMS += tests/tools/shared_driver
@@ -46,7 +60,7 @@ check_PROGRAMS += tests/tools/seal_driver
 tests_tools_seal_driver_SOURCES = tests/tools/seal_driver.c
 tests_tools_seal_driver_LDADD = $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) -lpthread
 if ADMIN
-TOOL_TESTS += tests/tools/test_admin_cli.py
+TOOL_TESTS += tests/tools/test_admin_cli.py tests/tools/test_admin_remote.py
 check_LIBRARIES += tests/lib/liboperationtest.a
 tests_lib_liboperationtest_a_SOURCES = tests/lib/file_authority.c tests/lib/no_reconciler.c tests/lib/no_reconciler.h
 check_LIBRARIES += tests/lib/liboperationworld.a
@@ -57,14 +71,16 @@ OPERATIONS_WORLD = tests/lib/liboperationworld.a
 check_PROGRAMS += tests/tools/admin_driver
 tests_tools_admin_driver_SOURCES = tests/tools/admin_driver.c
 tests_tools_admin_driver_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-tests_tools_admin_driver_LDADD = $(OPERATIONS_TEST_LDADD)
+tests_tools_admin_driver_LDADD = $(LIBAPI) $(LIBHTTP) $(OPERATIONS_TEST_LDADD) $(HTTP_LIBS)
 # Operations without DNS and without a reconciler; its first library stands in for both.
 OPERATIONS_TEST_LDADD = tests/lib/liboperationtest.a $(LIBOPERATIONS) tests/lib/liboperationtest.a $(LIBRECONCILER) \
-	$(LIBPUBLISH) $(LIBLIFE) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDKIM) $(LIBCRYPTO_ROOM) $(LIBBASE) \
-	$(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) $(LDNS_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) -lpthread
+	$(LIBPUBLISH) $(LIBLIFE) $(LIBMAILAUTH) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDNS) $(LIBDKIM) \
+	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) $(LDNS_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) \
+	$(UNBOUND_LIBS) -lpthread
 endif
 EXTRA_DIST += tests/lib/operation_world.c tests/lib/operation_world.h tests/lib/file_authority.c tests/lib/no_reconciler.c tests/lib/no_reconciler.h tests/tools/admin_driver.c
 dist_check_SCRIPTS += $(TOOL_TESTS)
 TESTS += $(TOOL_TESTS)
 EXTRA_DIST += tests/tools/common.py
-dist_noinst_SCRIPTS += tools/demo.sh tools/demo_milter.py tools/demo_verify.py
+dist_noinst_SCRIPTS += tools/demo.sh tools/demo/milter.py tools/demo/ports.py tools/demo/verify.py
+EXTRA_DIST += tools/demo/lib.sh tools/demo/servers.sh

@@ -5,7 +5,6 @@
  */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,22 +144,13 @@ print_keys(const struct route *route, const struct address *sender, int64_t now_
 static enum status
 session_tenant(struct resolve *r, char tenant[KEYSTORE_TENANT_MAX + 1], struct err *err)
 {
-	uint8_t octets[16];
-	struct tenant_session session = {.login = span_str(r->login),
-	    .listener = span_str(r->listener),
-	    .host = span_str(r->host),
-	    .address = octets};
+	const struct tenant_facts facts = {
+	    .login = r->login, .listener = r->listener, .client = r->client, .host = r->host};
 
-	tenant[0] = '\0';
-	if (r->tenant != NULL) {
-		snprintf(tenant, KEYSTORE_TENANT_MAX + 1, "%s", r->tenant);
-		return ST_OK;
-	}
-	if (r->client != NULL && inet_pton(AF_INET, r->client, octets) == 1)
-		session.family = 4;
-	else if (r->client != NULL && inet_pton(AF_INET6, r->client, octets) == 1)
-		session.family = 6;
-	return tenant_of_session(r->map, r->store, &session, tenant, err);
+	if (r->tenant == NULL)
+		return tenant_of_facts(r->map, r->store, &facts, tenant, err);
+	snprintf(tenant, KEYSTORE_TENANT_MAX + 1, "%s", r->tenant);
+	return ST_OK;
 }
 
 /* false: the store says nothing about the sender. */

@@ -6,35 +6,62 @@
  */
 #include "config.h"
 
+#include <getopt.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "tools/cli.h"
 #include "tools/command.h"
+#include "tools/completions.h"
 
 #define PROGRAM_NAME_MAX 64
 
 static const struct command commands[] = {
+    {"audit", NULL, audit_run, "what was done, and by whom (signpost-admind)"},
     {"check", NULL, check_run, "audit the DKIM keys, SPF and DMARC that a domain publishes"},
+    {"completions", NULL, completions_run,
+	"print what bash or zsh has to know to complete all this"},
     {"domain", NULL, domain_run, "add, show and remove domains (signpost-admind)"},
     {"drift", NULL, drift_run, "compare what is published with DNS (signpost-admind)"},
     {"emergency", NULL, emergency_run, "a key is known to others (signpost-admind)"},
+    {"explain", NULL, explain_run, "say what would sign, by the store (signpost-admind)"},
     {"gateway", NULL, gateway_run, "gateways that report (signpost-admind)"},
     {"genkey", "opendkim-genkey", genkey_run,
 	"make a key pair and the DNS record that goes with it"},
     {"genzone", "opendkim-genzone", genzone_run, "write the DNS records of all keys of a KeyTable"},
     {"key", NULL, key_run, "show, make and move keys (signpost-admind)"},
     {"policy", NULL, policy_run, "what keys should be like (signpost-admind)"},
+    {"provider", NULL, provider_run, "DNS providers of tenants (signpost-admind)"},
     {"resolve", NULL, resolve_run, "say what would sign for a sender, and why"},
     {"rotate", NULL, rotate_run, "ask for new keys (signpost-admind)"},
+    {"rotation", NULL, rotation_run, "rotations, and what they wait for (signpost-admind)"},
+    {"rules", NULL, rules_run, "signing rules of a tenant (signpost-admind)"},
     {"status", NULL, status_run, "what all keys are like (signpost-admind)"},
     {"store", NULL, store_run, "make, fill, check and seal key stores, and site key files"},
     {"tenant", NULL, tenant_run, "add, show and remove tenants (signpost-admind)"},
     {"testkey", "opendkim-testkey", testkey_run, "compare private keys with the records in DNS"},
     {"testmsg", "opendkim-testmsg", testmsg_run, "sign or verify a message"},
+    {"token", NULL, token_run, "add, show and revoke tokens for HTTP (signpost-admind)"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+int
+completions_run(const char *program, int argc, char **argv)
+{
+	static const struct cli_usage usage = {.words = "bash|zsh",
+	    .purpose = "Prints the script that completes commands in this shell."};
+	enum cli_answer answer = cli_options(program, &usage, argc, argv, NULL);
+
+	if (answer != CLI_GO_ON)
+		return answer == CLI_DONE ? EX_OK : EX_USAGE;
+	if (argc - optind == 1)
+		return completions_print(program, argv[optind], commands, COMMAND_COUNT);
+	cli_say(program, "bash or zsh is needed");
+	return EX_USAGE;
+}
 
 static void
 print_help(FILE *to)
@@ -132,12 +159,39 @@ run(const char *program, int argc, char **argv)
 	return run_word(argc - 1, argv + 1);
 }
 
+/* Options in front of the command say where signpost-admind is: the environment of the command.
+ * What is not one of them is left. */
+static int
+take_options(int argc, char **argv)
+{
+	static const struct {
+		const char *option, *variable;
+	} known[] = {{"--url", "SIGNPOST_URL"}, {"--token-file", "SIGNPOST_TOKEN_FILE"},
+	    {"--ca", "SIGNPOST_CA"}, {"--cert", "SIGNPOST_CERT"}, {"--key", "SIGNPOST_KEY"}};
+	int at = 1;
+
+	for (size_t i = 0; at < argc && i < sizeof(known) / sizeof(known[0]); i++) {
+		size_t n = strlen(known[i].option);
+
+		if (strncmp(argv[at], known[i].option, n) != 0 ||
+		    (argv[at][n] != '=' && (argv[at][n] != '\0' || at + 1 == argc)))
+			continue;
+		setenv(known[i].variable, argv[at][n] == '=' ? argv[at] + n + 1 : argv[at + 1], 1);
+		at += argv[at][n] == '=' ? 1 : 2;
+		i = SIZE_MAX;
+	}
+	return at - 1;
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *program = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "signpost";
 
+	int taken;
+
 	cli_begin();
-	return cli_end(program, run(program, argc, argv));
+	taken = take_options(argc, argv);
+	return cli_end(program, run(program, argc - taken, argv + taken));
 }

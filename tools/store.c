@@ -25,6 +25,13 @@ static const struct command words[] = {
 };
 #define WORD_COUNT (sizeof(words) / sizeof(words[0]))
 
+const struct command *
+store_words(size_t *count_out)
+{
+	*count_out = WORD_COUNT;
+	return words;
+}
+
 /* ---- what the words work on ---- */
 
 static bool
@@ -101,6 +108,17 @@ store_tool_close(struct store_tool *tool)
 	tool->store = NULL;
 	tool->sitekey = NULL;
 	tool->conf = NULL;
+}
+
+bool
+store_tool_has_providers(const struct store_tool *tool, struct err *err)
+{
+	struct keystore_rows *rows = NULL;
+	enum status status =
+	    keystore_provider(tool->store, SPAN_LIT("x"), SPAN_LIT("x"), &rows, err);
+
+	keystore_rows_release(rows);
+	return status == ST_OK;
 }
 
 bool

@@ -249,6 +249,13 @@ take_row(struct store_check *check, const struct store_walk *walk, size_t i, boo
 	case STORE_BINDING:
 		take_binding(check, &walk->page->bindings[i]);
 		break;
+	case STORE_PROVIDER:
+		store_check_provider(check, &walk->page->providers[i]);
+		break;
+	case STORE_TOKEN:
+	case STORE_REPLY:
+	case STORE_AUDIT:
+		break;
 	}
 }
 
@@ -275,11 +282,15 @@ check_all(struct store_check *check, struct err *err)
 	static const enum store_what order[] = {
 	    STORE_TENANT, STORE_POLICY, STORE_DOMAIN, STORE_RULE, STORE_BINDING, STORE_KEY};
 	enum status status = check->tool.store->ops->now(check->tool.store, &check->now_utc, err);
+	struct err ignored = ERR_NONE;
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && status == ST_OK; i++)
 		status = walk_all(check, order[i], false, err);
 	if (status == ST_OK)
 		status = walk_all(check, STORE_DOMAIN, true, err);
+	/* A schema of before has no room for them. */
+	if (status == ST_OK && store_tool_has_providers(&check->tool, &ignored))
+		status = walk_all(check, STORE_PROVIDER, false, err);
 	return status;
 }
 

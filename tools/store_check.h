@@ -27,7 +27,7 @@ struct store_check {
 	struct store_names tenants, policies;
 	struct store_names domains; /* tenant and domain */
 	struct store_names signing; /* tenants and domains with an active key */
-	unsigned long rows[STORE_BINDING + 1], errors, warnings, plain;
+	unsigned long rows[STORE_PROVIDER + 1], errors, warnings, plain;
 	unsigned long by_version[SITEKEY_VERSIONS_MAX]; /* keys, by position in versions */
 	uint32_t versions[SITEKEY_VERSIONS_MAX];
 	size_t version_count;
@@ -37,6 +37,8 @@ struct store_check {
 void store_check_found(struct store_check *check, enum store_severity severity, const char *kind,
     struct span first, struct span second, const char *code, const char *sentence);
 
+/* A provider of a tenant: is it one, and does its secret open? */
+void store_check_provider(struct store_check *check, const struct store_provider *row);
 /* Everything that can be said about a key alone. true: it may sign now. */
 bool store_check_key(struct store_check *check, const struct store_key *row);
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/secret.h"
+#include "lib/store/sealedprovider.h"
 #include "tools/store_check.h"
 
 #define BITS_ADVISED 2048
@@ -19,14 +21,15 @@ found(struct store_check *check, enum store_severity severity, const struct stor
 	store_check_found(check, severity, "key", row->domain, row->selector, code, sentence);
 }
 
+/* Of a sealed text. */
 static void
-count_version(struct store_check *check, const struct store_key *row)
+count_version(struct store_check *check, struct span sealed)
 {
 	struct err err = ERR_NONE;
 	uint32_t version;
 	size_t i = 0;
 
-	if (sealedkey_version(row->private_key, &version, &err) != ST_OK)
+	if (sealedkey_version(sealed, &version, &err) != ST_OK)
 		return;
 	while (i < check->version_count && check->versions[i] != version)
 		i++;
@@ -137,7 +140,7 @@ store_check_key(struct store_check *check, const struct store_key *row)
 	check_row(check, row);
 	switch (sealedkey_form(row->private_key)) {
 	case SEALEDKEY_SEALED:
-		count_version(check, row);
+		count_version(check, row->private_key);
 		break;
 	case SEALEDKEY_PLAIN:
 		count_plain(check, row);
@@ -154,4 +157,28 @@ store_check_key(struct store_check *check, const struct store_key *row)
 		    "is active, and no gateway may sign with it any more: its sign-until has "
 		    "passed");
 	return opens && key_may_sign(&row->times, check->now_utc);
+}
+
+/* ---- DNS providers ---- */
+
+void
+store_check_provider(struct store_check *check, const struct store_provider *row)
+{
+	struct keystore_write write = {.what = STORE_PROVIDER, .row.provider = *row};
+	struct err err = ERR_NONE;
+	enum status status;
+	char *plain;
+	size_t n;
+
+	if (keystore_write_check(&write, &err) != ST_OK)
+		store_check_found(
+		    check, STORE_ERROR, "provider", row->tenant, row->name, "invalid", err.text);
+	if (row->secret.n == 0)
+		return;
+	count_version(check, row->secret);
+	status = sealedprovider_open(check->tool.sitekey, row, &plain, &n, &err);
+	secret_free(plain);
+	if (status != ST_OK)
+		store_check_found(check, STORE_ERROR, "provider", row->tenant, row->name,
+		    code_of(status), err.text);
 }

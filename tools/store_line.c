@@ -177,8 +177,6 @@ take_rule(struct store_line *line, const struct span *w, struct err *err)
 {
 	static const char *const kinds[] = {"address", "domain", "suffix", "pattern"};
 	struct store_rule rule = {.tenant = w[0], .id = w[1], .enabled = true};
-	struct pattern_regex *regex = NULL;
-	enum status status = ST_OK;
 	size_t kind = 0;
 
 	line->write.row.rule = rule;
@@ -194,13 +192,7 @@ take_rule(struct store_line *line, const struct span *w, struct err *err)
 	rule.subject = w[3];
 	rule.domain = w[4];
 	line->write.row.rule = rule;
-	if (rule.kind == STORE_RULE_PATTERN && pattern_kind(rule.subject) == PATTERN_REGEX)
-		status = pattern_regex_compile(rule.subject, true, &regex, err);
-	if (status != ST_OK)
-		err_prefix(err, "pattern \"%.*s\"", rule.subject.n > 80 ? 80 : (int)rule.subject.n,
-		    rule.subject.p);
-	pattern_regex_free(regex);
-	return status;
+	return rule.kind == STORE_RULE_PATTERN ? pattern_check(rule.subject, err) : ST_OK;
 }
 
 static enum status
@@ -346,6 +338,10 @@ set_option(struct store_line *line, struct span name, struct span value, struct 
 	case STORE_KEY:
 		return option_key(line, name, value, err);
 	case STORE_BINDING:
+	case STORE_TOKEN:
+	case STORE_PROVIDER:
+	case STORE_REPLY:
+	case STORE_AUDIT:
 		break;
 	}
 	return ST_ABSENT;
@@ -458,6 +454,11 @@ store_line_names(const struct store_line *line, struct span *first_out, struct s
 		break;
 	case STORE_BINDING:
 		*first_out = line->write.row.binding.subject;
+		break;
+	case STORE_TOKEN:
+	case STORE_PROVIDER:
+	case STORE_REPLY:
+	case STORE_AUDIT:
 		break;
 	}
 }

@@ -111,6 +111,11 @@ plan_found(struct store_tool *tool, const struct store_line *line, const struct 
 		return store_plan_old_key(tool, line, &rows->keys[i], now_utc, out, err);
 	case STORE_BINDING:
 		return plan_binding(out, &rows->bindings[i]);
+	case STORE_TOKEN:
+	case STORE_PROVIDER:
+	case STORE_REPLY:
+	case STORE_AUDIT:
+		break;
 	}
 	return ST_INVALID;
 }
@@ -144,6 +149,11 @@ plan_remove(const struct keystore_rows *rows, size_t i, struct store_plan *out, 
 		break;
 	case STORE_BINDING:
 		write->row.binding = rows->bindings[i];
+		break;
+	case STORE_TOKEN:
+	case STORE_PROVIDER:
+	case STORE_REPLY:
+	case STORE_AUDIT:
 		break;
 	}
 	if (!span_eq(tenant, owner))

@@ -204,6 +204,20 @@ compare_key(struct store_tool *tool, const struct store_line *line, const struct
 	return status;
 }
 
+/* A line that was right for the former key of a slot, or comes too early, lets none sign that is
+ * not proven. */
+static enum status
+check_life(const struct store_key *row, const struct key_times *times, struct err *err)
+{
+	if (row->life.n == 0 || row->times.proven > 0 || times->active == row->times.active ||
+	    times->active == 0)
+		return ST_OK;
+	err_set(err,
+	    "is looked after by signpost-admind and not proven yet: \"signpost key activate\" says "
+	    "when it signs");
+	return ST_DENIED;
+}
+
 enum status
 store_plan_old_key(struct store_tool *tool, const struct store_line *line,
     const struct store_key *row, int64_t now_utc, struct store_plan *out, struct err *err)
@@ -216,6 +230,9 @@ store_plan_old_key(struct store_tool *tool, const struct store_line *line,
 	out->write.how = WRITE_CHANGE;
 	out->action =
 	    set_times(line, now_utc, &out->write.row.key.times) ? STORE_CHANGE : STORE_NOTHING;
+	status = check_life(row, &out->write.row.key.times, err);
+	if (status != ST_OK)
+		return status;
 	if (out->action == STORE_CHANGE && !tool->dry_run)
 		store_key_mirror(tool, &out->write, NULL, &out->pem);
 	return ST_OK;

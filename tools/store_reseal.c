@@ -13,6 +13,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/base/secret.h"
+#include "lib/store/sealedprovider.h"
 #include "tools/store.h"
 
 #define TRIES_MAX 3 /* passes over the store, when others write to it meanwhile */
@@ -23,6 +24,7 @@ struct reseal {
 	char **texts; /* sealed anew, of the batch */
 	char **pems;  /* plain, of the batch, where the store shows them */
 	unsigned long keys, sealed, plain, failed, changed_meanwhile;
+	unsigned long providers; /* whose secret was sealed anew */
 };
 
 static void
@@ -153,6 +155,75 @@ walk_once(struct reseal *reseal, struct err *err)
 	return status == ST_ABSENT ? ST_OK : status;
 }
 
+/* ---- secrets of DNS providers ---- */
+
+static void
+tell_bad_provider(struct reseal *reseal, const struct store_provider *row, const struct err *err)
+{
+	reseal->failed++;
+	cli_say(reseal->tool.program, "provider %.*s %.*s: %s", SPAN_ARG(row->tenant),
+	    SPAN_ARG(row->name), err->text);
+}
+
+/* Opens the secret, and seals it for the same row. */
+static void
+take_provider(struct reseal *reseal, const struct store_provider *row)
+{
+	struct keystore_write write = {
+	    .what = STORE_PROVIDER, .how = WRITE_CHANGE, .row.provider = *row};
+	struct err err = ERR_NONE;
+	enum status status;
+	struct buf sealed;
+	char *plain = NULL;
+	size_t n = 0, at;
+
+	buf_init(&sealed, PROVIDER_SECRET_MAX);
+	status = sealedprovider_open(reseal->tool.sitekey, row, &plain, &n, &err);
+	if (status == ST_OK)
+		status = sealedprovider_close(
+		    reseal->tool.sitekey, row, span_of(plain, n), &sealed, &err);
+	secret_free(plain);
+	write.row.provider.secret = buf_span(&sealed);
+	if (status == ST_OK && !reseal->tool.dry_run)
+		status = reseal->tool.store->ops->apply(reseal->tool.store, &write, 1, &at, &err);
+	buf_free(&sealed);
+	if (status == ST_OK)
+		reseal->providers++;
+	else if (status == ST_DENIED && write.row.provider.secret.n > 0)
+		reseal->changed_meanwhile++;
+	else
+		tell_bad_provider(reseal, row, &err);
+}
+
+static bool
+provider_is_due(struct reseal *reseal, const struct store_provider *row)
+{
+	struct err err = ERR_NONE;
+	uint32_t version;
+
+	return row->secret.n > 0 && (sealedkey_version(row->secret, &version, &err) != ST_OK ||
+					version != sitekey_current(reseal->tool.sitekey));
+}
+
+/* A schema of before has no room for them. */
+static enum status
+walk_providers(struct reseal *reseal, struct err *err)
+{
+	struct err ignored = ERR_NONE;
+	struct store_walk walk;
+	enum status status;
+	size_t i;
+
+	if (!store_tool_has_providers(&reseal->tool, &ignored))
+		return ST_OK;
+	store_walk_begin(&walk, reseal->tool.store, STORE_PROVIDER);
+	while ((status = store_walk_next(&walk, &i, err)) == ST_OK)
+		if (provider_is_due(reseal, &walk.page->providers[i]))
+			take_provider(reseal, &walk.page->providers[i]);
+	store_walk_end(&walk);
+	return status == ST_ABSENT ? ST_OK : status;
+}
+
 static void
 tell_sum(const struct reseal *reseal)
 {
@@ -160,15 +231,18 @@ tell_sum(const struct reseal *reseal)
 
 	if (reseal->tool.json)
 		printf("{\"version\": %u, \"keys\": %lu, \"sealed\": %lu, \"plain\": %lu, "
-		       "\"failed\": %lu, \"dry_run\": %s}\n",
+		       "\"failed\": %lu, \"providers\": %lu, \"dry_run\": %s}\n",
 		    version, reseal->keys, reseal->sealed, reseal->plain,
-		    reseal->failed + reseal->changed_meanwhile,
+		    reseal->failed + reseal->changed_meanwhile, reseal->providers,
 		    reseal->tool.dry_run ? "true" : "false");
 	else
 		cli_tell(reseal->tool.program,
 		    "%lu keys: %lu %ssealed with version %u, %lu left plain, %lu failed",
 		    reseal->keys, reseal->sealed, reseal->tool.dry_run ? "would be " : "", version,
 		    reseal->plain, reseal->failed + reseal->changed_meanwhile);
+	if (!reseal->tool.json && reseal->providers > 0)
+		cli_tell(reseal->tool.program, "%lu secrets of DNS providers %ssealed with it",
+		    reseal->providers, reseal->tool.dry_run ? "would be " : "");
 }
 
 static int
@@ -187,6 +261,8 @@ reseal_all(struct reseal *reseal)
 	for (int i = 0; i < TRIES_MAX && again && status == ST_OK; i++) {
 		reseal->keys = reseal->plain = reseal->failed = reseal->changed_meanwhile = 0;
 		status = walk_once(reseal, &err);
+		if (status == ST_OK)
+			status = walk_providers(reseal, &err);
 		again = reseal->changed_meanwhile > 0;
 	}
 	mem_free(reseal->texts);

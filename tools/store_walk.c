@@ -39,6 +39,12 @@ store_row_count(const struct keystore_rows *rows, enum store_what what)
 		return rows->key_count;
 	case STORE_BINDING:
 		return rows->binding_count;
+	case STORE_PROVIDER:
+		return rows->provider_count;
+	case STORE_TOKEN:
+	case STORE_REPLY:
+	case STORE_AUDIT:
+		break;
 	}
 	return 0;
 }
@@ -69,6 +75,14 @@ store_row_names(const struct keystore_rows *rows, enum store_what what, size_t i
 		break;
 	case STORE_BINDING:
 		*first_out = rows->bindings[index].subject;
+		break;
+	case STORE_PROVIDER:
+		*first_out = rows->providers[index].tenant;
+		*second_out = rows->providers[index].name;
+		break;
+	case STORE_TOKEN:
+	case STORE_REPLY:
+	case STORE_AUDIT:
 		break;
 	}
 }

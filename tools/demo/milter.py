@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Gives one message to a milter as an MTA does, and writes the message as the milter wants it.
 
-    demo_milter.py SOCKET < message > message-with-signatures
+    milter.py SOCKET < message > message-with-signatures
 
 SOCKET is local:/path or inet:port@host. The message must have lines that end in CRLF. It is the
 other end of the milter protocol (version 6) and no more of it than signing needs."""

@@ -1,0 +1,54 @@
+/*
+ * admin_http.h - what admin_client.c asks its neighbours for: a request of an operation as HTTP has
+ * it (admin_request.c), and an answer out of octets (admin_answer.c). Pure, but for memory.
+ */
+#ifndef SIGNPOST_TOOLS_ADMIN_HTTP_H
+#define SIGNPOST_TOOLS_ADMIN_HTTP_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "lib/base/buf.h"
+
+/* ---- admin_request.c ---- */
+
+struct admin_http {
+	const char *method; /* static */
+	struct buf target;  /* path and query */
+	struct buf body;    /* secret; empty: none */
+	bool has_body;      /* Content-Type and a length are sent */
+	bool if_match;      /* If-Match: * */
+	bool may_be_new;    /* if that does not fit, If-None-Match: * */
+	bool if_new;        /* If-None-Match: * */
+	bool once;          /* Idempotency-Key: key */
+	char key[33];
+	bool repeatable; /* asking twice does nothing twice */
+};
+
+/* {"operation":..,"arguments":{..},"dry_run":..} by the table of route.h. A tenant that is not said
+ * is "-": a domain has one tenant only. If-Match is "*": whoever types a command means what is
+ * there now; --revision is for those who mean something else. false: no path leads there. */
+bool admin_http_make(const json_t *request, struct admin_http *out);
+void admin_http_free(struct admin_http *http);
+
+/* ---- admin_answer.c ---- */
+
+struct admin_reader {
+	struct buf in;  /* what is not read yet */
+	json_t *answer; /* owned; NULL: not there yet */
+	bool strange;   /* it is none of signpost-admind */
+	void (*progress)(void *context, const json_t *report);
+	void *context;
+};
+
+void admin_reader_init(
+    struct admin_reader *reader, void (*progress)(void *, const json_t *), void *context);
+void admin_reader_free(struct admin_reader *reader);
+/* Octets of a body. lines: application/x-ndjson. false: more need not be read. */
+bool admin_reader_take(struct admin_reader *reader, struct span piece, bool lines);
+/* All is there: {"ok":true,"result":..} as it came, or
+ * {"ok":false,"code":..,"detail":..,"errors":..} of a problem. NULL: it is no answer.
+ * json_decref(). */
+json_t *admin_reader_end(struct admin_reader *reader, long status, bool lines);
+
+#endif
