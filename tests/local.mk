@@ -14,6 +14,9 @@ include tests/unit/keys.mk
 include tests/unit/publish.mk
 include tests/unit/admin.mk
 include tests/unit/operations.mk
+include tests/unit/http.mk
+include tests/unit/api.mk
+include tests/unit/metrics.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/integration/local.mk

@@ -55,8 +55,11 @@ sys.dont_write_bytecode = True  # the source tree may be read-only, and stays cl
 from goals import Goals  # noqa: E402
 from measure import HEAD, Bench, Load  # noqa: E402
 from servers import BenchError, run  # noqa: E402
+import bulk  # noqa: E402
+import httprate  # noqa: E402
 import probes  # noqa: E402
 import rotation  # noqa: E402
+import selfverify  # noqa: E402
 import senders  # noqa: E402
 import shared  # noqa: E402
 import stores  # noqa: E402
@@ -103,14 +106,15 @@ def measure_loads(bench, loads):
 # name, function, must signpostd be there
 GROUPS = [("domains", probes.measure_many_domains, True), ("passage", probes.measure_passage, True),
           ("crowd", probes.measure_crowd, True), ("verify", verifying.measure_verify, True),
-          ("flight", verifying.measure_flight, True), ("postfix", probes.measure_through_mta, False)]
+          ("flight", verifying.measure_flight, True), ("selfverify", selfverify.measure_selfverify, True), ("postfix", probes.measure_through_mta, False)]
 # The first starts and stops spinners itself. In the others an answer takes three processes, each of which would wait for
 # the slice of a spinner, slapd's threads most of all; and there is always one that keeps a core awake.
 GROUPS_WITHOUT_SPINNERS = [("latency", probes.measure_latency, False), ("stores", stores.measure_stores, True),
                            ("stores-size", storesize.measure_size, True), ("keystores", stores.measure_key_stores, True),
                            ("senders", senders.measure_senders, True),
                            ("keystores-size", storesize.measure_key_store_size, True),
-                           ("shared", shared.measure_shared, True), ("rotation", rotation.measure_rotation, True)]
+                           ("shared", shared.measure_shared, True), ("rotation", rotation.measure_rotation, True),
+                           ("http", httprate.measure_http, False), ("bulk", bulk.measure_bulk, True)]
 
 
 def print_ratios(rows):
@@ -244,7 +248,7 @@ def measure_groups(bench, goals, groups):
 def measure_all(bench, goals, loads, groups):
     with probes.spinning(bench):
         check_floor(bench)
-        if loads or [group for group in groups if group[0] in ("domains", "passage", "verify") or "stores" in group[0]]:
+        if loads or [group for group in groups if group[0] in ("domains", "passage", "verify", "selfverify") or "stores" in group[0]]:
             print(HEAD, flush=True)
         for members in same_tables(loads):
             attempt(bench, members[0].name, measure_loads, members)

@@ -73,7 +73,7 @@ class KeySql(Sql):
         return self.stores[table].spec
 
     def conf(self, table):
-        return [f"KeyStore {self.stores[table].spec}", f"SiteKeyFile {self.stores[table].site_key}"]
+        return [f"KeyStore {self.stores[table].spec}", f"SiteKeyFile {self.stores[table].site_key}", "SelfVerify 0"]
 
 
 class KeySqlite(Sqlite):

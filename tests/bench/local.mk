@@ -24,9 +24,15 @@ tests_bench_bench_lookup_SOURCES = tests/bench/bench_lookup.c
 tests_bench_bench_lookup_LDADD = $(STORE_TEST_LDADD)
 tests_bench_spin_SOURCES = tests/bench/spin.c
 tests_bench_spin_LDADD = -lpthread
-EXTRA_DIST += tests/bench/bench.py tests/bench/goals.py tests/bench/keystoredata.py tests/bench/latency.py \
+if ADMIN
+BENCH_TOOLS += tests/bench/bench_http
+endif
+tests_bench_bench_http_SOURCES = tests/bench/bench_http.c
+tests_bench_bench_http_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS)
+tests_bench_bench_http_LDADD = $(HTTP_LIBS)
+EXTRA_DIST += tests/bench/bench.py tests/bench/bulk.py tests/bench/goals.py tests/bench/httprate.py tests/bench/keystoredata.py tests/bench/latency.py \
 	tests/bench/measure.py tests/bench/probes.py tests/bench/senders.py tests/bench/servers.py tests/bench/shared.py tests/bench/rotation.py \
-	tests/bench/slowdns.py \
+	tests/bench/selfverify.py tests/bench/slowdns.py \
 	tests/bench/storedata.py tests/bench/stores.py tests/bench/storesize.py \
 	tests/bench/throughmta.py tests/bench/verifying.py
 CLEANFILES += $(EXTRA_PROGRAMS)

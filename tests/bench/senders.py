@@ -4,6 +4,10 @@ single domain that sends everything; the keeper has room for some 10,000 keys (K
 A few pairs of keys serve all domains, but nothing sees that: in a table each domain has a text of its own, in a key store
 each row has an owner of its own. So 100,000 names want to be parsed, and each has a first signature, which costs more than the next.
 
+What is measured is a gateway that has run for a while. 60,000 messages by Zipf's law fill the parsed keys, but come from 20,000
+domains only; the rows of a KeyStore are kept until they change, and so are in its cache before long, as far as there is room. Each
+domain sends once before for that. Rows of a table are there for CacheTTL only, and nothing fills them but the load itself.
+
 The hits of each cache are printed besides.
 """
 import contextlib
@@ -22,10 +26,10 @@ from stores import TRIES
 
 DOMAINS = 100000
 CONNECTIONS = 64
-WARM_UP = 60000  # messages until caches are as full as they get
+WARM_UP = 60000  # messages until the parsed keys are as many as they get
 FIRST_WARM_UP = 10**8  # by their number: none that is measured is sent before
 GOAL = 0.85
-ROOMY = ["CacheSize 536870912"]
+TIGHT = ["CacheSize 67108864"]  # a KeyStore is asked for every fourth message
 STORE = "store_keys"
 CACHES = ("rules", "keys", "table", "parsed")
 
@@ -33,6 +37,7 @@ CACHES = ("rules", "keys", "table", "parsed")
 class Tables(Sql):
     """A table of a MariaDB."""
     name = "dsn-mysql"
+    keeps = False
 
     def __init__(self, stack, folder):
         super().__init__(stack, folder)
@@ -48,6 +53,8 @@ class Store:
     """A KeyStore: a row with a key for each domain. The rows are copies of a few that signpost store load makes, with keys
     that are not sealed: a seal belongs to one row."""
 
+    keeps = True  # rows are kept as long as nothing changes
+
     def load(self, folder, store):
         paths = key_paths(folder)
         lines = [f"tenant {TENANT}\n", f"binding client:127.0.0.1/32 {TENANT}\n"]
@@ -58,7 +65,7 @@ class Store:
         return key_texts(folder, pem=True)
 
     def conf(self):
-        return [f"KeyStore {self.store.spec}", f"SiteKeyFile {self.store.site_key}"]
+        return [f"KeyStore {self.store.spec}", f"SiteKeyFile {self.store.site_key}", "SelfVerify 0"]
 
 
 def statements_of_copies(columns, keys, texts, name, key_id):
@@ -142,6 +149,9 @@ def measure_kind(bench, goals, stack, kind, more=(), called=""):
     name = kind.name + called
     one = Load(f"{name}-own-one", connections=CONNECTIONS, domains=DOMAINS, tries=TRIES)
     zipf = Load(f"{name}-own-zipf", connections=CONNECTIONS, domains=DOMAINS, active=DOMAINS, zipf=True, tries=TRIES)
+    if kind.keeps:
+        each = Load(f"{name}-own-each", connections=CONNECTIONS, domains=DOMAINS, active=DOMAINS, tries=TRIES)
+        bench.generate(server, each, DOMAINS)
     bench.generate(server, zipf, WARM_UP, first=FIRST_WARM_UP)
     before = counters(metrics)
     first, second = bench.alternate_pairs([(server, one), (server, zipf)])
@@ -153,9 +163,9 @@ def measure_kind(bench, goals, stack, kind, more=(), called=""):
 
 
 def measure_senders(bench, goals):
-    """With the configuration as it is, and with room for the rows of all domains; there are 10,000 parsed keys in both."""
+    """With the configuration as it is, and with little room for rows; there are 10,000 parsed keys in both."""
     use_programs_of(bench)
-    for kind, more, called in [(kind, *conf) for kind in (StoreSqlite, StoreMysql, Tables) for conf in (((), ""), (ROOMY, "-roomy"))]:
+    for kind, more, called in [(kind, *conf) for kind in (StoreSqlite, StoreMysql, Tables) for conf in (((), ""), (TIGHT, "-tight"))]:
         why_not = missing(kind)
         if why_not:
             print(f"# senders, {kind.name}: left out, {why_not}")

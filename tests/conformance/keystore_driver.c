@@ -22,13 +22,23 @@
  * Of the life cycle of keys ("life" is queued like "change"; loading=now is the epoch of its
  * transaction):
  *
- *   life key|domain FIELD=VALUE...
+ *   life key|domain FIELD=VALUE...   slot key FIELD=VALUE...  (the slot is used again)
  *   fenced NAME OWNER FENCE                        apply, under a lease
  *   due NOW MAX   lives D...   loading SINCE MAX   gateways   forget NODE
  *   report FIELD=VALUE...
  *   lease NAME OWNER TTL                           = ok owner=... fence=... expires=...
  *   race NAME OWNER COUNT DOMAIN                   = ok; takes it COUNT times, counts in DOMAIN's
  *                                                  life, gives it back; "held fence=..." each
+ *
+ * Of tokens, providers, kept answers and the audit (kinds token, provider, reply, audit are queued
+ * like others):
+ *
+ *   token id|secret X   provider TENANT NAME   reply SCOPE KEY   forget_replies MAX
+ *   audits SEQ MAX oldest|newest [TENANT [ACTOR [OBJECT]]]
+ *   audit_head                                     = ok seq=... hash=...
+ *   audit_load COUNT BATCH                         = ok rows_per_s=...
+ *   verify [SEQ HASH]                              = ok seq=...; behind this row, of the whole
+ * chain
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -42,6 +52,7 @@
 #include "backends/registry.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "tests/conformance/keystore_driver_audit.h"
 
 #define WORDS_MAX 200
 #define QUEUE_MAX 1100
@@ -99,6 +110,30 @@ static const struct field gateway_fields[] = {FIELD(store_gateway, node, TEXT),
     FIELD(store_gateway, offset_ms, I64), FIELD(store_gateway, started, I64),
     FIELD(store_gateway, at, I64), {NULL, TEXT, 0}};
 
+static const struct field token_fields[] = {FIELD(store_token, id, TEXT),
+    FIELD(store_token, tenant, TEXT), FIELD(store_token, name, TEXT),
+    FIELD(store_token, secret, TEXT), FIELD(store_token, scopes, TEXT),
+    FIELD(store_token, domains, TEXT), FIELD(store_token, networks, TEXT),
+    FIELD(store_token, maker, TEXT), FIELD(store_token, created, I64),
+    FIELD(store_token, expires, I64), FIELD(store_token, revoked, I64),
+    FIELD(store_token, revision, U64), {NULL, TEXT, 0}};
+static const struct field provider_fields[] = {FIELD(store_provider, tenant, TEXT),
+    FIELD(store_provider, name, TEXT), FIELD(store_provider, kind, TEXT),
+    FIELD(store_provider, address, TEXT), FIELD(store_provider, secret, TEXT),
+    FIELD(store_provider, allow_private, INT), FIELD(store_provider, revision, U64),
+    {NULL, TEXT, 0}};
+static const struct field reply_fields[] = {FIELD(store_reply, scope, TEXT),
+    FIELD(store_reply, key, TEXT), FIELD(store_reply, body, TEXT), FIELD(store_reply, status, INT),
+    FIELD(store_reply, answer, TEXT), FIELD(store_reply, at, I64), {NULL, TEXT, 0}};
+static const struct field audit_fields[] = {FIELD(store_audit, seq, U64),
+    FIELD(store_audit, at, I64), FIELD(store_audit, actor, TEXT), FIELD(store_audit, method, TEXT),
+    FIELD(store_audit, source, TEXT), FIELD(store_audit, tenant, TEXT),
+    FIELD(store_audit, action, TEXT), FIELD(store_audit, object, TEXT),
+    FIELD(store_audit, before, TEXT), FIELD(store_audit, after, TEXT),
+    FIELD(store_audit, request, TEXT), FIELD(store_audit, key, TEXT),
+    FIELD(store_audit, detail, TEXT), FIELD(store_audit, result, TEXT),
+    FIELD(store_audit, prev, TEXT), FIELD(store_audit, hash, TEXT), {NULL, TEXT, 0}};
+
 struct kind {
 	const char *name;
 	const struct field *fields;
@@ -112,6 +147,10 @@ static const struct kind kinds[] = {
     [STORE_RULE] = {"rule", rule_fields},
     [STORE_KEY] = {"key", key_fields},
     [STORE_BINDING] = {"binding", binding_fields},
+    [STORE_TOKEN] = {"token", token_fields},
+    [STORE_PROVIDER] = {"provider", provider_fields},
+    [STORE_REPLY] = {"reply", reply_fields},
+    [STORE_AUDIT] = {"audit", audit_fields},
 };
 static const char *const rule_kinds[] = {"address", "domain", "suffix", "pattern"};
 
@@ -241,6 +280,14 @@ print_rows(const struct keystore_rows *rows)
 		print_row(&kinds[STORE_KEY], &rows->keys[i]);
 	for (size_t i = 0; i < rows->binding_count; i++)
 		print_row(&kinds[STORE_BINDING], &rows->bindings[i]);
+	for (size_t i = 0; i < rows->token_count; i++)
+		print_row(&kinds[STORE_TOKEN], &rows->tokens[i]);
+	for (size_t i = 0; i < rows->provider_count; i++)
+		print_row(&kinds[STORE_PROVIDER], &rows->providers[i]);
+	for (size_t i = 0; i < rows->reply_count; i++)
+		print_row(&kinds[STORE_REPLY], &rows->replies[i]);
+	for (size_t i = 0; i < rows->audit_count; i++)
+		print_row(&kinds[STORE_AUDIT], &rows->audits[i]);
 	for (size_t i = 0; i < rows->gateway_count; i++)
 		print_row(&gateway_kind, &rows->gateways[i]);
 }
@@ -307,7 +354,7 @@ struct driver {
 	size_t queued;
 };
 
-static const char *const hows[] = {"add", "change", "put", "remove", "life"};
+static const char *const hows[] = {"add", "change", "put", "remove", "life", "slot"};
 
 /* The words live on: the line is the queue's now. */
 static void
@@ -318,10 +365,10 @@ queue(struct driver *driver, struct words *words)
 	if (driver->queued == QUEUE_MAX || words->count < 2)
 		exit(2);
 	memset(write, 0, sizeof(*write));
-	write->how = (unsigned)index_of(hows, 5, words->word[0].p);
-	write->life = (unsigned)write->how == 4;
+	write->how = (unsigned)index_of(hows, 6, words->word[0].p);
+	write->life = (unsigned)write->how >= 4;
 	if (write->life)
-		write->how = WRITE_CHANGE;
+		write->how = (unsigned)write->how == 4 ? WRITE_CHANGE : WRITE_PUT;
 	write->what = kind_of(words->word[1].p);
 	if (write->what == STORE_TENANT)
 		write->row.tenant.enabled = true;
@@ -553,6 +600,21 @@ list(struct driver *driver, const struct words *words)
 }
 
 static void
+domains_of(struct driver *driver, const struct words *words)
+{
+	struct keystore_rows *rows = NULL;
+	struct err err = ERR_NONE;
+	enum status status = ST_ABSENT;
+
+	if (driver->store->ops->domains_of == NULL)
+		err_set(&err, "the backend lists the domains of all tenants only");
+	else
+		status = driver->store->ops->domains_of(driver->store, words->word[1],
+		    words->word[2], (size_t)number(words, 3, 100), &rows, &err);
+	answer(status, rows, &err);
+}
+
+static void
 find(struct driver *driver, const struct words *words)
 {
 	const struct keystore_ops *ops = driver->store->ops;
@@ -709,7 +771,7 @@ obey_life(struct driver *driver, struct words *words)
 		answer(status, rows, &err);
 		return true;
 	}
-	if (strcmp(command, "life") == 0)
+	if (strcmp(command, "life") == 0 || strcmp(command, "slot") == 0)
 		queue(driver, words);
 	else if (strcmp(command, "fenced") == 0)
 		fenced(driver, words);
@@ -726,6 +788,86 @@ obey_life(struct driver *driver, struct words *words)
 	return true;
 }
 
+/* ---- tokens, answers, audit ---- */
+
+static struct span
+word_at(const struct words *words, size_t at)
+{
+	return at < words->count ? words->word[at] : SPAN_EMPTY;
+}
+
+static void
+audit_head(struct driver *driver)
+{
+	struct audit_head head;
+	struct err err = ERR_NONE;
+	enum status status = keystore_audit_head(driver->store, &head, &err);
+
+	if (status != ST_OK)
+		end(status, &err);
+	else
+		printf("= ok seq=%" PRIu64 " hash=%s\n", head.seq, head.hash);
+}
+
+static enum status
+ask_admin(
+    struct keystore *store, const struct words *words, struct keystore_rows **out, struct err *err)
+{
+	const char *command = words->word[0].p;
+	struct audit_question question = {.seq = (uint64_t)number(words, 1, 0),
+	    .max = (size_t)number(words, 2, ADMINROW_AUDIT_PAGE),
+	    .newest_first = span_eq_str(word_at(words, 3), "newest"),
+	    .tenant = word_at(words, 4),
+	    .actor = word_at(words, 5),
+	    .object = word_at(words, 6)};
+
+	if (strcmp(command, "audits") == 0)
+		return keystore_audits(store, &question, out, err);
+	if (strcmp(command, "provider") == 0)
+		return keystore_provider(store, word_at(words, 1), word_at(words, 2), out, err);
+	if (strcmp(command, "reply") == 0)
+		return keystore_reply(store, word_at(words, 1), word_at(words, 2), out, err);
+	return keystore_token(store,
+	    span_eq_str(word_at(words, 1), "id") ? STORE_TOKEN_BY_ID : STORE_TOKEN_BY_SECRET,
+	    word_at(words, 2), out, err);
+}
+
+static bool
+obey_admin(struct driver *driver, const struct words *words)
+{
+	static const char *const questions[] = {"audits", "provider", "reply", "token"};
+	const char *command = words->word[0].p;
+	struct keystore_rows *rows = NULL;
+	struct err err = ERR_NONE;
+	enum status status;
+	size_t count;
+
+	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+		if (strcmp(command, questions[i]) != 0)
+			continue;
+		status = ask_admin(driver->store, words, &rows, &err);
+		answer(status, rows, &err);
+		return true;
+	}
+	if (strcmp(command, "audit_head") == 0)
+		audit_head(driver);
+	else if (strcmp(command, "audit_load") == 0)
+		driver_audit_load(
+		    driver->store, number(words, 1, 0), number(words, 2, KEYSTORE_BATCH_MAX));
+	else if (strcmp(command, "verify") == 0)
+		driver_verify(driver->store, (uint64_t)number(words, 1, 0), word_at(words, 2));
+	else if (strcmp(command, "forget_replies") == 0) {
+		status = keystore_forget_replies(
+		    driver->store, (size_t)number(words, 1, 1), &count, &err);
+		if (status == ST_OK)
+			printf("= ok count=%zu\n", count);
+		else
+			end(status, &err);
+	} else
+		return false;
+	return true;
+}
+
 static void
 obey(struct driver *driver, struct words *words)
 {
@@ -734,7 +876,7 @@ obey(struct driver *driver, struct words *words)
 	struct err err = ERR_NONE;
 	enum status status;
 
-	if (obey_life(driver, words))
+	if (obey_life(driver, words) || obey_admin(driver, words))
 		return;
 	if (strcmp(command, "init") == 0)
 		init(driver);
@@ -750,6 +892,8 @@ obey(struct driver *driver, struct words *words)
 		exit(2);
 	else if (strcmp(command, "list") == 0)
 		list(driver, words);
+	else if (strcmp(command, "domains_of") == 0)
+		domains_of(driver, words);
 	else if (strcmp(command, "find") == 0)
 		find(driver, words);
 	else if (strcmp(command, "load") == 0)

@@ -16,7 +16,8 @@ tests_bench_bench_cache_SOURCES = tests/bench/bench_cache.c
 tests_bench_bench_cache_LDADD = $(STORE_TEST_LDADD)
 # One key store, driven by lines; the integration tests of every kind of store use it.
 check_PROGRAMS += tests/conformance/keystore_driver
-tests_conformance_keystore_driver_SOURCES = tests/conformance/keystore_driver.c
+tests_conformance_keystore_driver_SOURCES = tests/conformance/keystore_driver.c \
+	tests/conformance/keystore_driver_audit.c tests/conformance/keystore_driver_audit.h
 tests_conformance_keystore_driver_LDADD = $(STORE_TEST_LDADD)
 # One data set, driven the same way.
 check_PROGRAMS += tests/conformance/table_driver

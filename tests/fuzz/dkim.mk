@@ -1,7 +1,7 @@
 # fuzz targets of dkim
 FUZZ_TARGETS += tests/fuzz/fuzz_address tests/fuzz/fuzz_authres tests/fuzz/fuzz_canon \
 	tests/fuzz/fuzz_header tests/fuzz/fuzz_keyrecord tests/fuzz/fuzz_public_key \
-	tests/fuzz/fuzz_sigfield tests/fuzz/fuzz_signature tests/fuzz/fuzz_tags tests/fuzz/fuzz_verify
+	tests/fuzz/fuzz_sigfield tests/fuzz/fuzz_signature tests/fuzz/fuzz_tags tests/fuzz/fuzz_verify tests/fuzz/fuzz_diagnose
 tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz_address.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_address_LDADD = $(DKIM_LDADD)
 tests_fuzz_fuzz_address_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
@@ -32,3 +32,6 @@ tests_fuzz_fuzz_sigfield_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_verify_SOURCES = tests/fuzz/fuzz_verify.c $(SIGNED_MAIL) $(FUZZ_MAIN)
 tests_fuzz_fuzz_verify_LDADD = $(DKIM_LDADD)
 tests_fuzz_fuzz_verify_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_diagnose_SOURCES = tests/fuzz/fuzz_diagnose.c $(SIGNED_MAIL) $(FUZZ_MAIN)
+tests_fuzz_fuzz_diagnose_LDADD = $(DKIM_LDADD)
+tests_fuzz_fuzz_diagnose_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

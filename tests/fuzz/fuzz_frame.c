@@ -41,6 +41,7 @@ try_request(struct span frame, struct buf *again)
 		return;
 	check(lies_in(frame, request.job_id) && lies_in(frame, request.host) &&
 	      lies_in(frame, request.domain) && lies_in(frame, request.canonical));
+	check(lies_in(frame, request.key_id) && lies_in(frame, request.why));
 	list_walk(frame, request.macros);
 	list_walk(frame, request.recipients);
 	check(request_encode(&request, again) == ST_OK);
@@ -56,8 +57,9 @@ try_reply(struct span frame, struct buf *again)
 		return;
 	check(reply.field_count <= FRAME_HEADERS_MAX && lies_in(frame, reply.text));
 	for (size_t i = 0; i < reply.field_count; i++)
-		check(
-		    lies_in(frame, reply.fields[i].name) && lies_in(frame, reply.fields[i].value));
+		check(lies_in(frame, reply.fields[i].name) &&
+		      lies_in(frame, reply.fields[i].value) &&
+		      lies_in(frame, reply.fields[i].key_id));
 	check(reply_encode(&reply, again) == ST_OK);
 	check(span_eq(buf_span(again), frame));
 }

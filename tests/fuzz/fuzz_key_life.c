@@ -53,6 +53,8 @@ step(struct life_domain *domain, const struct life_action *action)
 	struct life_key *key = &domain->keys[action->key];
 	struct life_sight sight = {.seen = LIFE_SEEN_MIXED, .neg_s = INT64_MAX, .why = "\xff"};
 
+	(void)life_slot_free_at(key);
+	sight.customer = key->life.tries % 2 > 0;
 	(void)life_surveyed(key, &domain->plan, &sight, 300);
 	(void)life_looked(key, &domain->plan, &sight, 300);
 	(void)life_published(key, &domain->plan, LIFE_REFUSED, "?", 300);
@@ -74,15 +76,22 @@ decide(const struct key_life *life, const uint8_t *data, size_t size)
 	domain->enabled = true;
 	key_plan_default(&domain->plan);
 	domain->plan.manage = size % 3 > 0;
+	if (size % 5 == 0) {
+		memcpy(domain->plan.delegation, "d.example", 10);
+		memcpy(domain->plan.selector, "sp{slot}", 9);
+		domain->plan.slots = 3;
+	}
 	domain->count = 2;
 	for (size_t i = 0; i < 2; i++) {
 		memcpy(domain->keys[i].algorithm, "rsa-sha256", 11);
+		domain->keys[i].selector = i == 0 ? SPAN_LIT("sp1") : SPAN_LIT("sp2");
 		domain->keys[i].life = *life;
 		fill_times(
 		    &domain->keys[i].times, data + (i < size ? i : 0), size - (i < size ? i : 0));
 	}
 	life_decide(domain, &gateways, 300, &decision);
-	must(decision.count <= LIFE_ACTIONS_MAX && decision.wait_count <= domain->count);
+	must(decision.count <= LIFE_ACTIONS_MAX);
+	must(decision.wait_count <= domain->count + domain->plan.algorithm_count);
 	must(decision.due >= 300);
 	for (size_t i = 0; i < decision.count; i++)
 		if (decision.actions[i].what != LIFE_GENERATE)

@@ -15,6 +15,27 @@ must(bool holds)
 		abort();
 }
 
+/* Each slot has a selector of its own, which leads back to it. */
+static void
+use_slots(const struct key_plan *plan)
+{
+	struct buf out;
+
+	must(plan->slots >= PLAN_SLOTS_MIN * (int)plan->algorithm_count);
+	buf_init(&out, PLAN_SELECTOR_MAX);
+	for (int slot = 1; slot <= plan->slots; slot++) {
+		buf_reset(&out);
+		must(plan_slot(plan, slot, &out) == ST_OK);
+		must(plan_slot_of(plan, buf_span(&out)) == slot);
+	}
+	must(plan_slot(plan, plan->slots + 1, &out) != ST_OK);
+	buf_free(&out);
+	buf_init(&out, PLAN_TEXT_MAX);
+	(void)plan_slots_warn(plan, &out);
+	must(buf_status(&out) == ST_OK);
+	buf_free(&out);
+}
+
 static void
 use(const struct key_plan *plan)
 {
@@ -22,8 +43,13 @@ use(const struct key_plan *plan)
 	int64_t next;
 
 	buf_init(&out, PLAN_SELECTOR_MAX);
-	must(plan_selector(plan, 1800000000, SPAN_LIT("0123abcd"), &out) == ST_OK);
-	must(out.n > 0 && span_find(buf_span(&out), '.') == SIZE_MAX);
+	if (plan->delegation[0] != '\0') {
+		use_slots(plan);
+	} else {
+		must(plan->slots == 0);
+		must(plan_selector(plan, 1800000000, SPAN_LIT("0123abcd"), &out) == ST_OK);
+		must(out.n > 0 && span_find(buf_span(&out), '.') == SIZE_MAX);
+	}
 	buf_free(&out);
 	must(plan_window_open(plan, 1800000000, &next) == (next == 1800000000));
 	must(next >= 1800000000 && next <= 1800000000 + 7 * 86400 + 86400);

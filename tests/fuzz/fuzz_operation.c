@@ -23,6 +23,8 @@ end(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct operation_caller caller = {
+	    .actor = "fuzz", .method = "peer", .source = "", .scopes = SCOPES_ALL};
 	enum operation_code code;
 	const char *name;
 	struct buf text;
@@ -35,7 +37,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		world->admin.authority.resolvers = "/dev/null";
 		atexit(end);
 	}
-	code = operation_run_text(&world->admin, "fuzz", span_of(data, size), NULL, NULL, &answer);
+	code = operation_run_text(&world->admin, &caller, span_of(data, size), NULL, NULL, &answer);
 	if (json_is_true(json_object_get(answer, "ok")) != (code == OPERATION_OK))
 		abort();
 	name = json_string_value(json_object_get(answer, "code"));

@@ -94,8 +94,9 @@ keeper_answers(struct world *world)
 	if (reply.verdict == VERDICT_SIGN && world->request.type == REQUEST_SIGN)
 		reply.field_count = 1 + random_below(world, 3);
 	for (size_t i = 0; i < reply.field_count; i++)
-		reply.fields[i] = (struct reply_field){SPAN_LIT("DKIM-Signature"),
-		    random_below(world, 30) == 0 ? SPAN_LIT(" a\nb") : SPAN_LIT(" v=1;\n\tb=")};
+		reply.fields[i] = (struct reply_field){.name = SPAN_LIT("DKIM-Signature"),
+		    .value =
+			random_below(world, 30) == 0 ? SPAN_LIT(" a\nb") : SPAN_LIT(" v=1;\n\tb=")};
 	session_answer(&world->session, &reply);
 }
 

@@ -1,5 +1,5 @@
 # Fuzz targets of lib/store and the flat backends.
-FUZZ_TARGETS += tests/fuzz/fuzz_ldap_url tests/fuzz/fuzz_keystore_ldap
+FUZZ_TARGETS += tests/fuzz/fuzz_ldap_url tests/fuzz/fuzz_keystore_ldap tests/fuzz/fuzz_adminrows
 FUZZ_TARGETS += tests/fuzz/fuzz_refile tests/fuzz/fuzz_file tests/fuzz/fuzz_csl \
 	tests/fuzz/fuzz_hostlist tests/fuzz/fuzz_keytable tests/fuzz/fuzz_dsn
 FUZZ_TARGETS += tests/fuzz/fuzz_memcached_spec tests/fuzz/fuzz_memcached_answer
@@ -39,6 +39,9 @@ FUZZ_TARGETS += tests/fuzz/fuzz_keystore_url
 tests_fuzz_fuzz_keystore_url_SOURCES = tests/fuzz/fuzz_keystore_url.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_keystore_url_LDADD = $(STORE_TEST_LDADD)
 tests_fuzz_fuzz_keystore_url_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_adminrows_SOURCES = tests/fuzz/fuzz_adminrows.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_adminrows_LDADD = $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_adminrows_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_keystore_ldap_SOURCES = tests/fuzz/fuzz_keystore_ldap.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_keystore_ldap_LDADD = $(STORE_TEST_LDADD)
 tests_fuzz_fuzz_keystore_ldap_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

@@ -1,18 +1,24 @@
 # Integration tests: real MTAs, independent verifiers, our own milter client. `make check-integration` runs them
 # against the signpostd of this build; MILTER=/usr/sbin/opendkim runs them against another program.
 EXTRA_DIST += \
+	tests/client/package.json tests/client/package-lock.json tests/client/provision.ts tests/client/tsconfig.json \
 	tests/integration/README \
 	tests/integration/conftest.py \
 	tests/integration/lib/__init__.py \
+	tests/integration/lib/adminhttp.py \
+	tests/integration/lib/api.py \
 	tests/integration/lib/authorities.py \
 	tests/integration/lib/campaign.py \
+	tests/integration/lib/contract.py \
 	tests/integration/lib/corpus.py \
 	tests/integration/lib/cutlink.py \
 	tests/integration/lib/daemon.py \
+	tests/integration/lib/delegation.py \
 	tests/integration/lib/dnsservers.py \
 	tests/integration/lib/fakememcached.py \
 	tests/integration/lib/fakemysql.py \
 	tests/integration/lib/gateways.py \
+	tests/integration/lib/hostile.py tests/integration/lib/httpdriver.py \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/ldapstore.py \
 	tests/integration/lib/keystores.py \
@@ -40,9 +46,13 @@ EXTRA_DIST += \
 	tests/integration/test_authenticated.py \
 	tests/integration/test_authority.py \
 	tests/integration/test_beside_opendkim.py \
+	tests/integration/test_bulk.py tests/integration/test_verify_api.py \
+	tests/integration/test_bulk_stores.py tests/integration/lib/bulk.py \
+	tests/integration/test_canary.py \
 	tests/integration/test_check.py \
 	tests/integration/test_cli.py \
 	tests/integration/test_conformance.py \
+	tests/integration/test_dashboard.py \
 	tests/integration/test_dns.py \
 	tests/integration/test_dns_shared.py \
 	tests/integration/test_every_store.py \
@@ -50,15 +60,20 @@ EXTRA_DIST += \
 	tests/integration/test_memory_of_keys.py \
 	tests/integration/test_memcache_table.py \
 	tests/integration/test_memcached_backend.py \
-	tests/integration/test_gateway_report.py tests/integration/test_metrics.py \
+	tests/integration/test_api.py tests/integration/test_api_client.py tests/integration/test_api_events.py tests/integration/test_api_examples.py \
+	tests/integration/test_api_hostile.py tests/integration/test_api_stores.py \
+	tests/integration/test_http.py tests/integration/test_http_tls.py \
+	tests/integration/test_admin_metrics.py tests/integration/test_gateway_report.py tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_mysql8.py \
 	tests/integration/test_keystore.py \
 	tests/integration/test_keystore_hostile.py \
 	tests/integration/test_keystore_operator.py \
+	tests/integration/test_keystore_slot.py \
 	tests/integration/test_keystore_ldap.py \
 	tests/integration/test_keystore_life.py \
+	tests/integration/test_adminrows.py tests/integration/test_providers.py \
 	tests/integration/test_keystore_ldap_conformance.py \
 	tests/integration/test_keystore_ldap_life.py \
 	tests/integration/test_keystore_sql.py \
@@ -75,6 +90,7 @@ EXTRA_DIST += \
 	tests/integration/test_rotation_hazards.py \
 	tests/integration/test_sendmail.py \
 	tests/integration/test_sendmail_verify.py \
+	tests/integration/test_slots.py \
 	tests/integration/test_sql.py \
 	tests/integration/test_start.py \
 	tests/integration/test_store_single_flight.py \

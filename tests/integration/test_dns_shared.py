@@ -300,7 +300,7 @@ def test_dnssec(program, folder, key, other):
     anchors = folder / "anchors"
     anchors.write_text(anchor + "\n")
     later = folder / "anchors-later"
-    later.write_text(f"; written by another program\n\n{anchor}  ;;lastchange=1\n".replace("IN", " IN\t"))
+    later.write_text(f"; written by another program\n\n{anchor}  ;;lastchange=1\n".replace(" IN ", "  IN\t ", 1))
     world = World(program, folder, key, other)
     try:
         with dnsservers.Named(folder, {DOMAIN: signed}) as named:

@@ -193,6 +193,21 @@ def test_what_it_has_and_what_it_can_use(program, folder, place, shared_keys):
     assert place.gateways()["gw1"]["epoch"], "what was said stays when it ends"
 
 
+def test_mail_that_is_not_signed(program, folder, place):
+    """By tenant and cause, beside what was there before; a message that is signed adds nothing but what the gateway is like."""
+    place.store.load("domain acme empty.test\n")
+    with gateway(program, folder, place) as daemon:
+        row_of(place, lambda r: number(r, "epoch") > 0)
+        assert sent(daemon) == "signed"
+        row = row_of(place, lambda r: "=! figures " in r.get("failed", ""))
+        assert len(row["failed"].splitlines()) == 1, row
+        assert [sent(daemon, "empty.test") for _ in range(3)] == ["later"] * 3
+        row = row_of(place, lambda r: "=! deferred acme key 3" in r.get("failed", "").splitlines())
+        assert sent(daemon, "nobody.test") == "unsigned"
+        row = row_of(place, lambda r: "=! unsigned acme no_rule 1" in r.get("failed", "").splitlines())
+        assert len(row["failed"].splitlines()) == 3, row
+
+
 def test_two_gateways_and_a_reload(program, folder, place):
     with gateway(program, folder, place) as one, gateway(program, folder, place, "GW2") as two:
         first = row_of(place, lambda r: number(r, "epoch") > 0)

@@ -163,6 +163,15 @@ def test_list(shared):
                     after = found[-1]
                 assert found == expected, (kind, size)
         assert admin.ask("list", "domain", "", 1).of("domain")[0]["failure"] == "no-key=reject"
+        owners = {row["name"]: row["tenant"] for row in admin.ask("list", "domain", "", 9).of("domain")}
+        for tenant in ("acme", "bolt", "nobody"):
+            for size in (1, 2, 1000):
+                found, after = [], ""
+                while (page := admin.ask("domains_of", tenant, after, size).of("domain")):
+                    assert len(page) <= size
+                    found += [row["name"] for row in page]
+                    after = found[-1]
+                assert found == sorted(name for name, owner in owners.items() if owner == tenant), (tenant, size)
 
 
 def test_find(shared):

@@ -301,6 +301,22 @@ def test_a_deposed_leader_is_refused(own):
         assert life(two, due_of(two, "a.test", due=6), under=("reconciler", "two", 2)).status == "denied", "given back"
 
 
+def test_a_leader_of_another_history(own):
+    """A backup was put back that does not know his lease: whoever has his name now is another leader."""
+    step = 10**9
+    with own.admin() as one, own.admin() as two:
+        assert one.ask("lease", "reconciler", "one", 600).ok and one.ask("lease", "second", "one", 0).ok
+        assert one.ask("renew").ok
+        entry = own.entry(STORE)
+        assert entry["signpostLeaseHolder"] == [f"reconciler {step + 1}"] and "signpostLeaseUntil" not in entry
+        assert life(one, due_of(one, "a.test", due=5), under=("reconciler", "one", 1)).status == "denied"
+        assert two.ask("lease", "reconciler", "one", 600).value("fence") == str(step + 2)
+        for fence in (1, 2):
+            assert life(one, due_of(one, "a.test", due=5), under=("reconciler", "one", fence)).status == "denied"
+        assert two.ask("lease", "second", "two", 600).value("fence") == str(step + 1), "the backup is older than this lease"
+        assert life(two, due_of(two, "a.test", due=5), under=("reconciler", "one", step + 2)).ok
+
+
 def test_a_lease_that_is_over_but_nobody_elses(own):
     with own.admin() as one:
         assert one.ask("lease", "reconciler", "one", 1).ok

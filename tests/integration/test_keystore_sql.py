@@ -52,7 +52,7 @@ def made(server):
                "CREATE ROLE IF NOT EXISTS signpost_owner; GRANT ALL ON signpost.* TO owner@'%';")
     with Store(spec(server), write=True) as store:
         answer = store.ask("init")
-        assert answer.text == "from=0 to=3", answer
+        assert answer.text == "from=0 to=5", answer
     server.run((TOP / "sql/mysql/grants.sql").read_text())
     for user, role in USERS.items():
         server.run(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {user}@'%'; GRANT {role} TO {user}@'%'; "
@@ -78,7 +78,7 @@ def place(request, folder):
         pytest.skip("tests/conformance/keystore_driver is not built")
     path = f"sqlite:{folder}/keys.db"
     with Store(path, write=True) as store:
-        assert store.ask("init").text == "from=0 to=3"
+        assert store.ask("init").text == "from=0 to=5"
     return Place(path, path, rows=lambda sql: sqlite_rows(folder / "keys.db", sql))
 
 
@@ -324,16 +324,17 @@ ASKED_BEFORE = "SELECT e.epoch, (SELECT MAX(version) FROM migrations), e.trimmed
 
 
 def make_older(place, schema=1):
-    """The tables as 001.sql makes them, or the first two scripts."""
+    """The tables as 001.sql makes them, or the first two or three scripts."""
     sqlite = place.write.startswith("sqlite")
-    for table, column in (("domains", "due"), ("keys", "loading")):
+    for table, column in (("domains", "due"), ("keys", "loading")) if schema < 3 else ():
         if sqlite:
             place.rows(f"DROP INDEX {table}_{column}")
         for name in (column, "life"):
             place.rows(f"ALTER TABLE `{table}` DROP COLUMN {name}")
-    place.rows("DROP TABLE gateways; DROP TABLE leases")
+    for table in ("providers", "tokens", "replies", "audit", "audit_head") + (() if schema == 3 else ("gateways", "leases")):
+        place.rows(f"DROP TABLE {table}")
     place.rows(f"DELETE FROM migrations WHERE version < -{schema}")
-    if schema == 2:
+    if schema > 1:
         return
     if sqlite:
         place.rows("CREATE TABLE was (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, last_change INTEGER NOT NULL, "
@@ -355,11 +356,11 @@ def test_a_store_of_before(place, writer, reader):
     assert answer.status == "unavailable" and "signpost store init" in answer.text, answer
     epoch = int(place.rows(ASKED_BEFORE)[0][0])
     with Store(place.owner, write=True) as owner:
-        assert owner.ask("init").text == "from=1 to=3"
-        assert owner.ask("init").text == "from=3 to=3"
+        assert owner.ask("init").text == "from=1 to=5"
+        assert owner.ask("init").text == "from=5 to=5"
     assert place.rows(ASKED_BEFORE)[0][:2] == [str(epoch), "1"]
     # The statements that were prepared before it see it.
-    assert re.search(rf"epoch={epoch} schema=3 identity=[0-9a-f]{{32}}$", reader.ask("changes", 0).text)
+    assert re.search(rf"epoch={epoch} schema=5 identity=[0-9a-f]{{32}}$", reader.ask("changes", 0).text)
     assert reader.ask("keys", "a.test").of("key")[0]["selector"] == "s1"
     writer.must(("put", "tenant", {"name": "acme"}))
     assert writer.ask("renew").status == "ok"
@@ -380,12 +381,12 @@ def test_many_bring_it_up_to_date(place, writer):
     for store in stores:
         store.send("init")
     answers = [store.receive() for store in stores]
-    assert {answer.text for answer in answers} <= {"from=1 to=3", "from=3 to=3"}, answers
+    assert {answer.text for answer in answers} <= {"from=1 to=5", "from=5 to=5"}, answers
     seen = {store.ask("changes", 0).text for store in stores}
     assert len(seen) == 1 and len(seen.pop().split("identity=")[1]) == 32
     for store in stores:
         store.close()
-    assert place.rows("SELECT version FROM migrations ORDER BY version") == [["-3"], ["-2"], ["1"]]
+    assert place.rows("SELECT version FROM migrations ORDER BY version") == [["-5"], ["-4"], ["-3"], ["-2"], ["1"]]
 
 
 def test_an_interrupted_migration(place, writer, reader):
@@ -398,13 +399,13 @@ def test_an_interrupted_migration(place, writer, reader):
         assert reader.ask("changes", 0).text.endswith(" identity=")
         with Store(place.owner, write=True) as owner:
             assert owner.ask("init").status == "ok"
-        assert re.search("schema=3 identity=[0-9a-f]{32}$", reader.ask("changes", 0).text)
+        assert re.search("schema=5 identity=[0-9a-f]{32}$", reader.ask("changes", 0).text)
     # One of later that only adds something is no reason not to go on, for whoever reads, writes or looks after it.
-    place.rows("INSERT INTO migrations VALUES (-4, 'x', 0)")
-    assert reader.ask("keys", "a.test").status == "ok" and " schema=4 " in reader.ask("changes", 0).text
+    place.rows("INSERT INTO migrations VALUES (-6, 'x', 0)")
+    assert reader.ask("keys", "a.test").status == "ok" and " schema=6 " in reader.ask("changes", 0).text
     writer.must(("put", "tenant", {"name": "acme"}))
     with Store(place.owner, write=True) as owner:
-        assert owner.ask("init").text == "from=4 to=4"
+        assert owner.ask("init").text == "from=6 to=6"
 
 
 # ---- statements ----
@@ -418,7 +419,8 @@ def statements(now, by, slots=1):
         elif re.match(r"[a-z_]+:", line):
             name, _, indexes = line.partition(":")
             found[name] = ([], indexes.strip())
-    return {n: (re.sub(r"\{by (\w+)\}", by, re.sub(r"\[(.*?)\]", lambda m: ",".join([m.group(1)] * slots), " ".join(t)))
+    primary = by if isinstance(by, str) else ""
+    return {n: (re.sub(r"\{constraint (\w+)\}", primary, re.sub(r"\{by (\w+)\}", by, re.sub(r"\[(.*?)\]", lambda m: ",".join([m.group(1)] * slots), " ".join(t))))
                 .replace("{now}", now), i) for n, (t, i) in found.items()}
 
 
@@ -435,6 +437,9 @@ def test_indexes_of_sqlite(folder):
         for step in plan:
             assert not re.match(r"SCAN (?!CONSTANT ROW|l$|older$|\(subquery)", step), (name, step)
             checked += step.startswith("SEARCH")
+        if name == "list_domains_of":
+            assert any(re.match(r"SEARCH d USING INDEX .* \(tenant=\? AND name>\?\)", step) for step in plan), plan
+            assert not any("TEMP B-TREE" in step for step in plan), plan
         if indexes == "none":
             assert not any(step.startswith("SEARCH") for step in plan), (name, plan)
     assert checked > 60
@@ -449,16 +454,27 @@ def test_indexes_of_mariadb(made):
         store.must(*[("add", "key", key("a.test", f"x{n}")) for n in range(300)])
         store.must(*[("add", "binding", {"subject": f"login:{n}", "tenant": "acme"}) for n in range(300)])
         assert store.ask("load", "domains", "acme", 5000, "e").status == "ok"
+        assert store.ask("audit_load", 2000, 500).status == "ok"
+        tenants = [("add", "tenant", {"name": f"t{n}"}) for n in range(3)]
+        store.must(*tenants, *[("add", "domain", {"name": f"d{n:02}.test", "tenant": f"t{n % 3}"}) for n in range(30)])
+        for size in (1, 4, 10, 100):
+            found, after = [], ""
+            while (page := store.ask("domains_of", "t1", after, size).of("domain")):
+                assert len(page) <= size and {row["tenant"] for row in page} == {"t1"}
+                found += [row["name"] for row in page]
+                after = found[-1]
+            assert found == [f"d{n:02}.test" for n in range(1, 30, 3)], size
+        assert store.ask("domains_of", "nobody", "", 9).rows == []
     for when in ("before ANALYZE", "after ANALYZE"):
         for slots in (1, 4, 40):
             wrong = list(without_index(made, slots))
             assert not wrong, (when, slots, wrong)
         made.run("ANALYZE TABLE tenants, policies, domains, rules, `keys`, bindings, changes, epoch, migrations, "
-                 "gateways, leases", "signpost")
+                 "gateways, leases, tokens, providers, replies, audit, audit_head", "signpost")
 
 
 TABLES = {"e": "epoch", "d": "domains", "t": "tenants", "p": "policies", "r": "rules", "k": "keys", "b": "bindings", "c": "changes", "g": "gateways",
-          "dx": "domains", "kx": "keys"}
+          "dx": "domains", "kx": "keys", "tk": "tokens", "pr": "providers", "re": "replies", "h": "audit_head"}
 
 
 def without_index(server, slots):
@@ -466,7 +482,7 @@ def without_index(server, slots):
         if text.startswith("INSERT") or indexes == "none":
             continue
         asked = re.sub(r"LIMIT \?", "LIMIT 10", text)
-        asked = re.sub(r"(\b(?:number|epoch|version|revision|row_revision|due|loading|fence|expires) (?:>|<=|=|BETWEEN|\? AND)) \?", r"\1 5", asked)
+        asked = re.sub(r"(\b(?:number|epoch|version|revision|row_revision|due|loading|fence|expires|seq) (?:>|<=|=|BETWEEN|\? AND)) \?", r"\1 5", asked)
         asked = re.sub(r"\?", lambda _, n=itertools.count(): "'acme'" if name == "patterns" else f"'a{next(n) or ''}.test'", asked)
         for line in server.run("EXPLAIN " + asked, "signpost").strip().split("\n"):
             _, _, table, kind, _, used, *_ = line.split("\t")
@@ -488,17 +504,18 @@ def denied(server, user, sql):
 def test_rights(made):
     """The other tests use writer and reader: what they may is enough. Here: what they may not."""
     for sql in ("INSERT INTO tenants(name, revision) VALUES ('x', 1)", "UPDATE epoch SET epoch = 1", "DELETE FROM `keys`",
-                "SELECT plan FROM policies", "CREATE TABLE x(a INT)", "DROP TABLE domains", "ALTER TABLE domains ADD x INT"):
+                "SELECT plan FROM policies", "SELECT id FROM tokens", "SELECT name FROM providers", "SELECT id FROM replies", "SELECT seq FROM audit",
+                "SELECT seq FROM audit_head", "CREATE TABLE x(a INT)", "DROP TABLE domains", "ALTER TABLE domains ADD x INT"):
         assert denied(made, "reader", sql)[0], sql
     for sql in ("CREATE TABLE x(a INT)", "DROP TABLE domains", "ALTER TABLE domains ADD x INT", "TRUNCATE TABLE domains",
-                "DELETE FROM migrations", "DELETE FROM epoch"):
+                "DELETE FROM migrations", "DELETE FROM epoch", "UPDATE audit SET actor = 'x'", "DELETE FROM audit", "DELETE FROM audit_head"):
         assert denied(made, "writer", sql)[0], sql
     assert not denied(made, "reader", "SELECT * FROM domains")[0]
     with Store(spec(made, "writer"), write=True) as store:
         answer = store.ask("init")
         assert answer.status == "unavailable" and "denied" in answer.text, answer
     with Store(spec(made, "owner"), write=True) as store:
-        assert store.ask("init").text == "from=3 to=3"
+        assert store.ask("init").text == "from=5 to=5"
 
 
 def test_reader_sessions_are_read_only(made):
@@ -651,7 +668,7 @@ def test_schemas(made, live):
     # An interrupted migration is made again.
     made.run("DROP TABLE bindings", "signpost")
     with Store(spec(made, "owner"), write=True) as store:
-        assert store.ask("init").text == "from=0 to=3"
+        assert store.ask("init").text == "from=0 to=5"
     assert live.ask("keys", "a.test").status == "ok"
     # Tables of others with our names.
     made.run("DROP DATABASE empty; CREATE DATABASE empty; CREATE TABLE empty.bindings(a INT)")

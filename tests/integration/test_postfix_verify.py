@@ -63,6 +63,7 @@ class World:
             yield domain, text
 
     def start(self):
+        assert self.sink.ready()
         for one in (self.named, self.unbound, self.daemon, self.mta):
             one.start()
         return self

@@ -2,6 +2,7 @@
 resolver, key stores, signpost-admind, gateways that sign all the while, and dkimpy, which judges each signature when it is made
 and some seconds later. `pytest -s` prints the timelines.
 """
+import os
 import shutil
 import time
 
@@ -69,6 +70,7 @@ def run_life(program, folder, admin, gateways_settings, count):
         assert procs.wait_until(lambda: settled(admin), patience.seconds(120)), f"{admin.states(NAMES)}\n{admin.log()[-5000:]}"
         before = rotate_once(admin, NAMES)
         time.sleep(lifecycle.PLAN["signature_life"])
+        assert len(os.listdir(f"/proc/{admin.process.pid}/fd")) < 150, "connections are not given back"
     timeline.say()
     print(f"# {mail.say()}")
     assert not mail.faults, mail.faults[:5]

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from lib import authorities, cutlink, dnsservers, lifecycle, mariadb, milter, patience, procs, publishing, stores
+from lib import authorities, cutlink, dnsservers, lifecycle, mariadb, patience, procs, publishing, stores
 from lib.gateways import Gateways, waits
 
 NAME = "a.example.com"
@@ -194,21 +194,13 @@ class SomeWait(lifecycle.Mail):
         self.may_wait = may_wait
         self.by = {}        # name of the gateway: [selector or None if it was deferred]
 
-    def _send(self):
-        while not self.ends.wait(self.every):
-            for gateway in self.gateways:
-                try:
-                    answers = gateway.send(self.names)
-                except (milter.Closed, OSError, RuntimeError) as error:
-                    self.faults.append(("gateway", str(error)))
-                    continue
-                for name, (result, message) in answers.items():
-                    if gateway.name == self.may_wait and waits(result) and (gateway.name, name) in self.first:
-                        self.by.setdefault(gateway.name, []).append(None)
-                        continue
-                    self._take(gateway.name, name, result, message)
-                    if result.signed:
-                        self.by.setdefault(gateway.name, []).append(re.search(rb"[;\s]s=([^;\s]+)", message).group(1).decode())
+    def _take(self, gateway, name, result, message):
+        if gateway == self.may_wait and waits(result) and (gateway, name) in self.first:
+            self.by.setdefault(gateway, []).append(None)
+            return
+        super()._take(gateway, name, result, message)
+        if result.signed:
+            self.by.setdefault(gateway, []).append(re.search(rb"[;\s]s=([^;\s]+)", message).group(1).decode())
 
 
 def in_state(admin, *states):

@@ -1,7 +1,8 @@
 /*
  * file_authority.c - lib/dns/authority.h answered from a file, for tests that need no DNS: each
- * line is a name, a TAB and the text of its record. "resolvers" of the configuration is the file;
- * it is read for each question, so that a test may change it. One server has it all.
+ * line is a name, a TAB and the text of its record, or "CNAME " and another name. "resolvers" of
+ * the configuration is the file; it is read for each question, so that a test may change it. One
+ * server has it all.
  */
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,19 @@ find_text(const struct authority *authority, struct span name, char text[LINE_OC
 	return found;
 }
 
+/* The text at a name, along one alias. */
+static bool
+follow(const struct authority *authority, struct authority_question *q, char text[LINE_OCTETS])
+{
+	q->alias[0] = '\0';
+	if (!find_text(authority, q->name, text))
+		return false;
+	if (!span_starts(span_str(text), SPAN_LIT("CNAME ")))
+		return true;
+	snprintf(q->alias, sizeof(q->alias), "%.255s", text + strlen("CNAME "));
+	return find_text(authority, span_str(q->alias), text);
+}
+
 static void
 ask(struct authority *authority, struct authority_question *q)
 {
@@ -65,7 +79,7 @@ ask(struct authority *authority, struct authority_question *q)
 	q->servers = 1;
 	q->neg_s = 300;
 	snprintf(q->zone, sizeof(q->zone), "zone.example");
-	if (!find_text(authority, q->name, text)) {
+	if (!follow(authority, q, text)) {
 		q->seen = AUTHORITY_ABSENT;
 		snprintf(q->why, sizeof(q->why), "the server answers NXDOMAIN");
 		return;

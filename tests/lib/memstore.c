@@ -55,6 +55,16 @@ memstore_new(void)
 	return store;
 }
 
+struct keystore *
+memstore_make(const char *name)
+{
+	struct keystore *store = memstore_new();
+
+	(void)name;
+	memstore_of(store)->now_utc = 1800000000;
+	return store;
+}
+
 void
 memstore_clear(struct keystore *store)
 {
@@ -499,6 +509,7 @@ const struct keystore_ops memstore_ops = {.scheme = "memory",
     .now = memstore_now,
     .apply = memstore_apply,
     .list = memstore_list,
+    .domains_of = memstore_domains_of,
     .apply_fenced = memstore_apply_fenced,
     .due = memstore_due,
     .lives = memstore_lives,
@@ -506,4 +517,10 @@ const struct keystore_ops memstore_ops = {.scheme = "memory",
     .gateways = memstore_gateways,
     .forget = memstore_forget,
     .report = memstore_report,
-    .lease = memstore_lease};
+    .lease = memstore_lease,
+    .token = memstore_token,
+    .provider = memstore_provider,
+    .reply = memstore_reply,
+    .forget_replies = memstore_forget_replies,
+    .audits = memstore_audits,
+    .audit_head = memstore_audit_head};

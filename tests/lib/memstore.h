@@ -23,6 +23,7 @@ enum memstore_question {
 	MEMSTORE_GATEWAYS, /* and forget */
 	MEMSTORE_REPORT,
 	MEMSTORE_LEASE,
+	MEMSTORE_ADMIN, /* token, reply, forget_replies, audits, audit_head */
 	MEMSTORE_QUESTIONS
 };
 
@@ -70,6 +71,8 @@ extern const struct keystore_ops memstore_ops;
 
 /* An empty store; keystore_close() frees it. */
 struct keystore *memstore_new(void);
+/* The same with a clock that stands; for tables of makers, whose stores in files have a name. */
+struct keystore *memstore_make(const char *name);
 struct memstore *memstore_of(struct keystore *store);
 /* Forgets all rows, changes and faults; the epoch goes on. */
 void memstore_clear(struct keystore *store);

@@ -25,6 +25,8 @@ enum status memstore_apply(struct keystore *store, const struct keystore_write *
     size_t count, size_t *at_out, struct err *err);
 enum status memstore_apply_fenced(struct keystore *store, const struct store_lease *lease,
     const struct keystore_write *writes, size_t count, size_t *at_out, struct err *err);
+enum status memstore_domains_of(struct keystore *store, struct span tenant, struct span after,
+    size_t max, struct keystore_rows **out, struct err *err);
 enum status memstore_list(struct keystore *store, enum store_what what, struct span after,
     size_t max, struct keystore_rows **out, struct err *err);
 enum status memstore_due(struct keystore *store, int64_t now_utc, size_t max,
@@ -39,5 +41,24 @@ enum status memstore_report(
     struct keystore *store, const struct store_gateway *row, struct err *err);
 enum status memstore_lease(struct keystore *store, const struct store_lease *wanted, int64_t ttl_s,
     struct store_lease *out, struct err *err);
+
+/* ---- memstore_admin.c ---- */
+
+/* The end of the chain. */
+void memstore_audit_end(const struct memstore *m, struct audit_head *out);
+/* Has another token the secret of this one? */
+bool memstore_has_secret(const struct memstore *m, const struct store_token *row);
+
+enum status memstore_token(struct keystore *store, enum store_token_by by, struct span name,
+    struct keystore_rows **out, struct err *err);
+enum status memstore_provider(struct keystore *store, struct span tenant, struct span name,
+    struct keystore_rows **out, struct err *err);
+enum status memstore_reply(struct keystore *store, struct span scope, struct span key,
+    struct keystore_rows **out, struct err *err);
+enum status memstore_forget_replies(
+    struct keystore *store, size_t max, size_t *count_out, struct err *err);
+enum status memstore_audits(struct keystore *store, const struct audit_question *question,
+    struct keystore_rows **out, struct err *err);
+enum status memstore_audit_head(struct keystore *store, struct audit_head *out, struct err *err);
 
 #endif

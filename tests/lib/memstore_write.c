@@ -19,6 +19,10 @@ union row {
 	struct store_rule rule;
 	struct store_key key;
 	struct store_binding binding;
+	struct store_token token;
+	struct store_provider provider;
+	struct store_reply reply;
+	struct store_audit audit;
 };
 
 /* How a row was before one write; nothing: it was not there. */
@@ -55,6 +59,16 @@ array_of(struct keystore_rows *all, enum store_what what)
 	case STORE_BINDING:
 		return (struct array){
 		    (char *)all->bindings, &all->binding_count, sizeof(*all->bindings)};
+	case STORE_TOKEN:
+		return (struct array){(char *)all->tokens, &all->token_count, sizeof(*all->tokens)};
+	case STORE_PROVIDER:
+		return (struct array){
+		    (char *)all->providers, &all->provider_count, sizeof(*all->providers)};
+	case STORE_REPLY:
+		return (struct array){
+		    (char *)all->replies, &all->reply_count, sizeof(*all->replies)};
+	case STORE_AUDIT:
+		return (struct array){(char *)all->audits, &all->audit_count, sizeof(*all->audits)};
 	}
 	abort();
 }
@@ -78,6 +92,12 @@ name_of(enum store_what what, const void *row, char *text)
 	else if (what == STORE_KEY)
 		snprintf(text, NAME_BYTES, "%.*s %.*s", SPAN_ARG(r->key.domain),
 		    SPAN_ARG(r->key.selector));
+	else if (what == STORE_TOKEN)
+		snprintf(text, NAME_BYTES, "%.*s %.*s", SPAN_ARG(r->token.tenant),
+		    SPAN_ARG(r->token.id));
+	else if (what == STORE_PROVIDER)
+		snprintf(text, NAME_BYTES, "%.*s %.*s", SPAN_ARG(r->provider.tenant),
+		    SPAN_ARG(r->provider.name));
 	else
 		snprintf(text, NAME_BYTES, "%.*s", SPAN_ARG(r->binding.subject));
 }
@@ -103,6 +123,16 @@ is_named(enum store_what what, const void *row, const void *other)
 			   span_eq(a->key.selector, b->key.selector));
 	case STORE_BINDING:
 		return span_eq(a->binding.subject, b->binding.subject);
+	case STORE_TOKEN:
+		return span_eq(a->token.id, b->token.id);
+	case STORE_PROVIDER:
+		return span_eq(a->provider.tenant, b->provider.tenant) &&
+		       span_eq(a->provider.name, b->provider.name);
+	case STORE_REPLY:
+		return span_eq(a->reply.scope, b->reply.scope) &&
+		       span_eq(a->reply.key, b->reply.key);
+	case STORE_AUDIT:
+		break;
 	}
 	return false;
 }
@@ -123,14 +153,28 @@ static struct span
 tenant_of(enum store_what what, const void *row)
 {
 	const union row *r = row;
-	const struct span tenants[] = {[STORE_TENANT] = r->tenant.name,
-	    [STORE_POLICY] = r->policy.tenant,
-	    [STORE_DOMAIN] = r->domain.tenant,
-	    [STORE_RULE] = r->rule.tenant,
-	    [STORE_KEY] = r->key.tenant,
-	    [STORE_BINDING] = r->binding.tenant};
-
-	return tenants[what];
+	switch (what) {
+	case STORE_TENANT:
+		return r->tenant.name;
+	case STORE_POLICY:
+		return r->policy.tenant;
+	case STORE_DOMAIN:
+		return r->domain.tenant;
+	case STORE_RULE:
+		return r->rule.tenant;
+	case STORE_KEY:
+		return r->key.tenant;
+	case STORE_BINDING:
+		return r->binding.tenant;
+	case STORE_TOKEN:
+		return r->token.tenant;
+	case STORE_PROVIDER:
+		return r->provider.tenant;
+	case STORE_REPLY:
+	case STORE_AUDIT:
+		break;
+	}
+	return SPAN_EMPTY;
 }
 
 static uint64_t *
@@ -142,7 +186,10 @@ revision_of(enum store_what what, void *row)
 	    [STORE_DOMAIN] = &r->domain.revision,
 	    [STORE_RULE] = &r->rule.revision,
 	    [STORE_KEY] = &r->key.row_revision,
-	    [STORE_BINDING] = NULL};
+	    [STORE_BINDING] = NULL,
+	    [STORE_TOKEN] = &r->token.revision,
+	    [STORE_PROVIDER] = &r->provider.revision,
+	    [STORE_AUDIT] = NULL};
 
 	return revisions[what];
 }
@@ -163,7 +210,9 @@ has_ground(struct memstore *m, const struct keystore_write *write)
 	union row above = {.tenant.name = tenant_of(write->what, &write->row)};
 	size_t at;
 
-	if (write->what == STORE_TENANT)
+	if (write->what == STORE_TENANT || write->what == STORE_REPLY ||
+	    write->what == STORE_AUDIT ||
+	    (write->what == STORE_TOKEN && write->row.token.tenant.n == 0))
 		return true;
 	if (find(m->all, STORE_TENANT, &above) == SIZE_MAX)
 		return false;
@@ -188,6 +237,10 @@ something_hangs_on(struct memstore *m, const struct keystore_write *write)
 		return false;
 	for (size_t i = 0; i < all->domain_count && tenant; i++)
 		n += span_eq(all->domains[i].tenant, name);
+	for (size_t i = 0; i < all->token_count && tenant; i++)
+		n += span_eq(all->tokens[i].tenant, name);
+	for (size_t i = 0; i < all->provider_count && tenant; i++)
+		n += span_eq(all->providers[i].tenant, name);
 	for (size_t i = 0; i < all->policy_count && tenant; i++)
 		n += span_eq(all->policies[i].tenant, name);
 	for (size_t i = 0; i < all->key_count && !tenant; i++)
@@ -210,7 +263,7 @@ note(struct memstore *m, const struct keystore_write *write)
 {
 	char subject[NAME_BYTES];
 
-	if (write->life && write->what == STORE_DOMAIN)
+	if ((write->life && write->what == STORE_DOMAIN) || store_what_is_admin(write->what))
 		return;
 	if (write->what == STORE_DOMAIN)
 		snprintf(subject, sizeof(subject), "d:%.*s", SPAN_ARG(write->row.domain.name));
@@ -240,6 +293,14 @@ append(struct memstore *m, enum store_what what, const void *row)
 		keystore_rows_add_rule(m->all, &r->rule);
 	else if (what == STORE_BINDING)
 		keystore_rows_add_binding(m->all, &r->binding);
+	else if (what == STORE_TOKEN)
+		keystore_rows_add_token(m->all, &r->token);
+	else if (what == STORE_PROVIDER)
+		keystore_rows_add_provider(m->all, &r->provider);
+	else if (what == STORE_REPLY)
+		keystore_rows_add_reply(m->all, &r->reply);
+	else if (what == STORE_AUDIT)
+		keystore_rows_add_audit(m->all, &r->audit);
 	else if (keystore_rows_add_key(m->all, &r->key, NULL) != ST_OK)
 		abort();
 }
@@ -264,6 +325,18 @@ write_life_of_key(struct memstore *m, const struct store_key *row, struct store_
 		to->private_key = SPAN_EMPTY;
 }
 
+/* Another key in a slot: nothing of the former one stays. */
+static void
+write_slot(struct memstore *m, const struct store_key *row, size_t at)
+{
+	struct store_key key = *row;
+
+	key.loading = row->loading == KEYSTORE_LOADING_NOW ? m->epoch : row->loading;
+	key.row_revision = m->epoch;
+	append(m, STORE_KEY, &key);
+	m->all->keys[at] = m->all->keys[--m->all->key_count];
+}
+
 /* What is not written by such a write stays. */
 static void
 keep_life(enum store_what what, const void *old, union row *row)
@@ -280,15 +353,46 @@ keep_life(enum store_what what, const void *old, union row *row)
 	}
 }
 
+/* What the store sets itself. hash: room. */
+static void
+set_admin(struct memstore *m, enum store_what what, size_t at, union row *row, char *hash)
+{
+	const struct store_provider *old =
+	    what == STORE_PROVIDER && at != SIZE_MAX ? &m->all->providers[at] : NULL;
+	const struct store_token *was =
+	    what == STORE_TOKEN && at != SIZE_MAX ? &m->all->tokens[at] : NULL;
+	struct audit_head head;
+
+	if (what == STORE_REPLY) {
+		row->reply.at = m->now_utc;
+	} else if (what == STORE_PROVIDER) {
+		row->provider.revision = old == NULL ? 1 : old->revision + 1;
+	} else if (what == STORE_TOKEN) {
+		row->token.revision = was == NULL ? 1 : was->revision + 1;
+		row->token.maker = was == NULL ? row->token.maker : was->maker;
+		row->token.created = was == NULL ? row->token.created : was->created;
+	} else {
+		memstore_audit_end(m, &head);
+		row->audit.seq = head.seq + 1;
+		row->audit.at = m->now_utc;
+		row->audit.prev = memstore_keep(m, span_str(head.hash));
+		audit_hash(&row->audit, hash);
+		row->audit.hash = span_str(hash);
+	}
+}
+
 static void
 write_row(struct memstore *m, const struct keystore_write *write, size_t at)
 {
 	struct array array = array_of(m->all, write->what);
+	char hash[ADMINROW_HASH_BYTES];
 	union row row;
 
 	memcpy(&row, &write->row, array.bytes);
 	keep_life(write->what, at == SIZE_MAX ? NULL : array.rows + at * array.bytes, &row);
-	if (revision_of(write->what, &row) != NULL)
+	if (store_what_is_admin(write->what))
+		set_admin(m, write->what, at, &row, hash);
+	else if (revision_of(write->what, &row) != NULL)
 		*revision_of(write->what, &row) = m->epoch;
 	append(m, write->what, &row);
 	if (at == SIZE_MAX)
@@ -297,6 +401,13 @@ write_row(struct memstore *m, const struct keystore_write *write, size_t at)
 	memcpy(array.rows + at * array.bytes, array.rows + (*array.count - 1) * array.bytes,
 	    array.bytes);
 	--*array.count;
+}
+
+static bool
+is_same_key(const struct store_key *a, const struct store_key *b)
+{
+	return span_eq(a->id, b->id) && span_eq(a->domain, b->domain) &&
+	       span_eq(a->selector, b->selector);
 }
 
 static enum status
@@ -309,11 +420,16 @@ check_there(struct memstore *m, const struct keystore_write *write, size_t at, s
 
 	memcpy(&wanted, &write->row, array.bytes);
 	seen = revision_of(write->what, &wanted);
+	if (write->what == STORE_REPLY &&
+	    ((const struct store_reply *)(const void *)row)->at <= m->now_utc - ADMINROW_REPLIES_S)
+		return ST_OK;
 	if (write->how == WRITE_ADD)
 		return refuse(err, ST_DENIED, "there already, or another tenant's");
 	if (write->what != STORE_BINDING &&
 	    !span_eq(tenant_of(write->what, row), tenant_of(write->what, &wanted)))
 		return refuse(err, ST_DENIED, "it is another tenant's");
+	if (write->what == STORE_KEY && !is_same_key((const void *)row, &wanted.key))
+		return refuse(err, ST_DENIED, "it is the selector or id of another key");
 	if (write->how != WRITE_PUT && seen != NULL && *seen != 0 && *seen != *there)
 		return refuse(err, ST_DENIED, "it was changed meanwhile");
 	if (write->how == WRITE_REMOVE && something_hangs_on(m, write))
@@ -324,13 +440,55 @@ check_there(struct memstore *m, const struct keystore_write *write, size_t at, s
 	return ST_OK;
 }
 
+static bool
+is_slot(const struct keystore_write *write)
+{
+	return write->life && write->what == STORE_KEY && write->how == WRITE_PUT;
+}
+
+static size_t
+find_slot(struct memstore *m, const struct store_key *row)
+{
+	for (size_t i = 0; i < m->all->key_count; i++)
+		if (span_eq(m->all->keys[i].domain, row->domain) &&
+		    span_eq(m->all->keys[i].selector, row->selector))
+			return i;
+	return SIZE_MAX;
+}
+
+static enum status
+check_slot(struct memstore *m, const struct store_key *row, size_t at, struct err *err)
+{
+	const struct store_key *there = &m->all->keys[at];
+
+	if (!span_eq(row->tenant, there->tenant))
+		return refuse(err, ST_DENIED, "it is another tenant's");
+	if (row->row_revision != there->row_revision)
+		return refuse(err, ST_DENIED, "it was changed meanwhile");
+	if (there->times.destroyed <= 0)
+		return refuse(err, ST_DENIED, "its key is not destroyed, and keeps the slot");
+	if (row->revision <= there->revision)
+		return refuse(err, ST_DENIED, "who takes the slot over needs a higher revision");
+	for (size_t i = 0; i < m->all->key_count; i++)
+		if (span_eq(m->all->keys[i].id, row->id))
+			return refuse(err, ST_DENIED, "there already, or another tenant's");
+	return ST_OK;
+}
+
 static enum status
 check(struct memstore *m, const struct keystore_write *write, size_t at, struct err *err)
 {
-	enum status status = write->how == WRITE_REMOVE ? ST_OK : keystore_write_check(write, err);
+	bool looked_at = write->how != WRITE_REMOVE || store_what_is_admin(write->what);
+	enum status status = looked_at ? keystore_write_check(write, err) : ST_OK;
 
+	if (status == ST_OK && write->what == STORE_TOKEN && write->how != WRITE_REMOVE &&
+	    memstore_has_secret(m, &write->row.token))
+		status = refuse(err, ST_DENIED, "another one has its secret");
 	if (status != ST_OK)
 		return status;
+	if (is_slot(write))
+		return at == SIZE_MAX ? refuse(err, ST_ABSENT, "there is none")
+				      : check_slot(m, &write->row.key, at, err);
 	if (at != SIZE_MAX)
 		return check_there(m, write, at, err);
 	if (write->how == WRITE_CHANGE || write->how == WRITE_REMOVE)
@@ -343,7 +501,8 @@ static enum status
 write_one(
     struct memstore *m, const struct keystore_write *write, struct undo *undo, struct err *err)
 {
-	size_t at = find(m->all, write->what, &write->row);
+	size_t at =
+	    is_slot(write) ? find_slot(m, &write->row.key) : find(m->all, write->what, &write->row);
 	enum status status = check(m, write, at, err);
 	struct array array = array_of(m->all, write->what);
 	char *row = at == SIZE_MAX ? NULL : array.rows + at * array.bytes;
@@ -359,6 +518,8 @@ write_one(
 	if (write->how == WRITE_REMOVE) {
 		memmove(row, row + array.bytes, (*array.count - at - 1) * array.bytes);
 		--*array.count;
+	} else if (is_slot(write)) {
+		write_slot(m, &write->row.key, at);
 	} else if (write->life) {
 		if (write->what == STORE_DOMAIN)
 			write_life_of_domain(m, &write->row.domain, &m->all->domains[at]);
@@ -374,12 +535,13 @@ static void
 take_back(struct memstore *m, enum store_what what, const struct undo *undo)
 {
 	struct array array = array_of(m->all, what);
-	char *row = array.rows + undo->at * array.bytes;
+	char *row;
 
 	if (undo->what == WAS_ADDED) {
 		--*array.count;
 		return;
 	}
+	row = array.rows + undo->at * array.bytes;
 	if (undo->what == WAS_REMOVED) {
 		memmove(row + array.bytes, row, (*array.count - undo->at) * array.bytes);
 		++*array.count;
@@ -394,6 +556,7 @@ memstore_apply_fenced(struct keystore *store, const struct store_lease *lease,
 	struct memstore *m = memstore_of(store);
 	enum status status = memstore_begin(m, MEMSTORE_APPLY, err);
 	struct undo *undo;
+	bool raises = false;
 	size_t at = 0;
 
 	*at_out = count;
@@ -404,7 +567,9 @@ memstore_apply_fenced(struct keystore *store, const struct store_lease *lease,
 	if (lease != NULL && !memstore_holds(m, lease))
 		return refuse(err, ST_DENIED, "the lease is not held any more");
 	undo = mem_zalloc(count + 1, sizeof(*undo));
-	m->epoch += count > 0;
+	for (size_t i = 0; i < count; i++)
+		raises = raises || !store_what_is_admin(writes[i].what);
+	m->epoch += raises;
 	while (at < count && status == ST_OK) {
 		status = write_one(m, &writes[at], &undo[at], err);
 		at += status == ST_OK;
@@ -413,7 +578,7 @@ memstore_apply_fenced(struct keystore *store, const struct store_lease *lease,
 	if (status != ST_OK) {
 		while (at-- > 0)
 			take_back(m, writes[at].what, &undo[at]);
-		m->epoch -= count > 0;
+		m->epoch -= raises;
 	}
 	for (size_t i = 0; i < count && status == ST_OK; i++)
 		note(m, &writes[i]);
@@ -475,6 +640,34 @@ memstore_list(struct keystore *store, enum store_what what, struct span after, s
 			break;
 		append(&answer, what, array.rows + at * array.bytes);
 		name_of(what, array.rows + at * array.bytes, last);
+	}
+	*out = answer.all;
+	return ST_OK;
+}
+
+enum status
+memstore_domains_of(struct keystore *store, struct span tenant, struct span after, size_t max,
+    struct keystore_rows **out, struct err *err)
+{
+	struct memstore *m = memstore_of(store);
+	struct memstore answer = {.all = NULL};
+	enum status status = memstore_begin(m, MEMSTORE_LIST, err);
+	char last[NAME_BYTES];
+
+	*out = NULL;
+	if (status != ST_OK)
+		return status;
+	answer.all = keystore_rows_new();
+	answer.all->epoch = m->epoch;
+	snprintf(last, sizeof(last), "%.*s", SPAN_ARG(after));
+	while (answer.all->domain_count < max) {
+		size_t at = next_of(m->all, STORE_DOMAIN, last);
+
+		if (at == SIZE_MAX)
+			break;
+		name_of(STORE_DOMAIN, &m->all->domains[at], last);
+		if (span_eq(m->all->domains[at].tenant, tenant))
+			append(&answer, STORE_DOMAIN, &m->all->domains[at]);
 	}
 	*out = answer.all;
 	return ST_OK;

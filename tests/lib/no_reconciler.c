@@ -18,3 +18,12 @@ reconciler_state(struct reconciler *reconciler, struct reconciler_state *out)
 {
 	*out = ((struct no_reconciler *)reconciler)->state;
 }
+
+bool
+reconciler_census(struct reconciler *reconciler, struct census_counts *out)
+{
+	const struct no_reconciler *none = (struct no_reconciler *)reconciler;
+
+	*out = none->census;
+	return none->has_census;
+}

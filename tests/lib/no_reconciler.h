@@ -9,6 +9,8 @@
 struct no_reconciler {
 	unsigned woken;
 	struct reconciler_state state;
+	bool has_census;
+	struct census_counts census;
 };
 
 #endif

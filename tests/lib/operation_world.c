@@ -148,6 +148,11 @@ operation_world_begin(void)
 	world->ops.list = list;
 	world->admin.store->ops = &world->ops;
 	world->admin.authority.resolvers = scratch_write(&world->scratch, "records", "");
+	world->caller = (struct operation_caller){.platform = true,
+	    .actor = "test",
+	    .method = "peer",
+	    .source = "unix",
+	    .scopes = SCOPES_ALL};
 	world->admin.reconciler = (struct reconciler *)&world->reconciler;
 	return world;
 }
@@ -169,7 +174,8 @@ operation_world_ask(struct operation_world *world, const char *request, const ch
 	struct buf buf;
 	json_t *answer;
 
-	code = operation_run_text(&world->admin, "test", span_str(request), NULL, NULL, &answer);
+	code = operation_run_text(
+	    &world->admin, &world->caller, span_str(request), NULL, NULL, &answer);
 	buf_init(&buf, sizeof(text) - 1);
 	if (json_write(answer, &buf) != ST_OK)
 		exit(1);

@@ -18,6 +18,7 @@ struct operation_world {
 	unsigned applied;   /* how often it was called */
 	bool pretend;       /* nothing is written, and that is fine */
 	enum status answer; /* of lives(), list() and apply(), unless ST_OK */
+	struct operation_caller caller; /* who asks; at first one that may do everything */
 };
 
 /* Tenant acme, policy std with a plan, domain example.org with key s1 (ACTIVE) and s2 (LOADED, if

@@ -1,11 +1,14 @@
 /*
- * admin_driver.c - the socket of signpost-admind without a reconciler: nothing happens but what is
+ * admin_driver.c - the API of signpost-admind without a reconciler: nothing happens but what is
  * asked for. tests/tools/test_admin_cli.py calls it:
  *
- *   admin_driver STORE SITE_KEY_FILE SOCKET RECORDS [IDLE_S [WRITE_S [GROUP]]]
+ *   admin_driver STORE SITE_KEY_FILE SOCKET RECORDS [IDLE_S [REQUEST_S [GROUP [LISTEN [CERTIFICATE
+ * KEY [CA]]]]]]
  *
- * RECORDS: what DNS has (tests/lib/file_authority.c). It prints "ready" when it listens, and ends
- * with SIGTERM, or when its standard input ends.
+ * IDLE_S, REQUEST_S: 0: as the daemon has it. GROUP: of the socket; -1: that of the process.
+ * LISTEN: an address with port 0; the port stands behind "ready". CA: client certificates are asked
+ * for. RECORDS: what DNS has (tests/lib/file_authority.c). It prints "ready" when it listens, and
+ * ends with SIGTERM, or when its standard input ends.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -16,8 +19,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "admin-api/api.h"
+#include "admin-api/crash.h"
 #include "admin-api/operations.h"
-#include "admin-api/socket.h"
 #include "backends/registry.h"
 #include "tests/lib/no_reconciler.h"
 
@@ -51,35 +55,59 @@ wait_for_the_end(int term)
 	while (wait[1].revents == 0 && (wait[0].revents == 0 || read(0, room, sizeof(room)) > 0));
 }
 
+static void
+take_arguments(struct http_config *config, int argc, char **argv)
+{
+	config->unix_path = argv[3];
+	config->idle_s = argc > 5 ? (int)strtol(argv[5], NULL, 10) : 0;
+	config->request_s = argc > 6 ? (int)strtol(argv[6], NULL, 10) : 0;
+	if (argc > 7)
+		config->unix_group = (gid_t)strtol(argv[7], NULL, 10);
+	config->listen = argc > 8 ? argv[8] : NULL;
+	config->certificate_file = argc > 10 ? argv[9] : NULL;
+	config->key_file = argc > 10 ? argv[10] : NULL;
+	config->client_ca_file = argc > 11 ? argv[11] : NULL;
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct no_reconciler none;
 	struct admin admin = {.reconciler = (struct reconciler *)&none};
-	struct socket_config config = {.group = (gid_t)-1};
-	struct socket_server *server;
+	struct http_config config = {.unix_group = (gid_t)-1, .handler = &api_handler};
+	struct http_server *server;
+	struct audit_head head;
 	struct err err = ERR_NONE;
+	struct api *api;
 	int term = catch_term();
 
-	if (argc < 5)
+	if (argc < 5 || !crash_setup(getenv("SIGNPOST_CRASH_AT")))
 		return 2;
+	signal(SIGPIPE, SIG_IGN);
 	operations_begin();
 	admin.authority.resolvers = argv[4];
-	config.path = argv[3];
-	config.idle_s = argc > 5 ? (int)strtol(argv[5], NULL, 10) : 0;
-	config.write_s = argc > 6 ? (int)strtol(argv[6], NULL, 10) : 0;
-	if (argc > 7)
-		config.group = (gid_t)strtol(argv[7], NULL, 10);
+	take_arguments(&config, argc, argv);
 	if (keystore_open(backend_keystores(), argv[1], true, &admin.store, &err) != ST_OK)
 		end("store", &err);
 	if (sitekey_open(argv[2], false, &admin.sitekey, &err) != ST_OK)
 		end("site key", &err);
-	if (socket_server_new(&config, &admin, &server, &err) != ST_OK)
+	admin.records = keystore_audit_head(admin.store, &head, &err) == ST_OK;
+	if (api_new(&admin, &api, &err) != ST_OK)
+		end("api", &err);
+	config.context = api;
+	if (http_server_new(&config, &server, &err) != ST_OK) {
+		api_free(api);
 		end("socket", &err);
-	printf("ready\n");
+	}
+	api_serves(api, server);
+	if (config.listen != NULL)
+		printf("ready %u\n", http_server_port(server));
+	else
+		printf("ready\n");
 	fflush(stdout);
 	wait_for_the_end(term);
-	socket_server_free(server);
+	http_server_free(server);
+	api_free(api);
 	keystore_close(admin.store);
 	sitekey_close(admin.sitekey);
 	printf("woken %u\n", none.woken);

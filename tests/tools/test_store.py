@@ -39,7 +39,8 @@ binding login:@example.com acme
 def older(path):
     """The schema as 001.sql alone makes it."""
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.executescript("DROP TABLE gateways; DROP TABLE leases; DROP INDEX domains_due; DROP INDEX keys_loading; "
+        db.executescript("DROP TABLE providers; DROP TABLE tokens; DROP TABLE replies; DROP TABLE audit; DROP TABLE audit_head; "
+                         "DROP TABLE gateways; DROP TABLE leases; DROP INDEX domains_due; DROP INDEX keys_loading; "
                          "ALTER TABLE domains DROP COLUMN life; ALTER TABLE domains DROP COLUMN due; "
                          "ALTER TABLE keys DROP COLUMN life; ALTER TABLE keys DROP COLUMN loading; "
                          "BEGIN; CREATE TABLE was (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, last_change INTEGER NOT NULL, "
@@ -215,7 +216,7 @@ def test_a_schema_of_before_is_told(d):
     assert "schema 1, no identity" in said.stdout and "signpost store init" in said.stderr, said
     assert "signpost store init" in store.run(69, "renew").stderr
     assert store.counts(LIST + "tenant more\n") == (1, 0, 0, 9, 0)
-    assert json.loads(store.run(0, "init", "-j").stdout) == {"from": 1, "to": 3}
+    assert json.loads(store.run(0, "init", "-j").stdout) == {"from": 1, "to": 5}
     assert len(json.loads(store.run(0, "status", "-j").stdout)["identity"]) == 32
     assert store.counts(LIST) == (0, 0, 0, 9, 0)
 
@@ -328,6 +329,29 @@ def test_rows_of_another_tenant_are_not_touched(d):
         done, told = store.load(line, 65)
         assert "belongs to tenant" in told[1], told
     assert before == (store.sql("SELECT * FROM domains"), store.sql("SELECT * FROM keys"))
+
+
+def test_a_key_that_is_not_proven(d):
+    """The life cycle put another key into the slot of a line: the line does not let it sign."""
+    store = Store(d)
+    store.load("tenant a\ndomain a example.com")
+    line = "key a example.com slot1 generate:rsa-2048 active=2026-01-01T00:00:00Z"
+    assert store.counts(line) == (1, 0, 0, 0, 0)
+    old = store.key("slot1", "id, private_key")
+    store.sql("UPDATE keys SET id = 'k-new', revision = 2, active = 0, life = '{}' WHERE selector = 'slot1'")
+    before = store.key("slot1")
+    for times in ("active=2026-01-01T00:00:00Z", "active=now"):
+        done, told = store.load(f"key a example.com slot1 generate:rsa-2048 {times}", 65)
+        assert "not proven" in told[1], told
+    done, told = store.load(f"key a example.com slot1 generate:rsa-2048 id={old[0]}", 65)
+    assert "a selector is used once" in told[1], told
+    assert store.counts("key a example.com slot1 generate:rsa-2048") == (0, 0, 0, 1, 0)
+    assert store.key("slot1") == before
+    # What was sealed for the one before is not the new one's.
+    done, found = store.check(65)
+    assert "foreign" in found[("key", "example.com", "slot1")], found
+    store.sql("UPDATE keys SET proven = 5 WHERE selector = 'slot1'")
+    assert store.counts(line) == (0, 1, 0, 0, 0)
 
 
 def test_remove(d):

@@ -6,7 +6,7 @@ EXTRA_DIST += tests/vectors/rfc6376-a.eml tests/vectors/rfc8463-a.eml
 if CMOCKA
 DKIM_TESTS = tests/unit/test_address tests/unit/test_authres tests/unit/test_canon \
 	tests/unit/test_select tests/unit/test_signature tests/unit/test_keyrecord \
-	tests/unit/test_sigfield tests/unit/test_verify tests/unit/test_verify_changed
+	tests/unit/test_sigfield tests/unit/test_verify tests/unit/test_verify_changed tests/unit/test_diagnose
 check_PROGRAMS += $(DKIM_TESTS)
 TESTS += $(DKIM_TESTS)
 tests_unit_test_address_SOURCES = tests/unit/test_address.c
@@ -30,4 +30,6 @@ tests_unit_test_verify_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR='"$(top_srcdir)"'
 tests_unit_test_verify_LDADD = $(DKIM_LDADD) $(UNIT_LDADD)
 tests_unit_test_verify_changed_SOURCES = tests/unit/test_verify_changed.c $(VERIFY_HELP)
 tests_unit_test_verify_changed_LDADD = $(DKIM_LDADD) $(UNIT_LDADD)
+tests_unit_test_diagnose_SOURCES = tests/unit/test_diagnose.c $(VERIFY_HELP)
+tests_unit_test_diagnose_LDADD = $(DKIM_LDADD) $(UNIT_LDADD)
 endif

@@ -13,17 +13,22 @@
 #define T 1800000000 /* now, most of the time */
 #define DAY 86400
 
-static const struct life_sight right = {.seen = LIFE_SEEN_RIGHT, .why = ""};
-static const struct life_sight absent = {.seen = LIFE_SEEN_ABSENT, .neg_s = 900, .why = "none"};
-static const struct life_sight foreign = {.seen = LIFE_SEEN_FOREIGN, .prev_s = 7200, .why = "x"};
-static const struct life_sight tomb = {.seen = LIFE_SEEN_TOMBSTONE, .why = "t"};
-static const struct life_sight mixed = {.seen = LIFE_SEEN_MIXED, .why = "lags"};
-static const struct life_sight silent = {.seen = LIFE_SEEN_UNAVAILABLE, .why = "silent"};
+static __attribute__((unused)) const struct life_sight right = {.seen = LIFE_SEEN_RIGHT, .why = ""};
+static __attribute__((unused))
+const struct life_sight absent = {.seen = LIFE_SEEN_ABSENT, .neg_s = 900, .why = "none"};
+static __attribute__((unused))
+const struct life_sight foreign = {.seen = LIFE_SEEN_FOREIGN, .prev_s = 7200, .why = "x"};
+static __attribute__((unused))
+const struct life_sight tomb = {.seen = LIFE_SEEN_TOMBSTONE, .why = "t"};
+static __attribute__((unused))
+const struct life_sight mixed = {.seen = LIFE_SEEN_MIXED, .why = "lags"};
+static __attribute__((unused))
+const struct life_sight silent = {.seen = LIFE_SEEN_UNAVAILABLE, .why = "silent"};
 
-static const struct life_gateways nobody = {.live = 0};
-static const struct life_gateways all = {.live = 2, .tested = 1000000};
+static __attribute__((unused)) const struct life_gateways nobody = {.live = 0};
+static __attribute__((unused)) const struct life_gateways all = {.live = 2, .tested = 1000000};
 
-static bool
+static __attribute__((unused)) bool
 cannot(const void *context, const char *id, const char **node_out)
 {
 	*node_out = "gw1";
@@ -32,7 +37,7 @@ cannot(const void *context, const char *id, const char **node_out)
 
 /* ---- a domain to begin with ---- */
 
-static int
+static __attribute__((unused)) int
 set_up(void **state)
 {
 	struct life_domain *domain = mem_zalloc(1, sizeof(*domain));
@@ -47,7 +52,7 @@ set_up(void **state)
 	return 0;
 }
 
-static int
+static __attribute__((unused)) int
 tear_down(void **state)
 {
 	mem_free(*state);
@@ -55,7 +60,7 @@ tear_down(void **state)
 }
 
 /* A key that came as far as state by the ordinary way, that step being done at T. */
-static struct life_key *
+static __attribute__((unused)) struct life_key *
 add_key(struct life_domain *domain, enum key_state state)
 {
 	struct life_key *key = &domain->keys[domain->count++];
@@ -90,7 +95,7 @@ add_key(struct life_domain *domain, enum key_state state)
 	return key;
 }
 
-static const struct life_action *
+static __attribute__((unused)) const struct life_action *
 action_of(const struct life_decision *decision, size_t index)
 {
 	for (size_t i = 0; i < decision->count; i++)
@@ -99,7 +104,7 @@ action_of(const struct life_decision *decision, size_t index)
 	return NULL;
 }
 
-static const struct life_wait *
+static __attribute__((unused)) const struct life_wait *
 wait_of(const struct life_decision *decision, size_t index)
 {
 	for (size_t i = 0; i < decision->wait_count; i++)
@@ -108,7 +113,7 @@ wait_of(const struct life_decision *decision, size_t index)
 	return NULL;
 }
 
-static bool
+static __attribute__((unused)) bool
 generates(const struct life_decision *decision)
 {
 	for (size_t i = 0; i < decision->count; i++)
@@ -117,7 +122,7 @@ generates(const struct life_decision *decision)
 	return false;
 }
 
-static void
+static __attribute__((unused)) void
 expect_action(struct life_domain *domain, const struct life_gateways *gateways, int64_t now,
     size_t index, enum life_what what)
 {
@@ -134,7 +139,7 @@ expect_action(struct life_domain *domain, const struct life_gateways *gateways, 
 }
 
 /* Nothing of that kind now; earliest 0 is not compared. */
-static void
+static __attribute__((unused)) void
 expect_wait(struct life_domain *domain, const struct life_gateways *gateways, int64_t now,
     size_t index, enum life_what what, int64_t earliest, const char *by)
 {
@@ -161,7 +166,7 @@ expect_wait(struct life_domain *domain, const struct life_gateways *gateways, in
 }
 
 /* Before a time it waits, from then on it does. */
-static void
+static __attribute__((unused)) void
 expect_from(struct life_domain *domain, const struct life_gateways *gateways, int64_t at,
     size_t index, enum life_what what, const char *by)
 {

@@ -8,7 +8,10 @@
 
 #include "tests/unit/keystore_help.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "admin-api/reconciler.h"
 #include "admin-api/record.h"
@@ -20,7 +23,7 @@
 /* ---- the world ---- */
 
 struct record {
-	char name[300], value[2000];
+	char name[300], value[2000]; /* "CNAME target" is an alias */
 };
 
 struct world {
@@ -28,9 +31,28 @@ struct world {
 	size_t count;
 	enum life_effect effect; /* of publishers, when not LIFE_DONE */
 	bool silent;             /* the authoritative servers do not answer */
+	bool elsewhere;          /* resolvers say something else */
 	unsigned asked, recursive, applied;
 	int64_t now_utc;
 };
+
+/* Of tests with lanes: one thread at a time, and whoever asks for what is below this name waits. */
+static pthread_mutex_t world_lock = PTHREAD_MUTEX_INITIALIZER;
+static const char *_Atomic world_stuck;
+static atomic_uint world_waiting;
+
+static inline void
+wait_if_stuck(struct span name)
+{
+	const char *stuck = atomic_load(&world_stuck);
+
+	if (stuck == NULL || !span_ends(name, span_str(stuck)))
+		return;
+	atomic_fetch_add(&world_waiting, 1);
+	for (int i = 0; i < 120000 && atomic_load(&world_stuck) != NULL; i++)
+		usleep(1000);
+	atomic_fetch_sub(&world_waiting, 1);
+}
 
 /* Of this process alone, or of its children too. */
 static struct world own_world, *world = &own_world;
@@ -65,6 +87,36 @@ drop(struct span name)
 		*record = world->records[--world->count];
 }
 
+/* What is at a name, along an alias, which is *alias_out (NULL: there is none). */
+static inline const struct record *
+follow(struct span name, const char **alias_out)
+{
+	const struct record *record = find(name);
+
+	*alias_out = NULL;
+	if (record == NULL || !span_starts(span_str(record->value), SPAN_LIT("CNAME ")))
+		return record;
+	*alias_out = record->value + 6;
+	return find(span_str(*alias_out));
+}
+
+/* All texts, without the aliases. */
+static inline size_t
+text_count(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < world->count; i++)
+		n += !span_starts(span_str(world->records[i].value), SPAN_LIT("CNAME "));
+	return n;
+}
+
+static inline const char *
+zone_of(struct span name)
+{
+	return span_iends(name, SPAN_LIT(".p.example")) ? "p.example" : "example.com";
+}
+
 enum status
 authority_open(const struct authority_config *config, struct authority **out, struct err *err)
 {
@@ -84,13 +136,19 @@ void
 authority_ask(struct authority *authority, struct authority_question *questions, size_t count)
 {
 	(void)authority;
+	for (size_t i = 0; i < count; i++)
+		wait_if_stuck(questions[i].name);
+	pthread_mutex_lock(&world_lock);
 	for (size_t i = 0; i < count; i++) {
 		struct authority_question *q = &questions[i];
-		const struct record *record = find(q->name);
+		const char *alias;
+		const struct record *record = follow(q->name, &alias);
+		struct span at = alias == NULL ? q->name : span_str(alias);
 
 		world->asked++;
 		q->neg_s = 60;
-		snprintf(q->zone, sizeof(q->zone), "example.com");
+		snprintf(q->zone, sizeof(q->zone), "%s", zone_of(at));
+		snprintf(q->alias, sizeof(q->alias), "%s", alias == NULL ? "" : alias);
 		if (world->silent) {
 			q->seen = AUTHORITY_UNAVAILABLE;
 			snprintf(q->why, sizeof(q->why), "ns1 does not answer");
@@ -103,22 +161,56 @@ authority_ask(struct authority *authority, struct authority_question *questions,
 								       : AUTHORITY_FOREIGN;
 		}
 	}
+	pthread_mutex_unlock(&world_lock);
 }
 
 void
 authority_recursive(
     struct authority *authority, struct span name, struct span value, struct authority_view *out)
 {
-	const struct record *record = find(name);
+	const char *alias;
+	const struct record *record;
 
 	(void)authority;
+	pthread_mutex_lock(&world_lock);
+	record = follow(name, &alias);
 	/* What is asked too early is remembered as absent. */
 	assert_non_null(record);
 	assert_true(span_eq_str(value, record->value));
 	world->recursive++;
-	*out = (struct authority_view){.resolvers = 3, .right = 3};
-	out->text_bytes = strlen(record->value);
-	memcpy(out->text, record->value, out->text_bytes);
+	if (world->elsewhere) {
+		*out = (struct authority_view){.resolvers = 3, .wrong = 3, .why = "all say no"};
+	} else {
+		*out = (struct authority_view){.resolvers = 3, .right = 3};
+		out->text_bytes = strlen(record->value);
+		memcpy(out->text, record->value, out->text_bytes);
+	}
+	pthread_mutex_unlock(&world_lock);
+}
+
+struct publisher *
+publisher_find(struct publisher *const *publishers, size_t count, struct span name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (span_eq_str(name, publishers[i]->name))
+			return publishers[i];
+	return NULL;
+}
+
+/* Of tenants' rows, which nothing here has. */
+enum status
+publisher_open_of_tenant(
+    const struct publisher_given *given, struct publisher **out, struct err *err)
+{
+	*out = NULL;
+	err_set(err, "%.*s: no row of this world", SPAN_ARG(given->name));
+	return ST_FAILED;
+}
+
+void
+publisher_close(struct publisher *publisher)
+{
+	(void)publisher;
 }
 
 /* I6: what is there is looked at before anything is changed. */
@@ -126,13 +218,15 @@ void
 publisher_apply(
     struct publisher *publisher, struct span zone, struct publish_change *changes, size_t count)
 {
-	(void)publisher;
-	assert_true(span_eq_str(zone, "example.com"));
+	if (strcmp(publisher->name, "hook") == 0)
+		wait_if_stuck(SPAN_LIT("hook"));
+	pthread_mutex_lock(&world_lock);
 	for (size_t i = 0; i < count; i++) {
 		struct publish_change *change = &changes[i];
 		const struct record *record = find(change->name);
 
 		world->applied++;
+		assert_true(span_eq_str(zone, zone_of(change->name)));
 		change->effect = world->effect;
 		if (world->effect != LIFE_DONE)
 			continue;
@@ -147,6 +241,7 @@ publisher_apply(
 		else
 			change->effect = LIFE_CONFLICT;
 	}
+	pthread_mutex_unlock(&world_lock);
 }
 
 /* ---- the store ---- */
@@ -156,8 +251,9 @@ struct setting {
 	struct keystore_ops ops;
 	const struct keystore_ops *real;
 	struct sitekey *sitekey;
-	struct publisher publisher;
-	struct publisher *publishers[1];
+	struct publisher publisher, hook;
+	struct publisher *publishers[2];
+	bool lanes;
 	struct reconciler *reconciler;
 };
 
@@ -170,13 +266,29 @@ test_now(struct keystore *store, int64_t *utc_s_out, struct err *err)
 	return ST_OK;
 }
 
-static const char plan[] =
-    "{\"manage\":true,\"algorithms\":[\"ed25519\"],\"publisher\":\"list\",\"interval\":0,\"ttl\":"
-    "60,"
-    "\"negative_floor\":60,\"lease\":120,\"signature_life\":60,\"clock_error\":10,\"tombstone\":60,"
-    "\"activation_wait\":0,\"proofs\":2,\"proof_interval\":10,\"timed_ack\":30,\"drift_interval\":"
-    "3600,"
-    "\"retry\":10,\"retry_max\":40,\"give_up\":0}";
+#define PLAN                                                                                       \
+	"{\"manage\":true,\"algorithms\":[\"ed25519\"],\"publisher\":\"list\",\"interval\":0,"     \
+	"\"ttl\":60,\"negative_floor\":60,\"lease\":120,\"signature_life\":60,\"clock_error\":10," \
+	"\"tombstone\":60,\"activation_wait\":0,\"proofs\":2,\"proof_interval\":10,"               \
+	"\"timed_ack\":30,\"drift_interval\":3600,\"retry\":10,\"retry_max\":40,\"give_up\":0"
+#define SLOTS 3
+static const char plain[] = PLAN "}";
+static const char delegated[] = PLAN ",\"delegation\":\"p.example\",\"slots\":3}";
+static const char *plan = plain; /* of the domain that setting_make() makes */
+
+/* What the customer sets once. */
+static inline void
+set_cname(int slot, const char *target)
+{
+	char name[40], value[120];
+
+	snprintf(name, sizeof(name), "sp%d._domainkey.a.example.com", slot);
+	if (target == NULL)
+		snprintf(value, sizeof(value), "CNAME sp%d.a.example.com.p.example", slot);
+	else
+		snprintf(value, sizeof(value), "%s", target);
+	put(span_str(name), span_str(value));
+}
 
 static inline struct reconciler *
 new_reconciler(struct setting *s, const char *owner)
@@ -184,8 +296,10 @@ new_reconciler(struct setting *s, const char *owner)
 	struct reconciler_config config = {.store = s->store,
 	    .sitekey = s->sitekey,
 	    .publishers = s->publishers,
-	    .publisher_count = 1,
+	    .publisher_count = 2,
+	    .lanes = s->lanes,
 	    .owner = owner,
+	    .records = true,
 	    .lease_s = 600,
 	    .gateway_silence_s = 3600,
 	    .batch = 100,
@@ -242,7 +356,9 @@ setting_open(struct setting *s, const char *name)
 		&s->sitekey, &err) != ST_OK)
 		fail_msg("%s", err.text);
 	snprintf(s->publisher.name, sizeof(s->publisher.name), "list");
+	snprintf(s->hook.name, sizeof(s->hook.name), "hook");
 	s->publishers[0] = &s->publisher;
+	s->publishers[1] = &s->hook;
 	s->reconciler = new_reconciler(s, "one");
 }
 
@@ -275,6 +391,60 @@ world_share(void)
 	world =
 	    mmap(NULL, sizeof(*world), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	return world != MAP_FAILED;
+}
+
+/* ---- the audit ---- */
+
+/* What the rows of the audit say became of a key: "KEY: X to Y" must go on where the last one
+ * ended. *state: in which it is then; "" before the first. */
+static inline void
+follow_key(const struct store_audit *row, const char *selector, char state[20])
+{
+	char detail[ADMINROW_DETAIL_MAX + 1], wanted[KEYSTORE_SELECTOR_MAX + 3];
+	const char *p;
+
+	snprintf(detail, sizeof(detail), "%.*s", SPAN_ARG(row->detail));
+	snprintf(wanted, sizeof(wanted), "%s: ", selector);
+	for (p = strstr(detail, wanted); p != NULL; p = strstr(p, wanted)) {
+		char from[20], to[20];
+
+		assert_int_equal(sscanf(p + strlen(wanted), "%19s to %19[A-Z]", from, to), 2);
+		/* A slot's next key begins anew. */
+		if (strcmp(from, "-") != 0)
+			assert_string_equal(from, state);
+		snprintf(state, 20, "%s", to);
+		p++;
+	}
+}
+
+/* All that was done to keys is recorded, once, in the order in which it was done; and the chain is
+ * whole. */
+static inline void
+check_audit(struct setting *s)
+{
+	struct audit_question question = {.max = ADMINROW_AUDIT_PAGE};
+	struct keystore_rows *rows, *keys;
+	struct audit_verifier verifier;
+	struct err err = ERR_NONE;
+
+	assert_int_equal(keystore_audits(s->store, &question, &rows, &err), ST_OK);
+	audit_verify_begin(&verifier, NULL, NULL);
+	if (audit_verify(&verifier, rows->audits, rows->audit_count, &err) != ST_OK ||
+	    audit_verify_end(&verifier, NULL, &err) != ST_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(s->real->list(s->store, STORE_KEY, SPAN_EMPTY, 100, &keys, &err), ST_OK);
+	for (size_t i = 0; i < keys->key_count; i++) {
+		const struct store_key *key = &keys->keys[i];
+		char selector[KEYSTORE_SELECTOR_MAX + 1], state[20] = "";
+
+		snprintf(selector, sizeof(selector), "%.*s", SPAN_ARG(key->selector));
+		for (size_t k = 0; k < rows->audit_count; k++)
+			follow_key(&rows->audits[k], selector, state);
+		assert_string_equal(
+		    state, key_state_name(key_state_at(&key->times, world->now_utc)));
+	}
+	keystore_rows_release(rows);
+	keystore_rows_release(keys);
 }
 
 /* ---- looking ---- */

@@ -226,8 +226,8 @@ answer(struct world *w, enum verdict verdict, size_t fields)
 	struct reply reply = {.verdict = verdict, .id = w->request.id, .field_count = fields};
 
 	for (size_t i = 0; i < fields; i++)
-		reply.fields[i] = (struct reply_field){SPAN_LIT("DKIM-Signature"),
-		    i == 0 ? SPAN_LIT(" v=1;\n\tb=first") : SPAN_LIT(" v=1;\n\tb=second")};
+		reply.fields[i] = (struct reply_field){.name = SPAN_LIT("DKIM-Signature"),
+		    .value = i == 0 ? SPAN_LIT(" v=1;\n\tb=first") : SPAN_LIT(" v=1;\n\tb=second")};
 	assert_int_not_equal(w->session.question, QUESTION_NONE);
 	assert_true(w->session.question_sent);
 	session_answer(&w->session, &reply);

@@ -1,7 +1,8 @@
 /*
  * shared_world.h - a key store with a history of changes, gateways in front of it, and the cache
  * that they share: what the tests of cached key stores over a shared cache have in common. A name
- * is a number, and its key has a version, which is its revision; version 0 is no row at all.
+ * is a number, and its key has a version, which is its revision; version 0 is no row at all. Every
+ * other version is another key in the same slot.
  */
 #ifndef SIGNPOST_TESTS_SHARED_WORLD_H
 #define SIGNPOST_TESTS_SHARED_WORLD_H
@@ -105,15 +106,22 @@ history_begin(struct history *h, struct err *err)
 	return ST_UNAVAILABLE;
 }
 
+#define HISTORY_ID_BYTES 16U
+
+static inline void
+history_id(unsigned version, char id[HISTORY_ID_BYTES])
+{
+	snprintf(id, HISTORY_ID_BYTES, "k%u", version / 2);
+}
+
 static inline enum status
 history_answer(struct history *h, struct span name, bool key, struct keystore_rows **out)
 {
 	unsigned number = history_number(name);
-	char tenant[16];
+	char tenant[16], id[HISTORY_ID_BYTES];
 	struct store_domain domain = {
 	    .name = name, .signature_ttl_s = -1, .enabled = true, .tenant = SPAN_EMPTY};
-	struct store_key row = {.id = SPAN_LIT("k1"),
-	    .domain = name,
+	struct store_key row = {.domain = name,
 	    .selector = SPAN_LIT("s"),
 	    .algorithm = SPAN_LIT("rsa-sha256"),
 	    .private_key = SPAN_LIT("spk1:1:AAAA"),
@@ -127,6 +135,8 @@ history_answer(struct history *h, struct span name, bool key, struct keystore_ro
 	pthread_mutex_lock(&h->lock);
 	(*out)->epoch = h->epoch;
 	domain.revision = row.revision = row.row_revision = h->version[number % h->names];
+	history_id((unsigned)row.revision, id);
+	row.id = span_str(id);
 	row.times.created = 1 + h->renewed;
 	row.times.active = 10 + h->renewed;
 	pthread_mutex_unlock(&h->lock);
@@ -395,7 +405,7 @@ gateway_ask(struct gateway *g, char question, unsigned number, unsigned *renewed
 {
 	struct keystore_rows *rows = NULL;
 	struct err err = ERR_NONE;
-	char name[32];
+	char name[32], id[HISTORY_ID_BYTES];
 	struct span span;
 	enum status status;
 	int version;
@@ -413,6 +423,9 @@ gateway_ask(struct gateway *g, char question, unsigned number, unsigned *renewed
 		fail_msg("%s: no key", name);
 	if (question == 'k' && version > 0 && (int)rows->keys[0].revision != version)
 		fail_msg("%s: of two versions", name);
+	history_id((unsigned)version, id);
+	if (question == 'k' && version > 0 && !span_eq_str(rows->keys[0].id, id))
+		fail_msg("%s: the slot's other key", name);
 	if (renewed_out != NULL)
 		*renewed_out = rows->key_count > 0 ? (unsigned)rows->keys[0].times.created - 1 : 0;
 	keystore_rows_release(rows);

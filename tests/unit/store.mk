@@ -4,7 +4,7 @@ STORE_TEST_LDADD = $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIB
 EXTRA_DIST += tests/unit/store_help.h tests/unit/keystore_help.h tests/unit/cache_world.h tests/unit/shared_help.h tests/unit/secret_scan.h \
 	tests/unit/shared_world.h
 check_LIBRARIES += tests/lib/libmemstore.a
-tests_lib_libmemstore_a_SOURCES = tests/lib/memstore.c tests/lib/memstore.h \
+tests_lib_libmemstore_a_SOURCES = tests/lib/memstore.c tests/lib/memstore.h tests/lib/memstore_admin.c \
 	tests/lib/memstore_life.c tests/lib/memstore_private.h tests/lib/memstore_write.c \
 	tests/lib/memshared.c tests/lib/memshared.h
 LIBMEMSTORE = tests/lib/libmemstore.a
@@ -14,8 +14,8 @@ STORE_TESTS = tests/unit/test_store_tables tests/unit/test_store_refile tests/un
 	tests/unit/test_store_ldap tests/unit/test_keystore_ldap tests/unit/test_store_dsn tests/unit/test_sealedkey tests/unit/test_sitekey \
 	tests/unit/test_failure tests/unit/test_keystate tests/unit/test_memcached \
 	tests/unit/test_cache tests/unit/test_cache_model tests/unit/test_cache_threads tests/unit/test_cached_table tests/unit/test_cached_keystore \
-	tests/unit/test_cached_table_shared tests/unit/test_sharedcache tests/unit/test_keystore_octets \
-	tests/unit/test_shared_keystore tests/unit/test_shared_keystore_property tests/unit/test_lease
+	tests/unit/test_together tests/unit/test_cached_table_shared tests/unit/test_sharedcache tests/unit/test_keystore_octets \
+	tests/unit/test_shared_keystore tests/unit/test_shared_keystore_property tests/unit/test_lease tests/unit/test_adminrows
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 tests_unit_test_memcached_SOURCES = tests/unit/test_memcached.c
@@ -46,6 +46,10 @@ tests_unit_test_cached_table_SOURCES = tests/unit/test_cached_table.c
 tests_unit_test_cached_table_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_cached_keystore_SOURCES = tests/unit/test_cached_keystore.c
 tests_unit_test_cached_keystore_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_together_SOURCES = tests/unit/test_together.c
+tests_unit_test_together_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+tests_unit_test_adminrows_SOURCES = tests/unit/test_adminrows.c
+tests_unit_test_adminrows_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_lease_SOURCES = tests/unit/test_lease.c
 tests_unit_test_lease_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 tests_unit_test_cached_table_shared_SOURCES = tests/unit/test_cached_table_shared.c
@@ -79,6 +83,12 @@ TESTS += tests/unit/test_keystore_schema
 tests_unit_test_keystore_schema_SOURCES = tests/unit/test_keystore_schema.c
 tests_unit_test_keystore_schema_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_keystore_schema_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_keystore_slot
+TESTS += tests/unit/test_keystore_slot
+tests_unit_test_keystore_slot_SOURCES = tests/unit/test_keystore_slot.c
+tests_unit_test_keystore_slot_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_keystore_slot_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
+
 check_PROGRAMS += tests/unit/test_keystore_life
 TESTS += tests/unit/test_keystore_life
 tests_unit_test_keystore_life_SOURCES = tests/unit/test_keystore_life.c

@@ -6,11 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/base/secret.h"
+#include "lib/base/secretthread.h"
 #include "lib/base/span.h"
 
 static void
@@ -143,6 +145,49 @@ test_secret_sizes_and_wiping(void **state)
 	assert_false(secret_equal("abc", "abd", 3));
 }
 
+/* Is this address in memory that is locked? */
+static bool
+is_locked(const void *p)
+{
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	unsigned long at = (unsigned long)(uintptr_t)p, from, to;
+	bool ours = false, locked = false;
+	char line[512];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			ours = from <= at && at < to;
+		else if (ours && strncmp(line, "VmFlags:", 8) == 0)
+			locked = strstr(line, " lo") != NULL && strstr(line, " dd") != NULL;
+	}
+	fclose(maps);
+	return locked;
+}
+
+static void *
+look_at_stack(void *context)
+{
+	/* Not the address of a local: the address sanitizer may keep that one elsewhere. */
+	*(bool *)context = is_locked(__builtin_frame_address(0));
+	return NULL;
+}
+
+static void
+test_secret_thread(void **state)
+{
+	struct secret_thread thread;
+	bool locked = false, can = false;
+
+	(void)state;
+	assert_true(secret_thread_start(&thread, 1U << 20, look_at_stack, &locked));
+	secret_thread_join(&thread);
+	/* Where the limit refuses it (RLIMIT_MEMLOCK), secret memory says so. */
+	(void)secret_bytes(&can);
+	assert_true(locked || !can);
+	assert_false(is_locked(__builtin_frame_address(0)));
+}
+
 int
 main(void)
 {
@@ -153,6 +198,7 @@ main(void)
 	    cmocka_unit_test(test_span_is_text),
 	    cmocka_unit_test(test_arena_is_bounded),
 	    cmocka_unit_test(test_secret_sizes_and_wiping),
+	    cmocka_unit_test(test_secret_thread),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -433,6 +433,50 @@ test_old_rows_of_keys_are_refused(void **state)
 	keystore_close(store);
 }
 
+/* The row of the key that a slot had before is refused, whatever it looks like; that of a later one
+ * is taken. */
+static void
+test_the_former_key_of_a_slot_is_refused(void **state)
+{
+	static const struct {
+		const char *id;
+		uint64_t revision, row_revision;
+		const char *says;
+	} rows[] = {
+	    {"k2", 2, 20, "k1 b0 rev2"},
+	    {"s1", 1, 10, "has revision 1, and 2"},
+	    {"s1", 1, 99, "has revision 1, and 2"},
+	    {"s1", 2, 10, "has revision 10 of its row, and 20"},
+	    {"k2", 2, 20, "k1 b0 rev2"},
+	    {"k3", 3, 30, "k1 b0 rev3"},
+	    {"k2", 2, 20, "has revision 2, and 3"},
+	    {"k3", 3, 31, "k1 b0 rev3"},
+	};
+	struct keystore *inner = world_new(), *store = cache_of(inner, &config);
+	struct store_key *key = &memstore_of(inner)->all->keys[0];
+	struct store_key first = *key;
+
+	(void)state;
+	key->revision = 1;
+	key->row_revision = 10;
+	cached_keystore_poll(store);
+	assert_string_equal(ask(store, "ka"), "t1 d1 r0 k1 b0 rev1");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *answer;
+
+		*key = first;
+		key->id = span_str(rows[i].id);
+		key->revision = rows[i].revision;
+		key->row_revision = rows[i].row_revision;
+		memstore_changed(inner, "d:a.example");
+		cached_keystore_poll(store);
+		answer = ask(store, "ka");
+		if (strstr(answer, rows[i].says) == NULL)
+			fail_msg("row %zu: \"%s\", not \"%s\"", i, answer, rows[i].says);
+	}
+	keystore_close(store);
+}
+
 static void
 test_what_goes_through(void **state)
 {
@@ -873,6 +917,7 @@ main(void)
 	    cmocka_unit_test(test_a_store_that_went_back),
 	    cmocka_unit_test(test_an_answer_from_before),
 	    cmocka_unit_test(test_old_rows_of_keys_are_refused),
+	    cmocka_unit_test(test_the_former_key_of_a_slot_is_refused),
 	    cmocka_unit_test(test_what_goes_through),
 	    cmocka_unit_test(test_a_change_that_is_told_again),
 	    cmocka_unit_test(test_a_store_without_epochs),

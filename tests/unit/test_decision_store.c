@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "daemon/decision.h"
+#include "lib/base/clock.h"
 #include "tests/lib/memstore.h"
 #include "tests/lib/scratch.h"
 
@@ -386,6 +387,47 @@ test_sender_match(void **state)
 	}
 }
 
+/* Whose mail it is that was not signed: what the session is bound to, else what has the sender;
+ * never of whom it is that another one pretends to be. */
+static void
+test_mail_is_counted_for_its_tenant(void **state)
+{
+	static const struct {
+		const char *client, *conf, *sender, *line;
+	} rows[] = {
+	    {NULL, "", "x@a.test", ""},
+	    {NULL, "FailurePolicy no-key=unsigned\n", "x@empty.test",
+		"=! unsigned acme no_key 1\n"},
+	    {NULL, "FailurePolicy no-key=tempfail\n", "x@empty.test", "=! deferred acme key 1\n"},
+	    {NULL, "FailurePolicy lease=tempfail\n", "x@old.test", "=! deferred acme lease 1\n"},
+	    {NULL, "FailurePolicy tenant=unsigned\n", "x@b.test", "=! unsigned acme tenant 1\n"},
+	    {NULL, "", "x@elsewhere.test", "=! unsigned acme no_rule 1\n"},
+	    {"10.0.0.9", "InternalHosts 0.0.0.0/0\n", "x@elsewhere.test",
+		"=! unsigned - no_rule 1\n"},
+	    {"10.0.0.9", "InternalHosts 0.0.0.0/0\n", "x@a.test", "=! unsigned - tenant 1\n"},
+	    {"10.0.0.9", "InternalHosts 127.0.0.1\n", "x@a.test", "=! unsigned - not_ours 1\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world w;
+		struct buf out;
+
+		assert_int_equal(metrics_open(NULL), ST_OK);
+		begin(&w, rows[i].conf);
+		w.rules->mailhour = mailhour_new(clock_mono_ms() / 1000);
+		ask(&w, rows[i].client, NULL, NULL, rows[i].sender);
+		buf_init(&out, MAILHOUR_TEXT);
+		mailhour_lines(w.rules->mailhour, clock_mono_ms() / 1000, &out);
+		if (!span_eq_str(buf_span(&out), rows[i].line))
+			fail_msg("row %zu: %.*s", i, SPAN_ARG(buf_span(&out)));
+		buf_free(&out);
+		mailhour_free(w.rules->mailhour);
+		end(&w);
+		metrics_close();
+	}
+}
+
 int
 main(void)
 {
@@ -399,6 +441,7 @@ main(void)
 	    cmocka_unit_test(test_tables_behind_the_store),
 	    cmocka_unit_test(test_sign_failed),
 	    cmocka_unit_test(test_sender_match),
+	    cmocka_unit_test(test_mail_is_counted_for_its_tenant),
 	};
 
 	return cmocka_run_group_tests_name("daemon/decision_store", tests, NULL, NULL);

@@ -37,6 +37,14 @@ full_request(enum request_type type)
 		    .id = 0xfedcba9876543210U,
 		    .key_name = SPAN_LIT("s1._domainkey.example.com"),
 		    .body_length = -1};
+	if (type == REQUEST_CHECKED)
+		request = (struct request){.type = type,
+		    .frontend = 0x1234,
+		    .id = 0xfedcba9876543210U,
+		    .result = CANARY_FAILED,
+		    .key_id = SPAN_LIT("key-1"),
+		    .why = SPAN_LIT("no key"),
+		    .body_length = -1};
 	if (type == REQUEST_DNS_PUT) {
 		request.octets = SPAN_LIT("\1Xu\0\0\0");
 		request.until_ms = INT64_MIN + 77;
@@ -90,13 +98,16 @@ assert_request(const struct request *a, const struct request *b)
 	assert_span(a->key_name, b->key_name);
 	assert_span(a->octets, b->octets);
 	assert_true(a->until_ms == b->until_ms);
+	assert_int_equal(a->result, b->result);
+	assert_span(a->key_id, b->key_id);
+	assert_span(a->why, b->why);
 }
 
 static void
 test_request_round_trip(void **state)
 {
 	(void)state;
-	for (int type = REQUEST_PEER; type <= REQUEST_DNS_PUT; type++) {
+	for (int type = REQUEST_PEER; type <= REQUEST_CHECKED; type++) {
 		struct request request = full_request((enum request_type)type), back;
 		struct buf frame;
 
@@ -117,8 +128,10 @@ full_reply(size_t fields)
 	    .field_count = fields};
 
 	for (size_t i = 0; i < fields; i++)
-		reply.fields[i] = (struct reply_field){
-		    SPAN_LIT("DKIM-Signature"), span_sub(SPAN_LIT(" v=1;\n\tb=AAAA"), 0, i)};
+		reply.fields[i] = (struct reply_field){.name = SPAN_LIT("DKIM-Signature"),
+		    .value = span_sub(SPAN_LIT(" v=1;\n\tb=AAAA"), 0, i),
+		    .check = i % 2 == 1,
+		    .key_id = i % 2 == 1 ? span_sub(SPAN_LIT("key-1"), 0, i / 2) : SPAN_EMPTY};
 	return reply;
 }
 
@@ -148,6 +161,8 @@ test_reply_round_trip(void **state)
 			for (size_t i = 0; i < counts[c]; i++) {
 				assert_span(back.fields[i].name, reply.fields[i].name);
 				assert_span(back.fields[i].value, reply.fields[i].value);
+				assert_int_equal(back.fields[i].check, reply.fields[i].check);
+				assert_span(back.fields[i].key_id, reply.fields[i].key_id);
 			}
 			buf_free(&frame);
 		}
@@ -302,11 +317,42 @@ test_dns_damaged(void **state)
 	buf_free(&frame);
 }
 
+/* Also a result that is none, an id and a reason that are too long. */
+static void
+test_checked_damaged(void **state)
+{
+	struct request request = full_request(REQUEST_CHECKED);
+	char text[CANARY_WHY_MAX + 2];
+	size_t offsets[2];
+	struct buf frame;
+
+	(void)state;
+	buf_init(&frame, FRAME_MAX);
+	assert_int_equal(request_encode(&request, &frame), ST_OK);
+	assert_only_whole(as_request, buf_span(&frame));
+	assert_int_equal(lengths_of(buf_span(&frame), REQUEST_SPANS_AT + 1, offsets, 2), frame.n);
+	assert_lengths_checked(as_request, &frame, offsets, 2);
+	for (int result = 0; result < 256; result++) {
+		frame.p[REQUEST_SPANS_AT] = (char)result;
+		assert_int_equal(as_request(buf_span(&frame)),
+		    result >= CANARY_GOOD && result <= CANARY_UNAVAILABLE ? ST_OK : ST_INVALID);
+	}
+	memset(text, 'a', sizeof(text));
+	for (size_t i = 0; i < 4; i++) {
+		buf_reset(&frame);
+		request.key_id = span_of(text, i < 2 ? CANARY_ID_MAX + i : 1);
+		request.why = span_of(text, i < 2 ? 0 : CANARY_WHY_MAX + i - 2);
+		assert_int_equal(request_encode(&request, &frame), ST_OK);
+		assert_int_equal(as_request(buf_span(&frame)), i % 2 == 0 ? ST_OK : ST_INVALID);
+	}
+	buf_free(&frame);
+}
+
 static void
 test_reply_damaged(void **state)
 {
-	struct reply reply = full_reply(3);
-	size_t offsets[7];
+	struct reply reply = full_reply(2);
+	size_t offsets[6], at;
 	struct buf frame;
 
 	(void)state;
@@ -314,9 +360,13 @@ test_reply_damaged(void **state)
 	assert_int_equal(reply_encode(&reply, &frame), ST_OK);
 	assert_only_whole(as_reply, buf_span(&frame));
 	lengths_of(buf_span(&frame), 10, offsets, 1);
-	assert_int_equal(
-	    lengths_of(buf_span(&frame), 10 + 4 + reply.text.n + 1, offsets + 1, 6), frame.n);
-	assert_lengths_checked(as_reply, &frame, offsets, 7);
+	at = lengths_of(buf_span(&frame), 10 + 4 + reply.text.n + 1, offsets + 1, 2);
+	assert_int_equal(frame.p[at], 0);
+	assert_int_equal(lengths_of(buf_span(&frame), at + 1, offsets + 3, 2) + 1 + 4, frame.n);
+	offsets[5] = frame.n - 4;
+	assert_lengths_checked(as_reply, &frame, offsets, 6);
+	frame.p[at] = 2; /* neither asked for nor not */
+	assert_int_equal(as_reply(buf_span(&frame)), ST_INVALID);
 	buf_free(&frame);
 }
 
@@ -434,6 +484,7 @@ main(void)
 	    cmocka_unit_test(test_dns_reply_round_trip),
 	    cmocka_unit_test(test_dns_damaged),
 	    cmocka_unit_test(test_request_damaged),
+	    cmocka_unit_test(test_checked_damaged),
 	    cmocka_unit_test(test_reply_damaged),
 	    cmocka_unit_test(test_letters),
 	    cmocka_unit_test(test_limits),

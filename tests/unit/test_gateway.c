@@ -353,7 +353,20 @@ test_rounds(void **state)
 	expect_round(trial, 200000, 2, 16, "k4 ");
 	world->count = 4;
 	expect_round(trial, 200000 + KEYTRIAL_AGAIN_MS, 1, 16, NULL);
+	/* Another key in its slot is tried for itself; what was said of the one before is
+	 * forgotten.
+	 */
+	add_waiting(17, "spk1:1:AAAA");
+	change_epoch(17);
+	expect_round(trial, 300000, 2, 17, "k4 ");
+	world->rows[4].id = SPAN_LIT("in-its-slot");
+	world->rows[4].private_key = span_str(ed25519.pem);
+	world->rows[4].loading = 18;
+	change_epoch(18);
+	expect_round(trial, 301000, 2, 18, "k4 ");
+	expect_round(trial, 300000 + KEYTRIAL_AGAIN_MS, 2, 18, NULL);
 	/* A backup was put back: all that wait are tried. */
+	world->count = 4;
 	memstore_of(world->store)->epoch = 14;
 	world->rows[0].private_key = span_str("spk1:1:AAAA");
 	expect_round(trial, 900000, 3, 14, "k0 ");

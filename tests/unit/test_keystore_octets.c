@@ -354,6 +354,43 @@ test_answers_that_are_not_shared(void **state)
 	assert_int_equal(keystore_octets_read(span_of(counts, 22), &none, &err), ST_INVALID);
 }
 
+/* The row, and with it what only signing does without. */
+static void
+test_packed(void **state)
+{
+	size_t secret_before = secret_used_bytes();
+	struct keystore_rows *rows = full(), *wanted = full(), *loose, *empty;
+	const struct store_policy policy = {.tenant = S("acme"), .name = S("strict")};
+	const struct store_key all = {.id = S("k"), .life = S("1"), .loading = 7};
+	struct err err = ERR_NONE;
+
+	(void)state;
+	assert_int_equal(keystore_rows_add_key(rows, &all, &err), ST_OK);
+	assert_int_equal(
+	    keystore_rows_add_key(wanted, &(struct store_key){.id = S("k")}, &err), ST_OK);
+	for (size_t i = 0; i < wanted->key_count; i++)
+		wanted->keys[i].public_key = SPAN_EMPTY;
+	loose = rows;
+	rows = keystore_rows_pack(rows);
+	assert_ptr_not_equal(rows, loose);
+	assert_same(wanted, rows);
+	assert_true(rows->keys[3].life.n == 0 && rows->keys[3].loading == 0);
+	assert_true(rows->bytes < wanted->bytes);
+	assert_ptr_equal(keystore_rows_pack(rows), rows);
+	keystore_rows_release(wanted);
+	assert_true(secret_used_bytes() > secret_before); /* the private keys */
+	keystore_rows_hold(rows);
+	keystore_rows_release(rows);
+	keystore_rows_release(rows);
+	assert_int_equal(secret_used_bytes(), secret_before);
+	empty = keystore_rows_pack(keystore_rows_new());
+	assert_true(empty->key_count == 0 && empty->keys == NULL);
+	keystore_rows_add_policy(loose = keystore_rows_new(), &policy);
+	assert_ptr_equal(keystore_rows_pack(loose), loose);
+	keystore_rows_release(loose);
+	keystore_rows_release(empty);
+}
+
 int
 main(void)
 {
@@ -362,6 +399,7 @@ main(void)
 	    cmocka_unit_test(test_one_spelling),
 	    cmocka_unit_test(test_rows_that_cannot_be),
 	    cmocka_unit_test(test_answers_that_are_not_shared),
+	    cmocka_unit_test(test_packed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

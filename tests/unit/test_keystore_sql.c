@@ -756,6 +756,42 @@ pages(void **state)
 }
 
 static void
+pages_of_one_tenant(void **state)
+{
+	static const char *const want[] = {"b.test", "d.test", "e.test"};
+	struct keystore *store = two_tenants("tenant.db");
+	struct err err = ERR_NONE;
+
+	(void)state;
+	must(store, a_domain(WRITE_ADD, "b.test", "other"));
+	must(store, a_domain(WRITE_ADD, "c.test", "acme"));
+	must(store, a_domain(WRITE_ADD, "e.test", "other"));
+	must(store, a_domain(WRITE_ADD, "d.test", "other"));
+	for (size_t step = 1; step <= 4; step++) {
+		char after[40] = "";
+		struct keystore_rows *rows = NULL;
+		size_t seen = 0, count = 1;
+
+		while (count > 0) {
+			assert_int_equal(
+			    keystore_domains(store, S("other"), span_str(after), step, &rows, &err),
+			    ST_OK);
+			count = rows->domain_count;
+			assert_true(count <= step);
+			for (size_t i = 0; i < count; i++) {
+				snprintf(
+				    after, sizeof(after), "%.*s", SPAN_ARG(rows->domains[i].name));
+				assert_true(seen < 3);
+				assert_string_equal(after, want[seen++]);
+			}
+			keystore_rows_release(rows);
+		}
+		assert_int_equal(seen, 3);
+	}
+	keystore_close(store);
+}
+
+static void
 pages_of_each_kind(void **state)
 {
 	static const size_t want[] = {2, 1, 1, 1, 1, 1};
@@ -844,6 +880,7 @@ main(void)
 	    cmocka_unit_test(replaced_while_it_is_read),
 	    cmocka_unit_test(readers_and_writers),
 	    cmocka_unit_test(pages),
+	    cmocka_unit_test(pages_of_one_tenant),
 	    cmocka_unit_test(pages_of_each_kind),
 	    cmocka_unit_test(the_stores_clock),
 	    cmocka_unit_test(paths),

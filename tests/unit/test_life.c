@@ -91,6 +91,7 @@ test_generate_after_a_failure(void **state)
 	assert_true(generates(&decision));
 	expect_from(domain, &nobody, T + 3600, 0, LIFE_DESTROY, "Retry");
 	assert_true(life_destroyed(key, T + 3600));
+	assert_string_equal(key->life.failure, "x");
 }
 
 static void
@@ -114,7 +115,10 @@ test_survey(void **state)
 	struct life_domain *domain = *state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct life_sight sight = {cases[i].seen, cases[i].neg, cases[i].prev, "why"};
+		struct life_sight sight = {.seen = cases[i].seen,
+		    .neg_s = cases[i].neg,
+		    .prev_s = cases[i].prev,
+		    .why = "why"};
 		struct life_key *key;
 
 		domain->count = 0;
@@ -404,7 +408,6 @@ test_rotation_when_asked(void **state)
 
 	(void)add_key(domain, KEY_ACTIVE);
 	stand_by = add_key(domain, KEY_LOADED);
-	assert_true(life_rotate(domain, T + 500, "audit", T, &why));
 	expect_wait(domain, &all, T + 600, 1, LIFE_ACTIVATE, T + 180 * DAY, "Schedule");
 	assert_true(life_rotate(domain, T + 500, "audit", T + 1, &why));
 	assert_string_equal(domain->life.reason, "audit");
@@ -460,6 +463,26 @@ test_activation_needs_a_fresh_look(void **state)
 	expect_action(domain, &all, T + drift + 31, 1, LIFE_LOOK);
 	assert_true(life_looked(stand_by, &domain->plan, &right, T + drift + 31));
 	expect_action(domain, &all, T + drift + 31, 1, LIFE_ACTIVATE);
+}
+
+/* The clock has seconds: what signs since this one is not what was asked for. */
+static void
+test_rotation_in_the_second_of_an_activation(void **state)
+{
+	struct life_domain *domain = *state;
+	struct life_key *active = add_key(domain, KEY_ACTIVE);
+	struct err why = ERR_NONE;
+
+	active->times.active = T;
+	(void)add_key(domain, KEY_LOADED);
+	assert_true(life_rotate(domain, 0, "", T, &why));
+	assert_true(domain->life.rotate_asked > active->times.active);
+	/* The next one signs a second later: in this one it would be taken for one of before, too.
+	 */
+	expect_from(domain, &all, T + 1, 1, LIFE_ACTIVATE, "Schedule");
+	assert_true(life_activate(domain, 1, T + 1));
+	(void)add_key(domain, KEY_LOADED);
+	expect_wait(domain, &all, T + 2, 2, LIFE_ACTIVATE, T + 1 + 180 * DAY, "Schedule");
 }
 
 static void
@@ -674,6 +697,11 @@ test_failed_after_signing(void **state)
 	assert_true(life_failed(key, "why", T));
 	expect_from(domain, &all, T + 100 + 7 * DAY + 300, 0, LIFE_INTEND_REMOVE, "Lease");
 	assert_false(life_intend_remove(domain, 0, T + 100 + 7 * DAY + 299));
+	/* Whatever goes wrong with its record later, it is told why it failed. */
+	assert_true(life_intend_remove(domain, 0, T + 100 + 7 * DAY + 300));
+	assert_true(life_removed(key, &domain->plan, LIFE_UNAVAILABLE, "no route", T + 108 * DAY));
+	assert_string_equal(key->life.trouble, "no route");
+	assert_string_equal(key->life.failure, "why");
 }
 
 static void
@@ -837,11 +865,12 @@ test_texts(void **state)
 	assert_int_equal(out.n, 0);
 	snprintf(life.publisher, sizeof(life.publisher), "bind1");
 	for (size_t i = 0; i < LIFE_TROUBLE_MAX - 1; i++)
-		life.trouble[i] = (char)(1 + i % 255);
+		life.trouble[i] = life.failure[i] = (char)(1 + i % 255);
 	life.ttl_s = 3600;
 	life.auth_last = T;
 	life.proofs = 2;
-	life.drifted = life.imported = life.pending = true;
+	life.drifted = life.imported = life.pending = life.suspect = true;
+	life.checked = T;
 	key_life_write(&life, &out);
 	assert_int_equal(buf_status(&out), ST_OK);
 	assert_int_equal(key_life_parse(buf_span(&out), &again, &err), ST_OK);
@@ -849,7 +878,7 @@ test_texts(void **state)
 	buf_reset(&out);
 	memset(&domain, 0, sizeof(domain));
 	domain.rotate_asked = T;
-	domain.paused = T;
+	domain.paused = domain.rolled_back = T;
 	snprintf(domain.reason, sizeof(domain.reason), "\"\\\n\xff");
 	domain_life_write(&domain, &out);
 	assert_int_equal(domain_life_parse(buf_span(&out), &domain_again, &err), ST_OK);
@@ -916,6 +945,7 @@ main(void)
 	    WITH(test_rotation_when_asked),
 	    WITH(test_rotation_in_a_window),
 	    WITH(test_activation_needs_a_fresh_look),
+	    WITH(test_rotation_in_the_second_of_an_activation),
 	    WITH(test_activation_needs_all_gateways),
 	    WITH(test_algorithms_apart),
 	    WITH(test_activate_guards),

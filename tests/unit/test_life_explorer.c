@@ -7,11 +7,18 @@
  * the actions that life_decide() names, and may die before or after each effect; an answer is lost;
  * a change that was sent arrives much later (a deposed leader's); a server does not answer; the
  * secondary transfers, or not; a gateway hears of the store, or not, and one's clock is slow by E;
- * an operator holds, releases, rolls back, calls an emergency.
+ * an operator holds, releases, rolls back, calls an emergency; any gateway says at any time, right
+ * or wrong, that the signatures of the key in use do not verify, and what we see ourselves then is
+ * right or wrong, too.
+ *
+ * In a world with slots keys share names: what servers have there is the record of one key of the
+ * slot, and the customer's CNAME leads there, or not (yet, or for a while). Whoever asks then is
+ * told that there is nothing.
  *
  * A gateway signs whenever it may. A verifier may ask at any time and keep what it was told for as
  * long as it may: so a key can be verified by all of them at v only if no server has said anything
- * else since v less max(NEG, PREV). That is all there is to know of verifiers.
+ * else since v less max(NEG, PREV), nor the record of another key, or a tombstone, since v less its
+ * TTL. That is all there is to know of verifiers.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,267 +29,7 @@
 #include <cmocka.h>
 
 #include "lib/base/mem.h"
-#include "lib/keys/life.h"
-
-#define KEYS 3
-#define GATEWAYS 2
-#define NOW 60 /* always: time is how long ago something was, or in how long it will be */
-#define OLD 20 /* longer ago than any wait */
-
-#define NEG 2
-#define PREV 4 /* of a wildcard */
-#define LEASE 3
-#define SIGNATURE 2
-#define ERROR 1
-#define SILENCE 2 /* a gateway that said nothing for longer is not waited for */
-
-enum record { NONE, OURS, TOMB };
-enum flying { FLY_NOTHING, FLY_ADD, FLY_TOMB, FLY_REMOVE };
-
-/* A row and its record, in ticks. */
-struct mini {
-	int8_t exists;
-	int8_t publishing, published, proven, loaded, active, retiring, revoking, revoked, removed,
-	    destroyed, held, compromised, failed, sign_until;
-	int8_t removing, auth_first, auth_last, proofs, looked, drifted, tries, next_try, pending,
-	    neg, prev, loading;
-	int8_t primary, secondary; /* enum record */
-	int8_t bad;                /* the last tick at which a server said something else */
-	int8_t signed_at;          /* the last tick at which somebody signed with it */
-};
-
-struct world {
-	int8_t epoch;
-	struct mini keys[KEYS];
-	struct {
-		int8_t may; /* bits: the keys that its rows let it sign with */
-		int8_t word, epoch;
-	} gateways[GATEWAYS];
-	int8_t flying, flying_key;
-	int8_t faults, orders; /* that are left */
-	int8_t signing;        /* the domain had an ACTIVE key */
-};
-
-struct node {
-	struct world world;
-	uint32_t parent;
-	const char *event;
-};
-
-struct setting {
-	const char *name;
-	uint32_t at_least; /* worlds that are to be found */
-	int keys;          /* that can be made; at most KEYS */
-	bool standing;     /* begins with an ACTIVE and a stand-by key */
-	bool by_hand;
-	bool wildcard; /* *._domainkey answers where nothing is */
-	int faults, orders;
-	int interval, drift; /* 0: never */
-};
-
-struct explorer {
-	const struct setting *setting;
-	struct life_domain *domain; /* where rows are unpacked */
-	struct node *nodes;
-	uint32_t count, room;
-	uint64_t *seen; /* open addressing; 0: free */
-	size_t seen_room;
-	uint32_t at; /* the node whose successors are made */
-	uint32_t used, rotated, completed;
-};
-
-/* ---- rows ---- */
-
-/* clang-format off */
-#define TIMES(X) \
-	X(publishing) X(published) X(proven) X(loaded) X(active) X(retiring) X(revoking) \
-	X(revoked) X(removed) X(destroyed) X(held) X(compromised) X(failed) X(sign_until)
-#define LIVES(X) X(removing) X(auth_first) X(auth_last) X(looked) X(next_try)
-/* clang-format on */
-
-static void
-set_plan(struct key_plan *plan, const struct setting *setting)
-{
-	key_plan_default(plan);
-	plan->manage = true;
-	snprintf(plan->publisher, sizeof(plan->publisher), "p");
-	plan->interval_s = setting->interval;
-	plan->jitter_percent = 0;
-	plan->ttl_s = 1;
-	plan->neg_floor_s = plan->neg_cap_s = NEG;
-	plan->lease_s = LEASE;
-	plan->signature_s = SIGNATURE;
-	plan->error_s = ERROR;
-	plan->tomb_s = 2;
-	plan->activation_wait_s = 0;
-	plan->proofs = 2;
-	plan->proof_gap_s = 1;
-	plan->timed_ack_s = 1;
-	plan->drift_s = setting->drift > 0 ? setting->drift : 1000;
-	plan->retry_s = plan->retry_max_s = 1;
-	plan->give_up_s = 0;
-}
-
-static void
-unpack_key(const struct mini *from, int number, struct life_key *to)
-{
-	*to = (struct life_key){.algorithm = "rsa-sha256", .bits = 2048};
-	to->id[0] = (char)('a' + number);
-	to->times.created = 1;
-#define X(field) to->times.field = from->field;
-	TIMES(X)
-#undef X
-#define X(field) to->life.field = from->field;
-	LIVES(X)
-#undef X
-	to->life.proofs = from->proofs;
-	to->life.tries = from->tries;
-	to->life.drifted = from->drifted;
-	to->life.pending = from->pending;
-	to->life.neg_s = from->neg;
-	to->life.prev_s = from->prev;
-	to->loading = (uint64_t)from->loading;
-	if (from->publishing <= 0)
-		return;
-	to->life.publisher[0] = 'p';
-	to->life.ttl_s = 1;
-	to->life.lease_s = LEASE;
-	to->life.signature_s = SIGNATURE;
-	to->life.error_s = ERROR;
-	to->life.tomb_s = 2;
-}
-
-static void
-pack_key(const struct life_key *from, struct mini *to)
-{
-#define X(field) to->field = (int8_t)from->times.field;
-	TIMES(X)
-#undef X
-#define X(field) to->field = (int8_t)from->life.field;
-	LIVES(X)
-#undef X
-	to->proofs = (int8_t)from->life.proofs;
-	to->tries = (int8_t)from->life.tries;
-	to->drifted = from->life.drifted;
-	to->pending = from->life.pending;
-	to->neg = (int8_t)from->life.neg_s;
-	to->prev = (int8_t)from->life.prev_s;
-	to->loading = (int8_t)from->loading;
-}
-
-/* The keys that are there; which[i]: the number of keys[i]. */
-static void
-unpack(struct explorer *e, const struct world *world, int *which)
-{
-	struct life_domain *domain = e->domain;
-
-	domain->count = 0;
-	for (int k = 0; k < KEYS; k++) {
-		if (!world->keys[k].exists || world->keys[k].destroyed > 0)
-			continue;
-		unpack_key(&world->keys[k], k, &domain->keys[domain->count]);
-		which[domain->count++] = k;
-	}
-}
-
-/* One transaction. A loading that is to be the epoch becomes it. */
-static void
-commit(struct explorer *e, struct world *world, const int *which)
-{
-	for (size_t i = 0; i < e->domain->count; i++) {
-		struct life_key *key = &e->domain->keys[i];
-
-		if (key->loading == UINT64_MAX)
-			key->loading = (uint64_t)++world->epoch;
-		pack_key(key, &world->keys[which[i]]);
-	}
-}
-
-/* Once it is so long ago that no wait is open any more, it is only known that it was. */
-static void
-age(int8_t *at, int most)
-{
-	if (*at > 0 && *at < NOW - most)
-		*at = NOW - OLD;
-}
-
-/* What no later step asks for is forgotten, so that worlds that go on alike are one. */
-static void
-canonical_key(struct mini *key, const struct setting *setting)
-{
-	age(&key->publishing, -1);
-	age(&key->published, -1);
-	age(&key->proven, key->loaded > 0 ? -1 : 1);
-	age(&key->loaded, OLD);
-	age(&key->active, setting->interval);
-	age(&key->retiring, OLD);
-	age(&key->revoking, -1);
-	age(&key->revoked, 2);
-	age(&key->removing, -1);
-	age(&key->removed, -1);
-	age(&key->held, -1);
-	age(&key->compromised, -1);
-	age(&key->failed, 1);
-	age(&key->sign_until, SIGNATURE + ERROR);
-	age(&key->auth_first, PREV + ERROR);
-	age(&key->auth_last, setting->drift > 0 ? setting->drift : key->proofs >= 2 ? -1 : 1);
-	age(&key->looked, setting->drift > 0 ? setting->drift : -1);
-	if (key->next_try <= NOW)
-		key->next_try = 0;
-	if (key->tries > 4)
-		key->tries = (int8_t)(key->tries - 4);
-	if (NOW - key->signed_at > SIGNATURE)
-		key->signed_at = 0;
-	if (NOW - key->bad >= PREV)
-		key->bad = 0;
-	if (key->revoking > 0 && key->signed_at == 0)
-		key->bad = 0;
-	if (key->destroyed > 0)
-		*key = (struct mini){.exists = 1,
-		    .destroyed = NOW - OLD,
-		    .publishing = key->publishing,
-		    .revoking = key->revoking,
-		    .removing = key->removing,
-		    .compromised = key->compromised,
-		    .primary = key->primary,
-		    .secondary = key->secondary,
-		    .signed_at = key->signed_at,
-		    .bad = key->bad};
-}
-
-static void
-canonical(struct world *w, const struct setting *setting)
-{
-	for (int k = 0; k < KEYS; k++)
-		canonical_key(&w->keys[k], setting);
-	for (int g = 0; g < GATEWAYS; g++)
-		age(&w->gateways[g].word, LEASE + ERROR);
-}
-
-static void
-back(int8_t *at)
-{
-	if (*at > NOW - OLD)
-		--*at;
-}
-
-/* Now is always NOW: all that was is one tick longer ago. */
-static void
-tick(struct world *w)
-{
-	for (int k = 0; k < KEYS; k++) {
-		struct mini *key = &w->keys[k];
-
-#define X(field) back(&key->field);
-		TIMES(X)
-		LIVES(X)
-#undef X
-		back(&key->bad);
-		back(&key->signed_at);
-	}
-	for (int g = 0; g < GATEWAYS; g++)
-		back(&w->gateways[g].word);
-}
+#include "tests/unit/life_explorer.h"
 
 /* ---- what must hold, always ---- */
 
@@ -332,6 +79,8 @@ check_verifiers(const struct explorer *e, const struct world *w, const char *eve
 			continue;
 		if (key->bad > 0 && NOW - key->bad < keeps)
 			broken(e, event, "a signature cannot be verified everywhere");
+		if (key->worse > 0 && NOW - key->worse < SLOT_TTL)
+			broken(e, event, "I5: a cache has what was in the slot before");
 	}
 }
 
@@ -362,13 +111,27 @@ check_rows(struct explorer *e, const struct world *w, const char *event)
 
 /* Everybody who may sign does, and the servers say what they have. */
 static void
+say(struct world *w, int k)
+{
+	struct mini *key = &w->keys[k];
+	int primary, secondary;
+
+	others(w, k, &primary, &secondary);
+	if (key->primary != OURS || key->secondary != OURS || !leads(w, key))
+		key->bad = NOW;
+	if (key->slot > 0 && leads(w, key) &&
+	    (primary != NONE || secondary != NONE || key->primary == TOMB ||
+		key->secondary == TOMB))
+		key->worse = NOW;
+}
+
+static void
 settle(const struct explorer *e, struct world *w)
 {
 	for (int k = 0; k < KEYS; k++) {
 		struct mini *key = &w->keys[k];
 
-		if (key->primary != OURS || key->secondary != OURS)
-			key->bad = NOW;
+		say(w, k);
 		for (int g = 0; g < GATEWAYS; g++)
 			if ((w->gateways[g].may >> k & 1) &&
 			    NOW - (g == 1 ? ERROR : 0) < w->gateways[g].word + LEASE)
@@ -413,7 +176,11 @@ reach(struct explorer *e, struct world *w, const char *event)
 	e->nodes[e->count++] = (struct node){.world = *w, .parent = e->at, .event = event};
 	e->used += w->keys[0].active > 0;
 	e->rotated += w->keys[0].retiring > 0;
+	e->rolled_back += w->rolled_back > 0;
+	e->resumed += w->rolled_back == 0 && e->nodes[e->at].world.rolled_back > 0;
 	e->completed += w->keys[0].destroyed > 0 && w->keys[1].active > 0;
+	e->reused +=
+	    w->keys[0].slot > 0 && w->keys[2].slot == w->keys[0].slot && w->keys[2].loaded > 0;
 }
 
 /* A change at the primary, when it arrives: conditional on what is there. */
@@ -421,12 +188,14 @@ static void
 arrive(const struct explorer *e, struct world *w, int flying, int k)
 {
 	struct mini *key = &w->keys[k];
+	int there, unused;
 	bool signs = false;
 
+	others(w, k, &there, &unused);
 	for (int g = 0; g < GATEWAYS; g++)
 		signs = signs || ((w->gateways[g].may >> k & 1) &&
 				     NOW - (g == 1 ? ERROR : 0) < w->gateways[g].word + LEASE);
-	if (flying == FLY_ADD && key->primary == NONE) {
+	if (flying == FLY_ADD && key->primary == NONE && there == NONE) {
 		if (key->publishing <= 0)
 			broken(e, "add", "I6: published without an intent");
 		key->primary = OURS;
@@ -451,11 +220,24 @@ it_is_so(const struct mini *key, int flying)
 
 /* ---- the reconciler ---- */
 
+/* What is at the target, and, of a key that is there as it should be, whether the way leads there.
+ */
 static struct life_sight
-sight_of(const struct explorer *e, const struct mini *key)
+sight_of(const struct explorer *e, const struct world *w, int k)
 {
-	struct life_sight sight = {.neg_s = NEG, .why = ""};
+	const struct mini *key = &w->keys[k];
+	struct life_sight sight = {.neg_s = NEG, .why = "", .target = key->slot > 0 ? "t" : ""};
+	int primary, secondary;
 
+	others(w, k, &primary, &secondary);
+	if (primary == OURS || secondary == OURS) {
+		sight.seen = LIFE_SEEN_FOREIGN;
+		return sight;
+	}
+	if (primary == TOMB || secondary == TOMB) {
+		sight.seen = primary == secondary ? LIFE_SEEN_TOMBSTONE : LIFE_SEEN_MIXED;
+		return sight;
+	}
 	if (key->primary != key->secondary)
 		sight.seen = LIFE_SEEN_MIXED;
 	else if (key->primary == OURS)
@@ -467,7 +249,23 @@ sight_of(const struct explorer *e, const struct mini *key)
 	if (sight.seen == LIFE_SEEN_WILDCARD ||
 	    (sight.seen == LIFE_SEEN_MIXED && e->setting->wildcard))
 		sight.prev_s = PREV;
+	if (sight.seen == LIFE_SEEN_RIGHT && !leads(w, key)) {
+		sight.seen = LIFE_SEEN_ABSENT;
+		sight.customer = true;
+	}
 	return sight;
+}
+
+/* What is being ended is looked at where it stands. */
+static struct life_sight
+look_of(const struct explorer *e, const struct world *w, int k)
+{
+	const struct mini *key = &w->keys[k];
+	struct world there = *w;
+
+	if (key->revoking > 0 || key->removing > 0)
+		there.lost = 0;
+	return sight_of(e, &there, k);
 }
 
 /* The result of an effect, in a transaction of its own. */
@@ -540,15 +338,35 @@ do_sight(struct explorer *e, const struct world *from, const struct life_action 
 		w.faults--;
 	if (action->what == LIFE_SURVEY)
 		changed = life_surveyed(key, &e->domain->plan, &sight, NOW);
-	else if (action->what == LIFE_CONFIRM)
-		changed = life_confirmed(key, &e->domain->plan,
-		    sight.seen == LIFE_SEEN_RIGHT && w.keys[number].bad + NEG <= NOW, "", NOW);
+	else if (action->what == LIFE_CONFIRM && sight.seen == LIFE_SEEN_RIGHT)
+		changed =
+		    life_confirmed(key, &e->domain->plan, w.keys[number].bad + NEG <= NOW, "", NOW);
+	else if (action->what == LIFE_CHECK)
+		changed = life_checked(key, &e->domain->plan, &sight, LIFE_FOUND_RIGHT, "",
+		    &(struct life_failing){1, 1, "g", "x"}, NOW);
 	else
 		changed = life_looked(key, &e->domain->plan, &sight, NOW);
 	if (!changed)
 		broken(e, life_what_name(action->what), "what was decided cannot be done");
 	commit(e, &w, which);
 	reach(e, &w, life_what_name(action->what));
+}
+
+/* All servers have it, and resolvers or our message say no. */
+static void
+do_suspect(struct explorer *e, const struct world *from, const struct life_action *action)
+{
+	struct world w = *from;
+	struct life_sight sight = {.seen = LIFE_SEEN_RIGHT, .neg_s = NEG, .why = ""};
+	int which[KEYS];
+
+	unpack(e, &w, which);
+	w.faults--;
+	if (!life_checked(&e->domain->keys[action->key], &e->domain->plan, &sight, LIFE_FOUND_WRONG,
+		"", &(struct life_failing){1, 1, "g", "x"}, NOW))
+		broken(e, "check", "what was decided cannot be done");
+	commit(e, &w, which);
+	reach(e, &w, "check: wrong");
 }
 
 /* Has each gateway that speaks tried the key? */
@@ -584,10 +402,56 @@ do_row(struct explorer *e, const struct world *from, const struct life_action *a
 		changed = life_destroyed(key, NOW);
 	else if (action->what == LIFE_FAIL)
 		changed = life_failed(key, "", NOW);
+	else if (action->what == LIFE_ROLLBACK)
+		changed = life_rolled_back(e->domain, action->key, NOW);
 	if (!changed)
 		broken(e, life_what_name(action->what), "what was decided cannot be done");
 	commit(e, &w, which);
 	reach(e, &w, life_what_name(action->what));
+}
+
+/* The key that had the slot last. */
+static const struct mini *
+last_in(const struct world *w, int slot)
+{
+	for (int k = KEYS - 1; k >= 0; k--)
+		if (w->keys[k].exists && w->keys[k].slot == slot)
+			return &w->keys[k];
+	return NULL;
+}
+
+/* Any of the slots that nobody has. */
+static void
+do_generate_slot(struct explorer *e, const struct world *from, int k)
+{
+	bool any = false;
+
+	for (int slot = 1; slot <= e->setting->slots; slot++) {
+		const struct mini *last = last_in(from, slot);
+		struct world w = *from;
+		struct life_key row, old;
+		int which[KEYS];
+
+		unpack(e, from, which);
+		if (life_slot_is_taken(e->domain, slot, NOW))
+			continue;
+		any = true;
+		w.keys[k].exists = 1;
+		w.keys[k].slot = (int8_t)slot;
+		if (last != NULL && last->removed > 0 &&
+		    NOW < last->removed + SLOT_TTL + NEG + ERROR)
+			broken(e, "generate", "I5: a slot is used again while caches have it");
+		if (last != NULL) {
+			unpack_key(last, 0, &old);
+			unpack_key(&w.keys[k], k, &row);
+			life_slot_follow(&row, &old);
+			pack_key(&row, &w.keys[k]);
+			w.keys[k].worse = last->worse;
+		}
+		reach(e, &w, "generate in a slot");
+	}
+	if (!any)
+		broken(e, "generate", "there is no slot for it");
 }
 
 static void
@@ -595,12 +459,17 @@ do_generate(struct explorer *e, const struct world *from)
 {
 	struct world w = *from;
 
-	for (int k = 0; k < e->setting->keys; k++)
-		if (!w.keys[k].exists) {
-			w.keys[k].exists = 1;
-			reach(e, &w, "generate");
+	for (int k = 0; k < e->setting->keys; k++) {
+		if (w.keys[k].exists)
+			continue;
+		if (e->setting->slots > 0) {
+			do_generate_slot(e, from, k);
 			return;
 		}
+		w.keys[k].exists = 1;
+		reach(e, &w, "generate");
+		return;
+	}
 }
 
 static void
@@ -623,7 +492,11 @@ do_action(
 	case LIFE_PROVE:
 	case LIFE_CONFIRM:
 	case LIFE_LOOK:
-		do_sight(e, w, action, number, sight_of(e, &w->keys[number]));
+	case LIFE_CHECK:
+		if (action->what == LIFE_CHECK && w->faults > 0 &&
+		    w->keys[number].primary == OURS && w->keys[number].secondary == OURS)
+			do_suspect(e, w, action);
+		do_sight(e, w, action, number, look_of(e, w, number));
 		if (w->faults > 0)
 			do_sight(e, w, action, number, silent);
 		break;
@@ -633,10 +506,21 @@ do_action(
 	}
 }
 
-static void
-reconcile(struct explorer *e, const struct world *w)
+/* They say so of any. */
+static bool
+any_failing(const void *context, const struct life_key *key, struct life_failing *out)
 {
-	struct life_gateways gateways = {.live = 0, .tested = UINT64_MAX};
+	(void)context;
+	(void)key;
+	*out = (struct life_failing){1, 1, "g", "x"};
+	return true;
+}
+
+static void
+reconcile(struct explorer *e, const struct world *w, bool failing)
+{
+	struct life_gateways gateways = {
+	    .live = 0, .tested = UINT64_MAX, .failing = failing ? any_failing : NULL};
 	struct life_decision decision;
 	int which[KEYS];
 
@@ -712,6 +596,22 @@ by_hand(struct explorer *e, const struct world *from)
 	}
 }
 
+/* Sets a CNAME that was not there. One whose key is not needed for anything yet may go. */
+static void
+customer(struct explorer *e, const struct world *from)
+{
+	for (int slot = 1; slot <= e->setting->slots; slot++) {
+		const struct mini *last = last_in(from, slot);
+		bool idle = last != NULL && last->proven <= 0;
+		struct world w = *from;
+
+		if ((from->lost >> slot & 1) == 0 && (!e->setting->moves || !idle))
+			continue;
+		w.lost = (int8_t)(w.lost ^ 1 << slot);
+		reach(e, &w, "CNAME");
+	}
+}
+
 static bool
 activate(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why)
 {
@@ -774,12 +674,15 @@ successors(struct explorer *e)
 {
 	struct world w = e->nodes[e->at].world, later = w;
 
-	reconcile(e, &w);
+	reconcile(e, &w, false);
+	if (e->setting->canary)
+		reconcile(e, &w, true);
 	move_dns(e, &w);
 	for (int g = 0; g < GATEWAYS; g++)
 		hear(e, &w, g);
 	if (e->setting->by_hand)
 		by_hand(e, &w);
+	customer(e, &w);
 	order(e, &w);
 	tick(&later);
 	reach(e, &later, "tick");
@@ -788,7 +691,7 @@ successors(struct explorer *e)
 /* ---- a run ---- */
 
 static void
-stand(struct world *w)
+stand(struct world *w, const struct setting *setting)
 {
 	for (int k = 0; k < 2; k++)
 		w->keys[k] = (struct mini){.exists = 1,
@@ -803,7 +706,8 @@ stand(struct world *w)
 		    .proofs = 2,
 		    .neg = NEG,
 		    .primary = OURS,
-		    .secondary = OURS};
+		    .secondary = OURS,
+		    .slot = (int8_t)(setting->slots > 0 ? k + 1 : 0)};
 	for (int g = 0; g < GATEWAYS; g++) {
 		w->gateways[g].may = 1;
 		w->gateways[g].word = NOW;
@@ -829,16 +733,21 @@ explore(void **state)
 	for (int g = 0; g < GATEWAYS; g++)
 		first.gateways[g].word = NOW;
 	if (setting->standing)
-		stand(&first);
+		stand(&first, setting);
+	first.lost = (int8_t)setting->lost;
 	reach(&e, &first, "begin");
 	for (e.at = 0; e.at < e.count; e.at++)
 		successors(&e);
-	printf("# %s: %u worlds, %u with a key in use, %u after a rotation, %u after a whole one\n",
-	    setting->name, e.count, e.used, e.rotated, e.completed);
+	printf(
+	    "# %s: %u worlds, %u with a key in use, %u after a rotation, %u after a whole one, %u "
+	    "with a slot used again\n",
+	    setting->name, e.count, e.used, e.rotated, e.completed, e.reused);
 	/* Nothing holds because nothing happens. */
 	assert_true(e.count >= setting->at_least);
 	assert_true(e.used > 0);
+	assert_true(!setting->canary || (e.rolled_back > 0 && e.resumed > 0));
 	assert_true(setting->keys == 1 || (e.rotated > 0 && e.completed > 0));
+	assert_true(setting->slots == 0 || setting->keys < KEYS || e.reused > 0);
 	mem_free(e.domain);
 	mem_free(e.nodes);
 	mem_free(e.seen);
@@ -858,7 +767,14 @@ static const struct setting settings[] = {
     {"a first key", 20000, 1, .faults = 2},
     {"a first key under a wildcard, watched", 100000, 1, .wildcard = true, .faults = 2, .drift = 2},
     {"a rotation", 10000, 2, .standing = true, .interval = 3},
+    {"a first key in a slot, whose CNAME comes later", 100000, 1, .slots = 2, .lost = 6,
+	.moves = true, .faults = 1},
+    {"a rotation that uses a slot again", 200000, 3, .standing = true, .slots = 2, .interval = 3},
 #ifndef SLOW
+    {"a rotation, and gateways that doubt it", 500000, 2, .standing = true, .faults = 1,
+	.interval = 3, .canary = true},
+    {"a rotation that uses a slot again, with a fault", 1000000, 3, .standing = true, .slots = 2,
+	.faults = 1, .interval = 3},
     {"a first key, with an order", 100000, 1, .faults = 1, .orders = 1},
     {"two keys, from nothing", 500000, 2, .interval = 3},
     {"a rotation by hand", 100000, 2, .standing = true, .by_hand = true, .faults = 1, .orders = 1,

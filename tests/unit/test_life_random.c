@@ -1,7 +1,7 @@
 /*
- * Random lives: two algorithms, the default plan, any answer of DNS and of publishers, operators
- * who ask for anything, time that stands or leaps. After each event the invariants hold, what was
- * decided can be done, and rows can be written and read.
+ * Random lives: two algorithms, the default plan, each second life with slots, any answer of DNS
+ * and of publishers, operators who ask for anything, time that stands or leaps. After each event
+ * the invariants hold, what was decided can be done, and rows can be written and read.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,8 +32,12 @@ struct life {
 	int64_t now;
 	uint64_t random, epoch;
 	unsigned made;
-	unsigned long activated, destroyed, failed, refused;
+	unsigned long activated, destroyed, failed, rolled_back, refused;
+	int64_t free_at[PLAN_SLOTS_MAX + 1]; /* of a slot, by the key that had it last */
 };
+
+static const char *const selectors[] = {"", "sp1", "sp2", "sp3", "sp4", "sp5", "sp6", "sp7"};
+#define SLOTS 7
 
 static uint64_t
 dice(struct life *life, uint64_t sides)
@@ -124,6 +128,8 @@ through_the_store(struct life *life)
 		if (dice(life, 10) == 0)
 			write_and_read(&key->life);
 		if (key->times.destroyed > 0) {
+			life->free_at[plan_slot_of(&life->domain.plan, key->selector)] =
+			    life_slot_free_at(key);
 			life->destroyed++;
 			continue;
 		}
@@ -146,9 +152,26 @@ any_sight(struct life *life)
 		sight.seen = seen[dice(life, 6)];
 		sight.why = "not \"right\" \xff";
 	}
+	sight.customer =
+	    life->domain.plan.slots > 0 && sight.seen != LIFE_SEEN_RIGHT && dice(life, 2) == 0;
 	sight.neg_s = (int64_t)dice(life, 100000);
 	sight.prev_s = dice(life, 4) == 0 ? (int64_t)dice(life, 100000) : 0;
 	return sight;
+}
+
+/* Any that is free: there is one, or no key would be made. */
+static void
+take_slot(struct life *life, struct life_key *key)
+{
+	int slot = 1 + (int)dice(life, SLOTS);
+
+	for (int i = 0; i < SLOTS && life_slot_is_taken(&life->domain, slot, life->now); i++)
+		slot = slot % SLOTS + 1;
+	if (life_slot_is_taken(&life->domain, slot, life->now))
+		fail_msg("a key is made, and there is no slot for it");
+	if (life->now < life->free_at[slot])
+		fail_msg("I5: slot %d is used again while caches have it", slot);
+	key->selector = span_str(selectors[slot]);
 }
 
 static void
@@ -162,6 +185,8 @@ generate(struct life *life, size_t algorithm)
 	*key = (struct life_key){.bits = 2048};
 	memcpy(key->algorithm, domain->plan.algorithms[algorithm].name, sizeof(key->algorithm));
 	snprintf(key->id, sizeof(key->id), "k%u", ++life->made);
+	if (domain->plan.slots > 0)
+		take_slot(life, key);
 	life_prepared(key, &domain->plan, life->now);
 }
 
@@ -192,6 +217,7 @@ do_action(struct life *life, const struct life_action *action)
 	case LIFE_SURVEY:
 		if (sight.seen == LIFE_SEEN_RIGHT)
 			sight.seen = LIFE_SEEN_ABSENT;
+		sight.target = domain->plan.slots > 0 ? "t" : "";
 		return life_surveyed(key, &domain->plan, &sight, life->now);
 	case LIFE_PUBLISH:
 	case LIFE_REVOKE:
@@ -200,6 +226,12 @@ do_action(struct life *life, const struct life_action *action)
 	case LIFE_PROVE:
 	case LIFE_LOOK:
 		return life_looked(key, &domain->plan, &sight, life->now);
+	case LIFE_CHECK:
+		return life_checked(key, &domain->plan, &sight, (enum life_found)dice(life, 3), "w",
+		    &(struct life_failing){1, 2, "g", "x"}, life->now);
+	case LIFE_ROLLBACK:
+		life->rolled_back++;
+		return life_rolled_back(domain, action->key, life->now);
 	case LIFE_CONFIRM:
 		return life_confirmed(key, &domain->plan, dice(life, 5) > 0, "c", life->now);
 	case LIFE_LOAD:
@@ -220,11 +252,22 @@ do_action(struct life *life, const struct life_action *action)
 	return false;
 }
 
+/* What they say of whichever key it is, right or wrong. */
+static bool
+any_failing(const void *context, const struct life_key *key, struct life_failing *out)
+{
+	(void)key;
+	*out = (struct life_failing){1, 2, "g", "x"};
+	return context != NULL;
+}
+
 /* Some of what is to be done, in any order: they do not depend on each other. */
 static void
 turn(struct life *life)
 {
-	struct life_gateways gateways = {.live = (size_t)dice(life, 3)};
+	struct life_gateways gateways = {.live = (size_t)dice(life, 3),
+	    .failing = any_failing,
+	    .context = dice(life, 4) == 0 ? life : NULL};
 	struct life_decision decision;
 
 	gateways.tested = dice(life, 3) > 0 ? life->epoch : life->epoch / 2;
@@ -283,8 +326,12 @@ order(struct life *life)
 
 /* ---- a run ---- */
 
+struct totals {
+	unsigned long activated, destroyed, failed, rolled_back;
+};
+
 static void
-live(uint64_t seed, unsigned long *activated, unsigned long *destroyed, unsigned long *failed)
+live(uint64_t seed, struct totals *totals)
 {
 	struct life *life = mem_zalloc(1, sizeof(*life));
 
@@ -297,6 +344,13 @@ live(uint64_t seed, unsigned long *activated, unsigned long *destroyed, unsigned
 	life->domain.plan.algorithms[1] = (struct plan_algorithm){"ed25519-sha256", 256};
 	life->domain.plan.algorithm_count = 2;
 	snprintf(life->domain.plan.publisher, sizeof(life->domain.plan.publisher), "p");
+	if (seed % 2 == 0) {
+		snprintf(life->domain.plan.delegation, sizeof(life->domain.plan.delegation),
+		    "d.example");
+		snprintf(
+		    life->domain.plan.selector, sizeof(life->domain.plan.selector), "sp{slot}");
+		life->domain.plan.slots = SLOTS;
+	}
 	for (int i = 0; i < EVENTS; i++) {
 		if (dice(life, 60) == 0)
 			order(life);
@@ -306,24 +360,27 @@ live(uint64_t seed, unsigned long *activated, unsigned long *destroyed, unsigned
 			turn(life);
 		check(life);
 	}
-	*activated += life->activated;
-	*destroyed += life->destroyed;
-	*failed += life->failed;
+	totals->activated += life->activated;
+	totals->destroyed += life->destroyed;
+	totals->failed += life->failed;
+	totals->rolled_back += life->rolled_back;
 	mem_free(life);
 }
 
 static void
 test_lives(void **state)
 {
-	unsigned long activated = 0, destroyed = 0, failed = 0;
+	struct totals totals = {.activated = 0};
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= LIVES; seed++)
-		live(seed, &activated, &destroyed, &failed);
-	printf("# %d lives of %d events: %lu activations, %lu keys destroyed, %lu given up\n",
-	    LIVES, EVENTS, activated, destroyed, failed);
-	assert_true(activated > 10 * LIVES);
-	assert_true(destroyed > 10 * LIVES);
+		live(seed, &totals);
+	printf("# %d lives of %d events: %lu activations, %lu rolled back, %lu keys destroyed, "
+	       "%lu given up\n",
+	    LIVES, EVENTS, totals.activated, totals.rolled_back, totals.destroyed, totals.failed);
+	assert_true(totals.activated > 10 * LIVES);
+	assert_true(totals.destroyed > 10 * LIVES);
+	assert_true(totals.rolled_back > LIVES / 10);
 }
 
 int

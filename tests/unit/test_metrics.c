@@ -267,6 +267,33 @@ test_gauge_with_label(void **state)
 	assert_true(has_line("signpost_parsed_keys{alg=\"ed25519\"} 0"));
 }
 
+/* A store is up as long as no process says that it is away; one that nobody has is not told of. */
+static void
+test_stores(void **state)
+{
+	atomic_bool first = false, second = false;
+	struct buf text;
+
+	(void)state;
+	metrics_process_began();
+	buf_init(&text, METRICS_TEXT_MAX);
+	assert_int_equal(metrics_write(&text), ST_OK);
+	assert_null(strstr(buf_text(&text), "signpost_store_up{"));
+	buf_free(&text);
+	metrics_store_opened(METRIC_STORE_KIND_KEYSTORE, 1);
+	metrics_store_opened(METRIC_STORE_KIND_TABLE, 2);
+	metrics_store_away(METRIC_STORE_KIND_TABLE, &first, true);
+	metrics_store_away(METRIC_STORE_KIND_TABLE, &first, true);
+	metrics_store_away(METRIC_STORE_KIND_TABLE, &second, true);
+	assert_true(has_line("signpost_stores_away{store=\"table\"} 2"));
+	assert_true(has_line("signpost_store_up{store=\"keystore\"} 1\n"
+			     "signpost_store_up{store=\"table\"} 0"));
+	metrics_store_away(METRIC_STORE_KIND_TABLE, &first, false);
+	assert_true(has_line("signpost_store_up{store=\"table\"} 0"));
+	metrics_store_away(METRIC_STORE_KIND_TABLE, &second, false);
+	assert_true(has_line("signpost_store_up{store=\"table\"} 1"));
+}
+
 static void
 test_open_again_keeps_counts(void **state)
 {
@@ -274,6 +301,18 @@ test_open_again_keeps_counts(void **state)
 	metrics_count(METRIC_UNSIGNED, METRIC_UNSIGNED_PEER, METRIC_NONE);
 	assert_int_equal(metrics_open(NULL), ST_OK);
 	assert_true(has_line("signpost_unsigned_total{reason=\"peer\"} 1"));
+	assert_int_equal(metrics_value(METRIC_UNSIGNED, METRIC_UNSIGNED_PEER, METRIC_NONE), 1);
+	assert_int_equal(metrics_value(METRIC_UNSIGNED, 1000, METRIC_NONE), 0);
+	assert_int_equal(metrics_value(METRIC_CONNECTIONS, METRIC_NONE, METRIC_NONE), 0);
+	assert_string_equal(metrics_label_value(METRIC_UNSIGNED, METRIC_UNSIGNED_PEER), "peer");
+	assert_null(metrics_label_value(METRIC_UNSIGNED, 1000));
+	assert_int_equal(metrics_quantile_us(METRIC_UNSIGNED, 990), -1);
+	assert_int_equal(metrics_quantile_us(METRIC_SIGN_SECONDS, 990), -1);
+	for (unsigned int i = 0; i < 99; i++)
+		metrics_observe(METRIC_SIGN_SECONDS, 240);
+	metrics_observe(METRIC_SIGN_SECONDS, 99000000);
+	assert_int_equal(metrics_quantile_us(METRIC_SIGN_SECONDS, 990), 250);
+	assert_int_equal(metrics_quantile_us(METRIC_SIGN_SECONDS, 995), 30000000);
 }
 
 /* HELP and TYPE once for each, in front of its samples; nothing but such lines. */
@@ -300,10 +339,12 @@ test_text_is_well_formed(void **state)
 			continue;
 		assert_int_equal(helps, types);
 		blank = span_rfind(line, ' ');
-		assert_true(span_starts(line, span_str(metrics_name((enum metric)(helps - 1)))));
+		assert_true(span_starts(
+		    line, helps > METRIC_COUNT ? SPAN_LIT("signpost_store_up{")
+					       : span_str(metrics_name((enum metric)(helps - 1)))));
 		assert_true(span_number(span_from(line, blank + 1), UINT64_MAX, &number));
 	}
-	assert_int_equal(helps, METRIC_COUNT);
+	assert_int_equal(helps, METRIC_COUNT + 1); /* and signpost_store_up */
 	buf_init(&small, 100);
 	assert_int_equal(metrics_write(&small), ST_TOO_BIG);
 	buf_free(&small);
@@ -424,6 +465,7 @@ main(void)
 	    OPENED(test_several_processes),
 	    OPENED(test_places_of_processes),
 	    OPENED(test_gauge_with_label),
+	    OPENED(test_stores),
 	    OPENED(test_open_again_keeps_counts),
 	    OPENED(test_text_is_well_formed),
 	    cmocka_unit_test(test_label_escape),

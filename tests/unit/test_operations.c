@@ -108,6 +108,14 @@ test_somebody_was_faster(void **state)
 			     &answer),
 	    OPERATION_PRECONDITION_FAILED);
 	assert_int_equal(w->reconciler.woken, 1);
+	/* The row of a domain, too, which the reconciler writes whenever it has looked at it. */
+	w->deny = OPERATION_ATTEMPTS - 1;
+	assert_int_equal(operation_world_ask(w,
+			     "{\"operation\":\"domain.set\",\"arguments\":{\"domain\":"
+			     "\"example.org\",\"subdomains\":true}}",
+			     &answer),
+	    OPERATION_OK);
+	assert_null(strstr(strstr(answer, "\"plan\"") + 6, "\"plan\""));
 }
 
 /* A hundred in a transaction; what cannot be done so is done one by one. */
@@ -134,6 +142,151 @@ test_rotate_many(void **state)
 	assert_non_null(strstr(answer, "\"asked\":0"));
 	assert_non_null(strstr(answer, "\"refused\":150"));
 	assert_non_null(strstr(answer, "a rotation was asked for already (x)"));
+}
+
+/* Of an array of the answer. */
+static size_t
+count_of(const char *answer, const char *in, const char *name)
+{
+	json_t *json = json_loads(answer, 0, NULL);
+	const json_t *object = in == NULL ? json : json_object_get(json, in);
+	size_t n = json_array_size(json_object_get(object, name));
+
+	json_decref(json);
+	return n;
+}
+
+static void
+add_domains(struct operation_world *w, size_t count)
+{
+	struct keystore_write *writes = test_calloc(count, sizeof(*writes));
+	char(*names)[40] = test_calloc(count, sizeof(*names));
+	struct err err = ERR_NONE;
+	size_t at;
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(names[i], sizeof(names[i]), "m%zu.example.org", i);
+		writes[i] = (struct keystore_write){.what = STORE_DOMAIN,
+		    .how = WRITE_ADD,
+		    .row.domain = {.name = span_str(names[i]),
+			.tenant = SPAN_LIT("acme"),
+			.policy = SPAN_LIT("std"),
+			.signature_ttl_s = -1,
+			.enabled = true}};
+	}
+	assert_int_equal(
+	    w->admin.store->ops->apply(w->admin.store, writes, count, &at, &err), ST_OK);
+	test_free(writes);
+	test_free(names);
+}
+
+/* An answer has an end, however many domains there are. */
+static void
+test_rotate_very_many(void **state)
+{
+	struct operation_world *w = *state;
+	const char *answer;
+
+	add_domains(w, 2 * OPERATION_PAGE);
+	w->applied = 0;
+	assert_int_equal(operation_world_ask(w,
+			     "{\"dry_run\":true,\"operation\":\"rotate\",\"arguments\":{"
+			     "\"tenant\":\"acme\",\"reason\":\"x\"}}",
+			     &answer),
+	    OPERATION_OK);
+	assert_int_equal(w->applied, 0);
+	assert_non_null(strstr(answer, "\"asked\":1001"));
+	assert_int_equal(count_of(answer, "result", "domains"), OPERATION_PAGE);
+	assert_int_equal(count_of(answer, NULL, "plan"), OPERATION_PAGE);
+	assert_non_null(strstr(answer, "\"plan_left\":501"));
+	assert_int_equal(operation_world_ask(w,
+			     "{\"operation\":\"rotate\",\"arguments\":{\"domain\":"
+			     "\"m9.example.org\",\"reason\":\"first\"}}",
+			     &answer),
+	    OPERATION_OK);
+	assert_null(strstr(answer, "plan_left"));
+	assert_int_equal(operation_world_ask(w,
+			     "{\"operation\":\"rotate\",\"arguments\":{"
+			     "\"tenant\":\"acme\",\"reason\":\"x\"}}",
+			     &answer),
+	    OPERATION_OK);
+	assert_non_null(strstr(answer, "\"asked\":1000"));
+	assert_int_equal(count_of(answer, NULL, "plan"), OPERATION_PAGE);
+	/* Those that were refused are told, however many were not. */
+	assert_non_null(strstr(answer, "\"refused\":1"));
+	assert_non_null(strstr(answer, "asked for already (first)"));
+}
+
+/* However many domains others have in front of it. */
+static void
+test_the_domains_of_one_tenant(void **state)
+{
+	struct operation_world *w = *state;
+	const char *answer;
+
+	add_domains(w, 2 * OPERATION_PAGE);
+	assert_int_equal(operation_world_ask(w,
+			     "{\"operation\":\"domain.list\",\"arguments\":{\"tenant\":"
+			     "\"beta\",\"limit\":2}}",
+			     &answer),
+	    OPERATION_OK);
+	assert_non_null(strstr(answer, "\"domains\":[{\"domain\":\"other.example\""));
+	assert_null(strstr(answer, "\"next\""));
+	w->caller.tenant = SPAN_LIT("beta");
+	assert_int_equal(
+	    operation_world_ask(w, "{\"operation\":\"domain.list\"}", &answer), OPERATION_OK);
+	assert_int_equal(count_of(answer, "result", "domains"), 1);
+	w->caller.tenant = SPAN_EMPTY;
+	assert_int_equal(
+	    operation_world_ask(
+		w, "{\"operation\":\"status\",\"arguments\":{\"tenant\":\"acme\"}}", &answer),
+	    OPERATION_OK);
+	assert_non_null(strstr(answer, "\"ACTIVE\":1"));
+	assert_non_null(strstr(answer, "\"LOADED\":1"));
+	assert_non_null(strstr(answer, "\"keys\":2"));
+	assert_int_equal(
+	    operation_world_ask(
+		w, "{\"operation\":\"status\",\"arguments\":{\"tenant\":\"beta\"}}", &answer),
+	    OPERATION_OK);
+	assert_non_null(strstr(answer, "\"keys\":0"));
+}
+
+/* Why a key failed is told for as long as its row is there. */
+static void
+test_why_it_failed(void **state)
+{
+	static const char *const questions[] = {
+	    "{\"operation\":\"key.show\",\"arguments\":{\"domain\":\"example.org\","
+	    "\"selector\":\"s2\"}}",
+	    "{\"operation\":\"key.list\",\"arguments\":{\"domain\":\"example.org\","
+	    "\"destroyed\":true}}"};
+	struct operation_world *w = *state;
+	struct keystore *store = w->admin.store;
+	const struct span name = SPAN_LIT("example.org");
+	struct keystore_write write = {.what = STORE_KEY, .how = WRITE_CHANGE, .life = true};
+	struct keystore_rows *rows;
+	struct err err = ERR_NONE;
+	const char *answer;
+	size_t at;
+
+	assert_int_equal(store->ops->lives(store, &name, 1, &rows, &err), ST_OK);
+	for (size_t i = 0; i < rows->key_count; i++)
+		if (span_eq_str(rows->keys[i].selector, "s2"))
+			write.row.key = rows->keys[i];
+	write.row.key.life = SPAN_LIT("{\"failure\":\"no room for it\"}");
+	write.row.key.times.failed = 7;
+	for (write.row.key.times.destroyed = 0; write.row.key.times.destroyed < 18;
+	     write.row.key.times.destroyed += 9) {
+		assert_int_equal(store->ops->apply(store, &write, 1, &at, &err), ST_OK);
+		write.row.key.row_revision++;
+		for (size_t i = 0; i < 2; i++) {
+			assert_int_equal(
+			    operation_world_ask(w, questions[i], &answer), OPERATION_OK);
+			assert_non_null(strstr(answer, "\"failure\":\"no room for it\""));
+		}
+	}
+	assert_non_null(strstr(answer, "DESTROYED"));
+	keystore_rows_release(rows);
 }
 
 static void
@@ -290,6 +443,48 @@ test_a_key_opens_for_its_row_alone(void **state)
 	sitekey_close(sitekey);
 }
 
+/* That of the key before does not open in the row of the one that took its slot, nor does this one
+ * in the row of that. */
+static void
+test_a_key_of_a_slot_opens_for_its_revision(void **state)
+{
+	struct makekey_wanted wanted = {.tenant = SPAN_LIT("acme"),
+	    .domain = SPAN_LIT("example.org"),
+	    .selector = SPAN_LIT("s1"),
+	    .algorithm = SPAN_LIT("ed25519-sha256")};
+	struct sitekey *sitekey = site_key();
+	struct makekey_made made[2];
+	struct err err = ERR_NONE;
+	struct store_key rows[2];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		wanted.revision = i == 0 ? 0 : rows[0].revision + 1;
+		assert_int_equal(makekey(sitekey, &wanted, &made[i], &err), ST_OK);
+		makekey_row(&wanted, &made[i], 77, &rows[i]);
+		assert_int_equal(rows[i].revision, MAKEKEY_REVISION + i);
+	}
+	/* Of each text: under which id and revision it opens. */
+	for (size_t i = 0; i < 8; i++) {
+		size_t text = i & 1, id = (i >> 1) & 1, revision = i >> 2;
+		struct sealedkey_owner owner = {.tenant = wanted.tenant,
+		    .domain = wanted.domain,
+		    .selector = wanted.selector,
+		    .id = rows[id].id,
+		    .revision = rows[revision].revision};
+		char *plain = NULL;
+		size_t n;
+
+		assert_int_equal(
+		    sealedkey_open(sitekey, &owner, rows[text].private_key, &plain, &n, &err),
+		    text == id && text == revision ? ST_OK : ST_DENIED);
+		secret_free(plain);
+	}
+	makekey_forget(&made[0]);
+	makekey_forget(&made[1]);
+	sitekey_close(sitekey);
+}
+
 static void
 test_keys_that_cannot_be(void **state)
 {
@@ -334,12 +529,16 @@ main(void)
 	    cmocka_unit_test(test_times),
 	    cmocka_unit_test_setup_teardown(test_somebody_was_faster, begin, end),
 	    cmocka_unit_test_setup_teardown(test_rotate_many, begin, end),
+	    cmocka_unit_test_setup_teardown(test_rotate_very_many, begin, end),
+	    cmocka_unit_test_setup_teardown(test_the_domains_of_one_tenant, begin, end),
+	    cmocka_unit_test_setup_teardown(test_why_it_failed, begin, end),
 	    cmocka_unit_test_setup_teardown(test_rotate_together, begin, end),
 	    cmocka_unit_test_setup_teardown(test_a_store_that_does_not_answer, begin, end),
 	    cmocka_unit_test_setup_teardown(test_frozen, begin, end),
 	    cmocka_unit_test_setup_teardown(test_without_a_site_key, begin, end),
 	    cmocka_unit_test_setup_teardown(test_a_dry_run_does_not_write, begin, end),
 	    cmocka_unit_test(test_a_key_opens_for_its_row_alone),
+	    cmocka_unit_test(test_a_key_of_a_slot_opens_for_its_revision),
 	    cmocka_unit_test(test_keys_that_cannot_be),
 	};
 

@@ -116,6 +116,24 @@ test_refused(void **state)
 	    {"{\"selector\":\"{random\"}", "selector"},
 	    {"{\"selector\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{random}\"}",
 		"selector"},
+	    {"{\"delegation\":\"example\"}", "delegation"},
+	    {"{\"delegation\":\"dkim.provider.example.\"}", "delegation"},
+	    {"{\"delegation\":\"dkim..example\"}", "delegation"},
+	    {"{\"delegation\":\"-d.example\"}", "delegation"},
+	    {"{\"delegation\":\"d-.example\"}", "delegation"},
+	    {"{\"delegation\":\"d im.example\"}", "delegation"},
+	    {"{\"delegation\":7}", "delegation"},
+	    {"{\"delegation\":\"d.example\",\"slots\":2}", "slots"},
+	    {"{\"delegation\":\"d.example\",\"slots\":17}", "slots"},
+	    {"{\"delegation\":\"d.example\",\"algorithms\":[\"rsa-2048\",\"ed25519\"],\"slots\":5}",
+		"slots"},
+	    {"{\"slots\":3}", "slots"},
+	    {"{\"selector\":\"sp{slot}\"}", "selector"},
+	    {"{\"selector\":\"sp{slot}{random}\"}", "selector"},
+	    {"{\"delegation\":\"d.example\",\"selector\":\"s{random}\"}", "selector"},
+	    {"{\"delegation\":\"d.example\",\"selector\":\"s{year}{slot}\"}", "selector"},
+	    {"{\"delegation\":\"d.example\",\"selector\":\"s{slot}{slot}\"}", "selector"},
+	    {"{\"delegation\":\"d.example\",\"selector\":\"fixed\"}", "selector"},
 	    {"{\"proofs\":0}", "proofs"},
 	    {"{\"proofs\":\"3\"}", "proofs"},
 	    {"{\"jitter\":51}", "jitter"},
@@ -293,6 +311,117 @@ test_selectors(void **state)
 	buf_free(&out);
 }
 
+/* ---- slots ---- */
+
+static void
+test_slots(void **state)
+{
+	static const char written_has[] = "\"delegation\":\"dkim.provider.example\",\"slots\":6";
+	struct key_plan plan, again;
+	struct buf out;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(
+	    parse("{\"delegation\":\"DKIM.provider.example\"}", -1, &plan, &err), ST_OK);
+	assert_string_equal(plan.selector, "sp{slot}");
+	assert_int_equal(plan.slots, 3);
+	assert_int_equal(
+	    parse("{\"delegation\":\"DKIM.provider.example\",\"algorithms\":[\"rsa-2048\","
+		  "\"ed25519\"],\"selector\":\"k{slot}-dkim\"}",
+		-1, &plan, &err),
+	    ST_OK);
+	assert_string_equal(plan.delegation, "dkim.provider.example");
+	assert_int_equal(plan.slots, 6);
+	buf_init(&out, PLAN_TEXT_MAX);
+	key_plan_write(&plan, &out);
+	assert_non_null(strstr(buf_text(&out), written_has));
+	assert_int_equal(key_plan_parse(buf_span(&out), -1, &again, &err), ST_OK);
+	assert_int_equal(again.slots, 6);
+	assert_string_equal(again.selector, "k{slot}-dkim");
+	buf_reset(&out);
+	assert_int_equal(plan_slot(&plan, 6, &out), ST_OK);
+	assert_string_equal(buf_text(&out), "k6-dkim");
+	assert_int_equal(plan_slot(&plan, 0, &out), ST_TOO_BIG);
+	assert_int_equal(plan_slot(&plan, 7, &out), ST_TOO_BIG);
+	assert_int_equal(plan_slot_of(&plan, SPAN_LIT("k6-dkim")), 6);
+	assert_int_equal(plan_slot_of(&plan, SPAN_LIT("k7-dkim")), 0);
+	assert_int_equal(plan_slot_of(&plan, SPAN_LIT("k-dkim")), 0);
+	buf_free(&out);
+	key_plan_default(&plan);
+	assert_int_equal(plan_slot_of(&plan, SPAN_LIT("k6-dkim")), 0);
+}
+
+static void
+test_targets(void **state)
+{
+	char label[61], domain[4 * 61 + 1] = "";
+	struct key_plan plan;
+	struct err err;
+	struct buf out;
+
+	(void)state;
+	memset(label, 'd', 60);
+	label[60] = '\0';
+	assert_int_equal(
+	    parse("{\"delegation\":\"dkim.provider.example\"}", -1, &plan, &err), ST_OK);
+	buf_init(&out, 500);
+	assert_int_equal(
+	    plan_target(&plan, SPAN_LIT("sp1"), SPAN_LIT("customer.example"), &out), ST_OK);
+	assert_string_equal(buf_text(&out), "sp1.customer.example.dkim.provider.example");
+	/* 253 octets are a name: 3 + 1 + 227 + 1 + 21. */
+	snprintf(domain, sizeof(domain), "%s.%s.%s.%.44s", label, label, label, label);
+	assert_int_equal(strlen(domain), 227);
+	buf_reset(&out);
+	assert_int_equal(plan_target(&plan, SPAN_LIT("sp1"), span_str(domain), &out), ST_OK);
+	assert_int_equal(out.n, 253);
+	buf_reset(&out);
+	assert_int_equal(plan_target(&plan, SPAN_LIT("sp10"), span_str(domain), &out), ST_TOO_BIG);
+	assert_int_equal(out.n, 0);
+	key_plan_default(&plan);
+	assert_int_equal(
+	    plan_target(&plan, SPAN_LIT("sp1"), SPAN_LIT("customer.example"), &out), ST_TOO_BIG);
+	buf_free(&out);
+}
+
+/* 7 + 7 days, the tombstone's 30, and what caches keep. */
+static void
+test_slots_and_interval(void **state)
+{
+	static const struct {
+		const char *more;
+		bool warned;
+	} cases[] = {
+	    {"\"interval\":\"180d\"", false},
+	    {"\"interval\":\"60d\"", false},
+	    {"\"interval\":\"50d\"", true},
+	    {"\"interval\":\"50d\",\"slots\":4", false},
+	    {"\"interval\":\"30d\"", true},
+	    {"\"interval\":\"30d\",\"tombstone\":\"1d\"", false},
+	    {"\"interval\":0", false},
+	    {"\"interval\":\"30d\",\"manage\":false", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool managed = strstr(cases[i].more, "manage") == NULL;
+		struct key_plan plan;
+		char text[300];
+		struct err err;
+		struct buf out;
+
+		snprintf(text, sizeof(text),
+		    "{\"delegation\":\"d.example\",\"publisher\":\"p\",%s%s}", cases[i].more,
+		    managed ? ",\"manage\":true" : "");
+		assert_int_equal(parse(text, -1, &plan, &err), ST_OK);
+		buf_init(&out, 1000);
+		if (plan_slots_warn(&plan, &out) != cases[i].warned)
+			fail_msg("%s: \"%s\"", text, buf_text(&out));
+		assert_int_equal(out.n > 0, cases[i].warned);
+		buf_free(&out);
+	}
+}
+
 int
 main(void)
 {
@@ -305,6 +434,9 @@ main(void)
 	    cmocka_unit_test(test_windows),
 	    cmocka_unit_test(test_jitter),
 	    cmocka_unit_test(test_selectors),
+	    cmocka_unit_test(test_slots),
+	    cmocka_unit_test(test_targets),
+	    cmocka_unit_test(test_slots_and_interval),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +37,109 @@ change_of(int how, struct span name, struct span value, struct span old)
 	change.how = how == 0 ? PUBLISH_ADD : how == 1 ? PUBLISH_REPLACE : PUBLISH_REMOVE;
 	change.effect = LIFE_UNAVAILABLE;
 	return change;
+}
+
+/* ---- what tenants give ---- */
+
+static bool
+is_public(const char *text)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+
+	if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
+		return publish_address_is_public((const struct sockaddr *)&in);
+	assert_int_equal(inet_pton(AF_INET6, text, &in6.sin6_addr), 1);
+	return publish_address_is_public((const struct sockaddr *)&in6);
+}
+
+static void
+hosts_inside(void **state)
+{
+	static const char *const inside[] = {"0.0.0.0", "0.1.2.3", "10.0.0.0", "10.255.255.255",
+	    "100.64.0.0", "100.127.255.255", "127.0.0.1", "127.255.255.255", "169.254.169.254",
+	    "172.16.0.0", "172.31.255.255", "192.0.0.1", "192.168.0.0", "192.168.255.255",
+	    "198.18.0.0", "198.19.255.255", "224.0.0.1", "239.255.255.255", "240.0.0.0",
+	    "255.255.255.255", "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.1.2.3",
+	    "64:ff9b::10.0.0.1", "64:ff9b:1::1", "fe80::1", "febf::1", "fec0::1", "fc00::1",
+	    "fdff::1", "ff02::1", "2002:7f00:1::1", "2002:c0a8:101::1",
+	    "2001:0:7f00:1::", "4000::1", "100::1"};
+	static const char *const outside[] = {"1.1.1.1", "9.255.255.255", "11.0.0.0",
+	    "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.1", "169.253.255.255",
+	    "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.0.2.1", "192.167.255.255",
+	    "192.169.0.0", "198.17.255.255", "198.20.0.0", "223.255.255.255", "2001:db8::1",
+	    "2606:4700::1111", "::ffff:192.0.2.1", "64:ff9b::192.0.2.1", "2002:c000:201::1",
+	    "3fff::1"};
+	static const char *const names[] = {"127.0.0.1", "127.1", "0x7f.1", "0177.0.0.1",
+	    "017700000001", "2130706433", "localhost", "LOCALHOST", "localhost.", "a.localhost",
+	    "A.LocalHost..", "::1", "fe80::1%lo", "0"};
+	const struct sockaddr other = {.sa_family = AF_UNIX};
+	struct err err = ERR_NONE;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
+		if (is_public(inside[i]))
+			fail_msg("%s", inside[i]);
+	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++)
+		if (!is_public(outside[i]))
+			fail_msg("%s", outside[i]);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (publish_host_check(span_str(names[i]), &err) != ST_INVALID)
+			fail_msg("%s", names[i]);
+	assert_false(publish_address_is_public(&other));
+	assert_int_equal(publish_host_check(SPAN_LIT("192.0.2.1"), &err), ST_OK);
+	assert_int_equal(publish_host_check(SPAN_LIT("ns.example.com"), &err), ST_OK);
+	assert_int_equal(publish_host_check(SPAN_LIT("notlocalhost"), &err), ST_OK);
+}
+
+static void
+rows_of_tenants(void **state)
+{
+	static const struct {
+		const char *kind, *address, *secret, *says; /* says NULL: it opens */
+		bool inside;
+	} rows[] = {
+	    {"manual", "", "", NULL, false},
+	    {"manual", "", "x", "secret:", false},
+	    {"rfc2136", "192.0.2.1", "", NULL, false},
+	    {"rfc2136", "192.0.2.1", "eA==", "nothing that it is for", false},
+	    {"rfc2136", "192.0.2.1?key=k", "eA==", NULL, false},
+	    {"rfc2136", "192.0.2.1?key=k", "", "the secret is missing", false},
+	    {"rfc2136", "192.0.2.1?key=k&timeout=30", "eA==", NULL, false},
+	    {"rfc2136", "192.0.2.1?key=k&timeout=31", "eA==", "timeout", false},
+	    {"rfc2136", "192.0.2.1?key=k&secretfile=/x", "eA==", "files are the operator's", false},
+	    {"rfc2136", "192.0.2.1,127.0.0.1?key=k", "eA==", "host inside", false},
+	    {"rfc2136", "192.0.2.1,127.0.0.1?key=k", "eA==", NULL, true},
+	    {"powerdns", "https://192.0.2.1", "k", NULL, false},
+	    {"powerdns", "https://192.0.2.1", "", "the secret is missing", false},
+	    {"powerdns", "https://192.0.2.1?keyfile=/x", "k", "files are the operator's", false},
+	    {"powerdns", "https://[::1]:1/", "k", "host inside", false},
+	    {"powerdns", "https://[::1]:1/", "k", NULL, true},
+	    {"powerdns", "https://0x7f000001/", "k", "host inside", false},
+	    {"powerdns", "https://192.0.2.1", "k\r\nX-Other: y", "printable", false},
+	    {"powerdns", "file:///etc/passwd", "k", "http", true},
+	    {"exec", "/bin/true", "", "runs programs", true},
+	    {"zonefile", "/x/%z", "", "writes files", true},
+	    {"", "", "", "kind", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct publisher_given given = {.name = SPAN_LIT("p"),
+		    .kind = span_str(rows[i].kind),
+		    .address = span_str(rows[i].address),
+		    .secret = span_str(rows[i].secret),
+		    .allow_private = rows[i].inside};
+		struct publisher *publisher;
+		struct err err = ERR_NONE;
+		enum status status = publisher_open_of_tenant(&given, &publisher, &err);
+
+		publisher_close(publisher);
+		if (rows[i].says == NULL
+			? status != ST_OK
+			: status != ST_INVALID || strstr(err.text, rows[i].says) == NULL)
+			fail_msg("%zu %s: %s", i, rows[i].address, err.text);
+	}
 }
 
 /* ---- names and texts ---- */
@@ -194,6 +300,59 @@ notations_have_names_and_limits(void **state)
 		buf_free(&out);
 	}
 	assert_int_equal(publish_notation_by_name(SPAN_LIT("xml"), &notation), ST_ABSENT);
+}
+
+static void
+cnames_can_be_read(void **state)
+{
+	static const struct {
+		enum publish_notation notation;
+		const char *has;
+	} cases[] = {
+	    {PUBLISH_SINGLE, "sp1.c.example.dkim.p.example."},
+	    {PUBLISH_RFC1035,
+		"sp1._domainkey.c.example. 300 IN CNAME sp1.c.example.dkim.p.example."},
+	    {PUBLISH_BIND, "IN\tCNAME\tsp1.c.example.dkim.p.example.\n"},
+	    {PUBLISH_NSUPDATE, "prereq nxdomain sp1._domainkey.c.example.\nupdate add "},
+	    {PUBLISH_ROUTE53, "\"Value\":\"sp1.c.example.dkim.p.example.\""},
+	    {PUBLISH_TERRAFORM, "records = [\"sp1.c.example.dkim.p.example.\"]"},
+	    {PUBLISH_JSON, "\"type\":\"CNAME\""},
+	};
+	struct span name = SPAN_LIT("sp1._domainkey.c.example");
+	struct span target = SPAN_LIT("sp1.c.example.dkim.p.example");
+	ldns_rr *rr = NULL;
+	struct buf out;
+	char *text;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		buf_init(&out, 4096);
+		assert_int_equal(
+		    publish_write_cname(cases[i].notation, name, target, 300, &out), ST_OK);
+		if (strstr(buf_text(&out), cases[i].has) == NULL)
+			fail_msg("%s", buf_text(&out));
+		buf_reset(&out);
+		assert_int_equal(
+		    publish_write_cname(cases[i].notation, name, SPAN_LIT("a b"), 300, &out),
+		    ST_INVALID);
+		assert_int_equal(
+		    publish_write_cname(cases[i].notation, SPAN_LIT("a.\""), target, 300, &out),
+		    ST_INVALID);
+		assert_int_equal(out.n, 0);
+		buf_free(&out);
+		buf_init(&out, 20);
+		assert_int_equal(
+		    publish_write_cname(cases[i].notation, name, target, 300, &out), ST_TOO_BIG);
+		buf_free(&out);
+	}
+	buf_init(&out, 4096);
+	assert_int_equal(publish_write_cname(PUBLISH_RFC1035, name, target, 300, &out), ST_OK);
+	assert_int_equal(ldns_rr_new_frm_str(&rr, buf_text(&out), 0, NULL, NULL), LDNS_STATUS_OK);
+	text = ldns_rdf2str(ldns_rr_rdf(rr, 0));
+	assert_string_equal(text, "sp1.c.example.dkim.p.example.");
+	free(text);
+	ldns_rr_free(rr);
+	buf_free(&out);
 }
 
 /* ---- the file of publishers ---- */
@@ -683,6 +842,7 @@ main(void)
 	    cmocka_unit_test(what_is_there_decides),
 	    cmocka_unit_test(notations_can_be_read),
 	    cmocka_unit_test(notations_have_names_and_limits),
+	    cmocka_unit_test(cnames_can_be_read),
 	    cmocka_unit_test(publishers_are_opened),
 	    cmocka_unit_test(names_127_outside_are_not_loopback),
 	    cmocka_unit_test(files_of_publishers_are_read),
@@ -692,6 +852,8 @@ main(void)
 	    cmocka_unit_test(records_with_more_are_foreign),
 	    cmocka_unit_test(open_parentheses_hinder_all),
 	    cmocka_unit_test(hooks_are_read),
+	    cmocka_unit_test(hosts_inside),
+	    cmocka_unit_test(rows_of_tenants),
 	    cmocka_unit_test(powerdns_is_read),
 	    cmocka_unit_test(signatures_are_checked),
 	    cmocka_unit_test(updates_have_prerequisites),

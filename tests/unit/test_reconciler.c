@@ -62,6 +62,7 @@ test_rotation_to_the_end(void **state)
 	assert_int_equal(in_state(s, KEY_RETIRING) + in_state(s, KEY_REVOKED), 0);
 	assert_int_equal(in_state(s, KEY_LOADED), 1);
 	assert_int_equal(world->count, 2); /* and nothing of the old one */
+	check_audit(s);
 }
 
 static void
@@ -247,6 +248,304 @@ test_gateway_is_waited_for(void **state)
 	assert_true(until(s, KEY_ACTIVE, 1));
 }
 
+/* ---- what others change ---- */
+
+static struct {
+	const struct keystore_ops *real;
+	unsigned lives, lists; /* names that were asked about; pages */
+	size_t most;           /* names of one turn */
+	size_t now;
+} counted;
+
+static enum status
+counted_lives(struct keystore *store, const struct span *names, size_t count,
+    struct keystore_rows **out, struct err *err)
+{
+	counted.lives += (unsigned)count;
+	counted.now += count;
+	if (counted.now > counted.most)
+		counted.most = counted.now;
+	return counted.real->lives(store, names, count, out, err);
+}
+
+static enum status
+counted_list(struct keystore *store, enum store_what what, struct span after, size_t max,
+    struct keystore_rows **out, struct err *err)
+{
+	counted.lists++;
+	return counted.real->list(store, what, after, max, out, err);
+}
+
+static void
+count_questions(struct setting *s)
+{
+	memset(&counted, 0, sizeof(counted));
+	counted.real = s->real;
+	s->ops.lives = counted_lives;
+	s->ops.list = counted_list;
+}
+
+static void
+add_domain(struct setting *s, const char *name)
+{
+	struct keystore_write domain = a_domain(WRITE_ADD, name, "acme");
+
+	domain.row.domain.policy = S("p");
+	put_row(s, &domain);
+}
+
+static size_t
+keys_made(struct setting *s, const char *name)
+{
+	struct span names[1] = {span_str(name)};
+	struct keystore_rows *rows = NULL;
+	struct err err = ERR_NONE;
+	size_t n;
+
+	assert_int_equal(s->real->lives(s->store, names, 1, &rows, &err), ST_OK);
+	assert_int_equal(rows->domain_count, 1);
+	n = rows->key_count;
+	keystore_rows_release(rows);
+	return n;
+}
+
+/* It is found in the next turn, without a walk, and what this process writes itself is no news. */
+static void
+test_a_domain_of_another_tool(void **state)
+{
+	struct setting *s = *state;
+	struct err err = ERR_NONE;
+	int64_t next_s = 0;
+	unsigned lives;
+
+	assert_true(until(s, KEY_LOADED, 1));
+	turns(s);
+	turns(s);
+	count_questions(s);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_OK);
+	assert_int_equal(counted.lives, 0);
+	add_domain(s, "new.example.com");
+	assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_OK);
+	assert_int_equal(keys_made(s, "new.example.com"), 1);
+	assert_int_equal(counted.lives, 1);
+	turns(s);
+	/* Whatever it did of itself since, it looked as often as it was due. */
+	lives = counted.lives;
+	turns(s);
+	assert_int_equal(counted.lives, lives);
+	assert_int_equal(counted.lists, 0);
+}
+
+/* Of one that has its look in a month as well: it has another policy, say. */
+static void
+test_a_domain_that_another_tool_changes(void **state)
+{
+	struct setting *s = *state;
+	struct keystore_write domain = a_domain(WRITE_CHANGE, "a.example.com", "acme");
+	struct err err = ERR_NONE;
+	int64_t next_s = 0;
+
+	assert_true(until(s, KEY_LOADED, 1));
+	turns(s);
+	domain.row.domain.policy = SPAN_EMPTY;
+	put_row(s, &domain);
+	count_questions(s);
+	assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_OK);
+	assert_int_equal(counted.lives, 1);
+	assert_int_equal(counted.lists, 0);
+}
+
+/* Of a tenant: a policy, all of its domains. */
+static void
+test_a_policy_that_another_tool_changes(void **state)
+{
+	struct setting *s = *state;
+	struct keystore_write policy = {.what = STORE_POLICY,
+	    .how = WRITE_PUT,
+	    .row.policy = {.tenant = S("acme"),
+		.name = S("p"),
+		.signature_ttl_s = -1,
+		.plan = span_str(plan)}};
+	struct err err = ERR_NONE;
+	int64_t next_s = 0;
+
+	assert_true(until(s, KEY_LOADED, 1));
+	turns(s);
+	put_row(s, &policy);
+	count_questions(s);
+	assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_OK);
+	assert_int_equal(counted.lives, 1);
+	turns(s);
+	assert_int_equal(counted.lists, 2);
+}
+
+static enum status
+told_again(struct keystore *store, uint64_t since, size_t max, struct store_change *out,
+    size_t *count_out, struct store_state *state_out, struct err *err)
+{
+	enum status status =
+	    counted.real->changes(store, since, max, out, count_out, state_out, err);
+
+	if (status == ST_OK && *count_out < max)
+		out[(*count_out)++] = (struct store_change){.epoch = 1, .subject = "t:acme"};
+	return status;
+}
+
+/* A directory tells a change until it has come to rest: all domains are looked at once, then there
+ * is a pause. */
+static void
+test_a_policy_that_is_told_again(void **state)
+{
+	struct setting *s = *state;
+	struct err err = ERR_NONE;
+	int64_t next_s = 0;
+
+	assert_true(until(s, KEY_LOADED, 1));
+	turns(s);
+	count_questions(s);
+	s->ops.changes = told_again;
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_OK);
+	assert_int_equal(counted.lists, 2);
+	assert_int_equal(counted.lives, 1);
+	assert_int_equal(next_s, 1);
+}
+
+/* Many at once: a page in each turn, and none is left out. */
+static void
+test_a_flood_of_domains(void **state)
+{
+	enum { COUNT = 3000, BATCH = 1000 };
+	static struct keystore_write writes[BATCH];
+	static char names[COUNT][40];
+	struct setting *s = *state;
+	struct err err = ERR_NONE;
+	int64_t next_s = 0;
+	unsigned n = 0;
+	size_t at;
+
+	assert_true(until(s, KEY_LOADED, 1));
+	turns(s);
+	world->silent = true; /* keys are made, and no more */
+	count_questions(s);
+	for (size_t i = 0; i < COUNT; i++) {
+		snprintf(names[i], sizeof(names[i]), "d%zu.example.com", i);
+		writes[i % BATCH] = a_domain(WRITE_ADD, names[i], "acme");
+		if (i % BATCH == BATCH - 1)
+			assert_int_equal(
+			    s->store->ops->apply(s->store, writes, BATCH, &at, &err), ST_OK);
+	}
+	/* Without a policy there is nothing to be done for them; and then there is. */
+	for (next_s = 0; next_s == 0 && n < 100; n++) {
+		counted.now = 0;
+		assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_OK);
+	}
+	assert_true(n < 100);
+	for (size_t i = 0; i < COUNT; i++) {
+		writes[i % BATCH] = a_domain(WRITE_CHANGE, names[i], "acme");
+		writes[i % BATCH].row.domain.policy = S("p");
+		if (i % BATCH == BATCH - 1)
+			assert_int_equal(
+			    s->store->ops->apply(s->store, writes, BATCH, &at, &err), ST_OK);
+	}
+	add_domain(s, "last.example.com");
+	for (next_s = 0, n = 0; next_s == 0 && n < 100; n++) {
+		counted.now = 0;
+		assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_OK);
+	}
+	assert_true(n < 100);
+	for (size_t i = 0; i < COUNT; i += 499)
+		assert_true(keys_made(s, names[i]) > 0);
+	assert_true(keys_made(s, "last.example.com") > 0);
+	assert_in_range(counted.most, 1, KEYSTORE_CHANGES_MAX + 500 + 100);
+}
+
+/* ---- what takes long holds nobody up ---- */
+
+/* Turns, and lanes at work meanwhile. false: not within an hour of theirs, a minute of ours. */
+static bool
+until_in_lanes(struct setting *s, enum key_state state, size_t count)
+{
+	int64_t next_s;
+
+	for (int i = 0; i < 6000; i++) {
+		struct err err = ERR_NONE;
+
+		if (reconciler_turn(s->reconciler, &next_s, &err) != ST_OK)
+			fail_msg("%s", err.text);
+		if (in_state(s, state) == count)
+			return true;
+		usleep(10000);
+		world->now_utc += i % 20 == 19 ? STEP_S : 0;
+	}
+	return false;
+}
+
+static void
+with_lanes(struct setting *s)
+{
+	reconciler_free(s->reconciler);
+	s->lanes = true;
+	s->reconciler = new_reconciler(s, "one");
+	assert_true(until_in_lanes(s, KEY_ACTIVE, 1));
+	assert_true(until_in_lanes(s, KEY_LOADED, 1));
+}
+
+static void
+rotate_beside(struct setting *s, const char *stuck)
+{
+	int64_t next_s;
+	struct err err = ERR_NONE;
+
+	/* It waits, and while it does all of a rotation of another domain is done. */
+	for (int i = 0; i < 6000 && atomic_load(&world_waiting) == 0; i++) {
+		assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_OK);
+		usleep(10000);
+	}
+	assert_int_equal(atomic_load(&world_waiting), 1);
+	ask_rotation(s);
+	assert_true(until_in_lanes(s, KEY_RETIRING, 1));
+	assert_true(until_in_lanes(s, KEY_REVOKED, 1));
+	assert_true(until_in_lanes(s, KEY_REVOKED, 0));
+	assert_int_equal(in_state(s, KEY_LOADED), 1);
+	assert_int_equal(atomic_load(&world_waiting), 1);
+	assert_int_equal(keys_made(s, stuck), 1);
+	atomic_store(&world_stuck, NULL);
+}
+
+static void
+test_silent_servers_hold_nobody_up(void **state)
+{
+	struct setting *s = *state;
+
+	with_lanes(s);
+	atomic_store(&world_stuck, "slow.example.com");
+	add_domain(s, "slow.example.com");
+	rotate_beside(s, "slow.example.com");
+}
+
+static void
+test_a_hook_holds_nobody_up(void **state)
+{
+	static const char by_hook[] =
+	    "{\"manage\":true,\"algorithms\":[\"ed25519\"],\"publisher\":\"hook\"}";
+	struct setting *s = *state;
+	struct keystore_write policy = {.what = STORE_POLICY,
+	    .row.policy = {.tenant = S("acme"),
+		.name = S("h"),
+		.signature_ttl_s = -1,
+		.plan = span_str(by_hook)}};
+	struct keystore_write domain = a_domain(WRITE_ADD, "b.example.com", "acme");
+
+	with_lanes(s);
+	put_row(s, &policy);
+	atomic_store(&world_stuck, "hook");
+	domain.row.domain.policy = S("h");
+	put_row(s, &domain);
+	rotate_beside(s, "b.example.com");
+}
+
 int
 main(void)
 {
@@ -261,6 +560,13 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_store_that_went_back, begin, end),
 	    cmocka_unit_test_setup_teardown(test_gateways_are_heard_first, begin, end),
 	    cmocka_unit_test_setup_teardown(test_gateway_is_waited_for, begin, end),
+	    cmocka_unit_test_setup_teardown(test_a_domain_of_another_tool, begin, end),
+	    cmocka_unit_test_setup_teardown(test_a_domain_that_another_tool_changes, begin, end),
+	    cmocka_unit_test_setup_teardown(test_a_policy_that_another_tool_changes, begin, end),
+	    cmocka_unit_test_setup_teardown(test_a_policy_that_is_told_again, begin, end),
+	    cmocka_unit_test_setup_teardown(test_a_flood_of_domains, begin, end),
+	    cmocka_unit_test_setup_teardown(test_silent_servers_hold_nobody_up, begin, end),
+	    cmocka_unit_test_setup_teardown(test_a_hook_holds_nobody_up, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, help_setup, help_teardown);

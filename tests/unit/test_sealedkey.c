@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "lib/base/secret.h"
-#include "lib/store/sealedkey.h"
+#include "lib/store/sealedprovider.h"
 
 /* 0, 1, ... 31; and the same turned round. */
 #define KEY_1 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -364,6 +364,41 @@ purposes_have_keys_of_their_own(void **state)
 	buf_free(&sealed);
 }
 
+/* The secret of a DNS provider opens for its row, and for no other one. */
+static void
+providers_open_where_they_were_given(void **state)
+{
+	struct sitekey *sitekey = site("1 " KEY_1 "\n");
+	const struct store_provider row = {.tenant = {"acme", 4},
+	    .name = {"own", 3},
+	    .kind = {"rfc2136", 7},
+	    .address = {"192.0.2.1?key=k", 15}};
+	struct store_provider others[] = {row, row, row, row, row};
+	struct err err = ERR_NONE;
+	struct buf sealed;
+	char *plain;
+	size_t n;
+
+	(void)state;
+	buf_init(&sealed, PROVIDER_SECRET_MAX);
+	assert_int_equal(
+	    sealedprovider_close(sitekey, &row, span_str(PLAIN), &sealed, &err), ST_OK);
+	others[0].tenant = SPAN_LIT("beta");
+	others[1].name = SPAN_LIT("owm");
+	others[2].kind = SPAN_LIT("powerdns");
+	others[3].address = SPAN_LIT("192.0.2.2?key=k");
+	for (size_t i = 0; i < 5; i++) {
+		others[i].secret = buf_span(&sealed);
+		assert_int_equal(sealedprovider_open(sitekey, &others[i], &plain, &n, &err),
+		    i < 4 ? ST_DENIED : ST_OK);
+	}
+	assert_true(span_eq(span_of(plain, n), span_str(PLAIN)));
+	secret_free(plain);
+	assert_int_equal(sealedprovider_open(NULL, &others[4], &plain, &n, &err), ST_ABSENT);
+	buf_free(&sealed);
+	sitekey_close(sitekey);
+}
+
 /* What does not match leaves no plain text behind. */
 static void
 room_is_wiped(void **state)
@@ -412,6 +447,7 @@ main(void)
 	    cmocka_unit_test(never_the_same_twice),
 	    cmocka_unit_test(threads_and_many_tenants),
 	    cmocka_unit_test(purposes_have_keys_of_their_own),
+	    cmocka_unit_test(providers_open_where_they_were_given),
 	    cmocka_unit_test(room_is_wiped),
 	};
 

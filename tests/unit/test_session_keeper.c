@@ -361,7 +361,8 @@ test_keeper_nonsense(void **state)
 	greet(&w, "Mode s\n");
 	whole_message(&w);
 	reply = (struct reply){.verdict = VERDICT_SIGN, .field_count = 1};
-	reply.fields[0] = (struct reply_field){SPAN_LIT("DKIM-Signature"), SPAN_LIT(" a\nBcc: x")};
+	reply.fields[0] = (struct reply_field){
+	    .name = SPAN_LIT("DKIM-Signature"), .value = SPAN_LIT(" a\nBcc: x")};
 	session_answer(&w.session, &reply);
 	assert_int_equal(w.session.state, SESSION_DONE);
 	assert_false(scratch_log_has(&w.scratch, "added"));

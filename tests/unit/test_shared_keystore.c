@@ -241,6 +241,46 @@ test_what_is_repeated_is_not_believed(void **state)
 	end_warm(&world, &one, &two);
 }
 
+/* What was put into the shared cache when a slot had its former key is not believed, nor what is
+ * put back into the store. */
+static void
+test_the_former_key_of_a_slot(void **state)
+{
+	struct history *history;
+	struct gateway one, two;
+	struct world world;
+
+	(void)state;
+	begin_warm(&world, &one, &two, NAMES);
+	history = &world.history;
+	memshared_set_replaying(world.server, true);
+	history_change(history, 5);
+	/* Until it hears of the change, a gateway has the one that it knew. */
+	assert_int_equal(key_of(&two, 5), 1);
+	later(POLL_MS);
+	gateway_poll(&two);
+	assert_int_equal(key_of(&two, 5), 2);
+	restart(&two);
+	gateway_poll(&two);
+	assert_int_equal(key_of(&two, 5), 2);
+	/* Told as a new change, so that only the revisions speak against it. */
+	history->version[5] = 0;
+	history_change(history, 5);
+	assert_int_equal(history->version[5], 1);
+	later(POLL_MS);
+	gateway_poll(&two);
+	assert_int_equal(key_of(&two, 5), -2);
+	restart(&two);
+	gateway_poll(&two);
+	assert_int_equal(key_of(&two, 5), 1);
+	history->version[5] = 2;
+	history_change(history, 5);
+	later(POLL_MS);
+	gateway_poll(&two);
+	assert_int_equal(key_of(&two, 5), 3);
+	end_warm(&world, &one, &two);
+}
+
 static void
 test_what_is_damaged_is_not_believed(void **state)
 {
@@ -798,6 +838,7 @@ main(void)
 	    cmocka_unit_test(test_a_restart_after_many_changes),
 	    cmocka_unit_test(test_a_restart_while_the_list_fails),
 	    cmocka_unit_test(test_what_is_repeated_is_not_believed),
+	    cmocka_unit_test(test_the_former_key_of_a_slot),
 	    cmocka_unit_test(test_what_is_damaged_is_not_believed),
 	    cmocka_unit_test(test_without_a_shared_cache),
 	    cmocka_unit_test(test_a_store_that_is_away),

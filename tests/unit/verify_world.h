@@ -36,7 +36,7 @@ vresume(struct session *session)
 
 /* zone: lines "NAME RECORD", each "$K" in it is the record of the key. */
 static __attribute__((unused)) void
-vbegin(struct vworld *v, const char *conf, const char *zone)
+vbegin_as(struct vworld *v, const char *conf, const char *zone, uint32_t version, uint32_t protocol)
 {
 	struct err err = ERR_NONE;
 	struct buf text;
@@ -61,10 +61,16 @@ vbegin(struct vworld *v, const char *conf, const char *zone)
 	buf_free(&text);
 	v->w.host.resume = vresume;
 	v->w.host.now_utc = NOW;
-	negotiate(&v->w, 6, SMFIP_V6);
+	negotiate(&v->w, version, protocol);
 	MACROS(&v->w, SMFIC_CONNECT, "j", "mx.Example.NET");
 	connect_from(&v->w, SMFIA_INET, "192.0.2.9");
-	assert_string_equal(replies(&v->w), "");
+	(void)replies(&v->w);
+}
+
+static __attribute__((unused)) void
+vbegin(struct vworld *v, const char *conf, const char *zone)
+{
+	vbegin_as(v, conf, zone, 6, SMFIP_V6);
 }
 
 static __attribute__((unused)) void

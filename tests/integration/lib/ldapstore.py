@@ -132,8 +132,26 @@ def top():
             + slapd.ldif(BASE, [("objectClass", "organizationalUnit"), ("ou", "signpost")]))
 
 
+ADMIN_INDEXES = "SecretHash|TokenTenant|ProviderTenant|ReplyAt|AuditSeq|AuditTenant|Actor|Object"
+
+
+def without_admin(text):
+    """The schema as it was before there were tokens and an audit."""
+    text, parts = re.subn(r"olcAttributeTypes: \( signpostAttributes:(?:6[5-9]|[789][0-9]|10[01]) .*\n(  .*\n)+", "", text)
+    text, classes = re.subn(r"olcObjectClasses: \( signpostClasses:(?:9|1[0-3]) .*\n(  .*\n)+", "", text)
+    assert (parts, classes) == (37, 5), (parts, classes)
+    return text
+
+
+def rights_without_admin(text):
+    """acl.ldif and indexes.ldif as they were then."""
+    text = re.sub(rf"(?m)^olcDbIndex: signpost({ADMIN_INDEXES}) eq\n", "", text)
+    return re.sub(r"(?s)olcAccess: \{2\}to dn.children.*?olcAccess: \{4\}", "olcAccess: {2}", text)
+
+
 def without_life(text):
     """The schema as it was before there was a life cycle of keys."""
+    text = without_admin(text)
     text, parts = re.subn(r"olcAttributeTypes: \( signpostAttributes:(?:5[3-9]|6[0-4]) .*\n(  .*\n)+", "", text)
     text, classes = re.subn(r"olcObjectClasses: \( signpostClasses:8 .*\n(  .*\n)+", "", text)
     text, uses = re.subn(r" signpost(LeaseHolder|LeaseUntil|Life|DueAt|Lease|Loading) \$", "", text)
@@ -143,7 +161,7 @@ def without_life(text):
 
 def rights_without_life(text):
     """acl.ldif and indexes.ldif as they were then."""
-    text = re.sub(r"(?m)^olcDbIndex: signpost(DueAt|Loading) eq\n", "", text)
+    text = re.sub(r"(?m)^olcDbIndex: signpost(DueAt|Loading) eq\n", "", rights_without_admin(text))
     text = re.sub(r"(?s)replace: olcAddContentAcl\n.*?\n-\n", "", text)
     return re.sub(r"(?s)olcAccess: \{0\}to dn.regex.*?olcAccess: \{2\}", "olcAccess: {0}", text)
 
@@ -160,13 +178,15 @@ class Directory:
     """start() and stop() any number of times; the ports and the data stay."""
 
     def __init__(self, folder, name="store", form="ldif", tls=None, zimbra=False, rights=True, consumer_of=None,
-                 with_schema=True, older=False, lifeless=False, debug="0"):
-        """OLDER: the schema of 0.1. LIFELESS: the one after it, without the life cycle of keys."""
+                 with_schema=True, older=False, lifeless=False, adminless=False, debug="0"):
+        """OLDER: the schema of 0.1. LIFELESS: the one after it, without the life cycle of keys. ADMINLESS: the next,
+        without tokens and audit."""
         self.folder = Path(folder) / name
         self.config, self.data = self.folder / "slapd.d", self.folder / "db"
         for path in (self.config, self.data):
             path.mkdir(parents=True)
         self.tls, self.process, self.debug, self.lifeless = tls, None, debug, older or lifeless
+        self.adminless = adminless
         self.port, self.tls_port = procs.free_ports(2)
         self.socket = self.folder / "ldapi"
         self.schema = (LDIF / "signpost.schema") if form == "schema" and with_schema else None
@@ -175,7 +195,7 @@ class Directory:
         if with_schema and form == "ldif":
             text = (LDIF / "signpost.ldif").read_text()
             path = self.folder / "schema.ldif"
-            text = without_life(text) if self.lifeless else text
+            text = without_life(text) if self.lifeless else without_admin(text) if adminless else text
             path.write_text(without_identity(text) if older else text)
             self.run("slapadd", "-F", self.config, "-n", "0", "-l", path)
         self.rights = rights and with_schema
@@ -236,7 +256,8 @@ class Directory:
             self.rights = False
             for name in ("indexes.ldif", "acl.ldif"):
                 text = (LDIF / name).read_text()
-                self.modify(rights_without_life(text) if self.lifeless else text, "cn=config")
+                text = rights_without_life(text) if self.lifeless else rights_without_admin(text) if self.adminless else text
+                self.modify(text, "cn=config")
         return self
 
     def upgrade(self, name):

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -152,8 +153,7 @@ zone:
             self.secondary = self._secondary()
         self.resolver = dnsservers.Unbound(self.folder, forward=None, settings=["cache-max-negative-ttl: 5"])
         self.resolver.settings += [f'access-control: 127.0.0.0/8 allow']
-        stubs = f'stub-zone:\n name: "."\n stub-addr: 127.0.0.1@{self.port}\n' + "".join(f'stub-zone:\n name: "{zone}"\n' + "".join(f" stub-addr: {a}@{self.port}\n" for a in self.addresses)
-                        for zone in self.zones)
+        stubs = self._stubs()
         write = self.resolver.write
 
         def with_stubs():
@@ -166,6 +166,12 @@ zone:
         self.publishers.write_text(self.kind.publisher("bind") + "\n" if self.kind else f"bind rfc2136:127.0.0.1:{self.port}?key=signpost&secretfile={self.key_file}&algorithm=hmac-sha256\n")
         self.publishers.chmod(0o600)
         return self
+
+    def _stubs(self):
+        """Where the resolver finds each zone: the ports are not those that a delegation means."""
+        places = [(".", ["127.0.0.1"])] + [(zone, self.addresses) for zone in self.zones]
+        return "".join(f'stub-zone:\n name: "{zone}"\n' + "".join(f" stub-addr: {a}@{self.port}\n" for a in addresses)
+                       for zone, addresses in places)
 
     def stop_secondary(self):
         self.servers.remove(self.secondary)
@@ -288,8 +294,12 @@ class Admin:
                                      env={**os.environ, **environment})
         return self
 
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as one:
+            return one.connect_ex(str(self.socket)) == 0
+
     def ready(self):
-        assert procs.wait_until(lambda: self.socket.exists() or self.process.poll() is not None), self.log()[-2000:]
+        assert procs.wait_until(lambda: self.listens() or self.process.poll() is not None), self.log()[-2000:]
         assert self.process.poll() is None, self.log()[-2000:]
         return self
 

@@ -2,11 +2,13 @@
 
 The last hop behind Postfix and Sendmail. One thread per connection; results are read through the lock.
 """
+import contextlib
+import socket
 import socketserver
 import threading
 from dataclasses import dataclass, field
 
-from . import patience
+from . import patience, procs
 
 
 @dataclass
@@ -72,6 +74,15 @@ class Sink(socketserver.ThreadingTCPServer):
         self.cond = threading.Condition()
         self.messages = []
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+
+    def greets(self):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            return connection.recv(64).startswith(b"220")
+        return False
+
+    def ready(self):
+        """Does it greet, within a while? An MTA that finds it silent comes back minutes later."""
+        return procs.wait_until(self.greets, patience.seconds(90))
 
     def handle_error(self, request, client_address):
         pass

@@ -45,7 +45,8 @@ class Store:
 
     def settings(self, **more):
         """For Daemon."""
-        pairs = {"KeyStore": self.spec, "SiteKeyFile": self.site_key, "Mode": "s", "KeyStorePollInterval": 1}
+        pairs = {"KeyStore": self.spec, "SiteKeyFile": self.site_key, "Mode": "s", "KeyStorePollInterval": 1,
+                 "SelfVerify": 0}       # nothing is asked of the DNS outside
         pairs.update(self.conf)
         pairs.update(more)
         return pairs
