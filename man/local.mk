@@ -1,5 +1,6 @@
 # Manual pages, one line per page.
 dist_man_MANS += man/signpost.1
+dist_man_MANS += man/signpost-audit.1
 dist_man_MANS += man/signpost-check.1
 dist_man_MANS += man/signpost-domain.1
 dist_man_MANS += man/signpost-genkey.1
@@ -13,9 +14,9 @@ dist_man_MANS += man/signpost-store.1
 dist_man_MANS += man/signpost-testkey.1
 dist_man_MANS += man/signpost-testmsg.1
 if ADMIN
-dist_man_MANS += man/signpost-admind.8
+dist_man_MANS += man/signpost-admind.8 man/signpost-api.7
 endif
-EXTRA_DIST += man/signpost-admind.8
+EXTRA_DIST += man/signpost-admind.8 man/signpost-api.7
 dist_man_MANS += man/signpost-plan.5
 dist_man_MANS += man/signpostd.8
 # sources of man

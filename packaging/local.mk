@@ -2,7 +2,7 @@
 dist_pkgdata_DATA = packaging/signpostd.conf.sample
 UNITS = packaging/systemd/signpostd.service
 if ADMIN
-dist_pkgdata_DATA += packaging/signpost-admind.conf.sample
+dist_pkgdata_DATA += packaging/signpost-admind.conf.sample admin-api/openapi.json
 UNITS += packaging/systemd/signpost-admind.service
 endif
 nodist_pkgdata_DATA = $(UNITS)
