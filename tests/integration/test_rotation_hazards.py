@@ -51,8 +51,14 @@ def until(condition, seconds, *told):
     assert procs.wait_until(condition, patience.seconds(seconds), step=0.05), "\n".join(str(one()) for one in told)
 
 
+def rotating(admin, name=NAME):
+    """One was asked for that has not ended: it may not have begun, so that the rows of keys do not tell."""
+    return any(r["state"] == "open" for r in admin.cli("rotation", "list", name)["result"]["rotations"])
+
+
 def until_settled(admin, name=NAME, seconds=90):
-    until(lambda: settled(admin.store, name), seconds, lambda: [r[:3] for r in rows(admin.store, (name,))], lambda: admin.log()[-4000:])
+    until(lambda: settled(admin.store, name) and not rotating(admin, name) and settled(admin.store, name), seconds,
+          lambda: [r[:3] for r in rows(admin.store, (name,))], lambda: admin.log()[-4000:])
 
 
 def only_known_records(world, store, name=NAME):
