@@ -116,17 +116,25 @@ write_works(struct turn *turn, enum crash_point before, enum crash_point after, 
 	return status;
 }
 
+static int64_t
+sooner_of(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* It is left for another turn. What was told of, and is not due, would be forgotten; and if there
- * are very many, others that are due would stand behind them. */
+ * are very many, others that are due would stand behind them. Its other keys do not wait for that:
+ * they have times of their own. */
 static void
 plan_left(const struct turn *turn, struct work *work)
 {
 	int64_t now = guard_now(turn), due = work->row->due;
+	bool put_off = turn->crowded && turn->full[work->kind];
 
-	if (turn->crowded && work->kind == LANE_KEYS)
-		work->due = now + KEYS_S;
-	else if (turn->crowded && work->kind == LANE_TROUBLE)
-		work->due = now + RETRY_S;
+	if (put_off && work->kind == LANE_KEYS)
+		work->due = sooner_of(now + KEYS_S, work->decision.later);
+	else if (put_off && work->kind == LANE_TROUBLE)
+		work->due = sooner_of(now + RETRY_S, work->decision.later);
 	else if (due == 0 || due > now)
 		work->due = now;
 	else
@@ -142,10 +150,12 @@ plan_next(struct turn *turn)
 	for (size_t i = 0; i < turn->work_count; i++) {
 		struct work *work = &turn->works[i];
 
-		if (work->left)
-			plan_left(turn, work);
-		if (work->stepped || work->left)
+		if (work->stepped)
 			continue;
+		if (work->left) {
+			plan_left(turn, work);
+			continue;
+		}
 		load_decide(turn, work);
 		/* What could not be done (no site key, no memory) is not tried in a loop. */
 		if (!work->write && !turn->more && work->decision.count > 0)
@@ -182,6 +192,7 @@ finish_quick(struct turn *turn, struct lane **lane_out, struct err *err)
 		turn->works[i].stepped = turn->works[i].stepped || turn->works[i].slow;
 	plan_next(turn);
 	status = commit_works(turn, err);
+	/* The lane has nothing to do with what was written now. */
 	for (size_t i = 0; i < turn->work_count; i++)
 		turn->works[i].stepped = !turn->works[i].slow;
 	if (status != ST_OK)

@@ -120,18 +120,19 @@ lanes_choose(struct turn *turn)
 	for (int wanted = 0; wanted < LANE_KINDS; wanted++) {
 		struct lane *room = free_lane(turn->reconciler, (enum lane_kind)wanted);
 
+		turn->full[wanted] = room == NULL;
 		for (size_t i = 0; room != NULL && i < turn->work_count; i++) {
 			struct work *work = &turn->works[i];
 
 			if (!is_slow(work, &kind) || (int)kind != wanted)
 				continue;
-			if (lane == NULL)
+			if (lane == NULL) {
 				lane = room;
-			if (lane != room) {
-				others = true; /* of another kind, which has room, too */
+				lane->kind = kind;
+			} else if (lane->kind != kind) {
+				others = true; /* which have room, too */
 				break;
 			}
-			lane->kind = kind;
 			work->slow = true;
 			turn->slow_count++;
 		}

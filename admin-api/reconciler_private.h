@@ -91,10 +91,11 @@ struct turn {
 	struct life_gateways gateways;
 	int64_t now_utc; /* the store's, when the turn began */
 	int64_t began_mono_ms;
-	bool more;    /* there is more to do at once */
-	bool crowded; /* more domains are due than it could look at */
-	bool again;   /* another turn finds room for what this one has left */
-	bool waits;   /* nothing is wrong, but it has not heard all gateways yet */
+	bool more;             /* there is more to do at once */
+	bool crowded;          /* more domains are due than it could look at */
+	bool again;            /* another turn finds room for what this one has left */
+	bool full[LANE_KINDS]; /* there was no lane for them */
+	bool waits;            /* nothing is wrong, but it has not heard all gateways yet */
 };
 
 /* What was changed by others: see reconciler_follow.c. Of the thread that makes turns. */

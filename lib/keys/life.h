@@ -188,7 +188,8 @@ struct life_decision {
 	/* Of keys that have a next step, and now no action or one that only looks at DNS. */
 	struct life_wait waits[LIFE_KEYS_MAX + PLAN_ALGORITHMS_MAX];
 	size_t wait_count;
-	int64_t due; /* when to look again if nothing happens; INT64_MAX: never */
+	int64_t due;   /* when to look again if nothing happens; INT64_MAX: never */
+	int64_t later; /* the same if no action is carried out */
 };
 
 /* What is to be done for this domain now. Never more than one action for a key. Actions do not

@@ -129,6 +129,7 @@ life_decide(const struct life_domain *domain, const struct life_gateways *gatewa
 	for (size_t i = 0; i < domain->count; i++)
 		decide_key(&view, i, out);
 	decide_new(&view, out);
+	out->later = out->due;
 	if (out->count > 0)
 		out->due = now_utc;
 }

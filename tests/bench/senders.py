@@ -30,6 +30,8 @@ WARM_UP = 60000  # messages until the parsed keys are as many as they get
 FIRST_WARM_UP = 10**8  # by their number: none that is measured is sent before
 GOAL = 0.85
 TIGHT = ["CacheSize 67108864"]  # a KeyStore is asked for every fourth message
+MINUTE = ["CacheTTL 60"]
+WARM_UP_MINUTE = 450000  # about what is sent in that time
 STORE = "store_keys"
 CACHES = ("rules", "keys", "table", "parsed")
 
@@ -137,7 +139,7 @@ def say_hits(name, before, after):
                   f"{count['evictions']} evictions")
 
 
-def measure_kind(bench, goals, stack, kind, more=(), called=""):
+def measure_kind(bench, goals, stack, kind, more=(), called="", warm_up=WARM_UP):
     """more: lines of the configuration; called: what to say of them."""
     folder = new_folder(stack)
     make_tables(folder, "rsa", KEY_POOL)
@@ -152,7 +154,7 @@ def measure_kind(bench, goals, stack, kind, more=(), called=""):
     if kind.keeps:
         each = Load(f"{name}-own-each", connections=CONNECTIONS, domains=DOMAINS, active=DOMAINS, tries=TRIES)
         bench.generate(server, each, DOMAINS)
-    bench.generate(server, zipf, WARM_UP, first=FIRST_WARM_UP)
+    bench.generate(server, zipf, warm_up, first=FIRST_WARM_UP)
     before = counters(metrics)
     first, second = bench.alternate_pairs([(server, one), (server, zipf)])
     say_hits(zipf.name, before, counters(metrics))
@@ -163,12 +165,15 @@ def measure_kind(bench, goals, stack, kind, more=(), called=""):
 
 
 def measure_senders(bench, goals):
-    """With the configuration as it is, and with little room for rows; there are 10,000 parsed keys in both."""
+    """With the configuration as it is, and with little room for rows; there are 10,000 parsed keys in both. Rows of a table,
+    which nobody tells of changes, also where they may be a minute old."""
     use_programs_of(bench)
-    for kind, more, called in [(kind, *conf) for kind in (StoreSqlite, StoreMysql, Tables) for conf in (((), ""), (TIGHT, "-tight"))]:
+    confs = [((), ""), (TIGHT, "-tight")]
+    kinds = [(kind, *conf) for kind in (StoreSqlite, StoreMysql, Tables) for conf in confs]
+    for kind, more, called, *warm_up in [*kinds, (Tables, MINUTE, "-minute", WARM_UP_MINUTE)]:
         why_not = missing(kind)
         if why_not:
             print(f"# senders, {kind.name}: left out, {why_not}")
             continue
         with said_by_bench(f"senders, {kind.name}{called}"), bench.rounds_of(bench.args.store_rounds), contextlib.ExitStack() as stack:
-            measure_kind(bench, goals, stack, kind, more, called)
+            measure_kind(bench, goals, stack, kind, more, called, *warm_up)

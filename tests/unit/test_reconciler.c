@@ -546,10 +546,96 @@ test_a_hook_holds_nobody_up(void **state)
 	rotate_beside(s, "b.example.com");
 }
 
+static atomic_uint refusals;
+static const struct keystore_ops *refusing;
+
+static enum status
+note_refusals(struct keystore *store, const struct store_lease *lease,
+    const struct keystore_write *writes, size_t count, size_t *at, struct err *err)
+{
+	enum status status = refusing->apply_fenced(store, lease, writes, count, at, err);
+
+	if (status != ST_OK)
+		atomic_fetch_add(&refusals, 1);
+	return status;
+}
+
+static bool
+has_key(struct setting *s, const char *name)
+{
+	return keys_made(s, name) > 0;
+}
+
+/* Its first key was looked for, in vain. */
+static bool
+has_failed(struct setting *s, const char *name)
+{
+	struct span names[1] = {span_str(name)};
+	struct keystore_rows *rows = NULL;
+	struct err err = ERR_NONE;
+	char life[2000] = "";
+
+	assert_int_equal(s->real->lives(s->store, names, 1, &rows, &err), ST_OK);
+	if (rows->key_count > 0)
+		snprintf(life, sizeof(life), "%.*s", SPAN_ARG(rows->keys[0].life));
+	keystore_rows_release(rows);
+	return strstr(life, "\"tries\"") != NULL;
+}
+
+static void
+until_all(struct setting *s, bool (*so)(struct setting *s, const char *name), char names[][40],
+    size_t count)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 6000 && n < count; i++) {
+		struct err err = ERR_NONE;
+		int64_t next_s;
+
+		assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_OK);
+		usleep(1000);
+		world->now_utc += i % 10 == 9 ? STEP_S : 0;
+		while (n < count && so(s, names[n]))
+			n++;
+	}
+	atomic_store(&world_stuck, NULL);
+	assert_int_equal(n, count);
+}
+
+/* Those that find no room in a lane are written once, by the turn that leaves them: not by the lane
+ * that the same turn begins, with rows that are not so any more. */
+static void
+test_lanes_write_what_is_theirs(void **state)
+{
+	enum { FAILING = 350, ALL = 360 };
+	static char names[ALL][40];
+	struct setting *s = *state;
+
+	for (size_t i = 0; i < ALL; i++)
+		snprintf(names[i], sizeof(names[i]), "d%zu.example.com", i);
+	with_lanes(s);
+	refusing = s->real;
+	s->ops.apply_fenced = note_refusals;
+	atomic_store(&refusals, 0);
+	world->silent = true;
+	for (size_t i = 0; i < FAILING; i++)
+		add_domain(s, names[i]);
+	/* One lane has a page of those that failed, and is not ready; more than a turn looks at are
+	 * due; and others have room, in the lane for keys. */
+	until_all(s, has_failed, names, FAILING);
+	atomic_store(&world_stuck, "example.com");
+	world->now_utc += 2 * STEP_S;
+	for (size_t i = FAILING; i < ALL; i++)
+		add_domain(s, names[i]);
+	until_all(s, has_key, names + FAILING, ALL - FAILING);
+	assert_int_equal(atomic_load(&refusals), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_lanes_write_what_is_theirs, begin, end),
 	    cmocka_unit_test_setup_teardown(test_first_key_and_stand_by, begin, end),
 	    cmocka_unit_test_setup_teardown(test_rotation_to_the_end, begin, end),
 	    cmocka_unit_test_setup_teardown(test_foreign_record_is_left_alone, begin, end),
