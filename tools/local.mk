@@ -21,10 +21,12 @@ tools_signpost_SOURCES = \
 	tools/testmsg.c tools/testmsg.h tools/testmsg_sign.c tools/testmsg_verify.c \
 	tools/testkey.c tools/testkey.h tools/testkey_table.c \
 	tools/publication.c tools/publication.h \
+	tools/zone.c tools/zone.h tools/zone_compare.c tools/zone_covers.c tools/zone_host.c tools/zone_keys.c \
+	tools/zone_make.c tools/zone_options.c tools/zone_seen.c tools/zone_spf.c \
 	tools/newfile.c tools/newfile.h \
 	tools/admin_commands.c
 ADMIN_TOOL_FILES = tools/admin.c tools/admin.h tools/admin_answer.c tools/admin_client.c tools/admin_http.h \
-	tools/admin_request.c tools/admin_show.c tools/admin_target.c tools/admin_words.c
+	tools/admin_request.c tools/admin_show.c tools/admin_target.c tools/admin_words.c tools/zone_admin.c
 if ADMIN
 tools_signpost_SOURCES += $(ADMIN_TOOL_FILES)
 else
