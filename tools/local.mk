@@ -54,7 +54,7 @@ tools/completions/_signpost: tools/signpost$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) tools/completions && tools/signpost$(EXEEXT) completions zsh > $@.new && mv $@.new $@
 TOOL_TESTS = tests/tools/test_completions.py tests/tools/test_audit.py tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \
 	tests/tools/test_resolve.py \
-	tests/tools/test_sealing.py tests/tools/test_store.py tests/tools/test_testkey.py tests/tools/test_testmsg.py
+	tests/tools/test_sealing.py tests/tools/test_store.py tests/tools/test_testkey.py tests/tools/test_testmsg.py tests/tools/test_zone.py
 check_PROGRAMS += tests/tools/shared_driver
 tests_tools_shared_driver_SOURCES = tests/tools/shared_driver.c
 tests_tools_shared_driver_LDADD = $(LIBMEMSTORE) $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) -lpthread

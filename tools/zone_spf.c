@@ -46,6 +46,13 @@ read_published(struct making *making)
 	if (making->job->wanted->offline || making->job->wanted->spf_new)
 		return;
 	answer = dnsclient_txt(making->check->dns, making->check->domain);
+	if (answer.status != ST_OK && answer.status != ST_ABSENT) {
+		making->check->unavailable += answer.status == ST_UNAVAILABLE;
+		findings_add(&making->check->findings, SEVERITY_ERROR, making->check->domain,
+		    "whether there is an SPF record cannot be known (%s), and there may be one "
+		    "only; try again",
+		    answer.why);
+	}
 	for (size_t i = 0; i < answer.count; i++)
 		if (spf_is_record(answer.texts[i].joined)) {
 			if (making->text_count == PUBLISHED_MAX) {

@@ -252,8 +252,10 @@ def test_no_mail(tmp_path):
         run(signpost, "zone", f"--nameserver=127.0.0.1@{server.port}", "--no-keys", ZONE, code=ERROR)
 
 
-def test_servers_that_do_not_answer(pair):
+def test_servers_that_do_not_answer(tmp_path, pair):
+    conf = tmp_path / "conf"
+    conf.write_text("DNSTimeout 1\n")       # nobody would answer later
     with dnsservers.Scripted(lambda query: None) as silent:
-        run(stores.SIGNPOST.resolve(), "zone", *sources(pair, silent.port), "-x", os.devnull, "--zone", ZONE, ZONE, code=69)
+        run(stores.SIGNPOST.resolve(), "zone", *sources(pair, silent.port), "-x", conf, "--zone", ZONE, ZONE, code=69)
     offline = run(stores.SIGNPOST.resolve(), "zone", "--offline", *sources(pair, 1), "--zone", ZONE, ZONE)
     assert "v=spf1 a:out.example.com ip4:198.51.100.0/24 -all" in offline
