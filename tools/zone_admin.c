@@ -43,6 +43,8 @@ ask(struct zone_job *job, struct admin_client *client)
 
 	if (answer != NULL && !json_is_true(json_object_get(answer, "ok"))) {
 		exit_code = admin_show_refusal(program, answer);
+		if (exit_code == 1) /* it was understood, and there is none */
+			exit_code = EX_DATAERR;
 	} else if (answer != NULL) {
 		add_rows(job, json_object_get(json_object_get(answer, "result"), "records"));
 		exit_code = EX_OK;

@@ -52,8 +52,18 @@ say_different(struct domain_check *check, const struct zone_record *record)
 	    value.n > SHOWN_MAX ? "..." : "");
 }
 
-/* Of a CNAME: what a name leads to is seen by the texts there; the audit of the selector says it.
- */
+/* "As it should be" is the key; what else its record says, the audit of a selector judges. */
+static void
+audit_key(struct domain_check *check, const struct zone_record *record)
+{
+	size_t behind = strlen("._domainkey.") + check->domain.n;
+	struct span name = span_str(record->name);
+
+	if (record->type == ZONE_TXT && span_starts(span_str(record->value), SPAN_LIT("v=DKIM1")) &&
+	    name.n > behind)
+		check_selector(check, span_sub(name, 0, name.n - behind));
+}
+
 static void
 compare_record(struct domain_check *check, const struct zone_record *record)
 {
@@ -61,6 +71,7 @@ compare_record(struct domain_check *check, const struct zone_record *record)
 	case ZONE_THERE:
 		findings_add(&check->findings, SEVERITY_OK, span_str(record->name),
 		    "%s: the record is as it should be", record->what);
+		audit_key(check, record);
 		break;
 	case ZONE_ABSENT:
 		say_missing(check, record);

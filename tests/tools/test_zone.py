@@ -185,6 +185,8 @@ def test_check(d):
     out = answers(65, *words, write(d + "/dns", HOSTS + good), "--adsp=all", "--no-spf", "--no-dmarc").stdout
     assert "_adsp._domainkey.example.com: ADSP (historic): the record is missing" in out
     answers(69, *words, write(d + "/dns", HOSTS + good.replace(record, "!SERVFAIL")))
+    out = answers(65, *words, write(d + "/dns", HOSTS + good.replace("v=DKIM1; k=rsa", "v=DKIM1; h=sha1; k=rsa"))).stdout
+    assert "a._domainkey.example.com: DKIM key a: the record is as it should be" in out and "sha256" in out     # the key, but not the record
     assert "compare" not in answers(0, "check", "example.com", "--dns-file", write(d + "/dns", HOSTS + good)).stdout
 
 
