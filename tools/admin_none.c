@@ -9,11 +9,19 @@
 #include "tools/cli.h"
 #include "tools/command.h"
 #include "tools/completions.h"
+#include "tools/zone.h"
 
 void
 completions_of_command(const char *command)
 {
 	(void)command;
+}
+
+int
+zone_admin_keys(struct zone_job *job)
+{
+	cli_say(job->wanted->program, "--admin: this build was configured --without-admin");
+	return EX_UNAVAILABLE;
 }
 
 int

@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "lib/crypto/key.h"
 #include "lib/dkim/address.h"
 #include "tools/check_domain.h"
 #include "tools/cli.h"
 #include "tools/command.h"
+#include "tools/zone.h"
 
 #define SELECTORS_MAX 100
 #define ARENA_BYTES 65536
@@ -22,20 +24,23 @@ struct request {
 	const char *selectors[SELECTORS_MAX];
 	size_t selector_count;
 	struct dnsclient_options dns;
-	bool json;
+	struct zone_wanted wanted;
+	bool json, compare;
 };
 
-enum long_only { OPT_HELP = 256, OPT_NAMESERVER, OPT_DNS_FILE, OPT_JSON };
+enum long_only { OPT_HELP = 256, OPT_NAMESERVER, OPT_DNS_FILE, OPT_JSON, OPT_COMPARE };
 
 static const char short_options[] = "hs:Vx:";
 
 static const struct option long_options[] = {
+    {"compare", no_argument, NULL, OPT_COMPARE},
     {"dns-file", required_argument, NULL, OPT_DNS_FILE},
     {"help", no_argument, NULL, OPT_HELP},
     {"json", no_argument, NULL, OPT_JSON},
     {"nameserver", required_argument, NULL, OPT_NAMESERVER},
     {"selector", required_argument, NULL, 's'},
     {"version", no_argument, NULL, 'V'},
+    ZONE_LONG_OPTIONS,
     {NULL, 0, NULL, 0},
 };
 
@@ -43,20 +48,26 @@ static void
 print_usage(FILE *to, const char *program)
 {
 	fprintf(to, "usage: %s [OPTION]... DOMAIN\n", program);
-	fputs("Audits the DKIM keys, the SPF record and the DMARC record of a domain.\n"
-	      "  -s, --selector=NAME        a selector of its keys; may be given again\n"
-	      "  -V, --version              print the version\n"
-	      "  -x CONF                    take the resolver from this configuration\n"
-	      "      --dns-file=FILE        answers in place of DNS: lines NAME RECORD\n"
-	      "      --help                 this text\n"
-	      "      --json                 one JSON object\n"
-	      "      --nameserver=ADDRESS   ask this server\n",
+	fputs(
+	    "Audits the DKIM keys, the SPF record and the DMARC record of a domain.\n"
+	    "  -s, --selector=NAME        a selector of its keys; may be given again\n"
+	    "  -V, --version              print the version\n"
+	    "  -x CONF                    take the resolver from this configuration\n"
+	    "      --compare              compare with the records that signpost zone would make\n"
+	    "      --dns-file=FILE        answers in place of DNS: lines NAME RECORD\n"
+	    "      --help                 this text\n"
+	    "      --json                 one JSON object\n"
+	    "      --nameserver=ADDRESS   ask this server\n",
 	    to);
+	fputs("What should be there (--compare goes without saying):\n", to);
+	fputs(zone_options_help, to);
 }
 
 static enum cli_answer
 take_option(struct request *request, int option)
 {
+	if (option >= ZONE_OPTION_FIRST)
+		return zone_option_take(&request->wanted, option);
 	switch (option) {
 	case 's':
 		if (request->selector_count == SELECTORS_MAX) {
@@ -73,6 +84,9 @@ take_option(struct request *request, int option)
 		return CLI_GO_ON;
 	case OPT_DNS_FILE:
 		request->dns.answers_file = optarg;
+		return CLI_GO_ON;
+	case OPT_COMPARE:
+		request->compare = true;
 		return CLI_GO_ON;
 	case OPT_JSON:
 		request->json = true;
@@ -129,14 +143,27 @@ print_json(const struct domain_check *check)
 }
 
 static int
-check_all(const struct request *request, struct span domain, struct dnsclient *dns)
+compare(const struct request *request, const struct conf *conf, struct domain_check *check)
+{
+	struct zone_wanted wanted = request->wanted;
+
+	if (!request->compare && !request->wanted.any)
+		return EX_OK;
+	wanted.program = request->program;
+	wanted.conf_path = request->conf_path;
+	return zone_compare(&wanted, conf, check);
+}
+
+static int
+check_all(const struct request *request, const struct conf *conf, struct span domain,
+    struct dnsclient *dns)
 {
 	struct domain_check check = {.dns = dns, .domain = domain, .findings = FINDINGS_NONE};
-	int exit_code = EX_OK;
+	int exit_code = compare(request, conf, &check);
 
 	for (size_t i = 0; i < request->selector_count; i++)
 		check_selector(&check, span_str(request->selectors[i]));
-	if (request->selector_count == 0)
+	if (request->selector_count == 0 && !request->compare && !request->wanted.any)
 		findings_add(&check.findings, SEVERITY_NOTE, domain,
 		    "no DKIM key was looked at, because DNS does not list them; name the selectors "
 		    "with -s");
@@ -146,9 +173,9 @@ check_all(const struct request *request, struct span domain, struct dnsclient *d
 		print_json(&check);
 	else
 		print_text(&check);
-	if (check.findings.errors > 0)
+	if (exit_code == EX_OK && check.findings.errors > 0)
 		exit_code = EX_DATAERR;
-	else if (check.unavailable > 0)
+	else if (exit_code == EX_OK && check.unavailable > 0)
 		exit_code = EX_UNAVAILABLE;
 	findings_free(&check.findings);
 	return exit_code;
@@ -173,7 +200,7 @@ run(const struct request *request, const char *name)
 		cli_say(request->program, "%s", err.text);
 		exit_code = EX_CONFIG;
 	} else {
-		exit_code = check_all(request, domain, &dns);
+		exit_code = check_all(request, conf, domain, &dns);
 		dnsclient_close(&dns);
 	}
 	arena_free(&arena);
@@ -184,7 +211,7 @@ run(const struct request *request, const char *name)
 int
 check_run(const char *program, int argc, char **argv)
 {
-	struct request request = {.program = program};
+	struct request request = {.program = program, .wanted = {.program = program}};
 	enum cli_answer answer = CLI_GO_ON;
 	int option;
 
@@ -196,6 +223,10 @@ check_run(const char *program, int argc, char **argv)
 	if (argc - optind != 1) {
 		print_usage(stderr, program);
 		return EX_USAGE;
+	}
+	if ((request.compare || request.wanted.any) && key_memory_secure() != ST_OK) {
+		cli_say(program, "there is no protected memory for keys");
+		return EX_OSERR;
 	}
 	return run(&request, argv[optind]);
 }

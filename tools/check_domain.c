@@ -131,13 +131,14 @@ check_report_domain(struct domain_check *check, struct span name, struct span ot
 		    SHOWN(other), text);
 }
 
-static void
-check_reports(struct domain_check *check, struct span name, struct span text)
+void
+check_dmarc_text(struct domain_check *check, struct span name, struct span text)
 {
 	struct dmarc_record record;
 	struct dmarc_uri uri;
 	size_t count = 0;
 
+	dmarc_audit(text, name, &check->findings);
 	if (dmarc_parse(text, &record, NULL) != ST_OK)
 		return;
 	while (count++ < DMARC_URIS_MAX && dmarc_uri_next(&record.rua, &uri))
@@ -248,10 +249,9 @@ check_dmarc(struct domain_check *check)
 			check_above(check, name);
 		return;
 	}
-	dmarc_audit(found->joined, name, &check->findings);
 	/* The next question ends the answer's life. */
 	buf_init(&record, DNS_TEXT_BYTES_MAX);
 	buf_add(&record, found->joined);
-	check_reports(check, name, buf_span(&record));
+	check_dmarc_text(check, name, buf_span(&record));
 	buf_free(&record);
 }

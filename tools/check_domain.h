@@ -27,6 +27,11 @@ bool check_ask(struct domain_check *check, struct span name, struct dns_answer *
 void check_selector(struct domain_check *check, struct span selector);
 /* The SPF record of the domain with what it includes, and what DNSSEC says. */
 void check_spf(struct domain_check *check);
+/* The text of an SPF record of the domain, whether it is published or will be: its grammar, its
+ * look-ups and those that find nothing, also of what it includes. */
+void check_spf_text(struct domain_check *check, struct span text, size_t strings);
+/* The same of a DMARC record at name; do other domains take the reports? */
+void check_dmarc_text(struct domain_check *check, struct span name, struct span text);
 /* _dmarc.DOMAIN, or what stands for it at a domain above. */
 void check_dmarc(struct domain_check *check);
 

@@ -10,6 +10,10 @@
 #include "lib/dkim/address.h"
 #include "lib/mailauth/spf_syntax.h"
 #include "tools/check_domain.h"
+#include "tools/zone.h"
+
+#define VOIDS_MAX 2     /* RFC 7208 section 4.6.4 */
+#define MX_HOSTS_MAX 10 /* the same */
 
 static void
 say_dnssec(struct domain_check *check, const struct dns_answer *answer)
@@ -30,19 +34,50 @@ struct tree {
 	struct domain_check *check;
 	char *names[SPF_LOOKUPS_MAX + 1];
 	size_t count, at;
-	unsigned lookups;
+	unsigned lookups, voids;
 	bool whole; /* everything could be read */
 };
 
+/* A name that has neither A nor AAAA, or no MX: the third ends the evaluation (RFC 7208 section
+ * 4.6.4). */
+static void
+count_void(struct tree *tree, struct span domain, const struct spf_term *term)
+{
+	struct span name = term->argument.n > 0 ? term->argument : domain;
+	struct zone_hosts hosts = {.count = 0};
+	char *names[ZONE_HOSTS_MAX];
+	size_t count = 0;
+
+	if (span_ends(name, SPAN_LIT(".")))
+		name.n--;
+	if (!domain_is_valid(name))
+		return; /* a macro: the message decides */
+	if (term->kind == SPF_MX) {
+		tree->voids += zone_mx(tree->check, name, names, &count) == ST_ABSENT;
+		for (size_t i = 0; i < count; i++)
+			mem_free(names[i]);
+		if (count > MX_HOSTS_MAX)
+			findings_add(&tree->check->findings, SEVERITY_ERROR, tree->check->domain,
+			    "%.*s has %zu MX records, and mx takes %d, so verifiers answer "
+			    "permerror; write ip4: and ip6: in its place",
+			    SHOWN(name), count, MX_HOSTS_MAX);
+	} else if (zone_host_add(tree->check, name, &hosts) == 0) {
+		tree->voids++;
+	}
+}
+
 /* Names with macros depend on the message. */
 static void
-add_names(struct tree *tree, const struct spf_record *record)
+add_names(struct tree *tree, struct span domain, const struct spf_record *record)
 {
 	tree->lookups += spf_lookups(record);
 	for (size_t i = 0; i < record->count; i++) {
 		const struct spf_term *term = &record->terms[i];
 		struct span name = term->argument;
 
+		if ((term->kind == SPF_A || term->kind == SPF_MX) && spf_term_asks(record, i) &&
+		    term->fault == NULL && tree->lookups <= SPF_LOOKUPS_MAX)
+			count_void(tree, domain, term);
 		if ((term->kind != SPF_INCLUDE && term->kind != SPF_REDIRECT) ||
 		    !spf_term_asks(record, i) || term->fault != NULL)
 			continue;
@@ -77,6 +112,20 @@ fault_of(const struct dns_answer *answer, struct spf_record *record)
 }
 
 static void
+add_copy(struct tree *tree, struct span name, const struct dns_answer *answer)
+{
+	struct spf_record record;
+	char *text = NULL;
+
+	for (size_t i = 0; i < answer->count && text == NULL; i++)
+		if (spf_is_record(answer->texts[i].joined))
+			text = span_dup(answer->texts[i].joined);
+	if (spf_parse(span_str(text), &record, NULL) == ST_OK)
+		add_names(tree, name, &record);
+	mem_free(text);
+}
+
+static void
 follow(struct tree *tree, struct span name)
 {
 	struct domain_check *check = tree->check;
@@ -90,7 +139,8 @@ follow(struct tree *tree, struct span name)
 	}
 	fault = fault_of(&answer, &record);
 	if (fault == NULL) {
-		add_names(tree, &record);
+		/* The answer is gone with the next question. */
+		add_copy(tree, name, &answer);
 		return;
 	}
 	tree->whole = false;
@@ -122,29 +172,38 @@ check_includes(struct domain_check *check, const struct spf_record *record)
 {
 	struct tree tree = {.check = check, .whole = true};
 
-	add_names(&tree, record);
+	add_names(&tree, check->domain, record);
 	if (tree.count > 0 && tree.lookups <= SPF_LOOKUPS_MAX) {
 		while (tree.at < tree.count && tree.lookups <= SPF_LOOKUPS_MAX)
 			follow(&tree, span_str(tree.names[tree.at++]));
 		say_lookups(&tree);
 	}
+	if (tree.voids > VOIDS_MAX)
+		findings_add(&check->findings, SEVERITY_ERROR, check->domain,
+		    "%u names of the SPF record have no address or no MX record, and with more "
+		    "than %d verifiers answer permerror; take them out",
+		    tree.voids, VOIDS_MAX);
+	else if (tree.voids > 0)
+		findings_add(&check->findings, SEVERITY_NOTE, check->domain,
+		    "%u name%s of the SPF record has no address or no MX record; take it out",
+		    tree.voids, tree.voids == 1 ? "" : "s");
 	for (size_t i = 0; i < tree.count; i++)
 		mem_free(tree.names[i]);
 }
 
-/* The next question ends the life of the answer: the record is copied. */
-static void
-judge_spf(struct domain_check *check, const struct dns_text *found)
+void
+check_spf_text(struct domain_check *check, struct span text, size_t strings)
 {
 	struct spf_record record;
-	struct buf text;
+	struct buf copy;
 
-	buf_init(&text, DNS_TEXT_BYTES_MAX);
-	buf_add(&text, found->joined);
-	spf_audit(found->joined, found->strings, check->domain, &check->findings);
-	if (spf_parse(buf_span(&text), &record, NULL) == ST_OK)
+	/* The next question ends the life of an answer. */
+	buf_init(&copy, DNS_TEXT_BYTES_MAX);
+	buf_add(&copy, text);
+	spf_audit(text, strings, check->domain, &check->findings);
+	if (spf_parse(buf_span(&copy), &record, NULL) == ST_OK)
 		check_includes(check, &record);
-	buf_free(&text);
+	buf_free(&copy);
 }
 
 /* ---- the record ---- */
@@ -202,5 +261,5 @@ check_spf(struct domain_check *check)
 		    "there is no SPF record; publish one (\"v=spf1 -all\" for a domain that sends "
 		    "no mail)");
 	else
-		judge_spf(check, found);
+		check_spf_text(check, found->joined, found->strings);
 }

@@ -43,6 +43,9 @@ int completions_run(const char *program, int argc, char **argv);
 /* Audits what a domain publishes: DKIM keys, SPF, DMARC. */
 int check_run(const char *program, int argc, char **argv);
 
+/* The records that a domain needs, in the notation of where they are put. */
+int zone_run(const char *program, int argc, char **argv);
+
 /* What speaks to signpost-admind: domains, keys and the rest of their administration. */
 int domain_run(const char *program, int argc, char **argv);
 int drift_run(const char *program, int argc, char **argv);

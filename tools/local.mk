@@ -21,10 +21,12 @@ tools_signpost_SOURCES = \
 	tools/testmsg.c tools/testmsg.h tools/testmsg_sign.c tools/testmsg_verify.c \
 	tools/testkey.c tools/testkey.h tools/testkey_table.c \
 	tools/publication.c tools/publication.h \
+	tools/zone.c tools/zone.h tools/zone_compare.c tools/zone_covers.c tools/zone_host.c tools/zone_keys.c \
+	tools/zone_make.c tools/zone_options.c tools/zone_seen.c tools/zone_spf.c \
 	tools/newfile.c tools/newfile.h \
 	tools/admin_commands.c
 ADMIN_TOOL_FILES = tools/admin.c tools/admin.h tools/admin_answer.c tools/admin_client.c tools/admin_http.h \
-	tools/admin_request.c tools/admin_show.c tools/admin_target.c tools/admin_words.c
+	tools/admin_request.c tools/admin_show.c tools/admin_target.c tools/admin_words.c tools/zone_admin.c
 if ADMIN
 tools_signpost_SOURCES += $(ADMIN_TOOL_FILES)
 else
@@ -52,7 +54,7 @@ tools/completions/_signpost: tools/signpost$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) tools/completions && tools/signpost$(EXEEXT) completions zsh > $@.new && mv $@.new $@
 TOOL_TESTS = tests/tools/test_completions.py tests/tools/test_audit.py tests/tools/test_check.py tests/tools/test_genkey.py tests/tools/test_genzone.py \
 	tests/tools/test_resolve.py \
-	tests/tools/test_sealing.py tests/tools/test_store.py tests/tools/test_testkey.py tests/tools/test_testmsg.py
+	tests/tools/test_sealing.py tests/tools/test_store.py tests/tools/test_testkey.py tests/tools/test_testmsg.py tests/tools/test_zone.py
 check_PROGRAMS += tests/tools/shared_driver
 tests_tools_shared_driver_SOURCES = tests/tools/shared_driver.c
 tests_tools_shared_driver_LDADD = $(LIBMEMSTORE) $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) -lpthread

@@ -11,7 +11,6 @@
 
 #define TYPE_CNAME 5u
 #define TYPE_SOA 6u
-#define TYPE_TXT 16u
 #define CLASS_IN 1u
 
 #define FLAG_RESPONSE 0x8000u
@@ -20,6 +19,8 @@
 #define RCODE_NOERROR 0u
 #define RCODE_NXDOMAIN 3u
 
+/* "65535 " and a name, each octet of it written \DDD */
+#define RECORD_TEXT_MAX (DNS_NAME_TEXT_MAX + 8u)
 #define SOA_COUNTERS_BYTES 20u /* serial, refresh, retry, expire, minimum */
 
 /* The strings of one record, which fill its data exactly, joined at to. */
@@ -54,6 +55,7 @@ struct reading {
 	struct dns_room *room;
 	struct dns_answer *answer;
 	struct wire_name wanted;
+	unsigned type;
 	unsigned int aliases;
 	size_t used; /* of the room */
 };
@@ -114,6 +116,30 @@ take_text(struct reading *reading, const struct wire_record *record)
 }
 
 static void
+take_other(struct reading *reading, const struct wire_record *record)
+{
+	struct dns_answer *answer = reading->answer;
+	struct dns_text *text = &answer->texts[answer->count];
+	struct buf out;
+
+	if (answer->count == DNS_TEXTS_MAX) {
+		stop(answer, ST_TOO_BIG, "too many records");
+		return;
+	}
+	buf_init(&out, RECORD_TEXT_MAX);
+	if (!dns_record_text(reading->in, record, &out) || buf_status(&out) != ST_OK)
+		stop(answer, ST_INVALID, "a torn record");
+	else
+		memcpy(reading->room->texts + reading->used, out.p, out.n);
+	*text = (struct dns_text){
+	    .joined = span_of(reading->room->texts + reading->used, out.n), .strings = 1};
+	reading->used += out.n;
+	note_ttl(reading, record->ttl_s);
+	answer->count++;
+	buf_free(&out);
+}
+
+static void
 read_answers(struct reading *reading, unsigned int count)
 {
 	struct wire_record record;
@@ -127,8 +153,10 @@ read_answers(struct reading *reading, unsigned int count)
 			continue;
 		else if (record.type == TYPE_CNAME)
 			take_alias(reading, &record);
-		else if (record.type == TYPE_TXT)
+		else if (record.type == reading->type && record.type == DNS_TXT)
 			take_text(reading, &record);
+		else if (record.type == reading->type)
+			take_other(reading, &record);
 	}
 }
 
@@ -185,8 +213,10 @@ read_question(struct reading *reading, unsigned int count)
 	wire_take_name(&reading->in, &reading->wanted);
 	type = wire_take_u16(&reading->in);
 	class = wire_take_u16(&reading->in);
-	if (reading->in.torn || count != 1 || type != TYPE_TXT || class != CLASS_IN)
-		stop(reading->answer, ST_INVALID, "not the answer to a TXT question");
+	if (reading->in.torn || count != 1 || type != reading->type || class != CLASS_IN)
+		stop(reading->answer, ST_INVALID,
+		    reading->type == DNS_TXT ? "not the answer to a TXT question"
+					     : "not the answer to the question");
 }
 
 static void
@@ -204,12 +234,21 @@ void
 dns_answer_read(struct span packet, enum dns_security security, struct dns_room *room,
     struct dns_answer *answer)
 {
-	struct reading reading = {
-	    .in = {.p = (const uint8_t *)packet.p, .n = packet.n}, .room = room, .answer = answer};
+	dns_answer_read_type(packet, DNS_TXT, security, room, answer);
+}
+
+void
+dns_answer_read_type(struct span packet, unsigned type, enum dns_security security,
+    struct dns_room *room, struct dns_answer *answer)
+{
+	struct reading reading = {.in = {.p = (const uint8_t *)packet.p, .n = packet.n},
+	    .room = room,
+	    .answer = answer,
+	    .type = type};
 	unsigned int flags, questions, answers, authorities;
 
 	*answer = dns_answer_none(ST_OK, security, "");
-	room_reserve(room, packet.n + 1);
+	room_reserve(room, packet.n + 1 + (type == DNS_TXT ? 0 : DNS_TEXTS_MAX * RECORD_TEXT_MAX));
 	wire_take_u16(&reading.in); /* the id: libunbound's business */
 	flags = wire_take_u16(&reading.in);
 	questions = wire_take_u16(&reading.in);

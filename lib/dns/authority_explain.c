@@ -103,6 +103,22 @@ authority_say(char *out, const char *fmt, ...)
 	va_end(args);
 }
 
+void
+authority_printable(struct span text, char *out, size_t out_bytes)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n && n + 5 <= out_bytes; i++) {
+		uint8_t c = (uint8_t)text.p[i];
+
+		if (c >= ' ' && c < 0x7f)
+			out[n++] = (char)c;
+		else
+			n += (size_t)snprintf(out + n, 5, "\\%03u", c);
+	}
+	out[n] = '\0';
+}
+
 /* ---- one difference after the other; true: said ---- */
 
 struct texts {

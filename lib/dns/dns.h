@@ -85,7 +85,8 @@ enum status resolver_unbound(struct loop *loop, const struct resolver_config *co
 
 /* Answers from text: lines "NAME blanks RECORD", '#' begins a comment line; the value may be the
  * bare record or quoted strings; a name twice is two records. A record "!SERVFAIL", "!TIMEOUT",
- * "!BOGUS", "!DELAY ms RECORD" and "!SECURE RECORD" plays what its name says. Other names are
+ * "!BOGUS", "!DELAY ms RECORD" and "!SECURE RECORD" plays what its name says. "!A ADDRESS",
+ * "!AAAA ADDRESS", "!MX 10 HOST" and "!SOA HOST" are records of these types. Other names are
  * ST_ABSENT. loop may be NULL when nothing is delayed. ST_INVALID: err names the line. */
 enum status resolver_fake(
     struct loop *loop, struct span text, struct resolver **resolver_out, struct err *err) MUST_USE;
@@ -94,5 +95,14 @@ enum status resolver_fake(
  * valid until the next call with this resolver. loop is the resolver's. */
 struct dns_answer resolver_txt_wait(
     struct resolver *resolver, struct loop *loop, struct span name, int64_t timeout_ms);
+
+/* Types that tools ask for; the values are those of DNS. */
+enum dns_type { DNS_A = 1, DNS_SOA = 6, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28 };
+
+/* resolver_txt_wait() for another type. Texts are then records as zone files have them: addresses,
+ * "10 mail.example.com", "0 ." (RFC 7505), the first name of a SOA; names without final dot, what
+ * is no letter of a host name as \DDD. */
+struct dns_answer resolver_wait(struct resolver *resolver, struct loop *loop, struct span name,
+    enum dns_type type, int64_t timeout_ms);
 
 #endif

@@ -21,6 +21,7 @@ struct line {
 	size_t name_at, name_n, record_at, record_n;
 	struct txt_shape shape;
 	enum part part;
+	unsigned type; /* enum dns_type */
 	enum dns_security security;
 	int64_t delay_ms;
 	size_t number;
@@ -105,7 +106,8 @@ add_record(const struct fake_resolver *fake, const struct line *line, struct dns
 
 /* first is of name, which has one at least. */
 static void
-make_answer(const struct fake_resolver *fake, size_t first, struct dns_answer *answer)
+make_answer(
+    const struct fake_resolver *fake, size_t first, unsigned type, struct dns_answer *answer)
 {
 	struct span name = line_name(fake, &fake->lines[first]);
 
@@ -114,7 +116,8 @@ make_answer(const struct fake_resolver *fake, size_t first, struct dns_answer *a
 	     i < fake->count && compare(line_name(fake, &fake->lines[i]), name) == 0; i++)
 		switch (fake->lines[i].part) {
 		case PART_RECORD:
-			add_record(fake, &fake->lines[i], answer);
+			if (fake->lines[i].type == type)
+				add_record(fake, &fake->lines[i], answer);
 			break;
 		case PART_SERVFAIL:
 			*answer = dns_answer_none(ST_UNAVAILABLE, DNS_UNKNOWN, "SERVFAIL");
@@ -127,6 +130,10 @@ make_answer(const struct fake_resolver *fake, size_t first, struct dns_answer *a
 			*answer = dns_answer_none(ST_UNAVAILABLE, DNS_UNKNOWN, "no answer");
 			return;
 		}
+	if (answer->status == ST_OK && answer->count == 0) {
+		*answer = dns_answer_none(ST_ABSENT, DNS_UNKNOWN, "no such record");
+		answer->name_exists = true;
+	}
 }
 
 static void
@@ -138,7 +145,7 @@ answer_now(struct dns_query *query)
 	struct dns_answer answer = dns_answer_none(ST_ABSENT, DNS_UNKNOWN, "NXDOMAIN");
 
 	if (first < fake->count && compare(line_name(fake, &fake->lines[first]), name) == 0)
-		make_answer(fake, first, &answer);
+		make_answer(fake, first, query->type, &answer);
 	dns_query_answer(query, &answer);
 }
 
@@ -218,6 +225,14 @@ read_part(struct span *rest, struct line *line, struct err *err)
 		line->part = PART_TIMEOUT;
 	} else if (span_eq_str(word, "!BOGUS")) {
 		line->part = PART_BOGUS;
+	} else if (span_eq_str(word, "!A")) {
+		line->type = DNS_A;
+	} else if (span_eq_str(word, "!AAAA")) {
+		line->type = DNS_AAAA;
+	} else if (span_eq_str(word, "!MX")) {
+		line->type = DNS_MX;
+	} else if (span_eq_str(word, "!SOA")) {
+		line->type = DNS_SOA;
 	} else if (span_eq_str(word, "!SECURE")) {
 		line->security = DNS_SECURE;
 	} else if (span_eq_str(word, "!DELAY") && span_word(rest, &word) &&
@@ -260,7 +275,7 @@ line_new(struct fake_resolver *fake, size_t number)
 		fake->lines = mem_resize(fake->lines, fake->room, sizeof(fake->lines[0]));
 	}
 	line = &fake->lines[fake->count++];
-	*line = (struct line){.number = number};
+	*line = (struct line){.number = number, .type = DNS_TXT};
 	return line;
 }
 

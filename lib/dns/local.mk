@@ -2,6 +2,7 @@
 noinst_LIBRARIES += lib/dns/libdns.a
 lib_dns_libdns_a_SOURCES = \
 	lib/dns/answer.c lib/dns/answer.h \
+	lib/dns/authority_explain.c \
 	lib/dns/cached.c lib/dns/cached.h \
 	lib/dns/dns.h \
 	lib/dns/fake.c \
@@ -9,6 +10,7 @@ lib_dns_libdns_a_SOURCES = \
 	lib/dns/nameserver.c lib/dns/nameserver.h \
 	lib/dns/octets.c lib/dns/octets.h \
 	lib/dns/private.h \
+	lib/dns/record.c \
 	lib/dns/resolver.c \
 	lib/dns/txt.c lib/dns/txt.h \
 	lib/dns/wire.c lib/dns/wire.h
@@ -30,7 +32,6 @@ LIBDNS = lib/dns/libdns.a
 AUTHORITY_FILES = \
 	lib/dns/authority.c lib/dns/authority.h lib/dns/authority_private.h \
 	lib/dns/authority_exchange.c \
-	lib/dns/authority_explain.c \
 	lib/dns/authority_host.c \
 	lib/dns/authority_judge.c \
 	lib/dns/authority_mistake.c \

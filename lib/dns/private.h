@@ -33,6 +33,7 @@ struct dns_query {
 	int64_t timeout_ms;
 	int64_t asked_us;
 	bool held;     /* the filling has it and will answer */
+	unsigned type; /* enum dns_type */
 	void *filling; /* the filling's own */
 	struct dns_lane *lane;
 	TAILQ_ENTRY(dns_query) all;   /* of the resolver */

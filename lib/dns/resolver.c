@@ -105,11 +105,11 @@ let_go(struct dns_query *query)
 /* ---- one question ---- */
 
 static struct dns_query *
-query_new(struct resolver *resolver, struct span name)
+query_new(struct resolver *resolver, struct span name, unsigned type)
 {
 	struct dns_query *query = mem_alloc(sizeof(*query) + name.n + 1);
 
-	*query = (struct dns_query){.resolver = resolver, .name_bytes = name.n};
+	*query = (struct dns_query){.resolver = resolver, .type = type, .name_bytes = name.n};
 	memcpy(query->name, name.p, name.n);
 	query->name[name.n] = '\0';
 	query->lane = lane_of(resolver, name);
@@ -225,8 +225,8 @@ resolver_leave(struct resolver *resolver)
 	resolver->busy = false;
 }
 
-void
-resolver_txt(struct resolver *resolver, struct span name, int64_t timeout_ms, dns_done *done,
+static void
+ask(struct resolver *resolver, struct span name, unsigned type, int64_t timeout_ms, dns_done *done,
     void *owner, struct dns_query **query_out)
 {
 	const struct dns_answer full =
@@ -238,7 +238,7 @@ resolver_txt(struct resolver *resolver, struct span name, int64_t timeout_ms, dn
 		done(owner, &full);
 		return;
 	}
-	query = query_new(resolver, name);
+	query = query_new(resolver, name, type);
 	query->done = done;
 	query->owner = owner;
 	query->pointer = query_out;
@@ -255,6 +255,13 @@ resolver_txt(struct resolver *resolver, struct span name, int64_t timeout_ms, dn
 		return;
 	resolver_enter(resolver);
 	resolver_leave(resolver);
+}
+
+void
+resolver_txt(struct resolver *resolver, struct span name, int64_t timeout_ms, dns_done *done,
+    void *owner, struct dns_query **query_out)
+{
+	ask(resolver, name, DNS_TXT, timeout_ms, done, owner, query_out);
 }
 
 void
@@ -343,9 +350,16 @@ struct dns_answer
 resolver_txt_wait(
     struct resolver *resolver, struct loop *loop, struct span name, int64_t timeout_ms)
 {
+	return resolver_wait(resolver, loop, name, DNS_TXT, timeout_ms);
+}
+
+struct dns_answer
+resolver_wait(struct resolver *resolver, struct loop *loop, struct span name, enum dns_type type,
+    int64_t timeout_ms)
+{
 	struct wait wait = {.resolver = resolver};
 
-	resolver_txt(resolver, name, timeout_ms, on_waited, &wait, &wait.query);
+	ask(resolver, name, type, timeout_ms, on_waited, &wait, &wait.query);
 	while (!wait.over)
 		loop_step(loop);
 	return wait.answer;

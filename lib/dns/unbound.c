@@ -1,8 +1,8 @@
 /*
- * unbound.c - TXT records by libunbound, inside the caller's loop: no thread, no process, no
- * waiting. Verification in a front-end and the tools open it; questions come by resolver.c. What it
- * reads from files it must read when it is opened, for a front-end can open none later; what it
- * holds (sockets, memory) must stay bounded when no server answers.
+ * unbound.c - TXT records (for tools others, too) by libunbound, inside the caller's loop: no
+ * thread, no process, no waiting. Verification in a front-end and the tools open it; questions come
+ * by resolver.c. What it reads from files it must read when it is opened, for a front-end can open
+ * none later; what it holds (sockets, memory) must stay bounded when no server answers.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,6 @@
 #include "lib/dns/unbound_setup.h"
 
 #define TYPE_A 1
-#define TYPE_TXT 16
 #define CLASS_IN 1
 
 struct unbound_resolver {
@@ -50,8 +49,8 @@ on_answer(void *arg, int rcode, void *packet, int packet_bytes, int security, ch
 		    dns_answer_none(ST_UNAVAILABLE, verdict == DNS_BOGUS ? DNS_BOGUS : DNS_UNKNOWN,
 			dns_rcode_name((unsigned int)rcode));
 	else
-		dns_answer_read(
-		    span_of(packet, (size_t)packet_bytes), verdict, &unbound->room, &answer);
+		dns_answer_read_type(span_of(packet, (size_t)packet_bytes), query->type, verdict,
+		    &unbound->room, &answer);
 	if (verdict == DNS_BOGUS && why_bogus != NULL) {
 		snprintf(unbound->base.why, sizeof(unbound->base.why), "%s", why_bogus);
 		answer.why = unbound->base.why;
@@ -65,7 +64,7 @@ unbound_ask(struct resolver *resolver, struct dns_query *query)
 	struct unbound_resolver *unbound = (struct unbound_resolver *)(void *)resolver;
 	struct dns_answer answer;
 	int failed = ub_resolve_event(
-	    unbound->context, query->name, TYPE_TXT, CLASS_IN, query, on_answer, NULL);
+	    unbound->context, query->name, (int)query->type, CLASS_IN, query, on_answer, NULL);
 
 	if (failed == 0)
 		return; /* perhaps it is answered already */

@@ -105,6 +105,12 @@ dnsclient_close(struct dnsclient *client)
 struct dns_answer
 dnsclient_txt(struct dnsclient *client, struct span name)
 {
+	return dnsclient_ask(client, name, DNS_TXT);
+}
+
+struct dns_answer
+dnsclient_ask(struct dnsclient *client, struct span name, enum dns_type type)
+{
 	int64_t timeout_ms = client->timeout_ms;
 
 	if (client->until_ms > 0) {
@@ -116,5 +122,5 @@ dnsclient_txt(struct dnsclient *client, struct span name)
 		if (left_ms < timeout_ms)
 			timeout_ms = left_ms;
 	}
-	return resolver_txt_wait(client->resolver, &client->loop, name, timeout_ms);
+	return resolver_wait(client->resolver, &client->loop, name, type, timeout_ms);
 }

@@ -36,5 +36,7 @@ void dnsclient_close(struct dnsclient *client); /* may be called twice */
 
 /* Waits for one answer, which is valid until the next call. name: domain_is_valid. */
 struct dns_answer dnsclient_txt(struct dnsclient *client, struct span name);
+/* The same of another type; texts as resolver_wait() has them. */
+struct dns_answer dnsclient_ask(struct dnsclient *client, struct span name, enum dns_type type);
 
 #endif

@@ -98,6 +98,7 @@ EXTRA_DIST += \
 	tests/integration/test_verifiers.py \
 	tests/integration/test_verify_faults.py \
 	tests/integration/test_verify_load.py \
+	tests/integration/test_zone.py \
 	tests/integration/verify_maildkim.pl
 
 PYTEST = /usr/bin/python3 -m pytest

@@ -11,6 +11,7 @@ GOOD = {
     "example.com": ["v=spf1 mx -all"],
     "_dmarc.example.com": ["v=DMARC1; p=reject; rua=mailto:d@example.com"],
 }
+HOSTS = ["example.com !MX 10 mail.example.com\n", "example.com !A 192.0.2.1\n", "mail.example.com !A 192.0.2.1\n"]
 _keys = {}
 
 
@@ -22,7 +23,7 @@ def key(d, *options):
 
 
 def check(d, code, records, *words, domain="example.com"):
-    lines = [f"{name} {text}\n" for name, texts in records.items() for text in texts]
+    lines = [f"{name} {text}\n" for name, texts in records.items() for text in texts] + HOSTS
     return answers(code, "check", domain, "--dns-file", write(d + "/dns", "".join(lines)), *words).stdout
 
 

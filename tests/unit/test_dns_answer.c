@@ -510,6 +510,70 @@ test_txt_forms(void **state)
 	buf_free(&out);
 }
 
+/* ---- other types ---- */
+
+static void
+read_record(unsigned int type, const char *data, size_t n, unsigned int asked)
+{
+	struct buf message;
+	char *copy;
+
+	buf_init(&message, MESSAGE_MAX);
+	put(&message, "\0\0\x81\x80\0\1\0\1\0\0\0\0", 12);
+	put_name(&message, "example.com");
+	put16(&message, asked);
+	put16(&message, 1);
+	put_head(&message, "*", type, 300, n);
+	put(&message, data, n);
+	copy = mem_alloc(message.n);
+	memcpy(copy, message.p, message.n);
+	dns_answer_read_type(span_of(copy, message.n), asked, DNS_INSECURE, &room, &answer);
+	mem_free(copy);
+	buf_free(&message);
+}
+
+static void
+test_records_of_other_types(void **state)
+{
+	static const struct {
+		unsigned int type;
+		const char *data;
+		size_t n;
+		const char *text; /* NULL: torn */
+	} rows[] = {
+	    {DNS_A, "\xc0\0\2\1", 4, "192.0.2.1"},
+	    {DNS_A, "\xc0\0\2", 3, NULL},
+	    {DNS_A, "\xc0\0\2\1\0", 5, NULL},
+	    {DNS_AAAA, "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16, "2001:db8::1"},
+	    {DNS_AAAA, "\xc0\0\2\1", 4, NULL},
+	    {DNS_MX, "\0\x0a\4mail\xc0\x0c", 9, "10 mail.example.com"},
+	    {DNS_MX, "\0\0\0", 3, "0 ."},
+	    {DNS_MX, "\xff\xff\4a\"\n.\0", 8, "65535 a\"\\010\\046"},
+	    {DNS_MX, "\0", 1, NULL},
+	    {DNS_MX, "\0\x0a\4mai", 6, NULL},
+	    {DNS_MX, "\0\x0a\1a\0x", 6, NULL},
+	    {DNS_SOA, "\2ns\xc0\x0c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 26,
+		"ns.example.com"},
+	    {DNS_SOA, "\2ns\xc0\x0c\0\0\0\0\0\0", 11, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		read_record(rows[i].type, rows[i].data, rows[i].n, rows[i].type);
+		assert_int_equal(answer.status, rows[i].text == NULL ? ST_INVALID : ST_OK);
+		if (rows[i].text == NULL)
+			continue;
+		assert_int_equal(answer.count, 1);
+		assert_int_equal(answer.ttl_s, 300);
+		if (!span_eq_str(answer.texts[0].joined, rows[i].text))
+			fail_msg("%zu: %.*s", i, SPAN_ARG(answer.texts[0].joined));
+	}
+	read_record(DNS_A, "\xc0\0\2\1", 4, DNS_MX); /* not what was asked for */
+	assert_int_equal(answer.status, ST_ABSENT);
+	read_record(DNS_TXT, "\2ok", 3, DNS_TXT);
+	assert_true(span_eq_str(answer.texts[0].joined, "ok"));
+}
+
 static int
 free_room(void **state)
 {
@@ -533,6 +597,7 @@ main(void)
 	    cmocka_unit_test(test_names_that_do_not_end),
 	    cmocka_unit_test(test_long_names),
 	    cmocka_unit_test(test_odd_octets_in_an_alias),
+	    cmocka_unit_test(test_records_of_other_types),
 	    cmocka_unit_test(test_nameservers),
 	    cmocka_unit_test(test_txt_there_and_back),
 	    cmocka_unit_test(test_txt_forms),
