@@ -336,6 +336,17 @@ def test_what_dns_says(folder, made, admin):
             for row in admin.cli("key", "list", name)["result"]["keys"]} == {"PREPARED"}
 
 
+def test_who_may_leave_dns_out(made, admin):
+    """It needs a scope of its own, which not even a tenant's owner has by that."""
+    line = json.dumps({"operation": "key.import", "arguments": {"domain": "a.test", "selector": "s", "pem": made[0].path.read_text(),
+                                                               "active": True, "unproven": True}})
+    admin.cli("domain", "add", "a.test", "acme")
+    found, _ = admin.bulk([line])
+    assert found[0]["code"] == "forbidden" and "keys:unsafe" in found[0]["detail"] and rows_of(admin)["keys"] == 0
+    found, _ = admin.bulk([line], token=admin.new_token("--scopes", "keys:write keys:unsafe", "--tenant", "acme"))
+    assert found[0]["code"] == "ok" and rows_of(admin)["keys"] == 1
+
+
 def test_maps_and_redis_and_lines(folder, made, admin):
     """rspamd's maps and redis-cli's three forms become the same; so do the lines for signpost store load."""
     named = {"one.test": ("s1", 0), "two.test": ("s2", 1)}
