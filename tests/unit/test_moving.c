@@ -513,6 +513,30 @@ tables_with_percent_signs(void **state)
 	moving_end(&site);
 }
 
+/* As of a table that is asked and not listed. */
+static void
+names_are_asked_for(void **state)
+{
+	struct moving_site site;
+	char text[1024], path[512], names[512];
+
+	(void)state;
+	write_text("one.pem", pems[0]);
+	write_text("names", "# customers\n\na.example\r\nnone.example\n");
+	snprintf(text, sizeof(text),
+	    "SigningTable csl:a.example=k,b.example=k\nKeyTable csl:k=a.example:s1:%s/one.pem\n",
+	    scratch.dir);
+	write_text("opendkim.conf", text);
+	snprintf(path, sizeof(path), "%s/opendkim.conf", scratch.dir);
+	snprintf(names, sizeof(names), "%s/names", scratch.dir);
+	moving_begin(&site, "test");
+	assert_int_equal(moving_read_opendkim(&site, path, names), 0);
+	assert_int_equal(site.sender_count, 1);
+	assert_true(span_eq_str(site.senders[0].subject, "a.example"));
+	assert_int_equal(found(&site, "no-row"), 1);
+	moving_end(&site);
+}
+
 int
 main(void)
 {
@@ -532,6 +556,7 @@ main(void)
 	    cmocka_unit_test(a_domain_that_gets_wider_is_said),
 	    cmocka_unit_test(one_key_for_domains),
 	    cmocka_unit_test(tables_with_percent_signs),
+	    cmocka_unit_test(names_are_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
