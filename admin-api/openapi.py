@@ -422,7 +422,7 @@ class Writer:
         needed = [name for name, argument in arguments.items() if argument["needed"]]
         schema = {"type": "object", "additionalProperties": False, "properties": {n: self.schema_of(a) for n, a in arguments.items() if n != "new"}}
         if route["operation"] == "key.generate":
-            schema["dependentRequired"] = {"pem": ["selector"], "published": ["pem"]}
+            schema["dependentRequired"] = {"pem": ["selector"], "published": ["pem"], "active": ["pem"], "unproven": ["active"]}
         elif needed:
             schema["required"] = needed
         return {"required": bool(needed), "content": {"application/json": {"schema": schema}}}

@@ -2,7 +2,8 @@
  * operation_make.c - key.generate and key.import: new keys in the store.
  * Called through the table of operations. It must never put a key under a selector that was used,
  * nor let one that is not proven sign: a new key is PREPARED, or, if its record is there already,
- * PUBLISHED.
+ * PUBLISHED, or, if it signed elsewhere with that record, ACTIVE. Who may do what is unsafe can say
+ * that the record is there; nobody looks then.
  */
 #include "config.h"
 
@@ -21,9 +22,10 @@ struct making {
 	struct makekey_wanted wanted;
 	struct makekey_made made;
 	char selector[KEYSTORE_SELECTOR_MAX + 1]; /* of the plan's template */
-	struct slot slot; /* that it gets, with a delegation; number 0: none */
-	bool imported;
+	struct slot slot;      /* that it gets, with a delegation; number 0: none */
+	bool imported, active; /* active: it signs at once */
 	struct dns_look *look; /* of one whose record is there; NULL */
+	bool vouched;          /* nobody looked: who asks says that it is there */
 	struct span begun; /* p= of a key that was added, and then not marked as imported; empty */
 };
 
@@ -207,6 +209,45 @@ target_of(const struct lives *lives, const struct life_key *key, const struct dn
 	return leads ? look->question.alias : "";
 }
 
+static enum operation_code
+refuse_second(struct operation_call *call, const struct making *making)
+{
+	return call_refuse(call, OPERATION_ILLEGAL_TRANSITION,
+	    "%.*s has an ACTIVE %s key already: import this one without \"active\", and "
+	    "activate it when it is proven",
+	    SPAN_ARG(making->wanted.domain), making->made.algorithm);
+}
+
+/* Before anything is written. */
+static enum operation_code
+check_second(struct operation_call *call, const struct lives *lives, const struct making *making)
+{
+	for (size_t i = 0; making->active && i < lives->life.count; i++) {
+		const struct life_key *other = &lives->life.keys[i];
+
+		if (strcmp(other->algorithm, making->made.algorithm) == 0 &&
+		    !span_eq(other->selector, making->wanted.selector) &&
+		    key_state_at(&other->times, call->now_utc) == KEY_ACTIVE)
+			return refuse_second(call, making);
+	}
+	return OPERATION_OK;
+}
+
+/* What was seen of its record, or is said of it. */
+static bool
+mark_published(struct lives *lives, const struct making *making, struct life_key *key,
+    const struct operation_call *call)
+{
+	struct life_sight sight = {.seen = LIFE_SEEN_RIGHT, .why = ""};
+
+	if (!making->vouched) {
+		sight = dns_look_sight(making->look);
+		sight.target = target_of(lives, key, making->look);
+	}
+	return life_surveyed(key, &lives->life.plan, &sight, call->now_utc) &&
+	       life_published(key, &lives->life.plan, LIFE_DONE, "", call->now_utc);
+}
+
 /* What a row that is added cannot have yet. */
 static enum operation_code
 mark_imported(struct operation_call *call, struct lives *lives, void *context)
@@ -223,16 +264,13 @@ mark_imported(struct operation_call *call, struct lives *lives, void *context)
 	/* Of one that was begun the reconciler may have done the rest. */
 	key->changed = key->life.imported =
 	    making->begun.n == 0 || key_state_at(&key->times, call->now_utc) == KEY_PREPARED;
-	if (making->look != NULL && key->changed) {
-		struct life_sight sight = dns_look_sight(making->look);
-
-		sight.target = target_of(lives, key, making->look);
-		if (!life_surveyed(key, &lives->life.plan, &sight, call->now_utc) ||
-		    !life_published(key, &lives->life.plan, LIFE_DONE, "", call->now_utc))
-			return call_refuse(call, OPERATION_ILLEGAL_TRANSITION,
-			    "key %.*s is %s already", SPAN_ARG(making->wanted.selector),
-			    key_state_name(key_state_at(&key->times, call->now_utc)));
-	}
+	if ((making->look != NULL || making->vouched) && key->changed &&
+	    !mark_published(lives, making, key, call))
+		return call_refuse(call, OPERATION_ILLEGAL_TRANSITION, "key %.*s is %s already",
+		    SPAN_ARG(making->wanted.selector),
+		    key_state_name(key_state_at(&key->times, call->now_utc)));
+	if (making->active && key->changed && !life_adopted(&lives->life, i, call->now_utc))
+		return refuse_second(call, making);
 	/* Here, since what is answered is kept together with what is written. */
 	json_object_set_new(
 	    call->result, "key", row_key(lives->rows[i], &key->times, call->now_utc));
@@ -258,7 +296,14 @@ check_published(struct operation_call *call, struct making *making)
 	struct store_key row;
 	enum operation_code code = OPERATION_OK;
 
-	if (!call_switch(call, "published", false))
+	making->active = call_switch(call, "active", false);
+	making->vouched = call_switch(call, "unproven", false);
+	if (making->vouched && (call->caller->scopes & (uint32_t)SCOPE_KEYS_UNSAFE) == 0)
+		return call_refuse(
+		    call, OPERATION_FORBIDDEN, "\"unproven\" needs the scope keys:unsafe");
+	if (making->vouched && !making->active)
+		return call_wrong(call, "unproven", "it is for a key that is \"active\"");
+	if (making->vouched || (!making->active && !call_switch(call, "published", false)))
 		return OPERATION_OK;
 	makekey_row(&making->wanted, &making->made, call->now_utc, &row);
 	making->look = mem_alloc(sizeof(*making->look));
@@ -301,6 +346,8 @@ make(struct operation_call *call, const struct lives *lives, struct making *maki
 	if (making->begun.n > 0 && !span_eq_str(making->begun, making->made.public_key))
 		return check_selector(call, making);
 	code = check_published(call, making);
+	if (code == OPERATION_OK)
+		code = check_second(call, lives, making);
 	/* The answer is kept with what is written last: who dies before that can be asked again. */
 	call->late_reply = making->imported;
 	if (code == OPERATION_OK && making->begun.n == 0)

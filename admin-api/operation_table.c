@@ -89,7 +89,10 @@ static const struct operation_argument key_generate[] = {A_DOMAIN,
 static const struct operation_argument key_import[] = {A_DOMAIN,
     {"selector", OPERATION_TEXT, NEEDED, "a new one, or where its record is already"},
     {"pem", OPERATION_LONG, NEEDED, "the private key"},
-    {"published", OPERATION_SWITCH, OPTIONAL, "its record is in DNS: it is PUBLISHED at once"}};
+    {"published", OPERATION_SWITCH, OPTIONAL, "its record is in DNS: it is PUBLISHED at once"},
+    {"active", OPERATION_SWITCH, OPTIONAL,
+	"and it signs elsewhere until now: it is ACTIVE at once"},
+    {"unproven", OPERATION_SWITCH, OPTIONAL, "nobody looks whether its record is in DNS"}};
 static const struct operation_argument key_step[] = {
     A_DOMAIN, A_SELECTOR, A_REVISION, A_REASON(OPTIONAL)};
 static const struct operation_argument rotate[] = {

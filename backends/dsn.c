@@ -419,3 +419,24 @@ dsn_statement(const struct dsn *dsn, unsigned slots, struct buf *out, struct err
 		err_set(err, "the dsn is too long");
 	return status;
 }
+
+enum status
+dsn_list_statement(const struct dsn *dsn, struct buf *out, struct err *err)
+{
+	enum status status;
+
+	if (!is_plain_name(span_str(dsn->table)))
+		return refuse_name("table", err);
+	if (!is_plain_name(span_str(dsn->key_column)))
+		return refuse_name("keycol", err);
+	buf_add_str(out, "SELECT DISTINCT ");
+	add_name(out, span_str(dsn->key_column));
+	buf_add_str(out, " FROM ");
+	add_name(out, span_str(dsn->table));
+	if (dsn->filter != NULL)
+		buf_add_fmt(out, " WHERE (%s)", dsn->filter);
+	status = buf_status(out);
+	if (status != ST_OK)
+		err_set(err, "the dsn is too long");
+	return status;
+}

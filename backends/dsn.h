@@ -52,4 +52,7 @@ void dsn_describe(const struct dsn *dsn, struct buf *out);
 enum status dsn_statement(
     const struct dsn *dsn, unsigned slots, struct buf *out, struct err *err) MUST_USE;
 
+/* Appends the statement that lists the keys of all rows, without parameters. As dsn_statement(). */
+enum status dsn_list_statement(const struct dsn *dsn, struct buf *out, struct err *err) MUST_USE;
+
 #endif

@@ -26,7 +26,7 @@ static const unsigned slots_of[] = {1, 2, 4, 8, SQL_SLOTS};
 struct sql_table {
 	struct sql_source source;
 	struct sql_pool pool;
-	char *where, *statements[STATEMENTS], *tls_ca_file;
+	char *where, *statements[STATEMENTS + 1], *tls_ca_file; /* the last one lists */
 };
 
 static const struct sql_advice advice = {
@@ -276,6 +276,43 @@ sql_lookup(struct table *table, struct span key, struct table_value *out, struct
 	return sql_lookup_many(table, &key, 1, 1, out, &at, &count, err);
 }
 
+/* ---- all keys ---- */
+
+struct listing {
+	table_visit *visit;
+	void *context;
+	bool ended;
+};
+
+static void
+list_row(void *context, const struct span *columns, size_t count)
+{
+	struct listing *listing = context;
+
+	if (!listing->ended && count > 0 && columns[0].p != NULL && columns[0].n <= TABLE_KEY_MAX)
+		listing->ended = !listing->visit(listing->context, columns[0], SPAN_EMPTY, 0);
+}
+
+static enum status
+sql_list(struct table *table, table_visit *visit, void *context, struct err *err)
+{
+	struct sql_table *sql = table->state;
+	struct listing listing = {.visit = visit, .context = context};
+	struct sql_question asked = {.statement = STATEMENTS, .row = list_row, .context = &listing};
+	struct sql_link *link;
+	enum sql_answer answer;
+	enum status status = sql_pool_take(&sql->pool, &link, err);
+
+	if (status != ST_OK)
+		return status;
+	answer = sql->pool.driver->ask(link->connection, &asked, err);
+	if (answer == SQL_GONE)
+		sql_pool_lose(&sql->pool, link);
+	else
+		sql_pool_give(&sql->pool, link);
+	return answer == SQL_ANSWERED ? ST_OK : ST_UNAVAILABLE;
+}
+
 /* ---- opening ---- */
 
 static const struct sql_driver *const drivers[] = {&mysql_driver, &sqlite_driver};
@@ -312,6 +349,20 @@ make_statement(const struct dsn *dsn, unsigned slots, char **out, struct err *er
 	return status == ST_OK ? ST_OK : ST_INVALID;
 }
 
+static enum status
+make_listing(const struct dsn *dsn, char **out, struct err *err)
+{
+	struct buf text;
+	enum status status;
+
+	buf_init(&text, DSN_STATEMENT_MAX);
+	status = dsn_list_statement(dsn, &text, err);
+	if (status == ST_OK)
+		*out = mem_strndup(text.p, text.n);
+	buf_free(&text);
+	return status == ST_OK ? ST_OK : ST_INVALID;
+}
+
 static void
 describe(struct table *table, struct sql_table *sql)
 {
@@ -342,7 +393,7 @@ sql_free(struct sql_table *sql)
 {
 	dsn_free(&sql->source.dsn);
 	mem_free(sql->where);
-	for (size_t i = 0; i < STATEMENTS; i++)
+	for (size_t i = 0; i < STATEMENTS + 1; i++)
 		mem_free(sql->statements[i]);
 	mem_free(sql->tls_ca_file);
 	mem_free(sql);
@@ -361,13 +412,15 @@ prepare(struct table *table, struct sql_table *sql, struct span value,
 		status = find_driver(dsn->backend, driver, err);
 	for (size_t i = 0; i < STATEMENTS && status == ST_OK; i++)
 		status = make_statement(dsn, slots_of[i], &sql->statements[i], err);
+	if (status == ST_OK)
+		status = make_listing(dsn, &sql->statements[STATEMENTS], err);
 	if (status != ST_OK)
 		return status;
 	describe(table, sql);
 	apply_settings(table, sql);
 	sql->source.where = sql->where;
 	sql->source.statements = (const char *const *)sql->statements;
-	sql->source.statement_count = STATEMENTS;
+	sql->source.statement_count = STATEMENTS + 1;
 	sql->source.at_once = 1;
 	sql->source.columns_max = DSN_COLUMNS_MAX + 1;
 	sql->source.advice = &advice;
@@ -422,6 +475,7 @@ const struct table_ops dsn_table_ops = {
     .open = sql_open,
     .lookup = sql_lookup,
     .lookup_many = sql_lookup_many,
+    .list = sql_list,
     .close = sql_close,
     .no_walk = "a table of a database is not listed; write csl: or file: here",
     .distant = true,

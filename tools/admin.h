@@ -92,6 +92,10 @@ void admin_disconnect(struct admin_client *client); /* NULL is fine */
  * connection is lost, and nothing can be done twice by it, it is sent once more, with the same
  * Idempotency-Key. NULL: said; the daemon is gone. json_decref(). */
 json_t *admin_ask(struct admin_client *client, const json_t *request);
+/* The same with a body as it is, whose answer is lines: {"ok":true,"result":{"lines":[...]}}. The
+ * body is moved, and wiped. */
+json_t *admin_post_lines(
+    struct admin_client *client, const char *path, const char *type, struct buf *body);
 
 /* ---- admin_show.c ---- */
 

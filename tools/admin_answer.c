@@ -25,8 +25,9 @@ void
 admin_reader_free(struct admin_reader *reader)
 {
 	json_decref(reader->answer);
+	json_decref(reader->rows);
 	buf_free(&reader->in);
-	reader->answer = NULL;
+	reader->answer = reader->rows = NULL;
 }
 
 /* ---- problems ---- */
@@ -116,6 +117,10 @@ take_line(struct admin_reader *reader, struct span text)
 	json_t *line = parse(text);
 	const json_t *progress = json_object_get(line, "progress");
 
+	if (line != NULL && reader->rows != NULL) {
+		json_array_append_new(reader->rows, line);
+		return true;
+	}
 	if (line == NULL || reader->answer != NULL) {
 		json_decref(line);
 		return false;
@@ -164,6 +169,8 @@ admin_reader_end(struct admin_reader *reader, long status, bool lines)
 		json_decref(answer);
 		return NULL;
 	}
+	if (lines && reader->rows != NULL)
+		return json_pack("{s:b, s:{s:O}}", "ok", 1, "result", "lines", reader->rows);
 	if (lines)
 		return answer;
 	json = status >= 400 ? parse(buf_span(&reader->in)) : NULL;

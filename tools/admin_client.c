@@ -32,6 +32,7 @@ struct admin_client {
 	char *bearer; /* "Authorization: Bearer ...", secret; NULL: none */
 	char trouble[CURL_ERROR_SIZE];
 	struct admin_reader reader;
+	bool rows; /* the answer is nothing but lines */
 	int64_t told_ms;
 };
 
@@ -190,14 +191,13 @@ set_request(struct admin_client *client, struct admin_http *http, const char *ur
 static CURLcode
 perform(struct admin_client *client, struct admin_http *http)
 {
-	char line[64];
+	char line[64], type[80];
 	/* By hand: the one of the token stays in secret memory. */
 	union {
 		const char *given;
 		char *ours;
-	} fixed[] = {{"Accept: application/x-ndjson"}, {"Expect:"},
-	    {"Content-Type: application/json"}, {"If-Match: *"}, {"If-None-Match: *"}, {line},
-	    {client->bearer}};
+	} fixed[] = {{"Accept: application/x-ndjson"}, {"Expect:"}, {type}, {"If-Match: *"},
+	    {"If-None-Match: *"}, {line}, {client->bearer}};
 	const bool wanted[] = {true, true, http->has_body, http->if_match, http->if_new, http->once,
 	    client->bearer != NULL};
 	struct curl_slist fields[7], *last = NULL;
@@ -206,6 +206,8 @@ perform(struct admin_client *client, struct admin_http *http)
 	CURLcode code;
 
 	snprintf(line, sizeof(line), "Idempotency-Key: %s", http->key);
+	snprintf(type, sizeof(type), "Content-Type: %s",
+	    http->type == NULL ? "application/json" : http->type);
 	for (size_t i = 0; i < 7; i++) {
 		fields[i] = (struct curl_slist){.data = fixed[i].ours};
 		if (!wanted[i])
@@ -311,6 +313,7 @@ ask_once(struct admin_client *client, struct admin_http *http, CURLcode *code, j
 	long status = 0;
 
 	admin_reader_init(&client->reader, tell_progress, client);
+	client->reader.rows = client->rows ? json_array() : NULL;
 	*code = perform(client, http);
 	fate = fate_of(client, *code);
 	*answer_out = NULL;
@@ -413,6 +416,26 @@ admin_ask(struct admin_client *client, const json_t *request)
 		fate = ask_again(client, &http, &code, &answer);
 	if (fate != FATE_ANSWERED)
 		answer = say_fate(client, fate, code, http.repeatable && !http.once);
+	admin_http_free(&http);
+	return answer;
+}
+
+json_t *
+admin_post_lines(struct admin_client *client, const char *path, const char *type, struct buf *body)
+{
+	struct admin_http http;
+	json_t *answer = NULL;
+	enum fate fate;
+	CURLcode code;
+
+	admin_http_raw(path, type, body, &http);
+	client->rows = true;
+	fate = ask_in_turn(client, &http, &code, &answer);
+	if (fate == FATE_LOST)
+		fate = ask_again(client, &http, &code, &answer);
+	client->rows = false;
+	if (fate != FATE_ANSWERED)
+		answer = say_fate(client, fate, code, false);
 	admin_http_free(&http);
 	return answer;
 }

@@ -17,6 +17,7 @@ struct admin_http {
 	struct buf target;  /* path and query */
 	struct buf body;    /* secret; empty: none */
 	bool has_body;      /* Content-Type and a length are sent */
+	const char *type;   /* of the body; static; NULL: application/json */
 	bool if_match;      /* If-Match: * */
 	bool may_be_new;    /* if that does not fit, If-None-Match: * */
 	bool if_new;        /* If-None-Match: * */
@@ -29,6 +30,8 @@ struct admin_http {
  * is "-": a domain has one tenant only. If-Match is "*": whoever types a command means what is
  * there now; --revision is for those who mean something else. false: no path leads there. */
 bool admin_http_make(const json_t *request, struct admin_http *out);
+/* A body as it is for a path of the API (POST), with a new Idempotency-Key. The body is moved. */
+void admin_http_raw(const char *path, const char *type, struct buf *body, struct admin_http *out);
 void admin_http_free(struct admin_http *http);
 
 /* ---- admin_answer.c ---- */
@@ -36,6 +39,7 @@ void admin_http_free(struct admin_http *http);
 struct admin_reader {
 	struct buf in;  /* what is not read yet */
 	json_t *answer; /* owned; NULL: not there yet */
+	json_t *rows;   /* lines of an answer that is nothing but lines; NULL: it is another one */
 	bool strange;   /* it is none of signpost-admind */
 	void (*progress)(void *context, const json_t *report);
 	void *context;

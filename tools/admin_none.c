@@ -17,6 +17,30 @@ completions_of_command(const char *command)
 	(void)command;
 }
 
+static int
+refuse(const char *program)
+{
+	cli_say(program,
+	    "this build was configured --without-admin: it has no signpost-admind, and "
+	    "nothing that speaks to it");
+	return EX_UNAVAILABLE;
+}
+
+int
+import_run(const char *program, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return refuse(program);
+}
+
+const struct command *
+import_words(size_t *count_out)
+{
+	*count_out = 0;
+	return NULL;
+}
+
 int
 zone_admin_keys(struct zone_job *job)
 {
@@ -30,8 +54,5 @@ admin_run(const char *program, const char *command, int argc, char **argv)
 	(void)command;
 	(void)argc;
 	(void)argv;
-	cli_say(program,
-	    "this build was configured --without-admin: it has no signpost-admind, and "
-	    "nothing that speaks to it");
-	return EX_UNAVAILABLE;
+	return refuse(program);
 }

@@ -196,6 +196,21 @@ admin_http_make(const json_t *request, struct admin_http *out)
 }
 
 void
+admin_http_raw(const char *path, const char *type, struct buf *body, struct admin_http *out)
+{
+	*out = (struct admin_http){.method = "POST",
+	    .body = *body,
+	    .has_body = true,
+	    .type = type,
+	    .once = true,
+	    .repeatable = true};
+	buf_init_secret(body, 0);
+	buf_init(&out->target, TARGET_MAX);
+	buf_add_str(&out->target, path);
+	make_key(out->key);
+}
+
+void
 admin_http_free(struct admin_http *http)
 {
 	buf_free(&http->target);

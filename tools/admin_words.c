@@ -130,7 +130,9 @@ static const struct admin_field generate_fields[] = {
     {"algorithm", 'a', "NAME", "algorithm", ADMIN_TEXT, "rsa-sha256 or ed25519-sha256"},
     {"bits", 'b', "N", "bits", ADMIN_NUMBER, "of RSA"}};
 static const struct admin_field import_fields[] = {
-    {"published", 0, NULL, "published", ADMIN_ON, "its record is in DNS already: look, and go on"}};
+    {"published", 0, NULL, "published", ADMIN_ON, "its record is in DNS already: look, and go on"},
+    {"active", 'a', NULL, "active", ADMIN_ON, "it signs elsewhere with that record: it signs here at once"},
+    {"unproven", 0, NULL, "unproven", ADMIN_ON, "of --active: nobody looks for the record"}};
 static const struct admin_field step_fields[] = {F_REASON, F_REVISION};
 static const struct admin_field explain_fields[] = {
     {"client", 'c', "ADDRESS", "client", ADMIN_TEXT, "the client's address"},

@@ -16,6 +16,10 @@ struct command {
 	const char *help; /* one line for signpost --help */
 };
 
+/* Runs argv[1], a word of a sub-command with words; its exit status. */
+int command_run_word(
+    const char *program, const struct command *words, size_t count, int argc, char **argv);
+
 /* Makes a key pair: SELECTOR.private and SELECTOR.txt. Exit status 0 or 1, as opendkim-genkey. */
 int genkey_run(const char *program, int argc, char **argv);
 
@@ -33,6 +37,13 @@ int store_run(const char *program, int argc, char **argv);
 
 /* Its words; static. */
 const struct command *store_words(size_t *count_out);
+
+/* Brings keys, domains and rules of other signers into the store, and writes them for one. */
+int import_run(const char *program, int argc, char **argv);
+int export_run(const char *program, int argc, char **argv);
+/* Their words; static. */
+const struct command *import_words(size_t *count_out);
+const struct command *export_words(size_t *count_out);
 
 /* What would sign for a sender, and why. */
 int resolve_run(const char *program, int argc, char **argv);

@@ -79,15 +79,15 @@ print_commands(const struct command *commands, size_t count)
 }
 
 static void
-print_store(void)
+print_words(const char *command, const struct command *(*of)(size_t *count_out))
 {
 	size_t count;
-	const struct command *words = store_words(&count);
+	const struct command *words = of(&count);
 
-	printf("\tstore)\n\t\twords='");
+	printf("\t%s)\n\t\twords='", command);
 	for (size_t i = 0; i < count; i++)
 		printf("%s%s", i > 0 ? " " : "", words[i].name);
-	printf("' ;;\n\tcompletions)\n\t\twords='bash zsh' ;;\n");
+	printf("' ;;\n");
 }
 
 int
@@ -105,7 +105,10 @@ completions_print(
 	print_commands(commands, count);
 	for (size_t i = 0; i < count; i++)
 		completions_of_command(commands[i].name);
-	print_store();
+	print_words("export", export_words);
+	print_words("import", import_words);
+	print_words("store", store_words);
+	printf("\tcompletions)\n\t\twords='bash zsh' ;;\n");
 	fputs(tail, stdout);
 	return EX_OK;
 }

@@ -1,11 +1,12 @@
 # signpost(1): a dispatcher and one file per sub-command.
 bin_PROGRAMS += tools/signpost
 tools_signpost_SOURCES = \
-	tools/signpost.c tools/command.h \
+	tools/signpost.c tools/command.c tools/command.h \
 	tools/audit_verify.c \
 	tools/check.c tools/check_domain.c tools/check_domain.h tools/check_spf.c \
 	tools/cli.c tools/cli.h tools/cli_options.c \
 	tools/completions.c tools/completions.h \
+	tools/export.c tools/export.h tools/export_rows.c tools/export_tables.c \
 	tools/genkey.c \
 	tools/resolve.c \
 	tools/genzone.c tools/genzone.h tools/genzone_head.c tools/genzone_records.c \
@@ -25,8 +26,16 @@ tools_signpost_SOURCES = \
 	tools/zone_make.c tools/zone_options.c tools/zone_seen.c tools/zone_spf.c \
 	tools/newfile.c tools/newfile.h \
 	tools/admin_commands.c
+# A site that moves in, without DNS and daemon: of the tests, too.
+MOVING_FILES = tools/moving.h tools/moving_cover.c tools/moving_directory.c tools/moving_opendkim.c tools/moving_plan.c \
+	tools/moving_redis.c tools/moving_rspamd.c tools/moving_show.c tools/moving_site.c
+# What tests of it are made of.
+MOVING_TEST_FILES = $(MOVING_FILES) tools/cli.c tools/cli.h tools/newfile.c tools/newfile.h
+MOVING_TEST_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDKIM) $(LIBCRYPTO_ROOM) \
+	$(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) $(UNBOUND_LIBS) -lpthread
 ADMIN_TOOL_FILES = tools/admin.c tools/admin.h tools/admin_answer.c tools/admin_client.c tools/admin_http.h \
-	tools/admin_request.c tools/admin_show.c tools/admin_target.c tools/admin_words.c tools/zone_admin.c
+	tools/admin_request.c tools/admin_show.c tools/admin_target.c tools/admin_words.c tools/zone_admin.c \
+	tools/import.c tools/moving_dns.c tools/moving_send.c tools/moving_survey.c tools/moving_admin.h $(MOVING_FILES)
 if ADMIN
 tools_signpost_SOURCES += $(ADMIN_TOOL_FILES)
 else

@@ -195,35 +195,8 @@ store_init_run(const char *program, int argc, char **argv)
 
 /* ---- the words ---- */
 
-static void
-print_words(FILE *to, const char *program)
-{
-	fprintf(to, "%s: usage: %s WORD [OPTION]...\n", program, program);
-	for (size_t i = 0; i < WORD_COUNT; i++)
-		fprintf(to, "  %-10s %s\n", words[i].name, words[i].help);
-	fprintf(
-	    to, "%s WORD --help tells the options; signpost-store(1) tells the rest.\n", program);
-}
-
 int
 store_run(const char *program, int argc, char **argv)
 {
-	char name[96];
-
-	for (size_t i = 0; argc > 1 && i < WORD_COUNT; i++) {
-		if (strcmp(argv[1], words[i].name) != 0)
-			continue;
-		snprintf(name, sizeof(name), "%s %s", program, words[i].name);
-		return words[i].run(name, argc - 1, argv + 1);
-	}
-	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
-		print_words(stdout, program);
-		return EX_OK;
-	}
-	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
-		printf("%s %s\n", program, PACKAGE_VERSION);
-		return EX_OK;
-	}
-	print_words(stderr, program);
-	return EX_USAGE;
+	return command_run_word(program, words, WORD_COUNT, argc, argv);
 }

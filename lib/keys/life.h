@@ -262,6 +262,10 @@ bool life_loaded(struct life_key *key, int64_t now_utc);
 /* keys[index] becomes ACTIVE; those of the same algorithm that are ACTIVE become RETIRING, their
  * sign_until is frozen at now + the lease. One transaction. false: a guard does not hold. */
 bool life_activate(struct life_domain *domain, size_t index, int64_t now_utc);
+/* keys[index] was imported, is PUBLISHED, and has signed elsewhere until now: it is ACTIVE, and
+ * signs on here. Who calls has seen its record at all servers, or answers for it. false: another
+ * key of its algorithm is ACTIVE, or it is in another state. */
+bool life_adopted(struct life_domain *domain, size_t index, int64_t now_utc);
 bool life_intend_revoke(struct life_domain *domain, size_t index, int64_t now_utc);
 bool life_revoked(struct life_key *key, const struct key_plan *plan, enum life_effect effect,
     const char *why, int64_t now_utc);

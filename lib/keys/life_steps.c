@@ -257,6 +257,24 @@ life_activate(struct life_domain *domain, size_t index, int64_t now_utc)
 	return true;
 }
 
+bool
+life_adopted(struct life_domain *domain, size_t index, int64_t now_utc)
+{
+	struct life_key *key = &domain->keys[index];
+
+	if (!key->life.imported || life_state(key, now_utc) != KEY_PUBLISHED)
+		return false;
+	for (size_t i = 0; i < domain->count; i++)
+		if (i != index && life_state(&domain->keys[i], now_utc) == KEY_ACTIVE &&
+		    life_same_algorithm(&domain->keys[i], key))
+			return false;
+	key->times.proven = now_utc;
+	key->times.loaded = now_utc;
+	key->life.auth_first = key->life.auth_last = now_utc;
+	life_take_over(domain, index, now_utc);
+	return true;
+}
+
 /* ---- going ---- */
 
 static bool

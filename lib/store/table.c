@@ -315,6 +315,16 @@ table_value_release(struct table_value *value)
 }
 
 enum status
+table_list(struct table *table, table_visit *visit, void *context, struct err *err)
+{
+	if (table->ops->list != NULL)
+		return table->ops->list(table, visit, context, err);
+	if (table->ops->walk == NULL && table->ops->walk_patterns != NULL)
+		return table->ops->walk_patterns(table, visit, context);
+	return table_walk(table, visit, context, err);
+}
+
+enum status
 table_walk(struct table *table, table_visit *visit, void *context, struct err *err)
 {
 	if (table->ops->walk != NULL)

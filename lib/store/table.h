@@ -92,6 +92,10 @@ struct table_ops {
 	    struct table *table, table_visit *visit, void *context, struct err *err);
 	/* Tables of patterns only: their patterns as written, for checks and warnings. */
 	enum status (*walk_patterns)(struct table *table, table_visit *visit, void *context);
+	/* The keys of all rows, in any order, each once; value is empty. For who moves a table
+	 * elsewhere, never on the way of a message. NULL: walk is called, or nothing can be. */
+	enum status (*list)(
+	    struct table *table, table_visit *visit, void *context, struct err *err);
 	enum status (*refresh)(struct table *table, struct err *err);
 	void (*report)(struct table *table, struct table_report *out);
 	void (*close)(struct table *table);
@@ -197,6 +201,11 @@ void table_value_release(struct table_value *value); /* may be called twice */
 
 /* All records in order. ST_INVALID for tables that cannot be walked (refile, SQL, ...). */
 enum status table_walk(
+    struct table *table, table_visit *visit, void *context, struct err *err) MUST_USE;
+
+/* Every row of any table that has a way to tell them, a table of patterns or of a database among
+ * them; value is empty where it is to be looked up. ST_INVALID: it has none (a directory). */
+enum status table_list(
     struct table *table, table_visit *visit, void *context, struct err *err) MUST_USE;
 
 /* Reads the source again if it changed. ST_OK: new contents are in use. ST_ABSENT: nothing

@@ -49,6 +49,14 @@ FUZZ_TARGETS += tests/fuzz/fuzz_store_line
 tests_fuzz_fuzz_store_line_SOURCES = tests/fuzz/fuzz_store_line.c tools/store_line.c tools/store_binding.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_store_line_LDADD = $(STORE_TEST_LDADD)
 tests_fuzz_fuzz_store_line_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+if ADMIN
+FUZZ_TARGETS += tests/fuzz/fuzz_moving
+tests_fuzz_fuzz_moving_SOURCES = tests/fuzz/fuzz_moving.c $(MOVING_TEST_FILES) $(FUZZ_MAIN)
+tests_fuzz_fuzz_moving_CFLAGS = $(AM_CFLAGS)
+tests_fuzz_fuzz_moving_LDADD = $(MOVING_TEST_LDADD)
+tests_fuzz_fuzz_moving_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+endif
+EXTRA_DIST += tests/fuzz/fuzz_moving.c
 FUZZ_TARGETS += tests/fuzz/fuzz_private_key
 tests_fuzz_fuzz_private_key_SOURCES = tests/fuzz/fuzz_private_key.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_private_key_LDADD = $(STORE_TEST_LDADD)

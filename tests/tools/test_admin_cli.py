@@ -340,6 +340,29 @@ def test_a_key_that_is_published_already(d):
         assert daemon.json("key", "verify", "example.org", "old")["result"]["dns"]["seen"] == "right"
 
 
+def test_a_key_that_signs_elsewhere(d):
+    """It signs here at once, if its record is there and nothing else signs; nobody looks for who says so himself."""
+    with Daemon(d) as daemon:
+        daemon.world()
+        path, record = make_key(d, "old", domain="example.net")
+        daemon.run("domain", "add", "example.net", "acme")
+        assert "NXDOMAIN" in daemon.refused("dns-unproven", "key", "import", "example.net", "old", path, "--active")
+        daemon.refused("validation", "key", "import", "example.net", "old", path, "--unproven")
+        assert daemon.state("old") is None
+        write(daemon.records, f"old._domainkey.example.net\tv=DKIM1; k=rsa; p={record.split('p=')[1]}\n")
+        daemon.run("key", "import", "example.net", "old", path, "--active", "--dry-run")
+        assert daemon.state("old") is None
+        daemon.run("key", "import", "example.net", "old", path, "--active")
+        shown = daemon.json("key", "show", "example.net", "old")["result"]["key"]
+        assert shown["state"] == "ACTIVE" and shown["signs"] and shown["imported"], shown
+        other, _ = make_key(d, "other", domain="example.net")
+        daemon.refused("illegal-transition", "key", "import", "example.net", "other", other, "--active", "--unproven")
+        assert daemon.state("other") is None
+        daemon.run("domain", "add", "example.com", "acme")
+        daemon.run("key", "import", "example.com", "other", other, "--active", "--unproven")
+        assert daemon.json("key", "show", "example.com", "other")["result"]["key"]["state"] == "ACTIVE"
+
+
 def test_records_in_notations(d):
     with Daemon(d) as daemon:
         daemon.world()

@@ -101,3 +101,13 @@ tests_unit_test_keystore_url_SOURCES = tests/unit/test_keystore_url.c
 tests_unit_test_keystore_url_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 endif
 include tests/conformance/local.mk
+if ADMIN
+if CMOCKA
+check_PROGRAMS += tests/unit/test_moving
+TESTS += tests/unit/test_moving
+tests_unit_test_moving_SOURCES = tests/unit/test_moving.c tests/lib/scratch.c tests/lib/scratch.h $(MOVING_TEST_FILES)
+tests_unit_test_moving_CFLAGS = $(AM_CFLAGS)
+tests_unit_test_moving_LDADD = $(MOVING_TEST_LDADD) $(UNIT_LDADD)
+endif
+endif
+EXTRA_DIST += tests/unit/test_moving.c

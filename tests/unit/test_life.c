@@ -381,6 +381,24 @@ test_first_key(void **state)
 }
 
 static void
+test_adopted(void **state)
+{
+	struct life_domain *domain = *state;
+	struct life_key *key = add_key(domain, KEY_PUBLISHED);
+
+	assert_false(life_adopted(domain, 0, T)); /* it was not imported */
+	key->life.imported = true;
+	(void)add_key(domain, KEY_ACTIVE);
+	assert_false(life_adopted(domain, 0, T));
+	domain->count = 1;
+	assert_true(life_adopted(domain, 0, T));
+	assert_int_equal(key_state_at(&key->times, T), KEY_ACTIVE);
+	assert_int_equal(key->times.proven, T);
+	assert_true(key->changed);
+	assert_false(life_adopted(domain, 0, T));
+}
+
+static void
 test_rotation_when_due(void **state)
 {
 	struct life_domain *domain = *state;
@@ -941,6 +959,7 @@ main(void)
 	    WITH(test_absent_for_long_is_published_again),
 	    WITH(test_load),
 	    WITH(test_first_key),
+	    WITH(test_adopted),
 	    WITH(test_rotation_when_due),
 	    WITH(test_rotation_when_asked),
 	    WITH(test_rotation_in_a_window),
