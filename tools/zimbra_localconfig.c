@@ -148,7 +148,7 @@ decode(const struct reader *reader, struct span text, struct buf *out)
 		size_t end;
 		unsigned c;
 
-		if (text.p[0] == '<' || text.p[0] == '\0')
+		if (text.p[0] == '<')
 			return refuse(reader, "a value has something in it that is no text");
 		if (text.p[0] != '&') {
 			buf_add_char(out, text.p[0]);
@@ -298,9 +298,14 @@ enum status
 localconfig_parse(struct span text, struct localconfig *out, struct err *err)
 {
 	struct reader reader = {.all = text, .rest = text, .err = err};
+	size_t nul = span_find(text, '\0');
 	enum status status;
 
 	memset(out, 0, sizeof(*out));
+	if (nul != SIZE_MAX) {
+		reader.rest = span_from(text, nul);
+		return refuse(&reader, "an octet that is in no text");
+	}
 	status = take_all(&reader, out);
 	if (status != ST_OK)
 		localconfig_free(out);
