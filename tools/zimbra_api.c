@@ -21,11 +21,9 @@ zimbra_text_of(const json_t *object, const char *name)
 	return text == NULL ? "" : text;
 }
 
-int
-zimbra_ask(struct zimbra_api *api, const char *operation, json_t *arguments, const char *quiet,
-    json_t **result_out)
+static int
+ask(struct zimbra_api *api, json_t *request, const char *quiet, json_t **result_out)
 {
-	json_t *request = json_pack("{s:s, s:o}", "operation", operation, "arguments", arguments);
 	json_t *answer = admin_ask(api->client, request);
 	int exit_code = EX_OK;
 
@@ -48,6 +46,23 @@ zimbra_ask(struct zimbra_api *api, const char *operation, json_t *arguments, con
 	}
 	json_decref(answer);
 	return exit_code;
+}
+
+int
+zimbra_ask(struct zimbra_api *api, const char *operation, json_t *arguments, const char *quiet,
+    json_t **result_out)
+{
+	return ask(api, json_pack("{s:s, s:o}", "operation", operation, "arguments", arguments),
+	    quiet, result_out);
+}
+
+int
+zimbra_try(struct zimbra_api *api, const char *operation, json_t *arguments)
+{
+	return ask(api,
+	    json_pack(
+		"{s:s, s:o, s:b}", "operation", operation, "arguments", arguments, "dry_run", 1),
+	    NULL, NULL);
 }
 
 int

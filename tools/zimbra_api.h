@@ -30,6 +30,8 @@ struct zimbra_api {
 int zimbra_ask(struct zimbra_api *api, const char *operation, json_t *arguments, const char *quiet,
     json_t **result_out);
 #define ZIMBRA_QUIET (-1)
+/* The same, and nothing is changed. */
+int zimbra_try(struct zimbra_api *api, const char *operation, json_t *arguments);
 /* domain.show: ZIMBRA_QUIET for one that signpost-admind does not have. */
 int zimbra_ask_domain(struct zimbra_api *api, const char *domain, json_t **result_out);
 /* Reads the policy, which must be there and make keys. What an operator should know of it is said

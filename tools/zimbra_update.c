@@ -165,8 +165,11 @@ static int
 rotate(struct zimbra_api *api, const struct zimbra_entry *entry, const json_t *shown)
 {
 	char *selector = NULL;
-	int exit_code = choose_key(api, entry->name, shown, &selector);
+	/* First, since what another rotation is about to use must not be retired. */
+	int exit_code = zimbra_try(api, "rotate", rotate_arguments(entry->name));
 
+	if (exit_code == EX_OK)
+		exit_code = choose_key(api, entry->name, shown, &selector);
 	if (exit_code == EX_OK)
 		exit_code = zimbra_ask(api, "rotate", rotate_arguments(entry->name), NULL, NULL);
 	if (exit_code == EX_OK)

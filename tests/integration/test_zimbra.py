@@ -246,12 +246,21 @@ def test_update_takes_the_key_of_the_stock_tool_over(zimbra, directory, admin, w
     assert "would be rotated" in zimbra.run("-u", "-d", "old.example.com", "-n").stdout
     said = zimbra.run("-u", "-d", "old.example.com", code=75)
     assert "was imported, and goes on signing" in said.stderr and "PRIVATE" not in said.stdout + said.stderr
+    assert procs.wait_until(lambda: state(admin, "old.example.com", OLD.lower()) == "ACTIVE"), admin.log()[-3000:]
+    admin.cli("rotate", "--reason", "x", "--not-before", "2099-01-01T00:00:00Z", "old.example.com")
+    keys_before = admin.states(["old.example.com"])
+    said = zimbra.run("-u", "-d", "old.example.com", "-s", "second", code=1)
+    assert "rotation-in-progress" in said.stderr
+    after = admin.states(["old.example.com"])
+    assert ("old.example.com", "second") not in after and "FAILED" not in after.values() and set(keys_before) <= set(after)
+    rotation = admin.cli("rotation", "list", "old.example.com")["result"]["rotations"][0]["rotation"]
+    admin.cli("rotation", "abort", "--reason", "x", "old.example.com", rotation)
     said = zimbra.run("-u", "-d", "old.example.com", "-s", "second", "--wait")
     assert state(admin, "old.example.com", "second") == "ACTIVE"
     assert state(admin, "old.example.com", OLD.lower()) == "RETIRING"
-    # Each step is told, and the old key was ACTIVE before the new one.
+    # Each step is told.
     told = re.findall(r"key (\S+) is (\w+)", said.stderr)
-    assert told.index((OLD.lower(), "ACTIVE")) < told.index(("second", "ACTIVE")), told
+    assert told[-1] == ("second", "ACTIVE") and len(told) > 1, told
     assert directory.entry("old.example.com") == before, "only the mirror writes keys"
     # The directory has the old key still, because nobody mirrors: that is said, and nothing is begun.
     assert "the mirror has not followed" in zimbra.run("-u", "-d", "old.example.com", code=1).stderr
@@ -263,6 +272,9 @@ def test_update_of_a_key_that_is_not_in_dns(zimbra, directory, admin, world, old
         zip(DKIM, ("LOST", "plain.example.com", old_key[0], "x", "plain.example.com"))))
     said = zimbra.run("-u", "-d", "plain.example.com", "--wait")
     assert "is published first" in said.stderr
+    # The old key was ACTIVE before the new one.
+    told = re.findall(r"key (\S+) is (\w+)", said.stderr)
+    assert ("lost", "ACTIVE") in told and told[-1][1] == "ACTIVE" and told[-1][0] != "lost", told
     assert state(admin, "plain.example.com", "lost") == "RETIRING"
 
 
