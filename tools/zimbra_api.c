@@ -78,9 +78,11 @@ zimbra_key_of(const json_t *shown, const char *selector)
 	json_t *key;
 	size_t i;
 
-	json_array_foreach(json_object_get(shown, "keys"), i,
-	    key) if (span_ieq(span_str(zimbra_text_of(key, "selector")),
-			 span_str(selector))) return key;
+	json_array_foreach(json_object_get(shown, "keys"), i, key)
+	{
+		if (span_ieq(span_str(zimbra_text_of(key, "selector")), span_str(selector)))
+			return key;
+	}
 	return NULL;
 }
 

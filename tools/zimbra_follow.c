@@ -32,8 +32,11 @@ describe(const json_t *key, struct buf *out)
 		buf_add_fmt(out, "; next: %s", action);
 	if (earliest[0] != '\0')
 		buf_add_fmt(out, ", not before %s", earliest);
-	json_array_foreach(json_object_get(next, "blocked_by"), i, by) buf_add_fmt(out, "%s %s",
-	    i == 0 ? ", waits for" : ",", json_is_string(by) ? json_string_value(by) : "");
+	json_array_foreach(json_object_get(next, "blocked_by"), i, by)
+	{
+		buf_add_fmt(out, "%s %s", i == 0 ? ", waits for" : ",",
+		    json_is_string(by) ? json_string_value(by) : "");
+	}
 	if (trouble[0] != '\0')
 		buf_add_fmt(out, "; %s", trouble);
 }

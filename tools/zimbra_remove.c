@@ -26,12 +26,15 @@ retire_keys(struct zimbra_api *api, const char *domain)
 	int exit_code = zimbra_ask_domain(api, domain, &shown);
 	size_t i;
 
-	json_array_foreach(json_object_get(shown, "keys"), i,
-	    key) if (exit_code == EX_OK && may_retire(key)) exit_code =
-	    zimbra_ask(api, "key.retire",
-		json_pack("{s:s, s:s, s:s}", "domain", domain, "selector",
-		    zimbra_text_of(key, "selector"), "reason", "signpost zimbra -r"),
-		NULL, NULL);
+	json_array_foreach(json_object_get(shown, "keys"), i, key)
+	{
+		if (exit_code != EX_OK || !may_retire(key))
+			continue;
+		exit_code = zimbra_ask(api, "key.retire",
+		    json_pack("{s:s, s:s, s:s}", "domain", domain, "selector",
+			zimbra_text_of(key, "selector"), "reason", "signpost zimbra -r"),
+		    NULL, NULL);
+	}
 	json_decref(shown);
 	return exit_code;
 }

@@ -104,12 +104,13 @@ rotate_arguments(const char *domain)
 	return json_pack("{s:s, s:s}", "domain", domain, "reason", "signpost zimbra -u");
 }
 
-/* Of the keys that may become ACTIVE only the one that is told may stay. */
+/* Of the keys that may become ACTIVE only the one that is told may stay; looked for now, since the
+ * reconciler makes some, too. */
 static int
-retire_others(struct zimbra_api *api, const char *domain, const json_t *shown, const char *keep)
+retire_others(struct zimbra_api *api, const char *domain, const char *keep)
 {
-	int exit_code = EX_OK;
-	json_t *key;
+	json_t *shown = NULL, *key;
+	int exit_code = zimbra_ask_domain(api, domain, &shown);
 	size_t i;
 
 	json_array_foreach(json_object_get(shown, "keys"), i, key)
@@ -124,6 +125,7 @@ retire_others(struct zimbra_api *api, const char *domain, const json_t *shown, c
 			"signpost zimbra -u: another key was wanted"),
 		    NULL, NULL);
 	}
+	json_decref(shown);
 	return exit_code;
 }
 
@@ -138,10 +140,15 @@ stand_by(const struct zimbra_api *api, const json_t *shown)
 
 	if (api->request->selector != NULL || api->request->bits > 0)
 		return NULL;
-	json_array_foreach(json_object_get(shown, "keys"), i,
-	    key) if (zimbra_is_coming(key) &&
-		     strcmp(zimbra_text_of(key, "algorithm"), "rsa-sha256") == 0) found =
-	    zimbra_text_of(key, "selector");
+	json_array_foreach(json_object_get(shown, "keys"), i, key)
+	{
+		if (!zimbra_is_coming(key) ||
+		    strcmp(zimbra_text_of(key, "algorithm"), "rsa-sha256") != 0)
+			continue;
+		found = zimbra_text_of(key, "selector");
+		if (strcmp(zimbra_text_of(key, "state"), "LOADED") == 0)
+			break;
+	}
 	return found;
 }
 
@@ -149,16 +156,13 @@ static int
 choose_key(struct zimbra_api *api, const char *domain, const json_t *shown, char **selector_out)
 {
 	const char *there = stand_by(api, shown);
-	int exit_code;
+	int exit_code = EX_OK;
 
-	if (there != NULL) {
+	if (there != NULL)
 		*selector_out = mem_strdup(there);
-		return EX_OK;
-	}
-	exit_code = zimbra_generate(api, domain, selector_out);
-	if (exit_code == EX_OK)
-		exit_code = retire_others(api, domain, shown, *selector_out);
-	return exit_code;
+	else
+		exit_code = zimbra_generate(api, domain, selector_out);
+	return exit_code == EX_OK ? retire_others(api, domain, *selector_out) : exit_code;
 }
 
 static int
