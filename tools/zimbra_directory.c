@@ -49,14 +49,23 @@ struct zimbra_directory {
 
 /* What stands behind the last "; " is for people with a signpostd.conf. */
 static void
-say_trouble(const char *program, struct err *err, const char *from)
+cut_advice(struct err *err)
 {
+	char *own = strstr(err->text, "; LDAPBindUser may not write");
 	size_t n = strlen(err->text);
 
-	while (n > 1 && !(err->text[n - 2] == ';' && err->text[n - 1] == ' '))
+	while (own == NULL && n > 1 && !(err->text[n - 2] == ';' && err->text[n - 1] == ' '))
 		n--;
-	if (n > 2)
+	if (own != NULL)
+		*own = '\0';
+	else if (n > 2)
 		err->text[n - 2] = '\0';
+}
+
+static void
+say_trouble(const char *program, struct err *err, const char *from)
+{
+	cut_advice(err);
 	cli_say(program, "%s (where, as whom and with which CA: %s, --ca)", err->text, from);
 }
 
@@ -300,7 +309,10 @@ zimbra_strip(struct zimbra_directory *directory, const struct zimbra_entry *entr
 	};
 	struct ldaplink_end end = {.lost = false};
 	size_t count = sizeof(changes) / sizeof(changes[0]) - (entry->has_class ? 0 : 1);
+	enum status status = ldaplink_change(directory->link, LDAPLINK_MODIFY_ENTRY, entry->dn,
+	    changes, count, clock_mono_ms() + directory->config.timeout_ms, &end, err);
 
-	return ldaplink_change(directory->link, LDAPLINK_MODIFY_ENTRY, entry->dn, changes, count,
-	    clock_mono_ms() + directory->config.timeout_ms, &end, err);
+	if (status != ST_OK && !end.lost && !end.silent)
+		cut_advice(err);
+	return status;
 }

@@ -24,12 +24,14 @@ SCHEMA = "".join(f"attributetype ( 1.3.6.1.4.1.29426.2.2.1.{n} NAME '{name}' {TE
 
 
 class ZimbraDirectory(slapd.Slapd):
-    def __init__(self, folder, **more):
+    def __init__(self, folder, sizelimit="unlimited", **more):
+        """sizelimit: what the server gives to one question, in all its pages."""
         super().__init__(folder, zimbra=True, **more)
         with open(self.folder / "dkim.schema", "a", encoding="ascii") as file:
             file.write(SCHEMA)
         conf = (self.folder / "slapd.conf").read_text()
         conf = conf.replace("moduleload back_mdb\n", "moduleload back_mdb\nmoduleload unique\n")
+        conf = conf.replace("sizelimit unlimited", f"sizelimit {sizelimit}")
         conf = conf[:conf.index("index objectClass eq")]
         (self.folder / "slapd.conf").write_text(conf + f"""index objectClass eq
 index DKIMIdentity,DKIMSelector,zimbraDomainName,zimbraDomainAliasTargetID eq
