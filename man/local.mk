@@ -15,6 +15,7 @@ dist_man_MANS += man/signpost-status.1
 dist_man_MANS += man/signpost-store.1
 dist_man_MANS += man/signpost-testkey.1
 dist_man_MANS += man/signpost-testmsg.1
+dist_man_MANS += man/signpost-zimbra.1
 dist_man_MANS += man/signpost-zone.1
 if ADMIN
 dist_man_MANS += man/signpost-admind.8 man/signpost-api.7

@@ -326,6 +326,12 @@ json_memory(size_t bytes)
 	return p;
 }
 
+void
+admin_json_in_secret(void)
+{
+	json_set_alloc_funcs(json_memory, secret_free);
+}
+
 static int
 run_word(const char *program, const struct admin_word *word, int argc, char **argv)
 {
@@ -342,7 +348,7 @@ run_word(const char *program, const struct admin_word *word, int argc, char **ar
 	if (answer != CLI_GO_ON)
 		return answer == CLI_DONE ? EX_OK : EX_USAGE;
 	/* A request may have a private key in it. */
-	json_set_alloc_funcs(json_memory, secret_free);
+	admin_json_in_secret();
 	request = make_request(program, word, &given, argc, argv);
 	if (request == NULL)
 		return EX_USAGE;

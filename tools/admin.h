@@ -63,6 +63,10 @@ struct admin_request {
 	bool switches[ADMIN_FIELDS_MAX];
 };
 
+/* From now on what jansson allocates is secret memory: a request may have a private key in it.
+ * Before anything of it is used. */
+void admin_json_in_secret(void);
+
 /* ---- admin_target.c ---- */
 
 #define ADMIN_TOKEN_BYTES 64U

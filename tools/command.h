@@ -75,6 +75,8 @@ int token_run(const char *program, int argc, char **argv);
 int audit_run(const char *program, int argc, char **argv);
 /* The word of it that reads the store by itself: 0; 65: the chain is broken. */
 int audit_verify_run(const char *program, int argc, char **argv);
+/* Zimbra's zmdkimkeyutil. Exit status: the man page lists them. */
+int zimbra_run(const char *program, int argc, char **argv);
 /* Any of them; command: its name. */
 int admin_run(const char *program, const char *command, int argc, char **argv);
 

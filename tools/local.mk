@@ -42,6 +42,21 @@ else
 tools_signpost_SOURCES += tools/admin_none.c
 endif
 EXTRA_DIST += $(ADMIN_TOOL_FILES) tools/admin_none.c
+# The keys of Zimbra's directory: with libldap and signpost-admind.
+ZIMBRA_TOOL_FILES = tools/zimbra.c tools/zimbra.h tools/zimbra_add.c tools/zimbra_api.c tools/zimbra_api.h \
+	tools/zimbra_config.c tools/zimbra_directory.c tools/zimbra_follow.c \
+	tools/zimbra_localconfig.c tools/zimbra_localconfig.h \
+	tools/zimbra_remove.c tools/zimbra_request.c tools/zimbra_show.c tools/zimbra_update.c
+if ADMIN
+if LDAP
+tools_signpost_SOURCES += $(ZIMBRA_TOOL_FILES)
+else
+tools_signpost_SOURCES += tools/zimbra_none.c
+endif
+else
+tools_signpost_SOURCES += tools/zimbra_none.c
+endif
+EXTRA_DIST += $(ZIMBRA_TOOL_FILES) tools/zimbra_none.c
 tools_signpost_CFLAGS = $(AM_CFLAGS) $(ADMIN_TOOL_CFLAGS)
 tools_signpost_LDADD = $(ADMIN_TOOL_ROOMS) $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDKIM) \
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) \

@@ -47,6 +47,7 @@ static const struct command commands[] = {
     {"testkey", "opendkim-testkey", testkey_run, "compare private keys with the records in DNS"},
     {"testmsg", "opendkim-testmsg", testmsg_run, "sign or verify a message"},
     {"token", NULL, token_run, "add, show and revoke tokens for HTTP (signpost-admind)"},
+    {"zimbra", "zmdkimkeyutil", zimbra_run, "Zimbra's zmdkimkeyutil (signpost-admind)"},
     {"zone", NULL, zone_run, "print the DKIM, SPF and DMARC records that a domain needs"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -57,6 +57,10 @@ tests_fuzz_fuzz_moving_LDADD = $(MOVING_TEST_LDADD)
 tests_fuzz_fuzz_moving_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 endif
 EXTRA_DIST += tests/fuzz/fuzz_moving.c
+FUZZ_TARGETS += tests/fuzz/fuzz_zimbra_localconfig
+tests_fuzz_fuzz_zimbra_localconfig_SOURCES = tests/fuzz/fuzz_zimbra_localconfig.c tools/zimbra_localconfig.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_zimbra_localconfig_LDADD = $(STORE_TEST_LDADD)
+tests_fuzz_fuzz_zimbra_localconfig_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 FUZZ_TARGETS += tests/fuzz/fuzz_private_key
 tests_fuzz_fuzz_private_key_SOURCES = tests/fuzz/fuzz_private_key.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_private_key_LDADD = $(STORE_TEST_LDADD)

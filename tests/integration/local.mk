@@ -42,6 +42,7 @@ EXTRA_DIST += \
 	tests/integration/lib/verify.py \
 	tests/integration/lib/verify_dkimpy.py \
 	tests/integration/lib/verifying.py \
+	tests/integration/lib/zimbradir.py \
 	tests/integration/test_attacks.py \
 	tests/integration/test_authenticated.py \
 	tests/integration/test_authority.py \
@@ -98,6 +99,7 @@ EXTRA_DIST += \
 	tests/integration/test_verifiers.py \
 	tests/integration/test_verify_faults.py \
 	tests/integration/test_verify_load.py \
+	tests/integration/test_zimbra.py \
 	tests/integration/test_zone.py \
 	tests/integration/verify_maildkim.pl
 

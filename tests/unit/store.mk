@@ -95,6 +95,10 @@ tests_unit_test_keystore_life_SOURCES = tests/unit/test_keystore_life.c
 tests_unit_test_keystore_life_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_keystore_life_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 endif
+check_PROGRAMS += tests/unit/test_zimbra
+TESTS += tests/unit/test_zimbra
+tests_unit_test_zimbra_SOURCES = tests/unit/test_zimbra.c tools/zimbra_localconfig.c tools/zimbra_request.c
+tests_unit_test_zimbra_LDADD = $(STORE_TEST_LDADD) $(UNIT_LDADD)
 check_PROGRAMS += tests/unit/test_keystore_url
 TESTS += tests/unit/test_keystore_url
 tests_unit_test_keystore_url_SOURCES = tests/unit/test_keystore_url.c
