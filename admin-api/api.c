@@ -271,7 +271,8 @@ api_run(struct api_call *call)
 	atomic_fetch_sub(&api->slow, 1);
 }
 
-/* One who wants lines is told how far the slow ones are. */
+/* One who wants lines is told how far the slow ones are. A message lies in the request, which is
+ * gone while lines are told, and has no progress to tell. */
 static void
 run_or_stream(struct api_call *call)
 {
@@ -279,7 +280,7 @@ run_or_stream(struct api_call *call)
 	struct span accept = http_field_find(call->request, "Accept", &found);
 
 	call->lines = found && span_ieq_str(span_trim(accept), "application/x-ndjson");
-	if (call->lines && is_slow(call))
+	if (call->lines && is_slow(call) && (call->match.route->flags & ROUTE_MESSAGE) == 0)
 		api_stream(call);
 	else
 		api_run(call);

@@ -29,6 +29,7 @@ static const struct {
     {"selector-reused", 409, 0},
     {"dns-unproven", 409, 0},
     {"dns-conflict", 409, 0},
+    {"dns-provider-error", 409, 0},
     {"would-leave-unsigned", 409, 0},
     {"in-use", 409, 0},
     {"domain-owned-elsewhere", 409, 0},

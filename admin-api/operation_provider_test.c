@@ -49,8 +49,11 @@ try_step(struct trial *trial, const char *step, struct publish_change *change)
 	change->ttl_s = TEST_TTL_S;
 	publisher_apply(trial->publisher, trial->zone, change, 1);
 	done = change->effect == LIFE_DONE;
-	json_array_append_new(trial->steps, json_pack("{s:s, s:b, s:o}", "step", step, "done", done,
-						"why", json_span(span_str(change->why))));
+	json_array_append_new(trial->steps,
+	    json_pack("{s:s, s:b, s:o, s:o}", "step", step, "done", done, "why",
+		json_span(span_str(change->why)), "code",
+		done ? json_null()
+		     : json_string(operation_code_name(OPERATION_DNS_PROVIDER_ERROR))));
 	return done;
 }
 
@@ -114,7 +117,7 @@ open_publisher(
 		    "records of %s are put by hand: there is nothing to try", (*out)->name);
 	if (status == ST_OK)
 		return OPERATION_OK;
-	return call_refuse(call, OPERATION_ILLEGAL_TRANSITION, "it cannot be used: %s", err.text);
+	return call_refuse(call, OPERATION_DNS_PROVIDER_ERROR, "it cannot be used: %s", err.text);
 }
 
 enum operation_code

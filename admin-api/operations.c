@@ -28,6 +28,7 @@ static const char *const code_names[OPERATION_CODES] = {
     [OPERATION_SELECTOR_REUSED] = "selector-reused",
     [OPERATION_DNS_UNPROVEN] = "dns-unproven",
     [OPERATION_DNS_CONFLICT] = "dns-conflict",
+    [OPERATION_DNS_PROVIDER_ERROR] = "dns-provider-error",
     [OPERATION_WOULD_LEAVE_UNSIGNED] = "would-leave-unsigned",
     [OPERATION_IN_USE] = "in-use",
     [OPERATION_PRECONDITION_FAILED] = "precondition-failed",

@@ -53,6 +53,7 @@ enum operation_code {
 	OPERATION_SELECTOR_REUSED,      /* "selector-reused": of one that was destroyed */
 	OPERATION_DNS_UNPROVEN,         /* "dns-unproven" */
 	OPERATION_DNS_CONFLICT,         /* "dns-conflict": a foreign record is there */
+	OPERATION_DNS_PROVIDER_ERROR,   /* "dns-provider-error": it cannot be used as it is */
 	OPERATION_WOULD_LEAVE_UNSIGNED, /* "would-leave-unsigned" */
 	OPERATION_IN_USE,               /* "in-use": something hangs on it */
 	OPERATION_PRECONDITION_FAILED,  /* "precondition-failed": somebody else changed it */
@@ -63,7 +64,7 @@ enum operation_code {
 	OPERATION_STORE_UNAVAILABLE,    /* "store-unavailable" */
 	OPERATION_INTERNAL              /* "internal": log and mend */
 };
-#define OPERATION_CODES 19U
+#define OPERATION_CODES 20U
 /* "validation", ...; of OPERATION_OK "ok". Static. */
 const char *operation_code_name(enum operation_code code);
 

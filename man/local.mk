@@ -1,8 +1,10 @@
 # Manual pages, one line per page.
 dist_man_MANS += man/signpost.1
 dist_man_MANS += man/signpost-audit.1
+dist_man_MANS += man/signpost-bulk.1
 dist_man_MANS += man/signpost-check.1
 dist_man_MANS += man/signpost-domain.1
+dist_man_MANS += man/signpost-events.1
 dist_man_MANS += man/signpost-export.1
 dist_man_MANS += man/signpost-genkey.1
 dist_man_MANS += man/signpost-genzone.1

@@ -21,6 +21,7 @@
 #include "tools/completions.h"
 
 #define OPTIONS_COMMON 9U
+#define MESSAGE_MAX (1024U * 1024U) /* octets that the daemon takes */
 
 /* ---- values ---- */
 
@@ -65,6 +66,29 @@ value_of_key(const char *program, const char *path)
 	return value;
 }
 
+/* As it is: it need be no UTF-8. */
+static json_t *
+value_of_message(const char *program, const char *path)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	char *text = mem_alloc(MESSAGE_MAX + 1);
+	json_t *value = NULL;
+	size_t n = file == NULL ? 0 : fread(text, 1, MESSAGE_MAX + 1, file);
+
+	if (file == NULL || ferror(file))
+		cli_say(program, "%s: cannot be read", path);
+	else if (n == 0)
+		cli_say(program, "%s: this is no message: it is empty", path);
+	else if (n > MESSAGE_MAX)
+		cli_say(program, "%s: a message may have 1 MiB", path);
+	else
+		value = json_stringn_nocheck(text, n);
+	if (file != NULL && file != stdin)
+		fclose(file);
+	mem_free(text);
+	return value;
+}
+
 static json_t *
 value_of_number(const char *program, const char *text)
 {
@@ -98,6 +122,8 @@ value_of(const char *program, enum admin_kind kind, const char *text)
 		return value_of_file(program, text);
 	case ADMIN_KEY:
 		return value_of_key(program, text);
+	case ADMIN_MESSAGE:
+		return value_of_message(program, text);
 	}
 	return value;
 }
@@ -170,7 +196,7 @@ make_request(const char *program, const struct admin_word *word, const struct ad
 		json_decref(arguments);
 		return NULL;
 	}
-	request = json_pack("{s:s, s:o}", "operation", word->operation, "arguments", arguments);
+	request = json_pack("{s:s*, s:o}", "operation", word->operation, "arguments", arguments);
 	if (given->dry_run)
 		json_object_set_new(request, "dry_run", json_true());
 	return request;
@@ -184,8 +210,8 @@ put_text(const char *text, size_t n, void *context)
 	return fwrite(text, 1, n, context) == n ? 0 : -1;
 }
 
-static void
-print_json(const json_t *json)
+void
+admin_print_json(const json_t *json)
 {
 	(void)!json_dump_callback(json, put_text, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
 	putchar('\n');
@@ -199,7 +225,7 @@ show_answer(const char *program, const struct admin_word *word, const struct adm
 	const json_t *list = word->list == NULL ? NULL : json_object_get(result, word->list);
 
 	if (given->json)
-		print_json(answer);
+		admin_print_json(answer);
 	else if (list != NULL && (first || json_array_size(list) > 0))
 		admin_show_list(word->list, list, first);
 	else if (word->show != NULL)
@@ -219,15 +245,6 @@ next_page(const struct admin_word *word, const json_t *answer)
 	return word->list == NULL ? NULL : json_object_get(result, "next");
 }
 
-/* Found is not refused, and not well either. */
-static int
-exit_status(const json_t *answer)
-{
-	const json_t *result = json_object_get(answer, "result");
-
-	return json_array_size(json_object_get(result, "drifted")) > 0 ? 1 : EX_OK;
-}
-
 static int
 ask(struct admin_client *client, const char *program, const struct admin_word *word,
     const struct admin_request *given, json_t *request)
@@ -245,10 +262,11 @@ ask(struct admin_client *client, const char *program, const struct admin_word *w
 		if (!json_is_true(json_object_get(answer, "ok"))) {
 			exit_code = admin_show_refusal(program, answer);
 			if (given->json)
-				print_json(answer);
+				admin_print_json(answer);
 		} else {
 			show_answer(program, word, given, answer, first);
-			exit_code = exit_status(answer);
+			/* Found is not refused, and not well either. */
+			exit_code = admin_result_is_bad(json_object_get(answer, "result"));
 		}
 		if (more)
 			json_object_set(json_object_get(request, "arguments"), "after", next);
@@ -268,8 +286,12 @@ ask_daemon(const char *program, const struct admin_word *word, const struct admi
 
 	if (exit_code == EX_OK) {
 		client = admin_connect(program, &target);
-		exit_code =
-		    client == NULL ? EX_UNAVAILABLE : ask(client, program, word, given, request);
+		if (client == NULL)
+			exit_code = EX_UNAVAILABLE;
+		else if (admin_word_ask(word) != NULL)
+			exit_code = admin_word_ask(word)(client, program, given, request);
+		else
+			exit_code = ask(client, program, word, given, request);
 		admin_disconnect(client);
 	}
 	admin_target_free(&target);

@@ -18,10 +18,11 @@
 enum admin_kind {
 	ADMIN_TEXT,
 	ADMIN_NUMBER,
-	ADMIN_ON,   /* a switch: true */
-	ADMIN_OFF,  /* a switch: false */
-	ADMIN_JSON, /* a file with a JSON object; "-": standard input */
-	ADMIN_KEY   /* a file with a private key */
+	ADMIN_ON,     /* a switch: true */
+	ADMIN_OFF,    /* a switch: false */
+	ADMIN_JSON,   /* a file with a JSON object; "-": standard input */
+	ADMIN_KEY,    /* a file with a private key */
+	ADMIN_MESSAGE /* a file with a message: any octets; "-": standard input */
 };
 
 struct admin_field {
@@ -39,9 +40,12 @@ struct admin_position {
 	bool optional;
 };
 
+struct admin_client;
+struct admin_request;
+
 struct admin_word {
 	const char *command, *name; /* "key", "show"; name NULL: the command has no words */
-	const char *operation;
+	const char *operation;      /* NULL: admin_word_ask()'s function knows the path */
 	struct admin_position positions[ADMIN_POSITIONS_MAX];
 	const char *shape; /* "DOMAIN SELECTOR" */
 	const struct admin_field *fields;
@@ -54,6 +58,12 @@ struct admin_word {
 
 /* All of them; static. */
 const struct admin_word *admin_words(size_t *count_out);
+
+/* What is more than asking for the operation and showing what it says; an exit status. */
+typedef int admin_ask_function(struct admin_client *client, const char *program,
+    const struct admin_request *given, json_t *request);
+/* NULL: it is no more than that. */
+admin_ask_function *admin_word_ask(const struct admin_word *word);
 
 /* Options and words of one call. */
 struct admin_request {
@@ -87,8 +97,6 @@ void admin_target_free(struct admin_target *target);
 
 /* ---- admin_client.c ---- */
 
-struct admin_client;
-
 /* Nothing is connected yet. NULL: said. target: borrowed. */
 struct admin_client *admin_connect(const char *program, const struct admin_target *target);
 void admin_disconnect(struct admin_client *client); /* NULL is fine */
@@ -101,7 +109,33 @@ json_t *admin_ask(struct admin_client *client, const json_t *request);
 json_t *admin_post_lines(
     struct admin_client *client, const char *path, const char *type, struct buf *body);
 
+/* ---- words that are more than a question ---- */
+
+admin_ask_function admin_bulk;            /* admin_bulk.c: "file", "idempotency_key" */
+admin_ask_function admin_events;          /* admin_events.c: "types", "since" */
+admin_ask_function admin_operations_list; /* admin_operations.c: "domain" */
+admin_ask_function admin_operations_wait; /* the same: "operation", "timeout" */
+
+/* ---- admin.c ---- */
+
+/* One line to stdout, in ASCII. */
+void admin_print_json(const json_t *json);
+
+/* ---- admin_show_verify.c ---- */
+
+/* Of verify: the verdict of each signature, and what broke it. */
+void admin_show_verify(const char *program, const json_t *result);
+/* Of domain.selftest. */
+void admin_show_selftest(const char *program, const json_t *result);
+/* What was asked says that something does not verify, or has drifted. */
+bool admin_result_is_bad(const json_t *result);
+
 /* ---- admin_show.c ---- */
+
+/* Printable ASCII; other octets become \xNN. */
+void admin_add_safe(struct buf *out, const char *text);
+/* Members as "name: value", without those of objects and lists. */
+void admin_show_scalar(const char *name, const json_t *value);
 
 /* Columns of things that are known, else what is there. Nothing of it can harm a terminal. */
 void admin_show_result(const char *program, const json_t *result);

@@ -20,6 +20,12 @@ audit_run(const char *program, int argc, char **argv)
 }
 
 int
+bulk_run(const char *program, int argc, char **argv)
+{
+	return admin_run(program, "bulk", argc, argv);
+}
+
+int
 domain_run(const char *program, int argc, char **argv)
 {
 	return admin_run(program, "domain", argc, argv);
@@ -38,6 +44,12 @@ emergency_run(const char *program, int argc, char **argv)
 }
 
 int
+events_run(const char *program, int argc, char **argv)
+{
+	return admin_run(program, "events", argc, argv);
+}
+
+int
 explain_run(const char *program, int argc, char **argv)
 {
 	return admin_run(program, "explain", argc, argv);
@@ -53,6 +65,12 @@ int
 key_run(const char *program, int argc, char **argv)
 {
 	return admin_run(program, "key", argc, argv);
+}
+
+int
+operations_run(const char *program, int argc, char **argv)
+{
+	return admin_run(program, "operations", argc, argv);
 }
 
 int
@@ -101,4 +119,16 @@ int
 token_run(const char *program, int argc, char **argv)
 {
 	return admin_run(program, "token", argc, argv);
+}
+
+int
+unsigned_run(const char *program, int argc, char **argv)
+{
+	return admin_run(program, "unsigned", argc, argv);
+}
+
+int
+verify_run(const char *program, int argc, char **argv)
+{
+	return admin_run(program, "verify", argc, argv);
 }

@@ -153,13 +153,41 @@ take_text(const char *text, size_t n, void *context)
 }
 
 static void
-make_key(char out[33])
+make_key(char *out)
 {
 	unsigned char octets[16];
 
 	random_bytes(octets, sizeof(octets));
 	for (size_t i = 0; i < sizeof(octets); i++)
 		snprintf(out + 2 * i, 3, "%02x", octets[i]);
+}
+
+void
+admin_http_init(struct admin_http *out, const char *method, const char *path)
+{
+	memset(out, 0, sizeof(*out));
+	buf_init(&out->target, TARGET_MAX);
+	buf_init_secret(&out->body, BODY_MAX);
+	out->method = method;
+	buf_add_str(&out->target, path);
+	make_key(out->key);
+}
+
+void
+admin_http_parameter(struct admin_http *http, const char *name, const json_t *value)
+{
+	add_parameter(&http->target, name, value);
+}
+
+/* A message is the body itself, not JSON. */
+static void
+take_message(struct admin_http *out, const json_t *rest)
+{
+	const json_t *message = json_object_get(rest, "message");
+
+	out->type = "message/rfc822";
+	out->has_body = out->repeatable = true;
+	buf_add(&out->body, span_of(json_string_value(message), json_string_length(message)));
 }
 
 bool
@@ -170,22 +198,20 @@ admin_http_make(const json_t *request, struct admin_http *out)
 	json_t *rest = json_copy(json_object_get(request, "arguments"));
 	const struct route *route = route_for(operation, rest);
 
-	memset(out, 0, sizeof(*out));
-	buf_init(&out->target, TARGET_MAX);
-	buf_init_secret(&out->body, BODY_MAX);
+	admin_http_init(out, route == NULL ? "GET" : route->method, "");
 	if (route == NULL) {
 		json_decref(rest);
 		return false;
 	}
-	out->method = route->method;
 	out->if_match = (route->flags & (ROUTE_IF_MATCH | ROUTE_PUT)) != 0 && !dry_run;
 	out->may_be_new = (route->flags & ROUTE_PUT) != 0 && !dry_run;
 	out->once = (route->flags & ROUTE_ONCE) != 0 && !dry_run;
 	out->repeatable = out->once || dry_run || strcmp(route->method, "GET") == 0;
-	make_key(out->key);
 	add_path(&out->target, route, rest);
 	out->has_body = (route->flags & ROUTE_BODY) != 0;
-	if (out->has_body)
+	if ((route->flags & ROUTE_MESSAGE) != 0)
+		take_message(out, rest);
+	else if (out->has_body)
 		(void)!json_dump_callback(rest, take_text, &out->body, JSON_COMPACT);
 	else
 		add_query(&out->target, rest);

@@ -12,7 +12,7 @@
 #include "lib/base/mem.h"
 #include "tools/admin.h"
 
-#define COLUMNS_MAX 10U
+#define COLUMNS_MAX 16U
 #define CELL_MAX 300U
 
 struct column {
@@ -41,9 +41,25 @@ static const struct table tables[] = {
 		 {"STATE", "state"}, {"SINCE", "state_since"}, {"NEXT", "next.action"},
 		 {"EARLIEST", "next.earliest"}, {"BLOCKED-BY", "next.blocked_by"},
 		 {"VERIFIED-BY", "verified_by"}, {"TROUBLE", "trouble"}}},
-    {"gateways", {{"GATEWAY", "gateway"}, {"VERSION", "version"}, {"EPOCH", "epoch"},
-		     {"TESTED", "tested"}, {"OFFSET-MS", "offset_ms"}, {"SILENT-S", "silent_s"},
-		     {"FAILED", "failed"}, {"FAILING", "failing_keys"}}},
+    {"gateways",
+	{{"GATEWAY", "gateway"}, {"VERSION", "version"}, {"EPOCH", "epoch"}, {"TESTED", "tested"},
+	    {"OFFSET-MS", "offset_ms"}, {"SILENT-S", "silent_s"}, {"FAILED", "failed"},
+	    {"FAILING", "failing_keys"}, {"CACHED-PER-MILLE", "cache_per_mille"},
+	    {"SIGN-P99-US", "sign_p99_us"}, {"STARTED", "started"}, {"AT", "at"}}},
+    {"mail", {{"MESSAGES", "messages"}, {"WHAT", "what"}, {"CAUSE", "cause"}, {"TENANT", "tenant"},
+		 {"AS-CONFIGURED", "as_configured"}}},
+    {"operations", {{"OPERATION", "operation"}, {"STATE", "state"}, {"ASKED", "asked"},
+		       {"NOT-BEFORE", "not_before"}, {"REASON", "reason"}}},
+    {"signatures",
+	{{"SIGNATURE", "index"}, {"LINE", "line"}, {"DOMAIN", "domain"}, {"SELECTOR", "selector"},
+	    {"ALGORITHM", "algorithm"}, {"BITS", "bits"}, {"RESULT", "result"},
+	    {"REASON", "reason"}, {"DNSSEC", "key.dnssec"}, {"IN-STORE", "key.matches_store"}}},
+    {"differs", {{"SIGNATURE", "signature"}, {"CHANGE", "what"}, {"LINE", "line"},
+		    {"CERTAIN", "certain"}, {"DETAIL", "detail"}}},
+    {"selftest", {{"SELECTOR", "selector"}, {"ALGORITHM", "algorithm"}, {"PASSES", "passes"},
+		     {"SERVERS", "authoritative.seen"}, {"WHY", "authoritative.why"},
+		     {"RESOLVER", "resolver.passes"}, {"REASON", "resolver.reason"},
+		     {"DETAIL", "resolver.detail"}}},
     {"stuck", {{"DOMAIN", "domain"}, {"SELECTOR", "selector"}, {"STATE", "state"},
 		  {"TRIES", "tries"}, {"NEXT-TRY", "next_try"}, {"TROUBLE", "trouble"}}},
     {"overdue", {{"DOMAIN", "domain"}, {"DUE", "due"}}},
@@ -57,8 +73,7 @@ static const struct table tables[] = {
 
 /* ---- values ---- */
 
-/* Printable ASCII; other octets become \xNN. lines: line feeds and tabs
- * stay. */
+/* Printable ASCII; other octets become \xNN. lines: line feeds and tabs stay. */
 static void
 add_safe(struct buf *out, const char *text, bool lines)
 {
@@ -67,6 +82,12 @@ add_safe(struct buf *out, const char *text, bool lines)
 			buf_add_char(out, *text);
 		else
 			buf_add_fmt(out, "\\x%02x", (unsigned char)*text);
+}
+
+void
+admin_add_safe(struct buf *out, const char *text)
+{
+	add_safe(out, text, false);
 }
 
 static bool
@@ -240,6 +261,12 @@ show_line(const char *prefix, const char *name, const json_t *value)
 		add_value(&text, value);
 	printf("%s\n", buf_text(&text));
 	buf_free(&text);
+}
+
+void
+admin_show_scalar(const char *name, const json_t *value)
+{
+	show_line("", name, value);
 }
 
 static bool

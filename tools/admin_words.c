@@ -5,6 +5,8 @@
  */
 #include "config.h"
 
+#include <string.h>
+
 #include "tools/admin.h"
 
 #define FIELDS(list) list, sizeof(list) / sizeof((list)[0])
@@ -148,11 +150,20 @@ static const struct admin_field emergency_fields[] = {
     {"selector", 's', "NAME", "selector", ADMIN_TEXT, "the key; default: the ACTIVE one"},
     {"force", 0, NULL, "force", ADMIN_ON, "also if nothing can sign then"},
     F_REASON, F_REVISION};
+static const struct admin_field bulk_fields[] = {
+    {"idempotency-key", 'k', "KEY", "idempotency_key", ADMIN_TEXT, "that of an attempt that was cut off; default: a new one"}};
+static const struct admin_field events_fields[] = {
+    {"types", 't', "TYPES", "types", ADMIN_TEXT, "\"key.activated,rotation.*\"; default: all"},
+    {"since", 's', "ID", "since", ADMIN_TEXT, "all behind this one; default: from now on"}};
+static const struct admin_field wait_fields[] = {
+    {"timeout", 't', "SECONDS", "timeout", ADMIN_NUMBER, "wait no longer; default: until it has ended"}};
 
 static const struct admin_word words[] = {
     {"audit", "head", "audit.head", NONE, "", NO_FIELDS, false, NULL, NULL, "the end of the chain"},
     {"audit", "list", "audit.list", NONE, "", FIELDS(audit_fields), false, "audit", NULL,
 	"what was done"},
+    {"bulk", NULL, NULL, ONE("file"), "FILE|-", FIELDS(bulk_fields), true, NULL, NULL,
+	"Runs the operations of a file of JSON, one in each line."},
     {"domain", "add", "domain.add", TWO("domain", "tenant"), "DOMAIN TENANT", FIELDS(domain_add_fields),
 	true, NULL, NULL, "a new domain of a tenant"},
     {"domain", "list", "domain.list", NONE, "", FIELDS(tenant_only), false, "domains", NULL,
@@ -161,6 +172,8 @@ static const struct admin_word words[] = {
 	admin_show_text, "all that should be in DNS for it now"},
     {"domain", "remove", "domain.remove", ONE("domain"), "DOMAIN", NO_FIELDS, true, NULL, NULL,
 	"a domain that never published a key"},
+    {"domain", "selftest", "domain.selftest", ONE("domain"), "DOMAIN", NO_FIELDS, false, NULL,
+	admin_show_selftest, "sign a message with each key, and verify it by DNS"},
     {"domain", "set", "domain.set", ONE("domain"), "DOMAIN", FIELDS(domain_set_fields), true, NULL, NULL,
 	"another policy or alias; enable, disable, pause, resume"},
     {"domain", "show", "domain.show", ONE("domain"), "DOMAIN", FIELDS(domain_show_fields), false, NULL, NULL,
@@ -169,12 +182,16 @@ static const struct admin_word words[] = {
 	"Compares what is published with what the DNS servers have."},
     {"emergency", NULL, "emergency", ONE("domain"), "DOMAIN", FIELDS(emergency_fields), true, NULL, NULL,
 	"A key is known to others: the stand-by key signs at once, and it is revoked."},
+    {"events", NULL, NULL, NONE, "", FIELDS(events_fields), false, NULL, NULL,
+	"Shows what happens, as it happens, until it is ended."},
     {"explain", NULL, "resolve", ONE("from"), "ADDRESS", FIELDS(explain_fields), false, NULL, NULL,
 	"Says what would sign for a sender, and why not, by the store alone."},
     {"gateway", "forget", "gateway.forget", ONE("gateway"), "GATEWAY", NO_FIELDS, true, NULL, NULL,
 	"a gateway that is gone for good"},
     {"gateway", "list", "gateway.list", NONE, "", NO_FIELDS, false, "gateways", NULL,
 	"gateways that report"},
+    {"gateway", "show", "gateway.show", ONE("gateway"), "GATEWAY", NO_FIELDS, false, NULL, NULL,
+	"a gateway, and the keys that it cannot verify"},
     {"key", "activate", "key.activate", TWO("domain", "selector"), "DOMAIN SELECTOR",
 	FIELDS(step_fields), true, NULL, NULL, "the stand-by key signs; the one before retires"},
     {"key", "generate", "key.generate", ONE("domain"), "DOMAIN", FIELDS(generate_fields), true, NULL,
@@ -202,6 +219,14 @@ static const struct admin_word words[] = {
 	NULL, NULL, "one key, what it waits for, and its record"},
     {"key", "verify", "key.verify", TWO("domain", "selector"), "DOMAIN SELECTOR", NO_FIELDS, false, NULL,
 	NULL, "what the DNS servers have of it now"},
+    {"operations", "cancel", "operation.cancel", ONE("operation"), "OPERATION", NO_FIELDS, true, NULL,
+	NULL, "a rotation is not wanted any more; no key of it signs yet"},
+    {"operations", "list", "rotation.list", ONE("domain"), "DOMAIN", NO_FIELDS, false, NULL, NULL,
+	"the rotations of a domain, by the names of their operations"},
+    {"operations", "show", "operation.show", ONE("operation"), "OPERATION", NO_FIELDS, false, NULL, NULL,
+	"what was begun: its state, its steps, and what they wait for"},
+    {"operations", "wait", "operation.show", ONE("operation"), "OPERATION", FIELDS(wait_fields), false,
+	NULL, NULL, "the same, when it has ended"},
     {"policy", "list", "policy.list", NONE, "", FIELDS(tenant_only), false, "policies", NULL,
 	"all policies"},
     {"policy", "remove", "policy.remove", TWO("tenant", "policy"), "TENANT POLICY", NO_FIELDS, true,
@@ -262,8 +287,29 @@ static const struct admin_word words[] = {
     {"token", "rotate", "token.rotate", ONE("token"), "TOKEN", NO_FIELDS, true, NULL, NULL,
 	"another secret; the old one ends at once"},
     {"token", "show", "token.show", ONE("token"), "TOKEN", NO_FIELDS, false, NULL, NULL, "a token"},
+    {"unsigned", NULL, "unsigned", NONE, "", FIELDS(tenant_only), false, NULL, NULL,
+	"Says how much mail of the last hour was not signed or was deferred, and why."},
+    {"verify", NULL, "verify", {{"message", ADMIN_MESSAGE, false}}, "FILE|-", NO_FIELDS, false, NULL,
+	admin_show_verify, "Says which signatures of a message verify, and what broke the others."},
 };
 /* clang-format on */
+
+admin_ask_function *
+admin_word_ask(const struct admin_word *word)
+{
+	static const struct {
+		const char *command, *name; /* NULL: the command has no words */
+		admin_ask_function *ask;
+	} known[] = {{"bulk", NULL, admin_bulk}, {"events", NULL, admin_events},
+	    {"operations", "list", admin_operations_list},
+	    {"operations", "wait", admin_operations_wait}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(known[i].command, word->command) == 0 &&
+		    (known[i].name == NULL || strcmp(known[i].name, word->name) == 0))
+			return known[i].ask;
+	return NULL;
+}
 
 const struct admin_word *
 admin_words(size_t *count_out)

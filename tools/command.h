@@ -58,6 +58,11 @@ int check_run(const char *program, int argc, char **argv);
 int zone_run(const char *program, int argc, char **argv);
 
 /* What speaks to signpost-admind: domains, keys and the rest of their administration. */
+int bulk_run(const char *program, int argc, char **argv);
+int events_run(const char *program, int argc, char **argv);
+int operations_run(const char *program, int argc, char **argv);
+int unsigned_run(const char *program, int argc, char **argv);
+int verify_run(const char *program, int argc, char **argv);
 int domain_run(const char *program, int argc, char **argv);
 int drift_run(const char *program, int argc, char **argv);
 int emergency_run(const char *program, int argc, char **argv);

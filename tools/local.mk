@@ -33,8 +33,10 @@ MOVING_FILES = tools/moving.h tools/moving_cover.c tools/moving_directory.c tool
 MOVING_TEST_FILES = $(MOVING_FILES) tools/cli.c tools/cli.h tools/newfile.c tools/newfile.h
 MOVING_TEST_LDADD = $(LIBMAILAUTH) $(LIBDNS) $(LIBBACKENDS) $(LIBSTORE) $(LIBKEYS) $(LIBCONF) $(LIBDKIM) $(LIBCRYPTO_ROOM) \
 	$(LIBBASE) $(OPENSSL_LIBS) $(BACKENDS_LIBS) $(IDN2_LIBS) $(UNBOUND_LIBS) -lpthread
-ADMIN_TOOL_FILES = tools/admin.c tools/admin.h tools/admin_answer.c tools/admin_client.c tools/admin_http.h \
-	tools/admin_request.c tools/admin_show.c tools/admin_target.c tools/admin_words.c tools/zone_admin.c \
+ADMIN_TOOL_FILES = tools/admin.c tools/admin.h tools/admin_answer.c tools/admin_bulk.c tools/admin_client.c \
+	tools/admin_events.c tools/admin_http.h tools/admin_operations.c \
+	tools/admin_request.c tools/admin_show.c tools/admin_show_verify.c tools/admin_sse.c tools/admin_sse.h tools/admin_target.c \
+	tools/admin_transport.c tools/admin_transport.h tools/admin_words.c tools/zone_admin.c \
 	tools/import.c tools/moving_dns.c tools/moving_send.c tools/moving_survey.c tools/moving_admin.h $(MOVING_FILES)
 if ADMIN
 tools_signpost_SOURCES += $(ADMIN_TOOL_FILES)
@@ -86,7 +88,7 @@ check_PROGRAMS += tests/tools/seal_driver
 tests_tools_seal_driver_SOURCES = tests/tools/seal_driver.c
 tests_tools_seal_driver_LDADD = $(LIBSTORE) $(LIBKEYS) $(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) -lpthread
 if ADMIN
-TOOL_TESTS += tests/tools/test_admin_cli.py tests/tools/test_admin_remote.py
+TOOL_TESTS += tests/tools/test_admin_cli.py tests/tools/test_admin_remote.py tests/tools/test_admin_words.py
 check_LIBRARIES += tests/lib/liboperationtest.a
 tests_lib_liboperationtest_a_SOURCES = tests/lib/file_authority.c tests/lib/no_reconciler.c tests/lib/no_reconciler.h
 check_LIBRARIES += tests/lib/liboperationworld.a

@@ -21,12 +21,14 @@
 
 static const struct command commands[] = {
     {"audit", NULL, audit_run, "what was done, and by whom (signpost-admind)"},
+    {"bulk", NULL, bulk_run, "run many operations out of a file (signpost-admind)"},
     {"check", NULL, check_run, "audit the DKIM keys, SPF and DMARC that a domain publishes"},
     {"completions", NULL, completions_run,
 	"print what bash or zsh has to know to complete all this"},
     {"domain", NULL, domain_run, "add, show and remove domains (signpost-admind)"},
     {"drift", NULL, drift_run, "compare what is published with DNS (signpost-admind)"},
     {"emergency", NULL, emergency_run, "a key is known to others (signpost-admind)"},
+    {"events", NULL, events_run, "show what happens, as it happens (signpost-admind)"},
     {"explain", NULL, explain_run, "say what would sign, by the store (signpost-admind)"},
     {"export", NULL, export_run, "write keys and tables for another signer"},
     {"gateway", NULL, gateway_run, "gateways that report (signpost-admind)"},
@@ -35,6 +37,7 @@ static const struct command commands[] = {
     {"genzone", "opendkim-genzone", genzone_run, "write the DNS records of all keys of a KeyTable"},
     {"import", NULL, import_run, "bring keys and rules of other signers into the store"},
     {"key", NULL, key_run, "show, make and move keys (signpost-admind)"},
+    {"operations", NULL, operations_run, "what was begun and has not ended (signpost-admind)"},
     {"policy", NULL, policy_run, "what keys should be like (signpost-admind)"},
     {"provider", NULL, provider_run, "DNS providers of tenants (signpost-admind)"},
     {"resolve", NULL, resolve_run, "say what would sign for a sender, and why"},
@@ -47,6 +50,8 @@ static const struct command commands[] = {
     {"testkey", "opendkim-testkey", testkey_run, "compare private keys with the records in DNS"},
     {"testmsg", "opendkim-testmsg", testmsg_run, "sign or verify a message"},
     {"token", NULL, token_run, "add, show and revoke tokens for HTTP (signpost-admind)"},
+    {"unsigned", NULL, unsigned_run, "mail that went unsigned, and why (signpost-admind)"},
+    {"verify", NULL, verify_run, "say what broke the signatures of a message (signpost-admind)"},
     {"zimbra", "zmdkimkeyutil", zimbra_run, "Zimbra's zmdkimkeyutil (signpost-admind)"},
     {"zone", NULL, zone_run, "print the DKIM, SPF and DMARC records that a domain needs"},
 };

@@ -122,6 +122,17 @@ store_tool_has_providers(const struct store_tool *tool, struct err *err)
 }
 
 bool
+store_tool_has_tokens(const struct store_tool *tool, struct err *err)
+{
+	struct keystore_rows *rows = NULL;
+	enum status status =
+	    keystore_token(tool->store, STORE_TOKEN_BY_ID, SPAN_LIT("x"), &rows, err);
+
+	keystore_rows_release(rows);
+	return status == ST_OK;
+}
+
+bool
 store_tool_can(const struct store_tool *tool, bool can, const char *what)
 {
 	if (!can)

@@ -43,9 +43,11 @@ struct store_tool {
  * after a message. */
 int store_tool_open(struct store_tool *tool, bool keys);
 void store_tool_close(struct store_tool *tool);
-/* Can the backend do that (an op that may be NULL)? Said if not. */
 /* Has the store room for DNS providers of tenants? false: a schema of before, or no answer. */
 bool store_tool_has_providers(const struct store_tool *tool, struct err *err);
+/* The same of tokens. */
+bool store_tool_has_tokens(const struct store_tool *tool, struct err *err);
+/* Can the backend do that (an op that may be NULL)? Said if not. */
 bool store_tool_can(const struct store_tool *tool, bool can, const char *what);
 /* The exit status for a question to the store that failed, after a message. */
 int store_tool_failed(const struct store_tool *tool, enum status status, const struct err *err);

@@ -15,6 +15,8 @@
 #include "lib/store/failure.h"
 #include "tools/store_check.h"
 
+#define TOKEN_OLD_S (90 * 86400)
+
 /* ---- names ---- */
 
 static uint64_t
@@ -222,6 +224,20 @@ take_domain_again(struct store_check *check, const struct store_domain *row)
 		    "(no-key)");
 }
 
+/* A token that has ended does no harm, but whoever reads the list takes it for one that is used. */
+static void
+take_token(struct store_check *check, const struct store_token *row)
+{
+	struct keystore_write write = {.what = STORE_TOKEN, .row.token = *row};
+
+	check_write(check, &write, "token", row->id, SPAN_EMPTY);
+	if (row->tenant.n > 0)
+		check_tenant_of(check, row->tenant, "token", row->id, SPAN_EMPTY);
+	if (row->expires > 0 && row->expires + TOKEN_OLD_S < check->now_utc)
+		store_check_found(check, STORE_WARNING, "token", row->id, SPAN_EMPTY, "expired",
+		    "expired more than 90 days ago; nobody can use it, and it can be revoked");
+}
+
 /* ---- the walks ---- */
 
 static void
@@ -253,6 +269,8 @@ take_row(struct store_check *check, const struct store_walk *walk, size_t i, boo
 		store_check_provider(check, &walk->page->providers[i]);
 		break;
 	case STORE_TOKEN:
+		take_token(check, &walk->page->tokens[i]);
+		break;
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;
@@ -291,6 +309,8 @@ check_all(struct store_check *check, struct err *err)
 	/* A schema of before has no room for them. */
 	if (status == ST_OK && store_tool_has_providers(&check->tool, &ignored))
 		status = walk_all(check, STORE_PROVIDER, false, err);
+	if (status == ST_OK && store_tool_has_tokens(&check->tool, &ignored))
+		status = walk_all(check, STORE_TOKEN, false, err);
 	return status;
 }
 
@@ -336,10 +356,12 @@ tell_sum(const struct store_check *check)
 	buf_init(&versions, 8192);
 	add_versions(check, &versions);
 	printf("{\"tenants\": %lu, \"policies\": %lu, \"domains\": %lu, \"rules\": %lu, "
-	       "\"bindings\": %lu, \"keys\": %lu, \"plain\": %lu, \"site_key_versions\": {%s}, "
+	       "\"bindings\": %lu, \"keys\": %lu, \"tokens\": %lu, \"plain\": %lu, "
+	       "\"site_key_versions\": {%s}, "
 	       "\"errors\": %lu, \"warnings\": %lu}\n",
 	    n[STORE_TENANT], n[STORE_POLICY], n[STORE_DOMAIN], n[STORE_RULE], n[STORE_BINDING],
-	    n[STORE_KEY], check->plain, buf_text(&versions), check->errors, check->warnings);
+	    n[STORE_KEY], n[STORE_TOKEN], check->plain, buf_text(&versions), check->errors,
+	    check->warnings);
 	buf_free(&versions);
 }
 

@@ -42,6 +42,7 @@ store_row_count(const struct keystore_rows *rows, enum store_what what)
 	case STORE_PROVIDER:
 		return rows->provider_count;
 	case STORE_TOKEN:
+		return rows->token_count;
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;
@@ -81,6 +82,9 @@ store_row_names(const struct keystore_rows *rows, enum store_what what, size_t i
 		*second_out = rows->providers[index].name;
 		break;
 	case STORE_TOKEN:
+		*first_out = rows->tokens[index].tenant; /* empty: of all */
+		*second_out = rows->tokens[index].id;
+		break;
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;

@@ -29,3 +29,8 @@ tests_fuzz_fuzz_admin_answer_LDADD = $(LIBBASE) $(JANSSON_LIBS) -lpthread
 tests_fuzz_fuzz_admin_answer_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 endif
 EXTRA_DIST += tests/fuzz/fuzz_admin_answer.c tests/fuzz/fuzz_operation.c tests/fuzz/fuzz_bulk.c tests/fuzz/fuzz_http.c
+# Of what signpost events hears.
+FUZZ_TARGETS += tests/fuzz/fuzz_admin_sse
+tests_fuzz_fuzz_admin_sse_SOURCES = tests/fuzz/fuzz_admin_sse.c tools/admin_sse.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_admin_sse_LDADD = $(LIBBASE) -lpthread
+tests_fuzz_fuzz_admin_sse_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lib import api, lifecycle, procs, stores
+from lib import api, lifecycle, patience, procs, stores
 
 dkim = pytest.importorskip("dkim")
 pytestmark = pytest.mark.skipif(lifecycle.program() is None or stores.missing() is not None, reason="signpost-admind or signpost is not built")
@@ -222,3 +222,35 @@ def test_sign_and_ask_dns(service, acme, world):
     # The resolver has it when its answer is as old as its TTL.
     assert procs.wait_until(lambda: acme.good("POST", path, key=None)["keys"][0]["resolver"]["reason"] == "signature")
     assert "PRIVATE" not in json.dumps(answer)
+
+
+# ---- for people at a terminal ----
+
+def tool(service, *words, stdin=b""):
+    return subprocess.run([stores.SIGNPOST.resolve(), *map(str, words), "--socket", service.socket], input=stdin, capture_output=True,
+                          check=False, timeout=patience.seconds(120))
+
+
+def test_signpost_verify(service, world, here, pem, folder):
+    """Its table says what the API says, and its exit status is dkimpy's verdict."""
+    message = signed(pem)
+    (folder / "good").write_bytes(message)
+    done = tool(service, "verify", folder / "good")
+    row = [line.split() for line in done.stdout.decode().splitlines() if ZONE in line and "rsa-sha256" in line]
+    assert done.returncode == 0 and by_dkimpy(world, message), done
+    assert row[0][2:7] == [ZONE, "s1", "rsa-sha256", "2048", "pass"] and row[0][-1] == "yes", done.stdout
+    changed = message + b"-- \r\nThis list is brought to you by nobody\r\n"
+    done = tool(service, "verify", "-", stdin=changed)
+    assert done.returncode == 1 and not by_dkimpy(world, changed), done
+    assert b" body-hash " in done.stdout and re.search(rb"\n0 +body-footer +\d+ +yes ", done.stdout), done.stdout
+    answer = json.loads(tool(service, "verify", "-", "--json", stdin=changed).stdout)
+    assert answer["ok"] and answer["result"]["signatures"][0]["reason"] == "body-hash"
+
+
+def test_signpost_domain_selftest(service, here):
+    done = tool(service, "domain", "selftest", ZONE)
+    answer = json.loads(tool(service, "domain", "selftest", ZONE, "--json").stdout)["result"]
+    assert done.returncode == (0 if answer["passes"] else 1), (done, answer)
+    text = done.stdout.decode()
+    assert f"domain: {ZONE}\npasses: {'yes' if answer['passes'] else 'no'}\n" in text, text
+    assert len([line for line in text.splitlines() if "-sha256 " in line]) == len(answer["keys"]), text

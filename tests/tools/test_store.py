@@ -476,6 +476,40 @@ key acme alone.example weak {weak}
     assert store.check(65)[1] == fine
 
 
+def test_check_finds_tokens_that_cannot_be(d):
+    store = Store(d)
+    store.load(LIST)
+    now, good = int(time.time()), "0123456789abcdef" * 4
+
+    def token(name, tenant="acme", secret=good, expires=0, maker="uid:0 root"):
+        columns = {"id": name, "tenant": tenant, "name": "a panel", "secret": secret[:60] + name[-1] * 4 if secret is good else secret,
+                   "scopes": "keys:read", "domains": "", "networks": "", "maker": maker, "created": now - 86400 * 365, "expires": expires, "revoked": 0,
+                   "revision": 1}
+        store.sql(f"INSERT INTO tokens ({','.join(columns)}) VALUES ({','.join('?' * len(columns))})", *columns.values())
+
+    token("t_a", expires=now + 1000)
+    token("t_b", tenant="")
+    token("t_c", expires=now - 86400 * 89)
+    done, found = store.check()
+    assert found == {} and done["tokens"] == 3, (done, found)
+    token("t_d", expires=now - 86400 * 91)
+    done, found = store.check()
+    assert found == {("token", "t_d", None): {"expired"}} and done["warnings"] == 1, found
+    token("t_e", tenant="gone")
+    token("t_f", secret="0123")
+    token("t_0", secret=good.upper())
+    token("t_1", maker="x\x1b[2J")
+    done, found = store.check(65)
+    assert found == {("token", "t_d", None): {"expired"}, ("token", "t_e", None): {"no-tenant"}, ("token", "t_f", None): {"invalid"},
+                     ("token", "t_0", None): {"invalid"}, ("token", "t_1", None): {"invalid"}}, found
+    text = store.run(65, "check").stdout
+    assert "\x1b" not in text and good.upper() not in text and "0123" not in text and "error: token t_e: no-tenant: " in text, text
+    # More than a page of them, of all tenants and of one.
+    for i in range(1500):
+        token(f"m{i}", tenant="" if i % 2 else "acme", secret=f"{i:064x}")
+    assert store.check(65)[0]["tokens"] == 1508
+
+
 def test_check_finds_rows_that_hang_in_the_air(d):
     store = Store(d)
     store.load(LIST)

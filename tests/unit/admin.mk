@@ -1,3 +1,11 @@
+# Unit tests of what signpost(1) hears.
+if CMOCKA
+check_PROGRAMS += tests/unit/test_admin_sse
+TESTS += tests/unit/test_admin_sse
+tests_unit_test_admin_sse_SOURCES = tests/unit/test_admin_sse.c tools/admin_sse.c
+tests_unit_test_admin_sse_LDADD = $(LIBBASE) -lpthread $(UNIT_LDADD)
+endif
+EXTRA_DIST += tests/unit/test_admin_sse.c
 # Unit tests of admin-api.
 if ADMIN
 if CMOCKA

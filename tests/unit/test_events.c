@@ -142,6 +142,10 @@ test_rows(void **state)
 	    {"key.hold", "s1: LOADED to HELD; \"s2: LOADED to ACTIVE", "key.held"},
 	    {"domain.add", "", "domain.added"},
 	    {"operation.cancel", "", "rotation.aborted"},
+	    {"provider.add", "", "provider.added"},
+	    {"provider.set", "", "provider.changed"},
+	    {"provider.remove", "", "provider.removed"},
+	    {"provider.test", "", "provider.tested"},
 	    {"something.new", "s1: LOADED to ACTIVE", ""},
 	};
 
