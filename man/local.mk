@@ -6,6 +6,7 @@ dist_man_MANS += man/signpost-domain.1
 dist_man_MANS += man/signpost-genkey.1
 dist_man_MANS += man/signpost-genzone.1
 dist_man_MANS += man/signpost-key.1
+dist_man_MANS += man/signpost-mirrors.5
 dist_man_MANS += man/signpost-publishers.5
 dist_man_MANS += man/signpost-resolve.1
 dist_man_MANS += man/signpost-rotate.1

@@ -144,5 +144,5 @@ def test_a_domain_that_is_disabled(folder, world, directory, admin):
     admin.start().ready()
     lifecycle.provide(admin, [NAME], PLAN)
     settle(admin, directory)
-    admin.cli("domain", "disable", NAME)
+    admin.cli("domain", "set", "--disable", NAME)
     until(admin, lambda: directory.attributes(NAME) == {})
