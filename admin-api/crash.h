@@ -15,6 +15,8 @@ enum crash_point {
 	CRASH_BEFORE_STEPS,    /* steps that need no DNS are decided, not written */
 	CRASH_AFTER_STEPS,     /* they are written */
 	CRASH_SURVEYED,        /* a name was looked at, the intent to publish is not written */
+	CRASH_BEFORE_MIRROR,   /* a mirror is about to be written */
+	CRASH_AFTER_MIRROR,    /* it has the key, which is not written */
 	CRASH_BEFORE_PUBLISH,  /* the intent is written, nothing is sent */
 	CRASH_AFTER_PUBLISH,   /* the record is changed, what came of it is not written */
 	CRASH_PROVEN,          /* the proofs are there, not written */

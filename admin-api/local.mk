@@ -17,6 +17,8 @@ RECONCILER_FILES = \
 	admin-api/reconciler_follow.c \
 	admin-api/reconciler_lanes.c \
 	admin-api/reconciler_load.c \
+	admin-api/mirror.c admin-api/mirror.h admin-api/mirror_key.c admin-api/mirror_zimbra.c \
+	admin-api/reconciler_mirror.c \
 	admin-api/reconciler_proof.c \
 	admin-api/reconciler_providers.c \
 	admin-api/reconciler_sight.c \

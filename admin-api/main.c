@@ -22,6 +22,7 @@
 #include "admin-api/admin.h"
 #include "admin-api/api.h"
 #include "admin-api/crash.h"
+#include "admin-api/mirror.h"
 #include "admin-api/operations.h"
 #include "admin-api/reconciler.h"
 #include "backends/settings.h"
@@ -43,6 +44,8 @@ struct daemon {
 	struct conf *conf;
 	struct backend_settings settings;
 	struct publisher **publishers;
+	struct mirror **mirrors;
+	size_t mirror_count;
 	char name[KEYSTORE_LEASE_MAX + 1];
 	struct admin admin;
 	struct api *api;
@@ -184,6 +187,12 @@ open_all(struct daemon *daemon, struct err *err)
 		err_prefix(err, "DNSPublishers");
 		return status;
 	}
+	status = mirrors_read(
+	    conf_string(conf, CONF_KEY_MIRRORS), &daemon->mirrors, &daemon->mirror_count, err);
+	if (status != ST_OK) {
+		err_prefix(err, "KeyMirrors");
+		return status;
+	}
 	daemon->admin.publishers = daemon->publishers;
 	daemon->admin.canonicalization = conf_string(conf, CONF_CANONICALIZATION);
 	daemon->admin.conf = conf;
@@ -212,6 +221,8 @@ start_reconciler(struct daemon *daemon, struct err *err)
 	    .sitekey = daemon->admin.sitekey,
 	    .publishers = daemon->publishers,
 	    .publisher_count = daemon->admin.publisher_count,
+	    .mirrors = daemon->mirrors,
+	    .mirror_count = daemon->mirror_count,
 	    .authority = daemon->admin.authority,
 	    .owner = daemon->name,
 	    .lease_s = conf_int(daemon->conf, CONF_ADMIN_LEASE),
@@ -407,6 +418,7 @@ serve(struct daemon *daemon)
 	reconciler_free(daemon->admin.reconciler);
 	keystore_close(daemon->admin.store);
 	sitekey_close(daemon->admin.sitekey);
+	mirrors_close(daemon->mirrors, daemon->mirror_count);
 	publishers_close(daemon->publishers, daemon->admin.publisher_count);
 	return status == ST_OK ? 0 : exit_code_of(status);
 }

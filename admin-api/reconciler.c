@@ -71,6 +71,10 @@ reconciler_new(const struct reconciler_config *config, struct reconciler **out, 
 	    mem_zalloc(config->publisher_count + 1, sizeof(*reconciler->publishing));
 	for (size_t i = 0; i < config->publisher_count; i++)
 		pthread_mutex_init(&reconciler->publishing[i], NULL);
+	reconciler->mirroring =
+	    mem_zalloc(config->mirror_count + 1, sizeof(*reconciler->mirroring));
+	for (size_t i = 0; i < config->mirror_count; i++)
+		pthread_mutex_init(&reconciler->mirroring[i], NULL);
 	status = open_authorities(reconciler, err);
 	if (status != ST_OK) {
 		reconciler_free(reconciler);
@@ -92,6 +96,9 @@ reconciler_free(struct reconciler *reconciler)
 		authority_close(reconciler->authorities[i]);
 	for (size_t i = 0; i < reconciler->config.publisher_count; i++)
 		pthread_mutex_destroy(&reconciler->publishing[i]);
+	for (size_t i = 0; i < reconciler->config.mirror_count; i++)
+		pthread_mutex_destroy(&reconciler->mirroring[i]);
+	mem_free(reconciler->mirroring);
 	mem_free(reconciler->publishing);
 	mem_free(reconciler->authorities);
 	census_free(reconciler->census);
@@ -172,6 +179,7 @@ enum status
 turn_finish(struct turn *turn, struct err *err)
 {
 	errands_collect(turn);
+	mirrors_run(turn);
 	errands_ask(turn);
 	errands_publish(turn);
 	errands_confirm(turn);

@@ -28,6 +28,7 @@
 
 #define RECONCILER_LEASE "reconciler"
 
+struct mirror; /* admin-api/mirror.h */
 struct reconciler;
 
 struct reconciler_config {
@@ -35,6 +36,8 @@ struct reconciler_config {
 	struct sitekey *sitekey; /* NULL: no key can be made or proven */
 	struct publisher *const *publishers;
 	size_t publisher_count;
+	struct mirror *const *mirrors;
+	size_t mirror_count;
 	struct authority_config authority;
 	const char *owner; /* of the lease: this process */
 	int64_t lease_s;   /* 30 */

@@ -99,10 +99,11 @@ is_slow(const struct work *work, enum lane_kind *kind_out)
 			*kind_out = LANE_KEYS;
 			return true;
 		}
-		if (!errand_asks_dns(action->what))
+		if (!errand_asks_dns(action->what) && !errand_mirrors(action->what))
 			continue;
 		slow = true;
-		if (work->life.keys[action->key].life.tries > 0)
+		if (work->life.keys[action->key].life.tries > 0 ||
+		    work->life.keys[action->key].life.mirror_tries > 0)
 			*kind_out = LANE_TROUBLE;
 	}
 	return slow;

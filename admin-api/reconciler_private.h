@@ -139,6 +139,7 @@ struct reconciler {
 	struct reconciler_config config;
 	struct authority **authorities; /* for each prover one, and as many for each lane */
 	pthread_mutex_t *publishing;    /* for each publisher: it is used by one thread at a time */
+	pthread_mutex_t *mirroring;     /* for each mirror: likewise */
 	pthread_mutex_t lock;           /* of what is below it */
 	pthread_cond_t stop;            /* of the thread that renews the lease */
 	struct reconciler_state state;
@@ -266,6 +267,12 @@ void providers_close(struct turn *turn);
 void errands_confirm(struct turn *turn);
 /* What came of them, into the works. */
 void errands_take(struct turn *turn);
+
+/* ---- reconciler_mirror.c: foreign stores of plain keys ---- */
+
+/* MIRROR, UNMIRROR. */
+bool errand_mirrors(enum life_what what);
+void mirrors_run(struct turn *turn);
 
 /* ---- parallel.c ---- */
 

@@ -10,6 +10,7 @@ dist_man_MANS += man/signpost-genkey.1
 dist_man_MANS += man/signpost-genzone.1
 dist_man_MANS += man/signpost-import.1
 dist_man_MANS += man/signpost-key.1
+dist_man_MANS += man/signpost-mirrors.5
 dist_man_MANS += man/signpost-publishers.5
 dist_man_MANS += man/signpost-resolve.1
 dist_man_MANS += man/signpost-rotate.1

@@ -77,6 +77,7 @@
 	X(KEEP_TEMPORARY_FILES, "KeepTemporaryFiles", BOOL, "no", LATER) \
 	X(KEY_CACHE_SIZE, "KeyCacheSize", INT, "62914560", NOW) \
 	X(KEY_FILE, "KeyFile", STRING, NULL, NOW) \
+	X(KEY_MIRRORS, "KeyMirrors", STRING, NULL, NOW) \
 	X(KEY_STORE, "KeyStore", STRING, NULL, NOW) \
 	X(KEY_STORE_POLL_INTERVAL, "KeyStorePollInterval", INT, "2", NOW) \
 	X(KEY_TABLE, "KeyTable", DATASET, NULL, NOW) \

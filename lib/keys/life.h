@@ -25,6 +25,11 @@
  * late, there is nothing to go back to, or all looks right from here. So a gateway that lies can
  * have DNS asked every few minutes; and what is wrong for its resolvers alone needs an operator.
  *
+ * A mirror (the plan's) is a foreign store of plain keys whose readers sign, too. It has one key of
+ * a domain. Before a key becomes ACTIVE it is there (MIRROR), while its predecessor is still
+ * published; nothing is revoked in peace while it is there. So what readers of the mirror sign can
+ * be verified at any moment.
+ *
  * Invariants I1 to I8 of the life cycle, as they are kept here:
  *
  *   I1 no action leaves a domain that had an ACTIVE key without one of each algorithm it had
@@ -78,6 +83,12 @@ struct key_life {
 	 * say that its signatures do not verify, and whether we found the same. */
 	int64_t checked;
 	bool suspect;
+	/* The foreign store that shows this key to its readers, and when it was written or looked
+	 * at last; mirrored 0: it does not. Failures in a row of that, and not before. */
+	char mirror[PLAN_NAME_MAX + 1];
+	int64_t mirrored;
+	int mirror_tries;
+	int64_t mirror_try;
 };
 
 /* What the row of a domain has for it. */
@@ -161,7 +172,9 @@ enum life_what {
 	LIFE_FAIL,          /* give it up: life_failed() */
 	LIFE_LOOK,          /* is what should be published there? then life_looked() */
 	LIFE_CHECK,         /* all of it: servers, resolvers, a message; then life_checked() */
-	LIFE_ROLLBACK       /* life_rolled_back() */
+	LIFE_ROLLBACK,      /* life_rolled_back() */
+	LIFE_MIRROR,        /* the plan's mirror is to have this key alone; then life_mirrored() */
+	LIFE_UNMIRROR       /* life.mirror is not to have it any more; then life_unmirrored() */
 };
 
 struct life_action {
@@ -177,8 +190,8 @@ struct life_wait {
 	enum life_what next; /* what it waits to do */
 	int64_t earliest;    /* not before; 0: whenever what blocks it ends */
 	/* "AuthoritativeServers", "NegativeCaches", "Resolvers", "Gateways", "Window", "Paused",
-	 * "Held", "Lease", "Tombstone", "Retry", "Successor", "Schedule", "Customer": static; NULL:
-	 * only the time */
+	 * "Held", "Lease", "Tombstone", "Retry", "Successor", "Schedule", "Customer", "Mirror":
+	 * static; NULL: only the time */
 	const char *blocked_by;
 };
 
@@ -258,6 +271,13 @@ bool life_checked(struct life_key *key, const struct key_plan *plan, const struc
 /* keys[index] is ACTIVE and suspect, and the one before it was seen right just now: that one is
  * ACTIVE again, this one HELD, the domain paused. One transaction. false: a guard does not hold. */
 bool life_rolled_back(struct life_domain *domain, size_t index, int64_t now_utc);
+/* Of MIRROR, of a LOADED key that is about to sign, or of an ACTIVE one; and of UNMIRROR. DONE: it
+ * is so now, or was already. CONFLICT: the mirror has a key that is not ours; nothing was touched.
+ */
+bool life_mirrored(struct life_domain *domain, size_t index, enum life_effect effect,
+    const char *why, int64_t now_utc);
+bool life_unmirrored(struct life_domain *domain, size_t index, enum life_effect effect,
+    const char *why, int64_t now_utc);
 bool life_loaded(struct life_key *key, int64_t now_utc);
 /* keys[index] becomes ACTIVE; those of the same algorithm that are ACTIVE become RETIRING, their
  * sign_until is frozen at now + the lease. One transaction. false: a guard does not hold. */

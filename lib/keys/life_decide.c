@@ -154,6 +154,8 @@ life_what_name(enum life_what what)
 	    [LIFE_LOOK] = "look",
 	    [LIFE_CHECK] = "check",
 	    [LIFE_ROLLBACK] = "roll-back",
+	    [LIFE_MIRROR] = "mirror",
+	    [LIFE_UNMIRROR] = "unmirror",
 	};
 	size_t index = (size_t)what;
 

@@ -314,6 +314,8 @@ life_next(
 		*next = next_removed(view, key);
 		break;
 	case KEY_DESTROYED:
-		break;
+		return;
 	}
+	life_wait_for_mirror(view, index, next);
+	life_next_mirror(view, index, next, look);
 }

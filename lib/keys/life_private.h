@@ -131,6 +131,15 @@ bool life_rolls_back(const struct life_view *view);
 /* An operator decided about the key that was rolled back. */
 void life_go_on(struct life_domain *domain);
 
+/* ---- life_mirror.c ---- */
+/* Is it not in the mirror where it has to be? */
+bool life_mirror_lacks(const struct life_domain *domain, const struct life_key *key);
+/* What the mirror needs of this key comes before, or beside, what is next. */
+void life_next_mirror(
+    const struct life_view *view, size_t index, struct life_step *next, struct life_step *look);
+/* A revocation that is next waits until the mirror has another key. */
+void life_wait_for_mirror(const struct life_view *view, size_t index, struct life_step *next);
+
 /* ---- life_next_activate.c: the same of a LOADED key ---- */
 void life_next_activate(
     const struct life_view *view, size_t index, struct life_step *next, struct life_step *look);

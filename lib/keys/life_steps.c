@@ -251,7 +251,7 @@ life_activate(struct life_domain *domain, size_t index, int64_t now_utc)
 	const struct life_key *key = &domain->keys[index];
 
 	if (life_state(key, now_utc) != KEY_LOADED || key->times.proven <= 0 || key->life.drifted ||
-	    now_utc < life_confirm_at(key))
+	    now_utc < life_confirm_at(key) || life_mirror_lacks(domain, key))
 		return false;
 	life_take_over(domain, index, now_utc);
 	return true;

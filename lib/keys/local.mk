@@ -7,7 +7,7 @@ noinst_LIBRARIES += lib/keys/liblife.a
 endif
 lib_keys_liblife_a_SOURCES = lib/keys/plan.c lib/keys/plan_text.c lib/keys/plan_slots.c lib/keys/life_text.c \
 	lib/keys/life_guard.c lib/keys/life_slots.c lib/keys/life_decide.c lib/keys/life_next.c lib/keys/life_next_activate.c \
-	lib/keys/life_steps.c lib/keys/life_canary.c lib/keys/life_look.c lib/keys/life_orders.c \
+	lib/keys/life_steps.c lib/keys/life_mirror.c lib/keys/life_canary.c lib/keys/life_look.c lib/keys/life_orders.c \
 	lib/keys/plan.h lib/keys/plan_private.h lib/keys/life.h lib/keys/life_private.h
 lib_keys_liblife_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 LIBLIFE = lib/keys/liblife.a

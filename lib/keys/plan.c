@@ -36,6 +36,7 @@ struct field {
 static const struct field fields[] = {
     {"manage", FIELD_BOOL, AT(manage), 0, 0},
     {"publisher", FIELD_NAME, AT(publisher), 0, PLAN_NAME_MAX},
+    {"mirror", FIELD_NAME, AT(mirror), 0, PLAN_NAME_MAX},
     {"selector", FIELD_SELECTOR, AT(selector), 0, PLAN_TEMPLATE_MAX},
     {"delegation", FIELD_DOMAIN, AT(delegation), 0, PLAN_DELEGATION_MAX},
     {"slots", FIELD_INT, AT(slots), 0, PLAN_SLOTS_MAX},

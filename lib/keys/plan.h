@@ -42,6 +42,7 @@ struct key_plan {
 	bool manage;
 	struct plan_algorithm algorithms[PLAN_ALGORITHMS_MAX]; /* "algorithms": ["rsa-2048"] */
 	size_t algorithm_count;
+	char mirror[PLAN_NAME_MAX + 1];    /* "mirror": of KeyMirrors; "": none */
 	char publisher[PLAN_NAME_MAX + 1]; /* "publisher": of signpost-admind.conf; "manual" */
 	/* "selector": "s{year}{month}-{random}"; {year} {month} {day} {random} and [a-z0-9-];
 	 * must have {random}. With a delegation "sp{slot}". */

@@ -2,7 +2,7 @@
 EXTRA_DIST += tests/unit/life_world.h tests/unit/life_explorer.h
 if ADMIN
 if CMOCKA
-LIFE_TESTS = tests/unit/test_plan tests/unit/test_life tests/unit/test_life_slots tests/unit/test_life_canary \
+LIFE_TESTS = tests/unit/test_plan tests/unit/test_life tests/unit/test_life_slots tests/unit/test_life_canary tests/unit/test_life_mirror \
 	tests/unit/test_life_random tests/unit/test_life_explorer
 check_PROGRAMS += $(LIFE_TESTS)
 TESTS += $(LIFE_TESTS)
@@ -12,6 +12,8 @@ tests_unit_test_life_SOURCES = tests/unit/test_life.c
 tests_unit_test_life_LDADD = $(LIFE_LDADD) $(UNIT_LDADD)
 tests_unit_test_life_slots_SOURCES = tests/unit/test_life_slots.c
 tests_unit_test_life_slots_LDADD = $(LIFE_LDADD) $(UNIT_LDADD)
+tests_unit_test_life_mirror_SOURCES = tests/unit/test_life_mirror.c
+tests_unit_test_life_mirror_LDADD = $(LIFE_LDADD) $(UNIT_LDADD)
 tests_unit_test_life_canary_SOURCES = tests/unit/test_life_canary.c
 tests_unit_test_life_canary_LDADD = $(LIFE_LDADD) $(UNIT_LDADD)
 tests_unit_test_life_random_SOURCES = tests/unit/test_life_random.c

@@ -224,6 +224,7 @@ static const struct {
     {"AdminName", 's', NULL},
     {"AdminSocket", 's', "/run/signpost/admin.sock"},
     {"DNSPublishers", 's', NULL},
+    {"KeyMirrors", 's', NULL},
     {"ProvingPort", 'i', "53"},
     {"ProvingResolvers", 's', NULL},
     {"ProvingThreads", 'i', "8"},

@@ -229,6 +229,9 @@ do_action(struct life *life, const struct life_action *action)
 	case LIFE_CHECK:
 		return life_checked(key, &domain->plan, &sight, (enum life_found)dice(life, 3), "w",
 		    &(struct life_failing){1, 2, "g", "x"}, life->now);
+	case LIFE_MIRROR:
+	case LIFE_UNMIRROR: /* no plan here has a mirror */
+		return false;
 	case LIFE_ROLLBACK:
 		life->rolled_back++;
 		return life_rolled_back(domain, action->key, life->now);

@@ -1,0 +1,360 @@
+/*
+ * mirror_zimbra.c - the DKIM attributes on the entry of a domain in Zimbra's directory, where its
+ * opendkim reads them for each message.
+ * Called through mirror_zimbra when a key is about to sign. All attributes change in one write that
+ * names the old values, so that a reader sees one key or the other, and somebody else's change in
+ * between makes it fail. It must never overwrite a key that is not ours.
+ */
+#include <string.h>
+
+#include "admin-api/mirror.h"
+#include "admin-api/publish_private.h"
+#include "backends/ldap_link.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/base/secret.h"
+
+#define DN_MAX 4096U
+#define PEM_MAX 65536U
+#define LINE_MAX 8192U
+
+struct zimbra {
+	struct ldapurl url;
+	char *bind_dn, *secret_file, *ca_file;
+	bool start_tls;
+};
+
+/* What the entry has. */
+struct there {
+	struct buf dn, selector, key; /* key: secret */
+	size_t entries;
+	bool class, identity, domain;
+};
+
+static void
+zimbra_close(struct mirror *mirror)
+{
+	struct zimbra *zimbra = mirror->state;
+
+	if (zimbra == NULL)
+		return;
+	ldapurl_free(&zimbra->url);
+	mem_free(zimbra->bind_dn);
+	mem_free(zimbra->secret_file);
+	mem_free(zimbra->ca_file);
+	mem_free(zimbra);
+}
+
+/* ---- the line ---- */
+
+static enum status
+read_option(struct zimbra *zimbra, struct span text, struct err *err)
+{
+	struct span value = text, name;
+	char **out = NULL;
+
+	if (!span_cut(&value, '=', &name) || value.n == 0) {
+		err_set(err, "option \"%.*s\" has no value", SPAN_ARG(span_sub(name, 0, 60)));
+		return ST_INVALID;
+	}
+	if (span_eq_str(name, "starttls")) {
+		zimbra->start_tls = span_eq_str(value, "yes");
+		if (zimbra->start_tls || span_eq_str(value, "no"))
+			return ST_OK;
+		err_set(err, "starttls: \"yes\" or \"no\"");
+		return ST_INVALID;
+	}
+	if (span_eq_str(name, "binddn"))
+		out = &zimbra->bind_dn;
+	else if (span_eq_str(name, "secretfile"))
+		out = &zimbra->secret_file;
+	else if (span_eq_str(name, "cafile"))
+		out = &zimbra->ca_file;
+	if (out == NULL || *out != NULL) {
+		err_set(err, "option \"%.*s\" is %s", SPAN_ARG(span_sub(name, 0, 60)),
+		    out == NULL ? "unknown; there are binddn, secretfile, starttls and cafile"
+				: "given twice");
+		return ST_INVALID;
+	}
+	*out = span_dup(value);
+	if (out == &zimbra->bind_dn || publish_path_good(value))
+		return ST_OK;
+	err_set(err, "%.*s: an absolute path", SPAN_ARG(name));
+	return ST_INVALID;
+}
+
+static enum status
+read_url(struct zimbra *zimbra, struct span url, struct err *err)
+{
+	struct span scheme;
+	struct buf text;
+	enum status status = ST_INVALID;
+
+	buf_init(&text, LDAPURL_BYTES_MAX);
+	if (span_cut(&url, ':', &scheme) &&
+	    (span_eq_str(scheme, "ldap") || span_eq_str(scheme, "ldaps"))) {
+		buf_add(&text, url);
+		buf_add_str(&text, "?DKIMSelector?sub?(objectClass=zimbraDomain)");
+		status = ldapurl_parse(span_eq_str(scheme, "ldap") ? "ldap" : "ldaps",
+		    buf_span(&text), &zimbra->url, err);
+	} else {
+		err_set(err, "zimbra: needs ldap://HOST/BASE or ldaps://HOST/BASE");
+	}
+	buf_free(&text);
+	return status;
+}
+
+static enum status
+zimbra_open(struct mirror *mirror, struct span value, struct err *err)
+{
+	struct zimbra *zimbra = mem_zalloc(1, sizeof(*zimbra));
+	struct span url, option;
+	enum status status;
+
+	mirror->state = zimbra;
+	span_cut(&value, '?', &url);
+	status = read_url(zimbra, url, err);
+	while (status == ST_OK && value.n > 0) {
+		span_cut(&value, '&', &option);
+		status = read_option(zimbra, option, err);
+	}
+	if (status == ST_OK && (zimbra->bind_dn == NULL || zimbra->secret_file == NULL)) {
+		err_set(err, "binddn= and secretfile= are needed: who may write DKIM attributes");
+		status = ST_INVALID;
+	}
+	return status;
+}
+
+/* ---- the server ---- */
+
+static enum status
+connect_to(const struct zimbra *zimbra, struct ldaplink_config *config, struct ldaplink **out,
+    struct err *err)
+{
+	struct table_settings settings = {.ldap_mechanism = "simple",
+	    .ldap_bind_user = zimbra->bind_dn,
+	    .ldap_tls_ca_file = zimbra->ca_file,
+	    .ldap_start_tls = zimbra->start_tls,
+	    .ldap_tls_verify = true,
+	    .ldap_timeout_s = MIRROR_TIMEOUT_S};
+	int64_t deadline = clock_mono_ms() + MIRROR_TIMEOUT_S * 1000;
+	struct span password;
+	char *room = NULL, *word;
+	enum status status = publish_secret_read(zimbra->secret_file, &room, &password, err);
+
+	if (status != ST_OK)
+		return status;
+	word = secret_malloc(password.n + 1);
+	if (word != NULL) {
+		memcpy(word, password.p, password.n);
+		word[password.n] = '\0';
+	}
+	secret_free(room);
+	settings.ldap_bind_password = word;
+	status = word == NULL ? ST_UNAVAILABLE : ldaplink_config_read(&settings, config, err);
+	secret_free(word);
+	if (status == ST_OK)
+		status = ldaplink_open(config, &zimbra->url.servers[0], deadline, out, err);
+	return status;
+}
+
+static enum status
+visit(void *context, const struct ldapentry *entry, struct err *err)
+{
+	struct there *there = context;
+
+	if (++there->entries > 1)
+		return ST_OK;
+	buf_add(&there->dn, entry->dn);
+	if (entry->values[0].count > 0)
+		buf_add(&there->selector, entry->values[0].items[0]);
+	if (entry->values[1].count > 0)
+		buf_add(&there->key, entry->values[1].items[0]);
+	there->identity = entry->values[2].count > 0;
+	there->domain = entry->values[3].count > 0;
+	for (size_t i = 0; i < entry->values[4].count; i++)
+		there->class =
+		    there->class || span_ieq(entry->values[4].items[i], SPAN_LIT("DKIM"));
+	if (buf_status(&there->dn) == ST_OK && buf_status(&there->key) == ST_OK &&
+	    buf_status(&there->selector) == ST_OK)
+		return ST_OK;
+	err_set(err, "the DKIM attributes of %.100s are too long", buf_text(&there->dn));
+	return ST_INVALID;
+}
+
+static enum status
+look(const struct zimbra *zimbra, struct ldaplink *link, const struct mirror_change *change,
+    struct there *there, struct err *err)
+{
+	static const char *const attributes[] = {
+	    "DKIMSelector", "DKIMKey", "DKIMIdentity", "DKIMDomain", "objectClass", NULL};
+	int64_t deadline = clock_mono_ms() + MIRROR_TIMEOUT_S * 1000;
+	struct ldaplink_end end;
+	struct buf filter;
+	enum status status;
+
+	buf_init(&filter, LDAPURL_TEXT_MAX);
+	buf_add_str(&filter, "(&(objectClass=zimbraDomain)(zimbraDomainName=");
+	ldapurl_escape_filter(&filter, change->domain);
+	buf_add_str(&filter, "))");
+	status = ldaplink_search(link,
+	    &(struct ldaplink_search){.base = zimbra->url.base,
+		.filter = buf_text(&filter),
+		.scope = LDAPURL_SUB,
+		.attributes = attributes,
+		.entries_max = 2,
+		.secret = true},
+	    deadline, visit, there, &end, err);
+	buf_free(&filter);
+	return status;
+}
+
+/* ---- the write ---- */
+
+struct write {
+	struct ldaplink_change list[10];
+	struct span values[10];
+	size_t count;
+};
+
+static void
+add(struct write *write, int how, const char *attribute, struct span value)
+{
+	struct ldaplink_change *change = &write->list[write->count];
+
+	write->values[write->count] = value;
+	change->how = how;
+	change->attribute = attribute;
+	change->values = value.p == NULL ? NULL : &write->values[write->count];
+	change->count = value.p == NULL ? 0 : 1;
+	write->count++;
+}
+
+/* As opendkim-genkey writes it: a line of a zone. */
+static void
+zone_line(const struct mirror_change *change, struct buf *out)
+{
+	buf_add_fmt(out, "%.*s._domainkey\tIN\tTXT\t( ", SPAN_ARG(change->selector));
+	publish_quote_all(out, change->record, "\n\t  ");
+	buf_add_fmt(out, " )  ; ----- DKIM key %.*s for %.*s\n", SPAN_ARG(change->selector),
+	    SPAN_ARG(change->domain));
+}
+
+static void
+plan_put(
+    struct write *write, const struct mirror_change *change, struct there *there, struct span line)
+{
+	if (!there->class)
+		add(write, LDAPLINK_ADD, "objectClass", SPAN_LIT("DKIM"));
+	if (there->selector.n > 0)
+		add(write, LDAPLINK_DELETE, "DKIMSelector", buf_span(&there->selector));
+	add(write, LDAPLINK_ADD, "DKIMSelector", change->selector);
+	if (there->key.n > 0)
+		add(write, LDAPLINK_DELETE, "DKIMKey", buf_span(&there->key));
+	add(write, LDAPLINK_ADD, "DKIMKey", change->pem);
+	add(write, LDAPLINK_REPLACE, "DKIMPublicKey", line);
+	if (!there->identity)
+		add(write, LDAPLINK_ADD, "DKIMIdentity", change->domain);
+	if (!there->domain)
+		add(write, LDAPLINK_ADD, "DKIMDomain", change->domain);
+}
+
+static void
+plan_remove(struct write *write, struct there *there)
+{
+	add(write, LDAPLINK_DELETE, "DKIMSelector", buf_span(&there->selector));
+	add(write, LDAPLINK_DELETE, "DKIMKey", buf_span(&there->key));
+	add(write, LDAPLINK_REPLACE, "DKIMPublicKey", SPAN_EMPTY);
+	add(write, LDAPLINK_REPLACE, "DKIMIdentity", SPAN_EMPTY);
+	add(write, LDAPLINK_REPLACE, "DKIMDomain", SPAN_EMPTY);
+	if (there->class)
+		add(write, LDAPLINK_DELETE, "objectClass", SPAN_LIT("DKIM"));
+}
+
+static void
+write_entry(struct ldaplink *link, struct mirror_change *change, struct there *there)
+{
+	int64_t deadline = clock_mono_ms() + MIRROR_TIMEOUT_S * 1000;
+	struct write write = {.count = 0};
+	struct err err = ERR_NONE;
+	struct ldaplink_end end;
+	struct buf line;
+	enum status status;
+
+	buf_init(&line, LINE_MAX);
+	zone_line(change, &line);
+	if (change->pem.n > 0)
+		plan_put(&write, change, there, buf_span(&line));
+	else
+		plan_remove(&write, there);
+	status = ldaplink_change(link, LDAPLINK_MODIFY_ENTRY, buf_text(&there->dn), write.list,
+	    write.count, deadline, &end, &err);
+	buf_free(&line);
+	if (status == ST_OK)
+		mirror_effect(change, LIFE_DONE, NULL);
+	else if (status == ST_UNAVAILABLE && !end.forbidden)
+		mirror_effect(change, LIFE_UNAVAILABLE, "%.250s", err.text);
+	else
+		mirror_effect(change, status == ST_DENIED ? LIFE_UNAVAILABLE : LIFE_REFUSED,
+		    "%.250s", err.text);
+}
+
+/* Seen what is there. true: it is to be written. */
+static bool
+compare(struct mirror_change *change, struct there *there)
+{
+	struct span selector = buf_span(&there->selector), key = buf_span(&there->key);
+	bool none = selector.n == 0 && key.n == 0;
+
+	if (there->entries != 1) {
+		if (change->pem.n == 0 && there->entries == 0)
+			mirror_effect(change, LIFE_DONE, NULL);
+		else
+			mirror_effect(change, LIFE_REFUSED,
+			    "the directory has %s zimbraDomain %.*s that this user may read",
+			    there->entries == 0 ? "no" : "more than one", SPAN_ARG(change->domain));
+		return false;
+	}
+	if (none ? change->pem.n == 0 : mirror_is_wanted(change, selector, key)) {
+		mirror_effect(change, LIFE_DONE, NULL);
+		return false;
+	}
+	if (none || mirror_is_ours(change, selector, key))
+		return true;
+	mirror_effect(change, LIFE_CONFLICT,
+	    "the directory has another key for %.*s (selector %.*s) that Signpost neither made nor "
+	    "imported; it was not touched: import it, or remove it there",
+	    SPAN_ARG(change->domain), SPAN_ARG(span_sub(selector, 0, 63)));
+	return false;
+}
+
+static void
+zimbra_apply(struct mirror *mirror, struct mirror_change *change)
+{
+	const struct zimbra *zimbra = mirror->state;
+	struct there there = {.entries = 0};
+	struct ldaplink_config config = {.mechanism = NULL};
+	struct ldaplink *link = NULL;
+	struct err err = ERR_NONE;
+	enum status status;
+
+	buf_init(&there.dn, DN_MAX);
+	buf_init(&there.selector, DN_MAX);
+	buf_init_secret(&there.key, PEM_MAX);
+	status = connect_to(zimbra, &config, &link, &err);
+	if (status == ST_OK)
+		status = look(zimbra, link, change, &there, &err);
+	if (status != ST_OK && status != ST_ABSENT)
+		mirror_effect(change, status == ST_UNAVAILABLE ? LIFE_UNAVAILABLE : LIFE_REFUSED,
+		    "%.250s", err.text);
+	else if (compare(change, &there))
+		write_entry(link, change, &there);
+	ldaplink_close(link);
+	ldaplink_config_free(&config);
+	buf_free(&there.dn);
+	buf_free(&there.selector);
+	buf_free(&there.key);
+}
+
+const struct mirror_ops mirror_zimbra = {
+    .kind = "zimbra", .open = zimbra_open, .close = zimbra_close, .apply = zimbra_apply};
