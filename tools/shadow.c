@@ -135,7 +135,7 @@ read_file(struct summary *summary, const char *path)
 	ok = ferror(file) == 0;
 	if (!ok)
 		cli_say(summary->program, "%s: %s", path, strerror(errno));
-	free(line);
+	mem_free(line);
 	if (file != stdin)
 		fclose(file);
 	return ok;
