@@ -23,6 +23,12 @@ client_optneg(struct session *session, const struct milter_event *event)
 	struct milter_options agreed;
 	struct err err = ERR_NONE;
 
+	/* The MTA itself takes care then that nothing is changed. */
+	if (session->host->shadow != NULL)
+		want = (struct milter_want){.actions_liked = SMFIF_SETSYMLIST,
+		    .protocol = want.protocol,
+		    .pipelining = want.pipelining};
+
 	if (settings->remove_old_signatures ||
 	    (settings->verify && !settings->verifying.keep_results))
 		want.actions_needed |= SMFIF_CHGHDRS;

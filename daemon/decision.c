@@ -101,6 +101,31 @@ address_text(const struct request *request, char text[INET6_ADDRSTRLEN])
 }
 
 bool
+decision_trusts(const struct rules *rules, const struct request *request,
+    const struct decision *decision, struct span query)
+{
+	const struct span between = SPAN_LIT("._domainkey.");
+	struct table_value value = TABLE_VALUE_NONE;
+	struct span domain = query;
+	enum status status;
+
+	while (domain.n > 0 && !span_starts(domain, between))
+		domain = span_from(domain, 1);
+	if (domain.n == 0)
+		return false;
+	domain = span_from(domain, between.n);
+	if (rules->shadow == NULL)
+		return decision->ours && domain_is_within(request->domain, domain);
+	status = table_lookup(rules->shadow, domain, &value, NULL);
+	table_value_release(&value);
+	if (status == ST_OK)
+		return true;
+	status = table_lookup(rules->shadow, query, &value, NULL);
+	table_value_release(&value);
+	return status == ST_OK;
+}
+
+bool
 decision_peer(struct rules *rules, const struct request *request)
 {
 	struct request client = *request;
@@ -146,6 +171,13 @@ from_listed_macro(struct deciding *d)
 	return false;
 }
 
+/* SignOnly */
+static bool
+allowed(const struct deciding *d, enum conf_origin origin)
+{
+	return (d->rules->origins & 1U << origin) != 0;
+}
+
 /* Steps 7 to 9: does the message come from us? */
 static bool
 origin_ok(struct deciding *d)
@@ -153,24 +185,28 @@ origin_ok(struct deciding *d)
 	const struct request *request = d->request;
 	char address[INET6_ADDRSTRLEN];
 
-	if (d->rules->mta != NULL) {
+	if (allowed(d, CONF_ORIGIN_MTA) && d->rules->mta != NULL) {
 		if (table_has(d, d->rules->mta, request->daemon_name))
 			return true;
 		decision_why(d, "no MTA name match (host=%.*s, MTA=%.*s)", SPAN_ARG(request->host),
 		    SPAN_ARG(request->daemon_name));
 	}
-	if (d->rules->has_macros) {
+	if (allowed(d, CONF_ORIGIN_MACRO) && d->rules->has_macros) {
 		if (from_listed_macro(d))
 			return true;
 		decision_why(d, "no macros match");
 	}
-	if (client_listed(d, d->rules->internal, CONF_INTERNAL_HOSTS))
-		return true;
+	if (allowed(d, CONF_ORIGIN_INTERNAL)) {
+		if (client_listed(d, d->rules->internal, CONF_INTERNAL_HOSTS))
+			return true;
+		address_text(request, address);
+		if (!d->failed)
+			decision_why(d, "%.*s [%s] not internal", SPAN_ARG(request->host), address);
+	}
 	if (d->failed)
 		return false;
-	address_text(request, address);
-	decision_why(d, "%.*s [%s] not internal", SPAN_ARG(request->host), address);
-	if ((request->flags & REQUEST_FLAG_AUTHENTICATED) != 0)
+	if (allowed(d, CONF_ORIGIN_AUTHENTICATED) &&
+	    (request->flags & REQUEST_FLAG_AUTHENTICATED) != 0)
 		return true;
 	decision_why(d, "not authenticated");
 	return false;
@@ -361,7 +397,7 @@ find_keys(struct deciding *d)
 	d->decision->reason = ours ? METRIC_UNSIGNED_NO_DOMAIN : METRIC_UNSIGNED_NOT_OURS;
 	if (!ours || d->failed)
 		return;
-	d->ours = true;
+	d->ours = d->decision->ours = true;
 	if (d->rules->store != NULL && decision_by_store(d))
 		return;
 	by_tables(d, signing_domain ? domain : SPAN_EMPTY);
@@ -416,7 +452,7 @@ decision_make(struct rules *rules, const struct request *request, struct decisio
 	decision->key_count = decision->match_count = decision->entry_count = 0;
 	decision->failure = rules->failure;
 	decision->signature_ttl_s = -1;
-	decision->fell_back = decision->routed = false;
+	decision->ours = decision->fell_back = decision->routed = false;
 	d.why = rules->log_why && (request->flags & REQUEST_FLAG_ROUTED) == 0;
 	decide(&d);
 	if (decision->verdict == VERDICT_PASS || decision->verdict == VERDICT_VERIFY)

@@ -35,6 +35,7 @@ struct decision {
 	enum metric_unsigned_reason reason; /* why it is not signed, unless it is */
 	struct failure_policy failure;      /* of this message */
 	int64_t signature_ttl_s;            /* x=; -1: as configured */
+	bool ours;                          /* the mail comes from us */
 	bool fell_back;                     /* the key is the one of "fallback" */
 	uint32_t trusted; /* VERDICT_VERIFY: signers of the request in TrustSignaturesFrom */
 	size_t key_count;
@@ -58,6 +59,12 @@ void decision_release(struct decision *decision);
  * its verdict says what is done. Counted and logged. */
 bool decision_sign_failed(struct rules *rules, const struct request *request,
     struct decision *decision, enum failure_cause cause, const char *why);
+
+/* Shadow mode: is a signature whose key is found under this name ("SELECTOR._domainkey.DOMAIN") of
+ * the signer that Signpost is compared with? By ShadowSigner; without it, of mail that comes from
+ * us, those of the author's domain and of the domains above it. decision: of the request. */
+bool decision_trusts(const struct rules *rules, const struct request *request,
+    const struct decision *decision, struct span query);
 
 /* Is the client in PeerList? A list that cannot be asked is logged, and the client is no peer: its
  * mail goes the way of all mail. */

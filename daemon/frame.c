@@ -103,6 +103,12 @@ checked_encode(const struct request *request, struct buf *out)
 	return buf_status(out);
 }
 
+static bool
+is_signing(enum request_type type)
+{
+	return type == REQUEST_SIGN || type == REQUEST_SHADOW;
+}
+
 enum status
 request_encode(const struct request *request, struct buf *out)
 {
@@ -117,6 +123,10 @@ request_encode(const struct request *request, struct buf *out)
 		return dns_encode(request, out);
 	if (request->type == REQUEST_CHECKED)
 		return checked_encode(request, out);
+	if (request->type == REQUEST_REPORT) {
+		put_span(out, request->line);
+		return buf_status(out);
+	}
 	put_span(out, request->job_id);
 	put_span(out, request->host);
 	put_span(out, request->daemon_name);
@@ -126,9 +136,9 @@ request_encode(const struct request *request, struct buf *out)
 	put_span(out, request->sender_header);
 	put_span(out, request->user);
 	put_span(out, request->domain);
-	if (request->type == REQUEST_ROUTE)
+	if (request->type == REQUEST_ROUTE || request->type == REQUEST_SHADOW)
 		put_span(out, request->signers);
-	if (request->type != REQUEST_SIGN)
+	if (!is_signing(request->type))
 		return buf_status(out);
 	put_number(out, (uint64_t)request->body_length, 8);
 	buf_add(out, span_of(request->body_hash, SHA256_BYTES));
@@ -189,6 +199,17 @@ checked_decode(struct span frame, struct request *out)
 	return ST_OK;
 }
 
+static enum status
+report_decode(struct span frame, struct request *out)
+{
+	if (!get_span(&frame, FRAME_REPORT_MAX, &out->line) || frame.n != 0)
+		return ST_INVALID;
+	for (size_t i = 0; i < out->line.n; i++)
+		if (out->line.p[i] < ' ' || out->line.p[i] > '~')
+			return ST_INVALID;
+	return ST_OK;
+}
+
 enum status
 request_decode(struct span frame, struct request *out)
 {
@@ -196,7 +217,7 @@ request_decode(struct span frame, struct request *out)
 
 	*out = (struct request){.body_length = -1};
 	if (!get_number(&frame, 1, &magic) || magic != REQUEST_MAGIC ||
-	    !get_number(&frame, 1, &type) || type < REQUEST_PEER || type > REQUEST_CHECKED ||
+	    !get_number(&frame, 1, &type) || type < REQUEST_PEER || type > REQUEST_REPORT ||
 	    !get_number(&frame, 2, &frontend) || !get_number(&frame, 2, &flags) ||
 	    !get_number(&frame, 1, &family) ||
 	    !get_octets(&frame, out->address, sizeof(out->address)) ||
@@ -210,11 +231,14 @@ request_decode(struct span frame, struct request *out)
 		return dns_decode(frame, out);
 	if (out->type == REQUEST_CHECKED)
 		return checked_decode(frame, out);
+	if (out->type == REQUEST_REPORT)
+		return report_decode(frame, out);
 	if (!get_facts(&frame, out))
 		return ST_INVALID;
-	if (out->type == REQUEST_ROUTE && !get_span(&frame, FRAME_SIGNERS_BYTES_MAX, &out->signers))
+	if ((out->type == REQUEST_ROUTE || out->type == REQUEST_SHADOW) &&
+	    !get_span(&frame, FRAME_SIGNERS_BYTES_MAX, &out->signers))
 		return ST_INVALID;
-	if (out->type == REQUEST_SIGN && !get_sign_part(&frame, out))
+	if (is_signing(out->type) && !get_sign_part(&frame, out))
 		return ST_INVALID;
 	return frame.n == 0 ? ST_OK : ST_INVALID;
 }
@@ -231,8 +255,10 @@ reply_encode(const struct reply *reply, struct buf *out)
 		return buf_status(out);
 	}
 	put_span(out, reply->text);
-	if (reply->verdict == VERDICT_VERIFY)
+	if (reply->verdict == VERDICT_VERIFY || reply->verdict == VERDICT_SHADOW)
 		put_number(out, reply->trusted, 4);
+	if (reply->verdict == VERDICT_SHADOW)
+		put_number(out, (uint64_t)reply->would, 1);
 	put_number(out, reply->field_count, 1);
 	for (size_t i = 0; i < reply->field_count; i++) {
 		put_span(out, reply->fields[i].name);
@@ -240,6 +266,8 @@ reply_encode(const struct reply *reply, struct buf *out)
 		put_number(out, reply->fields[i].check, 1);
 		if (reply->fields[i].check)
 			put_span(out, reply->fields[i].key_id);
+		if (reply->verdict == VERDICT_SHADOW)
+			put_span(out, reply->fields[i].record);
 	}
 	return buf_status(out);
 }
@@ -247,7 +275,7 @@ reply_encode(const struct reply *reply, struct buf *out)
 static bool
 verdict_known(uint64_t verdict)
 {
-	return verdict >= VERDICT_PASS && verdict <= VERDICT_DNS;
+	return verdict >= VERDICT_PASS && verdict <= VERDICT_SHADOW;
 }
 
 static enum status
@@ -264,22 +292,24 @@ dns_reply_decode(struct span frame, struct reply *out)
 }
 
 static bool
-field_decode(struct span *rest, struct reply_field *out)
+field_decode(struct span *rest, bool shadow, struct reply_field *out)
 {
 	uint64_t check;
 
-	out->key_id = SPAN_EMPTY;
+	out->key_id = out->record = SPAN_EMPTY;
 	if (!get_span(rest, 256, &out->name) || !get_span(rest, FRAME_MAX, &out->value) ||
 	    !get_number(rest, 1, &check) || check > 1)
 		return false;
 	out->check = check == 1;
-	return !out->check || get_span(rest, CANARY_ID_MAX, &out->key_id);
+	return (!out->check || get_span(rest, CANARY_ID_MAX, &out->key_id)) &&
+	       (!shadow || get_span(rest, FRAME_RECORD_MAX, &out->record));
 }
 
 enum status
 reply_decode(struct span frame, struct reply *out)
 {
-	uint64_t magic, verdict, count, trusted = 0;
+	uint64_t magic, verdict, count, trusted = 0, would = 0;
+	bool shadow;
 
 	if (!get_number(&frame, 1, &magic) || magic != REPLY_MAGIC ||
 	    !get_number(&frame, 1, &verdict) || !verdict_known(verdict) ||
@@ -289,14 +319,18 @@ reply_decode(struct span frame, struct reply *out)
 	out->text = SPAN_EMPTY;
 	if (out->verdict == VERDICT_DNS)
 		return dns_reply_decode(frame, out);
+	shadow = out->verdict == VERDICT_SHADOW;
 	if (!get_span(&frame, 1024, &out->text) ||
-	    (verdict == VERDICT_VERIFY && !get_number(&frame, 4, &trusted)) ||
+	    ((verdict == VERDICT_VERIFY || shadow) && !get_number(&frame, 4, &trusted)) ||
+	    (shadow && (!get_number(&frame, 1, &would) || would < VERDICT_PASS ||
+			   would > VERDICT_QUARANTINE)) ||
 	    !get_number(&frame, 1, &count) || count > FRAME_HEADERS_MAX)
 		return ST_INVALID;
 	out->trusted = (uint32_t)trusted;
+	out->would = (enum verdict)would;
 	out->field_count = (size_t)count;
 	for (size_t i = 0; i < out->field_count; i++)
-		if (!field_decode(&frame, &out->fields[i]))
+		if (!field_decode(&frame, shadow, &out->fields[i]))
 			return ST_INVALID;
 	return frame.n == 0 ? ST_OK : ST_INVALID;
 }

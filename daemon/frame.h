@@ -11,7 +11,8 @@
  *
  * DNS_GET and DNS_PUT belong to no message: they ask for an answer about a public key that another
  * gateway has had, and give one away (dnsshare.h). PUT has no reply, nor has CHECKED: what came of
- * a signature that the keeper wanted to be verified (canary.h).
+ * a signature that the keeper wanted to be verified (canary.h). In shadow mode (shadow.h) SHADOW
+ * takes the place of SIGN, and REPORT carries a line of the report; it has no reply either.
  */
 #ifndef SIGNPOST_DAEMON_FRAME_H
 #define SIGNPOST_DAEMON_FRAME_H
@@ -33,7 +34,9 @@
 #define FRAME_HEADERS_MAX 32U       /* header fields in one answer */
 #define FRAME_SIGNERS_MAX 32U       /* signing domains in a ROUTE frame: bits of trusted */
 #define FRAME_SIGNERS_BYTES_MAX (FRAME_SIGNERS_MAX * (4U + 256U))
-#define FRAME_DNS_MAX 8192U /* octets of an answer of DNS that is shared */
+#define FRAME_DNS_MAX 8192U     /* octets of an answer of DNS that is shared */
+#define FRAME_REPORT_MAX 65536U /* octets of a line of the shadow report */
+#define FRAME_RECORD_MAX 2048U  /* octets of the record of a public key */
 
 enum request_type {
 	REQUEST_PEER = 1, /* is this client in PeerList? */
@@ -41,7 +44,9 @@ enum request_type {
 	REQUEST_SIGN,     /* sign it */
 	REQUEST_DNS_GET,  /* what do others know of this name? */
 	REQUEST_DNS_PUT,  /* this is known of it */
-	REQUEST_CHECKED   /* this came of a signature */
+	REQUEST_CHECKED,  /* this came of a signature */
+	REQUEST_SHADOW,   /* what would SIGN have said? */
+	REQUEST_REPORT    /* a line for ShadowReport */
 };
 
 #define REQUEST_FLAG_AUTHENTICATED 1U /* {auth_type} was not empty */
@@ -69,10 +74,11 @@ struct request {
 	struct span user;          /* of the sender, as written */
 	struct span domain;        /* of the sender, lower-case A-labels */
 
-	/* ROUTE only: the d= of each DKIM-Signature, for TrustSignaturesFrom. */
+	/* ROUTE: the d= of each DKIM-Signature, for TrustSignaturesFrom. SHADOW: for each the name
+	 * of its key, "SELECTOR._domainkey.DOMAIN", or nothing if it has none. */
 	struct span signers; /* list, at most FRAME_SIGNERS_MAX */
 
-	/* SIGN only. */
+	/* SIGN and SHADOW only. */
 	int64_t body_length; /* l=, or -1 */
 	uint8_t body_hash[SHA256_BYTES];
 	struct span header_names; /* h= */
@@ -87,6 +93,9 @@ struct request {
 	enum canary_result result;
 	struct span key_id; /* as it was in the reply */
 	struct span why;
+
+	/* REPORT only, of the same kind. */
+	struct span line; /* printable ASCII */
 };
 
 enum verdict {
@@ -99,7 +108,8 @@ enum verdict {
 	VERDICT_QUARANTINE, /* let go, into the MTA's quarantine */
 	VERDICT_VERIFY,     /* not ours to sign: verify it */
 	VERDICT_RESET,      /* from the parent: the keeper died, whatever it had is lost */
-	VERDICT_DNS         /* DNS_GET */
+	VERDICT_DNS,        /* DNS_GET */
+	VERDICT_SHADOW      /* SHADOW */
 };
 
 struct reply_field {
@@ -107,13 +117,16 @@ struct reply_field {
 	struct span value;  /* as on the wire behind the colon, folds as bare LF */
 	bool check;         /* the keeper wants to know whether it verifies */
 	struct span key_id; /* of the KeyStore; empty: check is for the log */
+	struct span record; /* VERDICT_SHADOW: of the public key, as DNS has it */
 };
 
 struct reply {
 	enum verdict verdict;
 	uint64_t id;
 	struct span text; /* for the MTA; empty: the front-end's own words */
-	uint32_t trusted; /* VERDICT_VERIFY: bit i for signer i of the request */
+	/* VERDICT_VERIFY, VERDICT_SHADOW: bit i for signer i of the request */
+	uint32_t trusted;
+	enum verdict would; /* VERDICT_SHADOW: what SIGN would have said */
 	size_t field_count;
 	struct reply_field fields[FRAME_HEADERS_MAX];
 	/* VERDICT_DNS, which has none of the above but id: lib/dns/octets.h; empty: nothing. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/frontend.h"
+#include "daemon/shadow.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
@@ -152,7 +153,12 @@ take_answer(struct frontend *frontend, struct span frame)
 		return;
 	}
 	if (reply.verdict == VERDICT_RESET) {
+		shadow_keeper_lost(frontend->host.shadow);
 		keeper_lost(frontend);
+		return;
+	}
+	if (reply.verdict == VERDICT_SHADOW) {
+		shadow_take(frontend->host.shadow, &reply);
 		return;
 	}
 	if (reply.verdict == VERDICT_DNS) {
@@ -183,7 +189,7 @@ on_reply(struct loop_source *source, uint32_t events)
 		else if (status == ST_ABSENT)
 			_exit(EX_SOFTWARE); /* the parent is gone */
 		/* Nobody waits for more: the look that would find nothing is spared. */
-		if (status != ST_OK || frontend->asked == 0)
+		if (status != ST_OK || (frontend->asked == 0 && frontend->host.shadow == NULL))
 			return;
 	}
 }
@@ -212,6 +218,7 @@ on_tick(struct loop *loop)
 	struct connection *connection = frontend->all, *next;
 
 	tell_time(frontend);
+	shadow_tick(frontend->host.shadow, loop->now_ms);
 	dnsshare_tick(&frontend->dnsshare, loop->now_ms);
 	if (frontend->accept_again_ms != 0 && frontend->accept_again_ms <= loop->now_ms) {
 		frontend->accept_again_ms = 0;
@@ -357,6 +364,8 @@ frontend_open(struct frontend *frontend, const struct child_args *args, struct e
 	frontend->host.frontend = (uint16_t)args->index;
 	frontend->host.send = send_to_keeper;
 	frontend->host.resume = connection_keys_ready;
+	if (settings->shadow)
+		frontend->host.shadow = shadow_new(&frontend->host);
 	frontend->fixed_time_utc = args->fixed_time_utc;
 	tell_time(frontend);
 	buf_init(&frontend->host.frame, FRAME_MAX);

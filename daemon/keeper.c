@@ -22,6 +22,7 @@
 #include "daemon/process.h"
 #include "daemon/resolving.h"
 #include "daemon/settings.h"
+#include "daemon/shadowlog.h"
 #include "daemon/sharing.h"
 #include "daemon/signer.h"
 #include "lib/base/clock.h"
@@ -42,6 +43,7 @@ struct keeper {
 	struct canary *canary;      /* SelfVerify, or NULL */
 	struct mailhour *mailhour;  /* with a KeyStore, or NULL */
 	struct sharedcache *shared; /* Memcached, or NULL */
+	struct shadowlog *report;   /* ShadowReport, or NULL */
 	bool reload;
 	struct dnsshare_site dns; /* whose answers of DNS are shared */
 	const struct channels *channels;
@@ -64,7 +66,7 @@ log_signed(const struct worker *worker, const struct request *request)
 {
 	const struct decision *decision = &worker->decision;
 
-	if (!worker->keeper->settings->log_success)
+	if (!worker->keeper->settings->log_success || request->type == REQUEST_SHADOW)
 		return;
 	for (size_t i = 0; i < decision->key_count; i++)
 		log_line(LOG_LEVEL_INFO, "%.*s: DKIM-Signature field added (s=%.*s, d=%.*s)",
@@ -102,7 +104,8 @@ sign(struct worker *worker, const struct request *request)
 
 		if (status == ST_OK) {
 			log_signed(worker, request);
-			mark(worker, now);
+			if (request->type != REQUEST_SHADOW)
+				mark(worker, now);
 			return;
 		}
 		if (!decision_sign_failed(keeper->rules, request, decision,
@@ -110,6 +113,40 @@ sign(struct worker *worker, const struct request *request)
 			break;
 	}
 	worker->reply.verdict = decision->verdict;
+}
+
+/* What the answer would have been, as a report. */
+static void
+answer_shadow(struct worker *worker, const struct request *request)
+{
+	const struct decision *decision = &worker->decision;
+	struct reply *reply = &worker->reply;
+	struct span rest = request->signers, signer;
+
+	reply->would = reply->verdict;
+	reply->verdict = VERDICT_SHADOW;
+	reply->trusted = 0;
+	for (uint32_t bit = 0; bit < FRAME_SIGNERS_MAX && frame_list_next(&rest, &signer); bit++)
+		if (decision_trusts(worker->keeper->rules, request, decision, signer))
+			reply->trusted |= (uint32_t)1 << bit;
+	if (reply->would != VERDICT_SIGN)
+		reply->text =
+		    span_str(metrics_label_value(METRIC_UNSIGNED, (unsigned int)decision->reason));
+	else if (reply->field_count == 0)
+		reply->would = VERDICT_TEMPFAIL;
+}
+
+/* PeerList is asked in the connection else, for which an MTA waits. */
+static void
+decide(struct worker *worker, const struct request *request)
+{
+	struct decision *decision = &worker->decision;
+
+	decision_make(worker->keeper->rules, request, decision);
+	if (request->type != REQUEST_SHADOW || !decision_peer(worker->keeper->rules, request))
+		return;
+	decision->verdict = VERDICT_PASS;
+	decision->reason = METRIC_UNSIGNED_PEER;
 }
 
 static void
@@ -130,11 +167,13 @@ answer(struct worker *worker, const struct request *request)
 		    &worker->shared, reply);
 		return;
 	}
-	decision_make(worker->keeper->rules, request, &worker->decision);
+	decide(worker, request);
 	reply->verdict = worker->decision.verdict;
 	reply->trusted = worker->decision.trusted;
-	if (reply->verdict == VERDICT_SIGN && request->type == REQUEST_SIGN)
+	if (reply->verdict == VERDICT_SIGN && request->type != REQUEST_ROUTE)
 		sign(worker, request);
+	if (request->type == REQUEST_SHADOW)
+		answer_shadow(worker, request);
 	decision_release(&worker->decision);
 }
 
@@ -197,6 +236,10 @@ handle(struct worker *worker, struct span frame)
 	}
 	if (request.type == REQUEST_CHECKED) {
 		take_checked(keeper, &request);
+		return;
+	}
+	if (request.type == REQUEST_REPORT) {
+		shadowlog_put(keeper->report, request.line);
 		return;
 	}
 	answer(worker, &request);
@@ -303,6 +346,16 @@ keeper_open_canary(struct keeper *keeper)
 }
 
 static enum status
+keeper_open_report(struct keeper *keeper, const struct conf *conf, struct err *err)
+{
+	const char *where = conf_string(conf, CONF_SHADOW_REPORT);
+
+	if (where == NULL)
+		return ST_OK;
+	return shadowlog_open(where, conf_int(conf, CONF_SHADOW_REPORT_SIZE), &keeper->report, err);
+}
+
+static enum status
 keeper_open(
     struct keeper *keeper, const struct conf *conf, const uint8_t *cache_key, struct err *err)
 {
@@ -322,6 +375,8 @@ keeper_open(
 		status = rules_open(conf,
 		    &(struct rules_sharing){.cache = keeper->shared, .anew = keeper->reload},
 		    &keeper->rules, err);
+	if (status == ST_OK)
+		status = keeper_open_report(keeper, conf, err);
 	if (status != ST_OK)
 		return status;
 	keeper->rules->fixed_time_utc = keeper->fixed_time_utc;
@@ -445,6 +500,15 @@ keeper_run(const struct child_args *args)
 		tell_parent(args->control, KEEPER_CANNOT, err.text);
 		_exit(EX_CONFIG);
 	}
+	if (keeper.report != NULL && shadowlog_start(keeper.report, &err) != ST_OK) {
+		tell_parent(args->control, KEEPER_CANNOT, err.text);
+		_exit(EX_OSERR);
+	}
+	if (keeper.report != NULL)
+		log_line(LOG_LEVEL_NOTICE,
+		    "shadow mode: nothing is signed, changed or refused, whatever the log says of "
+		    "messages; what would have been is in ShadowReport %s",
+		    conf_string(args->conf, CONF_SHADOW_REPORT));
 	if (conf_bool(args->conf, CONF_CHECK_SIGNING_TABLE))
 		rules_check(keeper.rules, false);
 	for (unsigned int i = 0; i < args->threads; i++)
@@ -461,6 +525,7 @@ keeper_run(const struct child_args *args)
 		if (sig == SIGUSR1)
 			gateway_retire(keeper.gateway);
 	} while (sig != SIGTERM);
+	shadowlog_close(keeper.report);
 	_exit(0);
 }
 
@@ -482,6 +547,7 @@ keeper_check_only(const struct conf *conf)
 	keycache_free(keeper.cache);
 	rules_close(keeper.rules);
 	sharedcache_close(keeper.shared);
+	shadowlog_close(keeper.report);
 	unsealer_free(keeper.unsealer);
 	settings_free(keeper.settings);
 	return faults == 0 ? 0 : EX_CONFIG;

@@ -34,6 +34,8 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/selfverify.c daemon/selfverify.h \
 	daemon/session.c daemon/session.h \
 	daemon/settings.c daemon/settings.h daemon/settings_verify.c \
+	daemon/shadow.c daemon/shadow.h daemon/shadow_compare.c daemon/shadow_compare.h \
+	daemon/shadow_line.c daemon/shadow_line.h daemon/shadowlog.c daemon/shadowlog.h \
 	daemon/signer.c daemon/signer.h \
 	daemon/steps.c daemon/steps.h \
 	daemon/testmode.c daemon/testmode.h \

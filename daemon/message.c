@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/message.h"
+#include "daemon/shadow.h"
 #include "lib/base/log.h"
 #include "lib/base/metrics.h"
 
@@ -55,6 +56,7 @@ void
 message_free(struct session *session)
 {
 	verification_reset(session);
+	shadow_forget(session);
 	message_hashing_stop(session);
 	arena_free(&session->message.arena);
 	buf_free(&session->message.recipients);
@@ -69,6 +71,7 @@ message_reset(struct session *session)
 	struct buf recipients, macros;
 
 	verification_reset(session);
+	shadow_forget(session);
 	message_hashing_stop(session);
 	/* Between messages a connection holds none of their memory. */
 	arena_free(&message->arena);
@@ -327,6 +330,7 @@ message_body(struct session *session, struct span data)
 
 	if (data.n == 0)
 		return;
+	shadow_body(session, data);
 	if (message->role == MESSAGE_VERIFY)
 		verification_body(&message->verification, data);
 	if (!message->hashing)

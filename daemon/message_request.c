@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/message.h"
+#include "daemon/shadow.h"
 #include "lib/dkim/signature.h"
 
 /* Those of the connection, and over them those of the message. */
@@ -80,7 +81,8 @@ message_frame(struct session *session)
 {
 	static const enum request_type types[] = {[QUESTION_PEER] = REQUEST_PEER,
 	    [QUESTION_ROUTE] = REQUEST_ROUTE,
-	    [QUESTION_SIGN] = REQUEST_SIGN};
+	    [QUESTION_SIGN] = REQUEST_SIGN,
+	    [QUESTION_SHADOW] = REQUEST_SHADOW};
 	struct session_host *host = session->host;
 	struct request request = {.type = types[session->question],
 	    .frontend = host->frontend,
@@ -104,8 +106,12 @@ message_frame(struct session *session)
 		verification_signers(&session->message.verification, &signers);
 		request.signers = buf_span(&signers);
 	}
+	if (session->question == QUESTION_SHADOW) {
+		shadow_signers(session, &signers);
+		request.signers = buf_span(&signers);
+	}
 	fits = facts_whole(session, &macros) && buf_status(&signers) == ST_OK;
-	if (session->question == QUESTION_SIGN)
+	if (session->question == QUESTION_SIGN || session->question == QUESTION_SHADOW)
 		fits = fits && add_header_block(session, &request, &names);
 	buf_reset(&host->frame);
 	fits = fits && request_encode(&request, &host->frame) == ST_OK;

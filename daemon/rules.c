@@ -3,6 +3,7 @@
  * Called by the keeper when it starts and by -n; the decision (decision.c) reads what is opened
  * here. It must never be called where hostile mail is parsed: a KeyTable may hold keys.
  */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,6 +142,7 @@ static const struct opening openings[] = {
     {CONF_MTA, 0, offsetof(struct rules, mta)},
     {CONF_DONT_SIGN_MAIL_TO, TABLE_ICASE, offsetof(struct rules, dont_sign)},
     {CONF_TRUST_SIGNATURES_FROM, TABLE_ICASE, offsetof(struct rules, trusted)},
+    {CONF_SHADOW_SIGNER, TABLE_ICASE, offsetof(struct rules, shadow)},
     {CONF_TENANT_MAP, TABLE_ICASE | TABLE_VALUE_NEEDED, offsetof(struct rules, tenant_map)},
 };
 
@@ -224,6 +226,30 @@ open_all(const struct open *open, struct rules *rules, struct err *err)
 	return status;
 }
 
+/* InternalHosts that somebody wrote, with this machine in it: what a content filter sends back is
+ * signed then, whoever sent it. The default is left alone: most gateways have no such filter. */
+static enum status
+warn_of_loop_back(const struct conf *conf, const struct rules *rules, struct err *err)
+{
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+	enum status status;
+
+	if (!conf_is_set(conf, CONF_INTERNAL_HOSTS) || !rules->sign ||
+	    (rules->origins & 1U << CONF_ORIGIN_INTERNAL) == 0)
+		return ST_OK;
+	status = hostlist_match(
+	    rules->internal, SPAN_EMPTY, (const struct sockaddr *)(const void *)&address, err);
+	if (status == ST_OK)
+		log_line(LOG_LEVEL_WARNING,
+		    "InternalHosts has 127.0.0.1 in it: if a content filter on this machine sends "
+		    "mail back to an MTA that asks this milter, anybody outside can have mail "
+		    "signed as your domains; see SignOnly in signpostd.conf(5)");
+	/* A table that does not answer now is asked again for each message. */
+	*err = (struct err)ERR_NONE;
+	return ST_OK;
+}
+
 static char *
 copy_of(const char *text)
 {
@@ -262,6 +288,11 @@ rules_open(const struct conf *conf, const struct rules_sharing *sharing, struct 
 
 	if (sharing != NULL)
 		open.sharing = *sharing;
+	if (status == ST_OK)
+		status = conf_origins(conf_string(conf, CONF_SIGN_ONLY), &rules->origins, err);
+	rules->shadowing = conf_is_set(conf, CONF_SHADOW_REPORT);
+	if (rules->shadowing)
+		rules->verify = false;
 	rules->key_file = path_of(conf_string(conf, CONF_KEY_FILE));
 	rules->selector = copy_of(conf_string(conf, CONF_SELECTOR));
 	rules->subdomains = conf_bool(conf, CONF_SUB_DOMAINS);
@@ -274,6 +305,8 @@ rules_open(const struct conf *conf, const struct rules_sharing *sharing, struct 
 	rules->fixed_time_utc = -1;
 	if (status == ST_OK)
 		status = open_all(&open, rules, err);
+	if (status == ST_OK)
+		status = warn_of_loop_back(conf, rules, err);
 	if (status != ST_OK) {
 		rules_close(rules);
 		return status;
@@ -300,6 +333,7 @@ rules_close(struct rules *rules)
 	table_close(rules->mta);
 	table_close(rules->dont_sign);
 	table_close(rules->trusted);
+	table_close(rules->shadow);
 	table_close(rules->tenant_map);
 	keystore_close(rules->store);
 	pattern_cache_free(rules->patterns);
@@ -314,7 +348,7 @@ rules_watch(struct rules *rules, struct err *err)
 {
 	struct table *const tables[] = {rules->signing, rules->keys, rules->domains, rules->exempt,
 	    rules->mta, rules->dont_sign, rules->trusted, rules->tenant_map, rules->host_tables[0],
-	    rules->host_tables[1], rules->host_tables[2]};
+	    rules->host_tables[1], rules->host_tables[2], rules->shadow};
 	enum status status = watcher_start(&rules->watcher, err);
 
 	if (status != ST_OK)

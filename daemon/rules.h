@@ -19,6 +19,8 @@
 
 struct rules {
 	bool sign, verify;       /* Mode has s, v */
+	bool shadowing;          /* ShadowReport is set */
+	unsigned origins;        /* SignOnly: 1 << enum conf_origin */
 	struct table *signing;   /* SigningTable */
 	struct table *keys;      /* KeyTable */
 	struct table *domains;   /* Domain; only without a KeyTable */
@@ -26,6 +28,7 @@ struct rules {
 	struct table *mta;       /* MTA */
 	struct table *dont_sign; /* DontSignMailTo */
 	struct table *trusted;   /* TrustSignaturesFrom */
+	struct table *shadow;    /* ShadowSigner */
 	struct table *host_tables[3];
 	struct hostlist *peers;    /* PeerList */
 	struct hostlist *internal; /* InternalHosts */

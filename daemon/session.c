@@ -11,6 +11,7 @@
 #include "daemon/message.h"
 #include "daemon/selfverify.h"
 #include "daemon/session.h"
+#include "daemon/shadow.h"
 #include "daemon/steps.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
@@ -328,9 +329,24 @@ session_answer(struct session *session, const struct reply *reply)
 		answer_sign(session, reply);
 		return;
 	case QUESTION_KEYS:
+	case QUESTION_SHADOW:
 	case QUESTION_NONE:
 		return;
 	}
+}
+
+/* Whatever comes of it: the MTA has its reply, and nothing was changed. */
+static void
+end_in_shadow(struct session *session)
+{
+	struct session_message *message = &session->message;
+
+	if (message->hashing)
+		message_body_done(session);
+	shadow_send(session);
+	message->verdict = VERDICT_PASS;
+	session_put_verdict(session);
+	session_message_over(session);
 }
 
 void
@@ -339,6 +355,10 @@ session_end_of_message(struct session *session)
 	struct session_message *message = &session->message;
 
 	message->at_end = true;
+	if (session->host->shadow != NULL) {
+		end_in_shadow(session);
+		return;
+	}
 	if (message->verdict != 0 && message->verdict != VERDICT_SIGN) {
 		session_put_verdict(session);
 		session_message_over(session);

@@ -35,6 +35,8 @@
 #define SESSION_ROUTE_AFTER 65536U
 
 struct session;
+struct shadow;
+struct shadow_job;
 
 /* What all sessions of a front-end share. */
 struct session_host {
@@ -53,6 +55,7 @@ struct session_host {
 	struct resolver *resolver; /* when the configuration verifies */
 	struct public_key_cache *keys;
 	struct selfverify *selfverify; /* NULL: our own signatures are not verified */
+	struct shadow *shadow;         /* NULL: not in shadow mode */
 	int64_t now_utc;               /* seconds; at most one old */
 };
 
@@ -66,13 +69,15 @@ enum session_state {
 	SESSION_DONE /* to be closed when out is written */
 };
 
-/* To the keeper; QUESTION_KEYS: to the DNS. */
+/* To the keeper; QUESTION_KEYS: to the DNS. QUESTION_SHADOW is open while it is asked only: no
+ * session waits for its answer. */
 enum session_question {
 	QUESTION_NONE,
 	QUESTION_PEER,
 	QUESTION_ROUTE,
 	QUESTION_SIGN,
-	QUESTION_KEYS
+	QUESTION_KEYS,
+	QUESTION_SHADOW
 };
 
 enum message_role { MESSAGE_UNDECIDED, MESSAGE_VERIFY };
@@ -97,6 +102,7 @@ struct session_message {
 	const char *detail;   /* of its enhanced status code: "7.0"; NULL for that. Static */
 	enum message_role role;
 	struct verification verification;
+	struct shadow_job *shadow_job; /* shadow.h; owned, or NULL */
 	struct digest *digest;
 	struct canon_body body;
 	enum canon header_canon, body_canon;

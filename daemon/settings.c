@@ -155,6 +155,20 @@ read_plain(const struct conf *conf, struct settings *settings)
 		memcpy(settings->host_name, "localhost", sizeof("localhost"));
 }
 
+/* What messages would be refused for, changed by, or verified with, is off. */
+static void
+settle_shadow(const struct conf *conf, struct settings *settings)
+{
+	settings->shadow = conf_is_set(conf, CONF_SHADOW_REPORT);
+	if (!settings->shadow)
+		return;
+	settings->verify = settings->remove_old_signatures = settings->software_header = false;
+	settings->required_headers = settings->verifying.strict_headers = false;
+	settings->ask_peer = settings->self_verify_asked = false; /* the keeper asks PeerList */
+	settings->self_verify = settings->self_verify_first = 0;
+	settings->on_security = CONF_ACTION_ACCEPT;
+}
+
 enum status
 settings_new(const struct conf *conf, struct settings **settings_out, struct err *err)
 {
@@ -172,6 +186,7 @@ settings_new(const struct conf *conf, struct settings **settings_out, struct err
 		status = read_policy(conf, settings, err);
 	if (status == ST_OK)
 		status = settings_verify_read(conf, settings, err);
+	settle_shadow(conf, settings);
 	if (status == ST_OK)
 		status = read_macros(conf, settings, err);
 	if (status == ST_OK)

@@ -47,6 +47,7 @@ struct settings {
 	int64_t body_limit; /* MaximumSignedBytes: l=; -1 for all without l= */
 	bool fix_crlf, remove_old_signatures, software_header, required_headers;
 	bool log_why, log_success;
+	bool shadow;          /* ShadowReport is set: nothing is done to messages */
 	bool ask_peer;        /* PeerList is set */
 	bool want_recipients; /* DontSignMailTo is set */
 	bool want_macros;     /* MacroList is set */

@@ -17,6 +17,8 @@ signer_init(struct signer *signer, struct keycache *cache, const struct rules *r
 	buf_init(&signer->value, SIGNATURE_VALUE_MAX);
 	for (size_t i = 0; i < DECISION_KEYS_MAX; i++)
 		buf_init(&signer->fields[i], SIGNATURE_VALUE_MAX);
+	for (size_t i = 0; i < DECISION_KEYS_MAX; i++)
+		buf_init(&signer->records[i], FRAME_RECORD_MAX);
 }
 
 void
@@ -26,6 +28,8 @@ signer_free(struct signer *signer)
 	buf_free(&signer->value);
 	for (size_t i = 0; i < DECISION_KEYS_MAX; i++)
 		buf_free(&signer->fields[i]);
+	for (size_t i = 0; i < DECISION_KEYS_MAX; i++)
+		buf_free(&signer->records[i]);
 }
 
 /* The keeper signs header blocks, nothing else: a line "from:" must be there. */
@@ -129,6 +133,18 @@ sign_with(struct signer *signer, const struct request *request, const struct dec
 	return status;
 }
 
+/* What DNS should say, for whoever compares. One that is too long is left out. */
+static struct span
+record_of(struct key *key, struct buf *out)
+{
+	buf_reset(out);
+	buf_add_fmt(
+	    out, "v=DKIM1; k=%s; p=", key_algorithm(key) == KEY_RSA_SHA256 ? "rsa" : "ed25519");
+	if (key_public_base64(key, out) != ST_OK || buf_status(out) != ST_OK)
+		return SPAN_EMPTY;
+	return buf_span(out);
+}
+
 /* sign_until of a row by the other clock; 0: it has none. A limit that is over, by a clock that was
  * set, is one that is not kept at all. */
 static int64_t
@@ -171,16 +187,20 @@ signer_sign(struct signer *signer, const struct request *request, const struct d
 	for (size_t i = 0; i < decision->key_count && status == ST_OK; i++) {
 		const struct decision_key *wanted = &decision->keys[i];
 		struct cached_key *cached = NULL;
+		struct span record = SPAN_EMPTY;
 
 		status = get_key(signer, wanted, now_utc, now_mono_ms, &cached, err);
 		if (status == ST_OK)
 			status = sign_with(signer, request, wanted, cached_key_key(cached), now_utc,
 			    expires(signer, decision, now_utc), &signer->fields[i], err);
+		if (status == ST_OK && request->type == REQUEST_SHADOW)
+			record = record_of(cached_key_key(cached), &signer->records[i]);
 		cached_key_release(cached);
 		if (status != ST_OK)
 			err_prefix(err, "error loading key '%.*s'", SPAN_ARG(wanted->keyname));
-		reply->fields[i] = (struct reply_field){
-		    .name = SPAN_LIT(SIGNATURE_FIELD_NAME), .value = buf_span(&signer->fields[i])};
+		reply->fields[i] = (struct reply_field){.name = SPAN_LIT(SIGNATURE_FIELD_NAME),
+		    .value = buf_span(&signer->fields[i]),
+		    .record = record};
 	}
 	reply->field_count = status == ST_OK ? decision->key_count : 0;
 	return status;

@@ -14,7 +14,8 @@ struct signer {
 	const struct rules *rules; /* shared */
 	struct digest *digest;     /* this thread's */
 	struct buf value;
-	struct buf fields[DECISION_KEYS_MAX]; /* the values of the answer */
+	struct buf fields[DECISION_KEYS_MAX];  /* the values of the answer */
+	struct buf records[DECISION_KEYS_MAX]; /* in shadow mode: of the public keys */
 };
 
 void signer_init(struct signer *signer, struct keycache *cache, const struct rules *rules);

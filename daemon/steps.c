@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "daemon/message.h"
+#include "daemon/shadow.h"
 #include "daemon/steps.h"
 #include "lib/base/metrics.h"
 
@@ -66,6 +67,16 @@ on_header(struct session *session, const struct milter_event *event)
 	session_step_done(session, SMFIP_NR_HDR);
 }
 
+/* Nothing is decided before the end, and then everything is accepted. */
+static void
+headers_end_in_shadow(struct session *session)
+{
+	message_headers_done(session);
+	shadow_begin(session);
+	if ((session->protocol & SMFIP_NR_EOH) == 0)
+		session_put_reply(session, SMFIR_CONTINUE);
+}
+
 static void
 on_eoh(struct session *session, const struct milter_event *event)
 {
@@ -73,6 +84,10 @@ on_eoh(struct session *session, const struct milter_event *event)
 
 	(void)event;
 	session->state = SESSION_BODY;
+	if (session->host->shadow != NULL) {
+		headers_end_in_shadow(session);
+		return;
+	}
 	if (session->peer) {
 		message->verdict = VERDICT_PASS;
 		metrics_count(METRIC_UNSIGNED, METRIC_UNSIGNED_PEER, METRIC_NONE);
@@ -97,7 +112,7 @@ body_step_done(struct session *session)
 	struct session_message *message = &session->message;
 
 	if (!message->hashing && !verification_wants_body(&message->verification) &&
-	    (session->protocol & SMFIP_SKIP) != 0)
+	    !shadow_wants_body(session) && (session->protocol & SMFIP_SKIP) != 0)
 		session_put_reply(session, SMFIR_SKIP);
 	else
 		session_put_reply(session, SMFIR_CONTINUE);
@@ -112,7 +127,7 @@ on_body(struct session *session, const struct milter_event *event)
 	if (!event->u.body.more && (session->protocol & SMFIP_NR_BODY) == 0)
 		body_step_done(session);
 	if (message->verdict == 0 && message->role == MESSAGE_UNDECIDED &&
-	    message->body_bytes > SESSION_ROUTE_AFTER)
+	    session->host->shadow == NULL && message->body_bytes > SESSION_ROUTE_AFTER)
 		session_begin(session, QUESTION_ROUTE);
 }
 

@@ -14,6 +14,7 @@ dist_man_MANS += man/signpost-mirrors.5
 dist_man_MANS += man/signpost-publishers.5
 dist_man_MANS += man/signpost-resolve.1
 dist_man_MANS += man/signpost-rotate.1
+dist_man_MANS += man/signpost-shadow.1
 dist_man_MANS += man/signpost-status.1
 dist_man_MANS += man/signpost-store.1
 dist_man_MANS += man/signpost-testkey.1

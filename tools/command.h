@@ -48,6 +48,9 @@ const struct command *export_words(size_t *count_out);
 /* What would sign for a sender, and why. */
 int resolve_run(const char *program, int argc, char **argv);
 
+/* Sums a report of shadow mode up. 0: all alike; 1: not; 65: nothing, or not all, could be read. */
+int shadow_run(const char *program, int argc, char **argv);
+
 /* What a shell has to know to complete all this. */
 int completions_run(const char *program, int argc, char **argv);
 

@@ -12,6 +12,7 @@ tools_signpost_SOURCES = \
 	tools/genzone.c tools/genzone.h tools/genzone_head.c tools/genzone_records.c \
 	tools/keycheck.c tools/keycheck.h \
 	tools/keywalk.c tools/keywalk.h \
+	tools/shadow.c tools/shadow_line.c tools/shadow_line.h \
 	tools/store.c tools/store.h tools/store_batch.c tools/store_binding.c \
 	tools/store_check.c tools/store_check.h tools/store_check_key.c \
 	tools/store_find.c tools/store_key.c \

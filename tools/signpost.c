@@ -44,6 +44,7 @@ static const struct command commands[] = {
     {"rotate", NULL, rotate_run, "ask for new keys (signpost-admind)"},
     {"rotation", NULL, rotation_run, "rotations, and what they wait for (signpost-admind)"},
     {"rules", NULL, rules_run, "signing rules of a tenant (signpost-admind)"},
+    {"shadow", NULL, shadow_run, "sum a report of shadow mode up"},
     {"status", NULL, status_run, "what all keys are like (signpost-admind)"},
     {"store", NULL, store_run, "make, fill, check and seal key stores, and site key files"},
     {"tenant", NULL, tenant_run, "add, show and remove tenants (signpost-admind)"},

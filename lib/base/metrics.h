@@ -125,6 +125,23 @@
 	V(CHECK_FAILURE_RECORD, "record") \
 	V(CHECK_FAILURE_SIGNATURE, "signature") \
 	V(CHECK_FAILURE_MESSAGE, "message")
+#define METRIC_VALUES_SHADOW(V) \
+	V(SHADOW_NOT_COMPARED, "not-compared") \
+	V(SHADOW_WOULD_FAIL, "would-fail") \
+	V(SHADOW_NOT_SIGNED_BY_US, "not-signed-by-us") \
+	V(SHADOW_NOT_SIGNED_BY_THEM, "not-signed-by-them") \
+	V(SHADOW_OTHER_DOMAIN, "other-domain") \
+	V(SHADOW_BODY_DIFFERS, "body-differs") \
+	V(SHADOW_OTHER_SELECTOR, "other-selector") \
+	V(SHADOW_OTHER_ALGORITHM, "other-algorithm") \
+	V(SHADOW_OTHER_KEY, "other-key") \
+	V(SHADOW_OTHER_HEADERS, "other-headers") \
+	V(SHADOW_OTHER_CANONICALIZATION, "other-canonicalization") \
+	V(SHADOW_OTHER_IDENTITY, "other-identity") \
+	V(SHADOW_OTHER_LENGTH, "other-length") \
+	V(SHADOW_OTHER_LIFETIME, "other-lifetime") \
+	V(SHADOW_SAME, "same") \
+	V(SHADOW_NEITHER, "neither")
 
 /* L(identifier, name of the label) */
 #define METRIC_LABELS(L) \
@@ -144,7 +161,8 @@
 	L(TRIED, "result") \
 	L(REPORTED, "result") \
 	L(CHECKED, "result") \
-	L(CHECK_FAILURE, "reason")
+	L(CHECK_FAILURE, "reason") \
+	L(SHADOW, "result")
 
 /* X(identifier, kind, name, help, first label, second label). A gauge has one label at most. A metric is added here and in
  * signpostd(8). */
@@ -231,6 +249,11 @@
 	    CHECKED, NONE) \
 	X(SELFVERIFY_FAILURES, COUNTER, "signpost_selfverify_failures_total", \
 	    "Signatures of our own that cannot be verified, by the reason.", CHECK_FAILURE, NONE) \
+	X(SHADOW, COUNTER, "signpost_shadow_total", \
+	    "Messages of shadow mode, by how our signature differs from the other signer's.", \
+	    SHADOW, NONE) \
+	X(SHADOW_LOST, COUNTER, "signpost_shadow_lines_lost_total", \
+	    "Lines of ShadowReport that could not be written.", NONE, NONE) \
 	X(CONNECTIONS, GAUGE, "signpost_connections", \
 	    "Connections of MTAs that are open now.", NONE, NONE)
 
@@ -266,6 +289,7 @@ enum metric_tried { METRIC_VALUES_TRIED(METRIC_VALUE_ENUM) };
 enum metric_reported { METRIC_VALUES_REPORTED(METRIC_VALUE_ENUM) };
 enum metric_checked { METRIC_VALUES_CHECKED(METRIC_VALUE_ENUM) };
 enum metric_check_failure { METRIC_VALUES_CHECK_FAILURE(METRIC_VALUE_ENUM) };
+enum metric_shadow { METRIC_VALUES_SHADOW(METRIC_VALUE_ENUM) };
 enum metric_no_label { METRIC_VALUES_NONE(METRIC_VALUE_ENUM) };
 #undef METRIC_VALUE_ENUM
 

@@ -92,6 +92,14 @@ value_key_rule(const char *text, struct err *err)
 }
 
 static enum status
+value_origins(const char *text, struct err *err)
+{
+	unsigned origins;
+
+	return conf_origins(text, &origins, err);
+}
+
+static enum status
 value_sender_match(const char *text, struct err *err)
 {
 	enum conf_sender_match match;
@@ -172,6 +180,7 @@ static const struct {
     {CONF_GATEWAY_REPORT, value_gateway_report},
     {CONF_LDAP_AUTH_MECHANISM, value_mechanism},
     {CONF_REQUIRE_SENDER_MATCH, value_sender_match},
+    {CONF_SIGN_ONLY, value_origins},
     {CONF_METRICS_FILE, value_file_name},
     {CONF_MINIMUM, value_minimum},
     {CONF_MODE, value_mode},

@@ -180,6 +180,10 @@
 	X(SENDER_MACRO, "SenderMacro", STRING, NULL, LATER) \
 	X(SEND_REPORTS, "SendReports", BOOL, "no", OBSOLETE) \
 	X(SETUP_POLICY_SCRIPT, "SetupPolicyScript", STRING, NULL, OBSOLETE) \
+	X(SHADOW_REPORT, "ShadowReport", STRING, NULL, NOW) \
+	X(SHADOW_REPORT_SIZE, "ShadowReportSize", INT, "104857600", NOW) \
+	X(SHADOW_SIGNER, "ShadowSigner", DATASET, NULL, NOW) \
+	X(SIGN_ONLY, "SignOnly", STRING, "mta,macro,internal,authenticated", NOW) \
 	X(SIGNATURE_ALGORITHM, "SignatureAlgorithm", STRING, "rsa-sha256", NOW) \
 	X(SIGNATURE_TTL, "SignatureTTL", INT, "0", NOW) \
 	X(SIGNING_TABLE, "SigningTable", DATASET, NULL, NOW) \

@@ -136,6 +136,32 @@ conf_sender_match(const char *text, enum conf_sender_match *match_out, struct er
 }
 
 enum status
+conf_origins(const char *text, unsigned *origins_out, struct err *err)
+{
+	static const char *const names[] = {"mta", "macro", "internal", "authenticated"};
+	struct span rest = span_str(text), item;
+
+	*origins_out = 0;
+	while (conf_list_next(&rest, &item)) {
+		unsigned found = 0;
+
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (span_ieq_str(item, names[i]))
+				found = 1U << i;
+		if (found == 0) {
+			err_set(err, "\"%.*s\" is none of mta, macro, internal and authenticated",
+			    SPAN_ARG(item));
+			return ST_INVALID;
+		}
+		*origins_out |= found;
+	}
+	if (*origins_out != 0)
+		return ST_OK;
+	err_set(err, "at least one of mta, macro, internal and authenticated is needed");
+	return ST_INVALID;
+}
+
+enum status
 conf_restart_rate(
     const char *text, unsigned int *count_out, unsigned int *seconds_out, struct err *err)
 {

@@ -40,6 +40,16 @@ enum conf_sender_match { CONF_SENDER_ANY, CONF_SENDER_DOMAIN, CONF_SENDER_ADDRES
 enum status conf_sender_match(
     const char *text, enum conf_sender_match *match_out, struct err *err) MUST_USE;
 
+/* SignOnly: a list of "mta", "macro", "internal", "authenticated", without case; what may make mail
+ * ours. *origins_out: bits 1 << enum conf_origin, at least one. */
+enum conf_origin {
+	CONF_ORIGIN_MTA,
+	CONF_ORIGIN_MACRO,
+	CONF_ORIGIN_INTERNAL,
+	CONF_ORIGIN_AUTHENTICATED
+};
+enum status conf_origins(const char *text, unsigned *origins_out, struct err *err) MUST_USE;
+
 /* "COUNT/TIME[s|m|h|d]", unit in either case, seconds without one; both above 0. */
 enum status conf_restart_rate(
     const char *text, unsigned int *count_out, unsigned int *seconds_out, struct err *err) MUST_USE;

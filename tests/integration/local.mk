@@ -90,6 +90,7 @@ EXTRA_DIST += \
 	tests/integration/test_postfix_verify.py \
 	tests/integration/test_rotation_hazards.py \
 	tests/integration/test_sendmail.py \
+	tests/integration/test_shadow.py tests/integration/test_loopback_trap.py \
 	tests/integration/test_sendmail_verify.py \
 	tests/integration/test_slots.py \
 	tests/integration/test_sql.py \

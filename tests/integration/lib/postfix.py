@@ -54,6 +54,13 @@ class Postfix:
         self.maillog = self.root / "maillog"
         self.process = None
 
+    def options(self, _index):
+        """More lines for master.cf, for the smtpd of this number: "-o name=value" each."""
+        return []
+
+    def services(self):
+        return SERVICES
+
     def postconf(self, name):
         return subprocess.run(["/usr/sbin/postconf", "-dh", name], capture_output=True, text=True).stdout.strip()
 
@@ -114,9 +121,10 @@ class Postfix:
     def start_once(self):
         conf = self.root / "conf"
         (conf / "main.cf").write_text(self.main_cf())
-        listeners = "".join(f"127.0.0.1:{port} inet n - n - - smtpd\n    -o smtpd_milters={spec}\n"
-                            for port, spec in zip(self.ports, self.milters))
-        (conf / "master.cf").write_text(listeners + SERVICES)
+        listeners = "".join("\n    ".join([f"127.0.0.1:{port} inet n - n - - smtpd", f"-o smtpd_milters={spec}",
+                                          *self.options(index)]) + "\n"
+                            for index, (port, spec) in enumerate(zip(self.ports, self.milters)))
+        (conf / "master.cf").write_text(listeners + self.services())
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MAIL_CONFIG": str(conf), "LANG": "C"}
         master = "/usr/lib/postfix/sbin/master"
         self.process = procs.Process([master, "-c", conf, "-d"], self.root / "master.log", env=env)
