@@ -28,7 +28,7 @@ struct admin_client {
 	char trouble[CURL_ERROR_SIZE];
 	CURLcode code; /* of the last request */
 	struct admin_reader reader;
-	bool rows; /* the answer is nothing but lines */
+	bool rows;                         /* the answer is nothing but lines */
 	const struct admin_stream *stream; /* borrowed; NULL: an answer for the reader */
 	int64_t told_ms;
 };
