@@ -17,7 +17,7 @@ RECONCILER_FILES = \
 	admin-api/reconciler_follow.c \
 	admin-api/reconciler_lanes.c \
 	admin-api/reconciler_load.c \
-	admin-api/mirror.c admin-api/mirror.h admin-api/mirror_key.c admin-api/mirror_zimbra.c \
+	admin-api/mirror.c admin-api/mirror.h admin-api/mirror_key.c \
 	admin-api/reconciler_mirror.c \
 	admin-api/reconciler_proof.c \
 	admin-api/reconciler_providers.c \
@@ -27,6 +27,11 @@ RECONCILER_FILES = \
 if ADMIN
 noinst_LIBRARIES += admin-api/libreconciler.a
 admin_api_libreconciler_a_SOURCES = $(RECONCILER_FILES)
+if LDAP
+admin_api_libreconciler_a_SOURCES += admin-api/mirror_zimbra.c
+else
+admin_api_libreconciler_a_SOURCES += admin-api/mirror_none.c
+endif
 LIBRECONCILER = admin-api/libreconciler.a
 sbin_PROGRAMS += signpost-admind
 signpost_admind_SOURCES = admin-api/main.c
@@ -35,4 +40,4 @@ signpost_admind_LDADD = $(LIBAPI) $(LIBHTTP) $(LIBOPERATIONS) $(LIBRECONCILER) $
 	$(IDN2_LIBS) $(LDNS_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) $(UNBOUND_LIBS) \
 	$(MICROHTTPD_LIBS) $(GNUTLS_LIBS) -lpthread
 endif
-EXTRA_DIST += $(RECONCILER_FILES) admin-api/main.c
+EXTRA_DIST += $(RECONCILER_FILES) admin-api/mirror_none.c admin-api/mirror_zimbra.c admin-api/main.c
