@@ -218,7 +218,7 @@ struct write {
 };
 
 static void
-add(struct write *write, int how, const char *attribute, struct span value)
+add(struct write *write, enum ldaplink_how how, const char *attribute, struct span value)
 {
 	struct ldaplink_change *change = &write->list[write->count];
 

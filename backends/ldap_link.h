@@ -80,9 +80,11 @@ enum status ldaplink_search(struct ldaplink *link, const struct ldaplink_search 
     int64_t deadline_ms, ldapentry_visit *visit, void *context, struct ldaplink_end *end,
     struct err *err) MUST_USE;
 
+enum ldaplink_how { LDAPLINK_ADD, LDAPLINK_DELETE, LDAPLINK_REPLACE };
+
 /* What is done to one attribute. */
 struct ldaplink_change {
-	enum { LDAPLINK_ADD, LDAPLINK_DELETE, LDAPLINK_REPLACE } how;
+	enum ldaplink_how how;
 	const char *attribute;
 	const struct span *values; /* LDAPLINK_DELETE and LDAPLINK_REPLACE without any: all */
 	size_t count;
