@@ -3,7 +3,7 @@
 //   node provision.js URL TOKEN DOMAIN PLAN      prints what it has seen as one line of JSON
 import * as api from "./client.js";
 
-declare const process: { argv: string[]; exitCode: number };
+declare const process: { argv: string[]; exitCode: number; pid: number };
 
 const [, , url, token, domain, plan] = process.argv;
 const tenant = "panel";
@@ -19,8 +19,11 @@ function good<A extends Answer, S extends A["status"]>(answer: A, status: S): Ex
 	return (answer as Extract<A, { status: S; data: unknown }>).data;
 }
 
+// Node.js 18 has no global crypto.
+let asked = 0;
+
 function once() {
-	return { idempotencyKey: `panel-${crypto.randomUUID()}` };
+	return { idempotencyKey: `panel-${process.pid}-${Date.now()}-${++asked}` };
 }
 
 async function until<T>(look: () => Promise<T | undefined>, what: string): Promise<T> {
