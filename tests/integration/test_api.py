@@ -277,6 +277,10 @@ def test_dns_providers(service, root, acme, beta):
     problem(acme.ask("DELETE", here, etag="*"), 409, "in-use")
     problem(beta.get(here), 404, "not-found")
     assert acme.ask("DELETE", f"{ACME}/policies/named", etag="*").status == 200
+    # Somebody who can write to the store leads its secret elsewhere: it does not open.
+    with sqlite3.connect(service.folder / "store.db", timeout=patience.seconds(30)) as db:
+        db.execute("UPDATE providers SET address = 'https://192.0.2.2' WHERE name = 'pdns'")
+    problem(acme.post(f"{here}:test", {"zone": ZONE}, key=None), 409, "dns-provider-error")
     assert acme.ask("DELETE", here, etag="*").status == 200
     acme.good("POST", there, {"provider": "hand", "kind": "manual"}, status=201)
     problem(acme.post(f"{there}/hand:test", {"zone": ZONE}, key=None), 409, "illegal-transition")
