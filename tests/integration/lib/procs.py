@@ -206,7 +206,20 @@ class Process:
         return self.log.read_text(errors="replace")
 
     def signal(self, number):
+        """After SIGSTOP all of its threads have stopped: the kernel tells them one after the other."""
         self.popen.send_signal(number)
+        if number == signal.SIGSTOP:
+            assert wait_until(lambda: set(self.thread_states()) <= set("TtZX")), self.thread_states()
+
+    def thread_states(self):
+        """A letter for each thread, as proc(5) has them."""
+        states = ""
+        for task in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            try:
+                states += task.read_text().rpartition(")")[2].split()[0]
+            except OSError:  # it has ended
+                pass
+        return states
 
     def wait(self, timeout=None):
         return self.popen.wait(patience.seconds(60) if timeout is None else timeout)
