@@ -149,8 +149,14 @@ ldapadmin_need(struct ldapadmin *admin, struct audit_head *out)
 
 /* ---- one row, or some ---- */
 
+struct asked;
+
+/* What is asked for, once it is known that there is room for it. ST_ABSENT: none. */
+typedef enum status question(struct ldapadmin *admin, struct asked *asked);
+
 struct asked {
 	struct ldapstore *own;
+	question *question;
 	struct keystore_rows *rows;
 	enum store_token_by by;
 	struct span name;
@@ -177,8 +183,9 @@ renew(struct asked *asked)
 	asked->rows = keystore_rows_new();
 }
 
+/* Each time that it is asked over another connection, from the beginning. */
 static enum status
-do_token(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
+do_ask(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
     struct err *err)
 {
 	struct asked *asked = context;
@@ -189,28 +196,17 @@ do_token(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapl
 	renew(asked);
 	ldapadmin_begin(&admin, asked->own, link, end, err);
 	status = ldapadmin_need(&admin, NULL);
-	if (status == ST_OK && asked->by == STORE_TOKEN_BY_ID) {
-		ldapadmin_dn_token(&admin.name, asked->own->base, asked->name);
-		status = ldapadmin_entry(
-		    &admin, buf_text(&admin.name), ldapadmin_token.attributes, take_token, asked);
-	} else if (status == ST_OK) {
-		ldapadmin_dn_tokens(&admin.name, asked->own->base);
-		buf_add_str(&admin.filter, "(signpostSecretHash=");
-		ldapurl_escape_filter(&admin.filter, asked->name);
-		buf_add_char(&admin.filter, ')');
-		status = ldapadmin_children(&admin, buf_text(&admin.name), buf_text(&admin.filter),
-		    ldapadmin_token.attributes, 2, take_token, asked);
-	}
+	if (status == ST_OK)
+		status = asked->question(&admin, asked);
 	ldapadmin_end(&admin);
 	return status == ST_ABSENT ? ST_OK : status;
 }
 
 /* The rows, or why there are none. */
 static enum status
-answer(struct keystore *store, struct asked *asked, ldappool_job *job, struct keystore_rows **out,
-    struct err *err)
+answer(struct keystore *store, struct asked *asked, struct keystore_rows **out, struct err *err)
 {
-	enum status status = ldappool_run(&asked->own->pool, job, asked, err);
+	enum status status = ldappool_run(&asked->own->pool, do_ask, asked, err);
 
 	*out = NULL;
 	if (status == ST_OK) {
@@ -220,6 +216,25 @@ answer(struct keystore *store, struct asked *asked, ldappool_job *job, struct ke
 	keystore_rows_release(asked->rows);
 	err_prefix(err, "%s", store->where);
 	return status;
+}
+
+static enum status
+token_by_id(struct ldapadmin *admin, struct asked *asked)
+{
+	ldapadmin_dn_token(&admin->name, asked->own->base, asked->name);
+	return ldapadmin_entry(
+	    admin, buf_text(&admin->name), ldapadmin_token.attributes, take_token, asked);
+}
+
+static enum status
+token_by_secret(struct ldapadmin *admin, struct asked *asked)
+{
+	ldapadmin_dn_tokens(&admin->name, asked->own->base);
+	buf_add_str(&admin->filter, "(signpostSecretHash=");
+	ldapurl_escape_filter(&admin->filter, asked->name);
+	buf_add_char(&admin->filter, ')');
+	return ldapadmin_children(admin, buf_text(&admin->name), buf_text(&admin->filter),
+	    ldapadmin_token.attributes, 2, take_token, asked);
 }
 
 /* Names of entries are compared without blanks around them, and some without case. */
@@ -242,8 +257,11 @@ enum status
 ldapadmin_ask_token(struct keystore *store, enum store_token_by by, struct span name,
     struct keystore_rows **out, struct err *err)
 {
-	struct asked asked = {.own = store->state, .by = by, .name = name};
-	enum status status = answer(store, &asked, do_token, out, err);
+	struct asked asked = {.own = store->state,
+	    .question = by == STORE_TOKEN_BY_ID ? token_by_id : token_by_secret,
+	    .by = by,
+	    .name = name};
+	enum status status = answer(store, &asked, out, err);
 
 	if (status == ST_OK)
 		keep_exact(&asked);
@@ -253,40 +271,20 @@ ldapadmin_ask_token(struct keystore *store, enum store_token_by by, struct span 
 /* ---- all tokens ---- */
 
 static enum status
-do_tokens(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
-    struct err *err)
+tokens(struct ldapadmin *admin, struct asked *asked)
 {
-	struct asked *asked = context;
-	struct ldapadmin admin;
 	enum status status;
 
-	(void)deadline_ms;
-	renew(asked);
-	ldapadmin_begin(&admin, asked->own, link, end, err);
-	status = ldapadmin_need(&admin, NULL);
-	ldapadmin_dn_tokens(&admin.name, asked->own->base);
-	if (status == ST_OK)
-		status =
-		    ldapadmin_children(&admin, buf_text(&admin.name), "(objectClass=signpostToken)",
-			ldapadmin_token.attributes, TOKENS_MAX, take_token, asked);
-	ldapadmin_end(&admin);
-	if (status == ST_OK && end->limited) {
-		err_set(err,
-		    "there are more than %u tokens; remove some, or raise the limits of "
-		    "LDAPBindUser in the server",
-		    TOKENS_MAX);
-		return ST_TOO_BIG;
-	}
-	return status == ST_ABSENT ? ST_OK : status;
-}
-
-static int
-compare_spans(struct span a, struct span b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
-
-	return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
+	ldapadmin_dn_tokens(&admin->name, asked->own->base);
+	status = ldapadmin_children(admin, buf_text(&admin->name), "(objectClass=signpostToken)",
+	    ldapadmin_token.attributes, TOKENS_MAX, take_token, asked);
+	if (status != ST_OK || !admin->end->limited)
+		return status;
+	err_set(admin->err,
+	    "there are more than %u tokens; remove some, or raise the limits of LDAPBindUser in "
+	    "the server",
+	    TOKENS_MAX);
+	return ST_TOO_BIG;
 }
 
 /* By tenant, then by id. */
@@ -294,19 +292,19 @@ static int
 by_name(const void *left, const void *right)
 {
 	const struct store_token *a = left, *b = right;
-	int order = compare_spans(a->tenant, b->tenant);
+	int order = span_compare(a->tenant, b->tenant);
 
-	return order != 0 ? order : compare_spans(a->id, b->id);
+	return order != 0 ? order : span_compare(a->id, b->id);
 }
 
 enum status
 ldapadmin_list_tokens(struct keystore *store, struct span after, size_t max,
     struct keystore_rows **out, struct err *err)
 {
-	struct asked asked = {.own = store->state};
+	struct asked asked = {.own = store->state, .question = tokens};
 	struct store_token last = {.id = after};
 	struct keystore_rows *all;
-	enum status status = answer(store, &asked, do_tokens, &all, err);
+	enum status status = answer(store, &asked, &all, err);
 
 	*out = NULL;
 	if (status != ST_OK)
@@ -338,33 +336,21 @@ take_reply(void *context, const struct ldapentry *entry, struct err *err)
 }
 
 static enum status
-do_reply(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
-    struct err *err)
+reply(struct ldapadmin *admin, struct asked *asked)
 {
-	struct asked *asked = context;
-	struct ldapadmin admin;
-	enum status status;
-
-	(void)deadline_ms;
-	renew(asked);
-	ldapadmin_begin(&admin, asked->own, link, end, err);
-	status = ldapadmin_need(&admin, NULL);
-	ldapadmin_dn_reply(&admin.name, asked->own->base, asked->id);
-	if (status == ST_OK)
-		status = ldapadmin_entry(
-		    &admin, buf_text(&admin.name), ldapadmin_reply.attributes, take_reply, asked);
-	ldapadmin_end(&admin);
-	return status == ST_ABSENT ? ST_OK : status;
+	ldapadmin_dn_reply(&admin->name, asked->own->base, asked->id);
+	return ldapadmin_entry(
+	    admin, buf_text(&admin->name), ldapadmin_reply.attributes, take_reply, asked);
 }
 
 enum status
 ldapadmin_ask_reply(struct keystore *store, struct span scope, struct span key,
     struct keystore_rows **out, struct err *err)
 {
-	struct asked asked = {.own = store->state};
+	struct asked asked = {.own = store->state, .question = reply};
 
 	reply_id(scope, key, asked.id);
-	return answer(store, &asked, do_reply, out, err);
+	return answer(store, &asked, out, err);
 }
 
 /* The scope of an old one and its key, by which it is named. */
@@ -400,34 +386,24 @@ forget_found(struct ldapadmin *admin, struct asked *asked)
 }
 
 static enum status
-do_forget(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldaplink_end *end,
-    struct err *err)
+forget(struct ldapadmin *admin, struct asked *asked)
 {
-	struct asked *asked = context;
-	struct ldapadmin admin;
-	enum status status;
+	enum status status = ST_OK;
 	char time[16];
 
-	(void)deadline_ms;
-	renew(asked);
-	ldapadmin_begin(&admin, asked->own, link, end, err);
-	status = ldapadmin_need(&admin, NULL);
 	ldapstore_write_time(ldapstore_clock(asked->own) - ADMINROW_REPLIES_S, time);
-	buf_add_fmt(&admin.filter, "(signpostReplyAt<=%s)", time);
-	ldapadmin_dn_replies(&admin.name, asked->own->base);
-	if (status == ST_OK && asked->max > 0)
-		status = ldapadmin_children(&admin, buf_text(&admin.name), buf_text(&admin.filter),
+	buf_add_fmt(&admin->filter, "(signpostReplyAt<=%s)", time);
+	ldapadmin_dn_replies(&admin->name, asked->own->base);
+	if (asked->max > 0)
+		status = ldapadmin_children(admin, buf_text(&admin->name), buf_text(&admin->filter),
 		    ldapadmin_reply.attributes, asked->max, take_old, asked);
-	if (status == ST_OK)
-		status = forget_found(&admin, asked);
-	ldapadmin_end(&admin);
-	return status == ST_ABSENT ? ST_OK : status;
+	return status == ST_OK ? forget_found(admin, asked) : status;
 }
 
 enum status
 ldapadmin_forget_replies(struct keystore *store, size_t max, size_t *count_out, struct err *err)
 {
-	struct asked asked = {.own = store->state, .max = max};
+	struct asked asked = {.own = store->state, .question = forget, .max = max};
 	enum status status;
 
 	*count_out = 0;
@@ -435,7 +411,7 @@ ldapadmin_forget_replies(struct keystore *store, size_t max, size_t *count_out, 
 		err_set(err, "%s: opened for reading", store->where);
 		return ST_DENIED;
 	}
-	status = ldappool_run_once(&asked.own->pool, do_forget, &asked,
+	status = ldappool_run_once(&asked.own->pool, do_ask, &asked,
 	    asked.own->pool.config.timeout_ms * (int64_t)(2 + max / 10), err);
 	keystore_rows_release(asked.rows);
 	*count_out = asked.count;

@@ -127,21 +127,12 @@ ldapadmin_ask_provider(struct keystore *store, struct span tenant, struct span n
 /* ---- pages ---- */
 
 static int
-compare_spans(struct span a, struct span b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
-
-	return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
-static int
 by_name(const void *left, const void *right)
 {
 	const struct store_provider *a = left, *b = right;
-	int order = compare_spans(a->tenant, b->tenant);
+	int order = span_compare(a->tenant, b->tenant);
 
-	return order != 0 ? order : compare_spans(a->name, b->name);
+	return order != 0 ? order : span_compare(a->name, b->name);
 }
 
 enum status

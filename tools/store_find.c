@@ -26,23 +26,14 @@ store_finder_forget(struct store_finder *finder)
 	finder->page = NULL;
 }
 
-static int
-compare_spans(struct span a, struct span b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
-
-	return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 /* The order of the store: octet by octet, the first name before the second. */
 static int
 compare_names(
     struct span first, struct span second, struct span other_first, struct span other_second)
 {
-	int order = compare_spans(first, other_first);
+	int order = span_compare(first, other_first);
 
-	return order != 0 ? order : compare_spans(second, other_second);
+	return order != 0 ? order : span_compare(second, other_second);
 }
 
 /* A text that no row can have as its name, in front of name and behind all that come before it: the

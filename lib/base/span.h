@@ -97,6 +97,8 @@ span_ieq_str(struct span a, const char *text)
 	return span_ieq(a, span_str(text));
 }
 
+/* As memcmp(), octet by octet; of two that begin alike the shorter one is less. */
+int span_compare(struct span a, struct span b);
 bool span_starts(struct span s, struct span prefix);
 bool span_istarts(struct span s, struct span prefix);
 bool span_ends(struct span s, struct span suffix);

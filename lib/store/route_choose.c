@@ -134,21 +134,12 @@ check_rule(const struct store_rule *rule, struct err *err)
 	return status;
 }
 
-int
-route_compare(struct span a, struct span b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
-
-	return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 static bool
 goes_before(const struct store_rule *a, const struct store_rule *b)
 {
 	if (b == NULL || a->priority != b->priority)
 		return b == NULL || a->priority < b->priority;
-	return route_compare(a->id, b->id) < 0;
+	return span_compare(a->id, b->id) < 0;
 }
 
 /* A rule for the sender's domain (depth 0), or for all below names.name[depth]. */

@@ -85,8 +85,6 @@ enum status route_row_of(const struct keystore_rows *rows, struct span name,
     const struct store_domain **out, struct err *err) MUST_USE;
 /* May a store hold it? ST_OK, ST_INVALID. */
 enum status route_check_domain(const struct store_domain *row, struct err *err) MUST_USE;
-/* As memcmp(); the shorter one first. */
-int route_compare(struct span a, struct span b);
 
 /* identity if it is one within domain, else empty. */
 struct span route_identity_within(struct span identity, struct span domain);

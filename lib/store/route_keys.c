@@ -29,7 +29,7 @@ is_newer(const struct store_key *a, const struct store_key *b)
 {
 	if (b == NULL || a->times.active != b->times.active)
 		return b == NULL || a->times.active > b->times.active;
-	return route_compare(a->id, b->id) < 0;
+	return span_compare(a->id, b->id) < 0;
 }
 
 static bool
