@@ -52,13 +52,26 @@ end_domain(struct zimbra_api *api, const char *domain)
 	return exit_code == ZIMBRA_QUIET ? retire_keys(api, domain) : exit_code;
 }
 
+/* The mirror of a domain that was disabled takes its key out as well, and may have been first. */
+static bool
+is_gone(struct zimbra_directory *directory, const char *name)
+{
+	struct zimbra_entries found = {.count = 0};
+	struct err err = ERR_NONE;
+	bool gone = zimbra_find(directory, ZIMBRA_BY_NAME, name, false, &found, &err) == ST_OK &&
+		    found.count == 1 && found.items[0].selector == NULL;
+
+	zimbra_entries_free(&found);
+	return gone;
+}
+
 static int
 strip(struct zimbra_api *api, struct zimbra_directory *directory, const struct zimbra_entry *entry)
 {
 	struct err err = ERR_NONE;
 	enum status status = zimbra_strip(directory, entry, &err);
 
-	if (status == ST_OK)
+	if (status == ST_OK || is_gone(directory, entry->name))
 		return EX_OK;
 	if (status == ST_DENIED || status == ST_INVALID) {
 		zimbra_tell(api->request, "Error: Failed to update LDAP: %s", err.text);
@@ -108,8 +121,14 @@ zimbra_remove(
 		return EX_OK;
 	}
 	exit_code = known ? end_domain(api, entry->name) : EX_OK;
-	if (exit_code == EX_OK && entry->selector != NULL)
+	if (exit_code == EX_OK && entry->selector != NULL) {
 		exit_code = strip(api, directory, entry);
+		if (exit_code != EX_OK && known)
+			cli_say(api->program,
+			    "%s: signpost-admind has disabled the domain and lets its keys retire "
+			    "all the same; the same command takes the key out of the directory",
+			    entry->name);
+	}
 	if (exit_code == EX_OK)
 		tell_removed(api, entry, known);
 	return exit_code;

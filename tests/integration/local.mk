@@ -66,6 +66,7 @@ EXTRA_DIST += \
 	tests/integration/test_http.py tests/integration/test_http_tls.py tests/integration/test_import.py \
 	tests/integration/test_admin_metrics.py tests/integration/test_gateway_report.py tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
+	tests/integration/test_mirror.py \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_mysql8.py \
 	tests/integration/test_keystore.py \
@@ -101,6 +102,7 @@ EXTRA_DIST += \
 	tests/integration/test_verify_faults.py \
 	tests/integration/test_verify_load.py \
 	tests/integration/test_zimbra.py \
+	tests/integration/test_zimbra_show.py \
 	tests/integration/test_zone.py \
 	tests/integration/verify_maildkim.pl
 
