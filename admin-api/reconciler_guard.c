@@ -18,8 +18,10 @@
  * cycle. */
 #define CLOCK_JUMP_S 300
 
+/* asked_mono_ms: before the store was asked. The lease ends that long after at the earliest. */
 static void
-remember_leader(struct reconciler *reconciler, bool leads, const struct store_lease *lease)
+remember_leader(struct reconciler *reconciler, bool leads, const struct store_lease *lease,
+    int64_t asked_mono_ms)
 {
 	bool began;
 
@@ -33,6 +35,8 @@ remember_leader(struct reconciler *reconciler, bool leads, const struct store_le
 		log_line(LOG_LEVEL_WARNING, "the lease is lost; nothing is changed any more");
 	reconciler->newly = leads && (reconciler->newly || began);
 	reconciler->leads = reconciler->state.leader = leads;
+	if (leads)
+		reconciler->lease_until_mono_ms = asked_mono_ms + reconciler->config.lease_s * 1000;
 	if (lease != NULL) {
 		snprintf(reconciler->state.leader_name, sizeof(reconciler->state.leader_name), "%s",
 		    lease->owner);
@@ -46,15 +50,27 @@ guard_lease(struct reconciler *reconciler, struct err *err)
 {
 	struct keystore *store = reconciler->config.store;
 	struct store_lease wanted = {.name = RECONCILER_LEASE}, got = {.name = RECONCILER_LEASE};
+	int64_t asked_mono_ms = clock_mono_ms();
 	enum status status;
 
 	snprintf(wanted.owner, sizeof(wanted.owner), "%s", reconciler->config.owner);
 	status = store->ops->lease(store, &wanted, reconciler->config.lease_s, &got, err);
 	if (status == ST_OK || status == ST_DENIED)
-		remember_leader(reconciler, status == ST_OK, &got);
+		remember_leader(reconciler, status == ST_OK, &got, asked_mono_ms);
 	if (status == ST_DENIED)
 		err_set(err, "%s has the lease", got.owner);
 	return status;
+}
+
+bool
+guard_leads(struct reconciler *reconciler)
+{
+	bool leads;
+
+	pthread_mutex_lock(&reconciler->lock);
+	leads = reconciler->leads && clock_mono_ms() < reconciler->lease_until_mono_ms;
+	pthread_mutex_unlock(&reconciler->lock);
+	return leads;
 }
 
 /* ---- the thread that renews it ---- */

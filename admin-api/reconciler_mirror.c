@@ -44,9 +44,14 @@ apply(struct turn *turn, const char *name, struct mirror_change *change)
 		return;
 	}
 	pthread_mutex_lock(&reconciler->mirroring[at]);
-	crash_here(CRASH_BEFORE_MIRROR);
-	reconciler->config.mirrors[at]->ops->apply(reconciler->config.mirrors[at], change);
-	crash_here(CRASH_AFTER_MIRROR);
+	if (guard_leads(reconciler)) {
+		crash_here(CRASH_BEFORE_MIRROR);
+		reconciler->config.mirrors[at]->ops->apply(reconciler->config.mirrors[at], change);
+		crash_here(CRASH_AFTER_MIRROR);
+	} else {
+		mirror_effect(change, LIFE_UNAVAILABLE,
+		    "the lease may be another's by now, who may have a newer key in mind");
+	}
 	pthread_mutex_unlock(&reconciler->mirroring[at]);
 }
 

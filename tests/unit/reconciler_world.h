@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "admin-api/mirror.h"
 #include "admin-api/reconciler.h"
 #include "admin-api/record.h"
 #include "lib/keys/life.h"
@@ -253,6 +254,9 @@ struct setting {
 	struct sitekey *sitekey;
 	struct publisher publisher, hook;
 	struct publisher *publishers[2];
+	struct mirror mirror;
+	struct mirror *mirrors[1];
+	int64_t lease_s; /* of the next reconciler; 0: so long that it never ends */
 	bool lanes;
 	struct reconciler *reconciler;
 };
@@ -266,11 +270,13 @@ test_now(struct keystore *store, int64_t *utc_s_out, struct err *err)
 	return ST_OK;
 }
 
-#define PLAN                                                                                       \
-	"{\"manage\":true,\"algorithms\":[\"ed25519\"],\"publisher\":\"list\",\"interval\":0,"     \
+#define PLAN_OF(algorithm)                                                                         \
+	"{\"manage\":true,\"algorithms\":[\"" algorithm                                            \
+	"\"],\"publisher\":\"list\",\"interval\":0,"                                               \
 	"\"ttl\":60,\"negative_floor\":60,\"lease\":120,\"signature_life\":60,\"clock_error\":10," \
 	"\"tombstone\":60,\"activation_wait\":0,\"proofs\":2,\"proof_interval\":10,"               \
 	"\"timed_ack\":30,\"drift_interval\":3600,\"retry\":10,\"retry_max\":40,\"give_up\":0"
+#define PLAN PLAN_OF("ed25519")
 #define SLOTS 3
 static const char plain[] = PLAN "}";
 static const char delegated[] = PLAN ",\"delegation\":\"p.example\",\"slots\":3}";
@@ -297,10 +303,12 @@ new_reconciler(struct setting *s, const char *owner)
 	    .sitekey = s->sitekey,
 	    .publishers = s->publishers,
 	    .publisher_count = 2,
+	    .mirrors = s->mirrors,
+	    .mirror_count = s->mirrors[0] == NULL ? 0 : 1,
 	    .lanes = s->lanes,
 	    .owner = owner,
 	    .records = true,
-	    .lease_s = 600,
+	    .lease_s = s->lease_s > 0 ? s->lease_s : 600,
 	    .gateway_silence_s = 3600,
 	    .batch = 100,
 	    .provers = 1,
