@@ -66,6 +66,7 @@ EXTRA_DIST += \
 	tests/integration/test_http.py tests/integration/test_http_tls.py tests/integration/test_import.py \
 	tests/integration/test_admin_metrics.py tests/integration/test_gateway_report.py tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
+	tests/integration/test_moving.py \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_mysql8.py \
 	tests/integration/test_keystore.py \
