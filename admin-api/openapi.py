@@ -246,6 +246,7 @@ RESULTS = {
     "domain.selftest": ({"domain": DOMAIN, "keys": array(ref("Selftest")), "passes": FLAG, "summary": {"type": "string"}}, {}),
     "emergency": STEP,
     "key.list": ({"keys": array(ref("Key"))}, {}),
+    "keys.list": ({"keys": array(ref("Key"))}, NEXT),
     "key.generate": ({"key": ref("Key")}, {"keys": array(ref("Key")), "dns": ref("Look")}),
     "key.show": ({"key": ref("Key")}, {"record": ref("Record"), "cname": ref("Cname")}),
     "key.record": ({"record": ref("Record")}, {"cname": ref("Cname")}),

@@ -167,6 +167,7 @@ enum operation_code operation_key_generate(struct operation_call *call);
 enum operation_code operation_key_hold(struct operation_call *call);
 enum operation_code operation_key_import(struct operation_call *call);
 enum operation_code operation_key_list(struct operation_call *call);
+enum operation_code operation_keys_list(struct operation_call *call);
 enum operation_code operation_key_publish(struct operation_call *call);
 enum operation_code operation_key_record(struct operation_call *call);
 enum operation_code operation_key_release(struct operation_call *call);

@@ -239,13 +239,27 @@ mark_published(struct lives *lives, const struct making *making, struct life_key
     const struct operation_call *call)
 {
 	struct life_sight sight = {.seen = LIFE_SEEN_RIGHT, .why = ""};
+	enum key_state state = key_state_at(&key->times, call->now_utc);
 
 	if (!making->vouched) {
 		sight = dns_look_sight(making->look);
 		sight.target = target_of(lives, key, making->look);
 	}
+	/* Since its row was added the reconciler may have begun. */
+	if (state == KEY_PUBLISHED)
+		return true;
+	if (state == KEY_PUBLISHING)
+		return life_published(key, &lives->life.plan, LIFE_DONE, "", call->now_utc);
 	return life_surveyed(key, &lives->life.plan, &sight, call->now_utc) &&
 	       life_published(key, &lives->life.plan, LIFE_DONE, "", call->now_utc);
+}
+
+/* Does it sign already, as it was to? By the reconciler, or by a write whose answer was not heard.
+ */
+static bool
+is_done(const struct making *making, const struct life_key *key, int64_t now_utc)
+{
+	return making->active && key_state_at(&key->times, now_utc) == KEY_ACTIVE;
 }
 
 /* What a row that is added cannot have yet. */
@@ -263,7 +277,8 @@ mark_imported(struct operation_call *call, struct lives *lives, void *context)
 	key = &lives->life.keys[i];
 	/* Of one that was begun the reconciler may have done the rest. */
 	key->changed = key->life.imported =
-	    making->begun.n == 0 || key_state_at(&key->times, call->now_utc) == KEY_PREPARED;
+	    (making->begun.n == 0 && !is_done(making, key, call->now_utc)) ||
+	    key_state_at(&key->times, call->now_utc) == KEY_PREPARED;
 	if ((making->look != NULL || making->vouched) && key->changed &&
 	    !mark_published(lives, making, key, call))
 		return call_refuse(call, OPERATION_ILLEGAL_TRANSITION, "key %.*s is %s already",

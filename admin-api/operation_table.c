@@ -78,6 +78,8 @@ static const struct operation_argument domain_records[] = {
 		  "rfc1035, single, bind, nsupdate, route53, terraform or json"}};
 static const struct operation_argument key_list[] = {
     A_DOMAIN, {"destroyed", OPERATION_SWITCH, OPTIONAL, "those that are destroyed, too"}};
+static const struct operation_argument some_keys[] = {A_ONE_TENANT, A_AFTER,
+    {"destroyed", OPERATION_SWITCH, OPTIONAL, "those that are destroyed, too"}};
 static const struct operation_argument key_record[] = {A_DOMAIN, A_SELECTOR,
     {"notation", OPERATION_TEXT, OPTIONAL,
 	"single, rfc1035, bind, nsupdate, route53, terraform or json"}};
@@ -228,6 +230,8 @@ static const struct operation operations[] = {
 	"a key, and what it waits for"),
     ROW("key.verify", key_name, READS, SCOPE_DNS_TEST, operation_key_verify,
 	"what the DNS servers have of it"),
+    ROW("keys.list", some_keys, READS, SCOPE_KEYS_READ, operation_keys_list,
+	"keys of all domains, a page"),
     ROW("operation.cancel", operation_name, CHANGES, SCOPE_KEYS_ROTATE, operation_operation_cancel,
 	"what was begun is not wanted any more: a rotation of which no key signs yet"),
     ROW("operation.show", operation_name, READS, SCOPE_KEYS_READ, operation_operation_show,

@@ -15,7 +15,7 @@ OPERATIONS_FILES = \
 	admin-api/operation_find.c \
 	admin-api/operation_gateway.c \
 	admin-api/operation_id.c admin-api/operation_id.h \
-	admin-api/operation_key.c \
+	admin-api/operation_key.c admin-api/operation_keys.c \
 	admin-api/operation_later.c admin-api/operation_later.h \
 	admin-api/operation_later_many.c \
 	admin-api/operation_lives.c admin-api/operation_lives.h \

@@ -74,6 +74,9 @@ static const struct route routes[] = {
     {"POST", KEY ":release", "key.release", 202, STEP, KEY},
     {"POST", KEY ":rollback", "key.rollback", 202, STEP, KEY},
 
+    {"GET", "/v1/keys", "keys.list", 200, ROUTE_PAGES, NULL},
+    {"GET", TENANT "/keys", "keys.list", 200, ROUTE_PAGES, NULL},
+
     {"GET", "/v1/status", "status", 200, 0, NULL},
     {"GET", TENANT "/status", "status", 200, 0, NULL},
     {"GET", "/v1/drift", "drift", 200, 0, NULL},

@@ -40,20 +40,27 @@ verdict_for(const struct deciding *d, enum failure_cause cause)
 	}
 }
 
+static bool
+in_shadow(const struct deciding *d)
+{
+	return d->request->type == REQUEST_SHADOW;
+}
+
+/* In shadow mode: what would have become of it. */
 static const char *
-verdict_words(enum verdict verdict)
+verdict_words(enum verdict verdict, bool shadow)
 {
 	switch (verdict) {
 	case VERDICT_PASS:
-		return "message goes unsigned";
+		return shadow ? "message would go unsigned" : "message goes unsigned";
 	case VERDICT_DISCARD:
-		return "message discarded";
+		return shadow ? "message would be discarded" : "message discarded";
 	case VERDICT_REJECT:
-		return "message rejected";
+		return shadow ? "message would be rejected" : "message rejected";
 	case VERDICT_QUARANTINE:
-		return "message quarantined";
+		return shadow ? "message would be quarantined" : "message quarantined";
 	default:
-		return "message tempfailed";
+		return shadow ? "message would be tempfailed" : "message tempfailed";
 	}
 }
 
@@ -88,8 +95,9 @@ fall_back(struct deciding *d, enum failure_cause cause, const char *why)
 		     : decision_add_table_key(d, span_str(name), SPAN_EMPTY, &err);
 	if (status == ST_OK && decision->key_count > 0) {
 		decision->fell_back = true;
-		log_line(LOG_LEVEL_WARNING, "%.*s: %s; signed with key '%s' instead",
-		    SPAN_ARG(d->request->job_id), why, name);
+		log_line(LOG_LEVEL_WARNING, "%.*s: %s; %s with key '%s' instead",
+		    SPAN_ARG(d->request->job_id), why, in_shadow(d) ? "would be signed" : "signed",
+		    name);
 		return true;
 	}
 	log_line(LOG_LEVEL_ERROR, "%.*s: the fallback key '%s' cannot be used%s%s",
@@ -113,6 +121,8 @@ decision_count(const struct deciding *d, enum metric metric, unsigned int reason
 {
 	struct span tenant;
 
+	if (in_shadow(d))
+		return; /* it goes on as it is: METRIC_SHADOW has it */
 	metrics_count(metric, reason, METRIC_NONE);
 	if (d->rules->mailhour == NULL || (tenant = tenant_of(d)).n == 0)
 		return;
@@ -140,7 +150,8 @@ decision_failed(struct deciding *d, enum failure_cause cause, const char *why)
 		decision_why(d, "%s", why);
 	else
 		log_line(verdict == VERDICT_PASS ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR,
-		    "%.*s: %s; %s", SPAN_ARG(d->request->job_id), why, verdict_words(verdict));
+		    "%.*s: %s; %s", SPAN_ARG(d->request->job_id), why,
+		    verdict_words(verdict, in_shadow(d)));
 }
 
 void

@@ -20,7 +20,7 @@ struct deciding {
 /* For LogWhy. */
 void decision_why(const struct deciding *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A message that is not signed (METRIC_UNSIGNED) or deferred (METRIC_TEMPFAIL), for this reason: in
- * the metrics, and for its tenant. */
+ * the metrics, and for its tenant. Nothing in shadow mode, where it is one of neither. */
 void decision_count(const struct deciding *d, enum metric metric, unsigned int reason);
 /* The failure policy decides: verdict, or a fallback key. why: a sentence for the log. */
 void decision_failed(struct deciding *d, enum failure_cause cause, const char *why);

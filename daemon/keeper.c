@@ -12,18 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/canary.h"
 #include "daemon/decision.h"
-#include "daemon/dnsshare.h"
-#include "daemon/frame.h"
-#include "daemon/gateway.h"
-#include "daemon/keycache.h"
+#include "daemon/keeper_private.h"
 #include "daemon/keythread.h"
 #include "daemon/process.h"
-#include "daemon/resolving.h"
-#include "daemon/settings.h"
-#include "daemon/shadowlog.h"
-#include "daemon/sharing.h"
 #include "daemon/signer.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -33,22 +25,6 @@
 
 /* How often it is asked whether all keys are in locked memory, and which of them nobody needs. */
 #define LOOK_AFTER_S 60
-
-struct keeper {
-	struct settings *settings;
-	struct rules *rules;
-	struct keycache *cache;
-	struct unsealer *unsealer;
-	struct gateway *gateway;    /* of the KeyStore, or NULL */
-	struct canary *canary;      /* SelfVerify, or NULL */
-	struct mailhour *mailhour;  /* with a KeyStore, or NULL */
-	struct sharedcache *shared; /* Memcached, or NULL */
-	struct shadowlog *report;   /* ShadowReport, or NULL */
-	bool reload;
-	struct dnsshare_site dns; /* whose answers of DNS are shared */
-	const struct channels *channels;
-	int64_t fixed_time_utc;
-};
 
 struct worker {
 	struct keeper *keeper;
@@ -115,40 +91,6 @@ sign(struct worker *worker, const struct request *request)
 	worker->reply.verdict = decision->verdict;
 }
 
-/* What the answer would have been, as a report. */
-static void
-answer_shadow(struct worker *worker, const struct request *request)
-{
-	const struct decision *decision = &worker->decision;
-	struct reply *reply = &worker->reply;
-	struct span rest = request->signers, signer;
-
-	reply->would = reply->verdict;
-	reply->verdict = VERDICT_SHADOW;
-	reply->trusted = 0;
-	for (uint32_t bit = 0; bit < FRAME_SIGNERS_MAX && frame_list_next(&rest, &signer); bit++)
-		if (decision_trusts(worker->keeper->rules, request, decision, signer))
-			reply->trusted |= (uint32_t)1 << bit;
-	if (reply->would != VERDICT_SIGN)
-		reply->text =
-		    span_str(metrics_label_value(METRIC_UNSIGNED, (unsigned int)decision->reason));
-	else if (reply->field_count == 0)
-		reply->would = VERDICT_TEMPFAIL;
-}
-
-/* PeerList is asked in the connection else, for which an MTA waits. */
-static void
-decide(struct worker *worker, const struct request *request)
-{
-	struct decision *decision = &worker->decision;
-
-	decision_make(worker->keeper->rules, request, decision);
-	if (request->type != REQUEST_SHADOW || !decision_peer(worker->keeper->rules, request))
-		return;
-	decision->verdict = VERDICT_PASS;
-	decision->reason = METRIC_UNSIGNED_PEER;
-}
-
 static void
 answer(struct worker *worker, const struct request *request)
 {
@@ -167,13 +109,16 @@ answer(struct worker *worker, const struct request *request)
 		    &worker->shared, reply);
 		return;
 	}
-	decide(worker, request);
+	if (request->type == REQUEST_SHADOW)
+		keeper_shadow_decide(worker->keeper, request, &worker->decision);
+	else
+		decision_make(worker->keeper->rules, request, &worker->decision);
 	reply->verdict = worker->decision.verdict;
 	reply->trusted = worker->decision.trusted;
 	if (reply->verdict == VERDICT_SIGN && request->type != REQUEST_ROUTE)
 		sign(worker, request);
 	if (request->type == REQUEST_SHADOW)
-		answer_shadow(worker, request);
+		keeper_shadow_answer(worker->keeper, request, &worker->decision, reply);
 	decision_release(&worker->decision);
 }
 
@@ -197,22 +142,33 @@ take_checked(struct keeper *keeper, const struct request *request)
 		    request->frontend);
 }
 
+/* The answer in place of one that is too long. Has it room? */
+static bool
+send_less(struct worker *worker, const struct request *request)
+{
+	struct reply *reply = &worker->reply;
+	bool shadow = request->type == REQUEST_SHADOW;
+
+	*(shadow ? &reply->would : &reply->verdict) = VERDICT_TEMPFAIL;
+	reply->field_count = 0;
+	buf_reset(&worker->out);
+	if (!shadow)
+		metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_INTERNAL, METRIC_NONE);
+	if (reply_encode(reply, &worker->out) != ST_OK)
+		return false;
+	log_line(LOG_LEVEL_ERROR, "%.*s: the signatures are too long; message %s",
+	    SPAN_ARG(request->job_id), shadow ? "would be tempfailed" : "tempfailed");
+	return true;
+}
+
 static void
 send_answer(struct worker *worker, const struct request *request)
 {
 	const struct channels *channels = worker->keeper->channels;
 
 	buf_reset(&worker->out);
-	if (reply_encode(&worker->reply, &worker->out) != ST_OK) {
-		metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_INTERNAL, METRIC_NONE);
-		worker->reply.verdict = VERDICT_TEMPFAIL;
-		worker->reply.field_count = 0;
-		buf_reset(&worker->out);
-		if (reply_encode(&worker->reply, &worker->out) != ST_OK)
-			return;
-		log_line(LOG_LEVEL_ERROR, "%.*s: the signatures are too long; message tempfailed",
-		    SPAN_ARG(request->job_id));
-	}
+	if (reply_encode(&worker->reply, &worker->out) != ST_OK && !send_less(worker, request))
+		return;
 	if (channel_send(channels->reply_write[request->frontend], buf_span(&worker->out)) != ST_OK)
 		log_line(LOG_LEVEL_ERROR, "%.*s: front-end %u does not take its answer: %s",
 		    SPAN_ARG(request->job_id), request->frontend, strerror(errno));
@@ -281,115 +237,6 @@ worker_start(struct keeper *keeper)
 		log_line(LOG_LEVEL_ERROR, "keeper cannot start a thread: %s", strerror(failed));
 		_exit(EX_OSERR);
 	}
-}
-
-/* The site key opens keys of a KeyStore, and what gateways share. */
-static enum status
-keeper_open_sharing(
-    struct keeper *keeper, const struct conf *conf, const uint8_t *cache_key, struct err *err)
-{
-	if (conf_is_set(conf, CONF_KEY_STORE) || conf_is_set(conf, CONF_MEMCACHED))
-		keeper->unsealer = unsealer_new(
-		    conf_string(conf, CONF_SITE_KEY_FILE), conf_bool(conf, CONF_REQUIRE_SAFE_KEYS));
-	return sharing_open(conf, keeper->unsealer, cache_key, &keeper->shared, err);
-}
-
-/* Without it each gateway asks for itself. */
-static void
-keeper_open_dns(struct keeper *keeper, const struct conf *conf, bool validates)
-{
-	struct err err = ERR_NONE;
-
-	if (dnsshare_site_read(conf, validates, &keeper->dns, &err) != ST_OK)
-		log_line(LOG_LEVEL_WARNING, "answers of DNS are not shared: %s", err.text);
-}
-
-/* The front-ends will open a resolver each; a mistake has to be known before they exist. That of
- * somebody who did not ask for SelfVerify keeps nobody from signing. */
-static enum status
-keeper_check_resolver(
-    struct keeper *keeper, const struct conf *conf, bool *validates_out, struct err *err)
-{
-	struct settings *settings = keeper->settings;
-	enum status status;
-
-	if (!settings->verify && settings->self_verify == 0)
-		return ST_OK;
-	status = resolving_check(conf, validates_out, err);
-	if (status == ST_OK || settings->verify || settings->self_verify_asked)
-		return status;
-	log_line(LOG_LEVEL_NOTICE,
-	    "signatures are not verified after they were made (SelfVerify): %s", err->text);
-	settings->self_verify = settings->self_verify_first = 0;
-	*err = (struct err)ERR_NONE;
-	return ST_OK;
-}
-
-static void
-tell_gateway(void *context)
-{
-	const struct keeper *keeper = context;
-
-	gateway_news(keeper->gateway);
-}
-
-static void
-keeper_open_canary(struct keeper *keeper)
-{
-	const struct canary_config config = {.every = keeper->settings->self_verify,
-	    .first = keeper->settings->self_verify_first,
-	    .news = tell_gateway,
-	    .context = keeper};
-
-	if (config.every > 0)
-		keeper->canary = canary_new(&config);
-}
-
-static enum status
-keeper_open_report(struct keeper *keeper, const struct conf *conf, struct err *err)
-{
-	const char *where = conf_string(conf, CONF_SHADOW_REPORT);
-
-	if (where == NULL)
-		return ST_OK;
-	return shadowlog_open(where, conf_int(conf, CONF_SHADOW_REPORT_SIZE), &keeper->report, err);
-}
-
-static enum status
-keeper_open(
-    struct keeper *keeper, const struct conf *conf, const uint8_t *cache_key, struct err *err)
-{
-	enum status status = key_memory_secure();
-	bool validates = false;
-
-	if (status != ST_OK) {
-		err_set(err, "the crypto library was used before its memory was secured");
-		return status;
-	}
-	status = settings_new(conf, &keeper->settings, err);
-	if (status == ST_OK)
-		status = keeper_check_resolver(keeper, conf, &validates, err);
-	if (status == ST_OK)
-		status = keeper_open_sharing(keeper, conf, cache_key, err);
-	if (status == ST_OK)
-		status = rules_open(conf,
-		    &(struct rules_sharing){.cache = keeper->shared, .anew = keeper->reload},
-		    &keeper->rules, err);
-	if (status == ST_OK)
-		status = keeper_open_report(keeper, conf, err);
-	if (status != ST_OK)
-		return status;
-	keeper->rules->fixed_time_utc = keeper->fixed_time_utc;
-	keeper->cache = keycache_new((size_t)conf_int(conf, CONF_KEY_CACHE_SIZE),
-	    keeper->rules->require_safe, keeper->unsealer);
-	keeper_open_canary(keeper);
-	if (keeper->rules->store != NULL)
-		keeper->mailhour = mailhour_new(clock_mono_ms() / 1000);
-	keeper->rules->mailhour = keeper->mailhour;
-	if ((keeper->settings->verify || keeper->canary != NULL) && keeper->shared != NULL)
-		keeper_open_dns(keeper, conf, validates);
-	return gateway_open(conf, keeper->rules->store, keeper->unsealer, keeper->canary,
-	    keeper->mailhour, &keeper->gateway, err);
 }
 
 /* The single key is read at the start, as opendkim does: a mistake shows at once. */
@@ -500,15 +347,10 @@ keeper_run(const struct child_args *args)
 		tell_parent(args->control, KEEPER_CANNOT, err.text);
 		_exit(EX_CONFIG);
 	}
-	if (keeper.report != NULL && shadowlog_start(keeper.report, &err) != ST_OK) {
+	if (keeper_shadow_start(&keeper, args->conf, &err) != ST_OK) {
 		tell_parent(args->control, KEEPER_CANNOT, err.text);
 		_exit(EX_OSERR);
 	}
-	if (keeper.report != NULL)
-		log_line(LOG_LEVEL_NOTICE,
-		    "shadow mode: nothing is signed, changed or refused, whatever the log says of "
-		    "messages; what would have been is in ShadowReport %s",
-		    conf_string(args->conf, CONF_SHADOW_REPORT));
 	if (conf_bool(args->conf, CONF_CHECK_SIGNING_TABLE))
 		rules_check(keeper.rules, false);
 	for (unsigned int i = 0; i < args->threads; i++)

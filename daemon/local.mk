@@ -16,7 +16,7 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/frontend.c daemon/frontend.h \
 	daemon/gateway.c daemon/gateway.h daemon/gateway_report.c daemon/gateway_report.h \
 	daemon/generation.c daemon/generation.h \
-	daemon/keeper.c \
+	daemon/keeper.c daemon/keeper_open.c daemon/keeper_shadow.c daemon/keeper_private.h \
 	daemon/keycache.c daemon/keycache.h \
 	daemon/keyload.c daemon/keyload.h \
 	daemon/keythread.c daemon/keythread.h \

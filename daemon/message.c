@@ -307,7 +307,7 @@ message_headers_done(struct session *session)
 	if (message->verdict != 0 || message->verification.cut)
 		return;
 	sender_known = find_sender(session);
-	if (!sender_known && settings->sign)
+	if (!sender_known && settings->sign && !settings->shadow)
 		metrics_count(METRIC_UNSIGNED, METRIC_UNSIGNED_NO_SENDER, METRIC_NONE);
 	message->defective = settings->required_headers && !message_counts_right(message);
 	message->unsignable = settings->verifying.strict_headers && !message_counts_right(message);

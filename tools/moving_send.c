@@ -94,23 +94,39 @@ refuse(struct sending *sending, const struct line *line, const char *code, const
 	    line->key == NULL ? 0 : line->key->line, "%s: %s", code, detail);
 }
 
-/* Somebody was faster, perhaps a request of ours that was cut off. */
+/* Somebody was faster: a request of ours that was cut off, or, in a directory, the first half of
+ * this one, which signpost-admind began anew because another writer came between. */
 static bool
-is_there_now(struct sending *sending, const struct moving_key *key)
+is_there_now(struct sending *sending, const struct moving_key *key, bool signs)
 {
 	char code[MOVING_CODE_BYTES], hex[KEYSTORE_DIGEST_BYTES];
 	const char *digest;
 	bool gone, same;
-	json_t *result = moving_ask(sending->site, sending->client, "key.show",
-	    json_pack("{s:s%, s:s%}", "domain", key->domain.p, key->domain.n, "selector",
-		key->selector.p, key->selector.n),
-	    &gone, code);
+	json_t *row, *result = moving_ask(sending->site, sending->client, "key.show",
+			 json_pack("{s:s%, s:s%}", "domain", key->domain.p, key->domain.n,
+			     "selector", key->selector.p, key->selector.n),
+			 &gone, code);
 
 	keystore_digest(key->public_key, hex);
-	digest = json_string_value(json_object_get(json_object_get(result, "key"), "p_sha256"));
-	same = digest != NULL && strcmp(digest, hex) == 0;
+	row = json_object_get(result, "key");
+	digest = json_string_value(json_object_get(row, "p_sha256"));
+	same = digest != NULL && strcmp(digest, hex) == 0 &&
+	       (!signs || json_is_true(json_object_get(row, "signs")));
 	json_decref(result);
 	return same;
+}
+
+/* Does the refusal only say that it is there, as it was to be? */
+static bool
+is_no_refusal(struct sending *sending, const struct moving_key *key, const char *code)
+{
+	bool active;
+
+	if (key == NULL || code == NULL)
+		return false;
+	active = strcmp(code, "illegal-transition") == 0;
+	return (active || strcmp(code, "selector-exists") == 0) &&
+	       is_there_now(sending, key, active);
 }
 
 static void
@@ -129,8 +145,7 @@ take_result(struct sending *sending, const json_t *row)
 		line = &sending->lines[first + i - 1];
 		if (json_is_true(json_object_get(row, "ok")))
 			sending->done++;
-		else if (code != NULL && strcmp(code, "selector-exists") == 0 &&
-			 line->key != NULL && is_there_now(sending, line->key))
+		else if (is_no_refusal(sending, line->key, code))
 			continue;
 		else if (line->key == NULL || !line->domain->failed)
 			refuse(sending, line, code == NULL ? "?" : code,

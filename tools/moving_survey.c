@@ -6,10 +6,14 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "lib/base/mem.h"
 #include "tools/moving_admin.h"
+
+#define FEW_DOMAINS 50U /* are asked about one by one; for more all keys are read, in pages */
 
 json_t *
 moving_ask(const struct moving_site *site, struct admin_client *client, const char *operation,
@@ -127,33 +131,152 @@ meet_key(struct moving_site *site, struct moving_key *key, const json_t *row)
 		    "it is in the store, and is %.*s", SHOWN(text_of(row, "state")));
 }
 
+/* Those whose domain is there already, by the domain. */
+struct asked {
+	struct moving_site *site;
+	struct moving_key **keys;
+	size_t count, domains;
+};
+
+static int
+compare_keys(const void *a, const void *b)
+{
+	const struct moving_key *left = *(struct moving_key *const *)a;
+	const struct moving_key *right = *(struct moving_key *const *)b;
+	int order = strcmp(left->domain.p, right->domain.p);
+
+	return order != 0 ? order : left < right ? -1 : left > right;
+}
+
+/* The first one of a domain that is not before it. */
+static size_t
+first_of(const struct asked *asked, const char *domain)
+{
+	size_t low = 0, high = asked->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(asked->keys[middle]->domain.p, domain) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void
+meet_row(const struct asked *asked, const json_t *row)
+{
+	const char *domain = json_string_value(json_object_get(row, "domain"));
+
+	if (domain == NULL)
+		return;
+	for (size_t i = first_of(asked, domain);
+	     i < asked->count && strcmp(asked->keys[i]->domain.p, domain) == 0; i++)
+		meet_key(asked->site, asked->keys[i], row);
+}
+
+/* One answer. *after: in, where it begins, or NULL; out, where the next one does, or NULL. Takes
+ * arguments. */
 static bool
-meet_keys(struct moving_site *site, struct admin_client *client, const struct moving_key *one)
+meet_page(const struct asked *asked, struct admin_client *client, const char *operation,
+    json_t *arguments, json_t **after)
 {
 	json_t *result, *row;
 	bool gone;
 	size_t i;
 
-	result = moving_ask(site, client, "key.list",
-	    json_pack("{s:s%, s:b}", "domain", one->domain.p, one->domain.n, "destroyed", 1), &gone,
-	    NULL);
+	json_object_set_new(arguments, "destroyed", json_true());
+	if (*after != NULL)
+		json_object_set_new(arguments, "after", *after);
+	*after = NULL;
+	result = moving_ask(asked->site, client, operation, arguments, &gone, NULL);
 	if (result == NULL)
 		return false;
-	json_array_foreach(json_object_get(result, "keys"), i, row)
-	{
-		for (size_t k = 0; k < site->key_count; k++) {
-			struct moving_key *key = &site->keys[k];
-
-			/* Those of a domain mostly stand together; others are met by their own. */
-			if (key >= one && !key->left_out && key->pem != NULL &&
-			    span_eq(key->domain, one->domain))
-				meet_key(site, key, row);
-			if (key > one && !span_eq(key->domain, one->domain))
-				break;
-		}
-	}
+	json_array_foreach(json_object_get(result, "keys"), i, row) meet_row(asked, row);
+	if (json_is_string(json_object_get(result, "next")))
+		*after = json_incref(json_object_get(result, "next"));
 	json_decref(result);
 	return true;
+}
+
+static bool
+meet_each_domain(const struct asked *asked, struct admin_client *client)
+{
+	json_t *after = NULL;
+
+	for (size_t i = 0; i < asked->count; i++) {
+		struct span domain = asked->keys[i]->domain;
+
+		if (i > 0 && span_eq(asked->keys[i - 1]->domain, domain))
+			continue;
+		if (!meet_page(asked, client, "key.list",
+			json_pack("{s:s%}", "domain", domain.p, domain.n), &after))
+			return false;
+	}
+	return true;
+}
+
+/* tenant: of all of them; empty: they have several. */
+static bool
+meet_all_keys(const struct asked *asked, struct admin_client *client, struct span tenant)
+{
+	json_t *after = NULL;
+
+	do {
+		json_t *arguments = json_pack("{s:i}", "limit", 500);
+
+		if (tenant.n > 0)
+			json_object_set_new(arguments, "tenant", json_stringn(tenant.p, tenant.n));
+		if (!meet_page(asked, client, "keys.list", arguments, &after))
+			return false;
+	} while (after != NULL);
+	return true;
+}
+
+/* The tenant that all domains of the site have, or empty. */
+static struct span
+only_tenant(const struct moving_site *site)
+{
+	for (size_t i = 1; i < site->domain_count; i++)
+		if (!span_eq(site->domains[i].tenant, site->domains[0].tenant))
+			return SPAN_EMPTY;
+	return site->domain_count > 0 ? site->domains[0].tenant : SPAN_EMPTY;
+}
+
+static void
+ask_about(struct asked *asked, struct moving_key *key)
+{
+	const struct moving_domain *domain =
+	    key->pem == NULL ? NULL : moving_domain_of(asked->site, key->domain);
+
+	if (domain == NULL || key->left_out)
+		return;
+	if (domain->there == MOVING_ELSEWHERE)
+		key->there = MOVING_ELSEWHERE;
+	else if (domain->there == MOVING_SAME)
+		asked->keys[asked->count++] = key;
+}
+
+static bool
+meet_keys(struct moving_site *site, struct admin_client *client)
+{
+	struct asked asked = {
+	    .site = site, .keys = mem_zalloc(site->key_count + 1, sizeof(*asked.keys))};
+	bool met;
+
+	for (size_t i = 0; i < site->key_count; i++)
+		ask_about(&asked, &site->keys[i]);
+	if (asked.count > 0)
+		qsort(asked.keys, asked.count, sizeof(*asked.keys), compare_keys);
+	for (size_t i = 0; i < asked.count; i++)
+		asked.domains +=
+		    i == 0 || !span_eq(asked.keys[i]->domain, asked.keys[i - 1]->domain);
+	met = asked.domains <= FEW_DOMAINS ? meet_each_domain(&asked, client)
+					   : meet_all_keys(&asked, client, only_tenant(site));
+	mem_free(asked.keys);
+	return met;
 }
 
 /* ---- rules ---- */
@@ -199,21 +322,8 @@ moving_survey(struct moving_site *site, struct admin_client *client)
 {
 	struct span tenant = SPAN_EMPTY;
 
-	if (!meet_domains(site, client))
+	if (!meet_domains(site, client) || !meet_keys(site, client))
 		return EX_UNAVAILABLE;
-	for (size_t i = 0; i < site->key_count; i++) {
-		const struct moving_key *key = &site->keys[i];
-		const struct moving_domain *domain =
-		    key->pem == NULL ? NULL : moving_domain_of(site, key->domain);
-
-		if (domain == NULL || key->left_out)
-			continue;
-		if (domain->there == MOVING_ELSEWHERE)
-			site->keys[i].there = MOVING_ELSEWHERE;
-		else if (domain->there == MOVING_SAME && key->there == MOVING_NEW &&
-			 !meet_keys(site, client, key))
-			return EX_UNAVAILABLE;
-	}
 	for (size_t i = 0; i < site->sender_count; i++) {
 		const struct moving_sender *row = &site->senders[i];
 		struct span owner;

@@ -35,6 +35,7 @@ struct summary {
 	struct group **groups;
 	size_t group_count, group_room;
 	unsigned long long messages, alike, unread;
+	unsigned long long ours_alone; /* not-signed-by-them */
 };
 
 static int
@@ -89,6 +90,7 @@ count_entry(struct summary *summary, const struct shadow_entry *entry)
 		summary->alike++;
 		return;
 	}
+	summary->ours_alone += span_eq_str(entry->result, "not-signed-by-them");
 	group = group_of(summary, entry);
 	group->count++;
 	mem_free(group->queue);
@@ -218,6 +220,10 @@ conclude(struct summary *summary)
 		print_text(summary);
 	if (summary->messages == 0)
 		cli_say(summary->program, "there is no message in the report");
+	else if (summary->ours_alone > 0 && summary->ours_alone == summary->messages)
+		cli_say(summary->program,
+		    "no message has a signature of the other signer: does the MTA ask it "
+		    "first, and is it not left out by ShadowSigner?");
 	if (summary->unread > 0 || summary->messages == 0)
 		return EX_DATAERR;
 	return summary->alike == summary->messages ? EX_OK : EXIT_DIFFERENT;

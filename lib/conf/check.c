@@ -280,6 +280,17 @@ check_limits(struct check *check)
 		    CONF_SIGNATURES_MOST);
 }
 
+/* Shadow mode compares signatures and verifies nothing: who only verifies has nothing to compare.
+ */
+static void
+check_shadow(struct check *check)
+{
+	if (is_set(check, CONF_SHADOW_REPORT) && !signs(check))
+		CHECK_ERROR(check, CONF_MODE,
+		    "ShadowReport compares what would be signed, and Mode v signs nothing: set "
+		    "Mode to s or sv, or remove ShadowReport");
+}
+
 enum status
 conf_check(const struct conf *conf, struct conf_report *report)
 {
@@ -296,6 +307,7 @@ conf_check(const struct conf *conf, struct conf_report *report)
 	check_files(&check);
 	check_directory(&check);
 	check_store(&check);
+	check_shadow(&check);
 	check_limits(&check);
 	return check.failed ? ST_INVALID : ST_OK;
 }

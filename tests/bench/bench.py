@@ -57,6 +57,7 @@ from measure import HEAD, Bench, Load  # noqa: E402
 from servers import BenchError, run  # noqa: E402
 import bulk  # noqa: E402
 import httprate  # noqa: E402
+import moving  # noqa: E402
 import probes  # noqa: E402
 import rotation  # noqa: E402
 import selfverify  # noqa: E402
@@ -113,7 +114,7 @@ GROUPS_WITHOUT_SPINNERS = [("latency", probes.measure_latency, False), ("stores"
                            ("stores-size", storesize.measure_size, True), ("keystores", stores.measure_key_stores, True),
                            ("senders", senders.measure_senders, True),
                            ("keystores-size", storesize.measure_key_store_size, True),
-                           ("shared", shared.measure_shared, True), ("rotation", rotation.measure_rotation, True),
+                           ("shared", shared.measure_shared, True), ("rotation", rotation.measure_rotation, True), ("moving", moving.measure_moving, True),
                            ("http", httprate.measure_http, False), ("bulk", bulk.measure_bulk, True)]
 
 
@@ -177,6 +178,7 @@ def parse_args():
                         help="of the group shared: seconds of the outage, and different keys (100000,200000,120,2000)")
     parser.add_argument("--rotation-size", metavar="DOMAINS,ALGORITHM,STORE",
                         help="of the group rotation; the store is mysql or sqlite (10000,ed25519,mysql)")
+    parser.add_argument("--moving-size", metavar="DOMAINS,RSA", help="of the group moving; the second: how many have RSA keys (10000,500)")
     parser.add_argument("--json", metavar="FILE", help="write all results there")
     args = parser.parse_args()
     args.store_rounds = args.rounds or (1 if args.quick else 3)

@@ -32,7 +32,7 @@ tests_bench_bench_http_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS)
 tests_bench_bench_http_LDADD = $(HTTP_LIBS)
 EXTRA_DIST += tests/bench/bench.py tests/bench/bulk.py tests/bench/goals.py tests/bench/httprate.py tests/bench/keystoredata.py tests/bench/latency.py \
 	tests/bench/measure.py tests/bench/probes.py tests/bench/senders.py tests/bench/servers.py tests/bench/shared.py tests/bench/rotation.py \
-	tests/bench/selfverify.py tests/bench/slowdns.py \
+	tests/bench/moving.py tests/bench/opendkimsite.py tests/bench/selfverify.py tests/bench/slowdns.py \
 	tests/bench/storedata.py tests/bench/stores.py tests/bench/storesize.py \
 	tests/bench/throughmta.py tests/bench/verifying.py
 CLEANFILES += $(EXTRA_PROGRAMS)

@@ -56,10 +56,10 @@ COLUMNS = ("made", "published", "proven", "standing_by", "active", "retiring", "
 
 
 class Size:
-    """--quick, all, or --rotation-size DOMAINS[,ALGORITHM[,STORE]]."""
+    """TEXT: DOMAINS[,ALGORITHM[,STORE]]."""
 
-    def __init__(self, args):
-        given = (args.rotation_size or ("200" if args.quick else "10000")).split(",")
+    def __init__(self, text):
+        given = text.split(",")
         self.algorithm = given[1] if len(given) > 1 else "ed25519"
         self.store = given[2] if len(given) > 2 else "mysql"
         if not given[0].isdigit() or self.store not in ("mysql", "sqlite"):
@@ -68,6 +68,7 @@ class Size:
         self.others = max(1, self.domains // OTHER_ZONE)
         self.mailed = self.domains - self.others  # by the load generator
         self.patience_s = 120 + self.domains / 5 * (20 if self.algorithm.startswith("rsa") else 1)
+        self.plan, self.life_s, self.slice_s = {**PLAN, "algorithms": [self.algorithm]}, SIG, SLICE_S
 
     def names(self):
         return [f"d{n:06d}.{ZONES[0]}" for n in range(self.mailed)] + self.other_names()
@@ -84,10 +85,16 @@ class Site:
         self.folder = Path(new_folder(stack))
         self.make_store()
         (self.folder / "dns").mkdir()
-        self.world = stack.enter_context(lifecycle.World(self.folder / "dns", ZONES, late=None))
+        self.world = stack.enter_context(self.make_world(self.folder / "dns"))
         self.admin = stack.enter_context(lifecycle.Admin(self.store, self.world, ProvingThreads=4, AdminLease=30))
-        self.gates = [self.gateway(n) for n in range(GATEWAYS)]
-        lifecycle.provide(self.admin, [], {**PLAN, "algorithms": [size.algorithm]}, tenant=TENANT)
+        self.gates = self.make_gates()
+        lifecycle.provide(self.admin, [], size.plan, tenant=TENANT)
+
+    def make_world(self, folder):
+        return lifecycle.World(folder, ZONES, late=None)
+
+    def make_gates(self):
+        return [self.gateway(n) for n in range(GATEWAYS)]
 
     def make_store(self):
         if self.size.store == "sqlite":
@@ -182,9 +189,9 @@ def verified(port, message):
 class Judge(threading.Thread):
     """dkimpy with what the authoritative server says at that moment."""
 
-    def __init__(self, world):
+    def __init__(self, world, life_s=SIG):
         super().__init__(daemon=True)
-        self.port, self.lock, self.ends = world.port, threading.Lock(), threading.Event()
+        self.port, self.life_s, self.lock, self.ends = world.port, life_s, threading.Lock(), threading.Event()
         self.pool = concurrent.futures.ProcessPoolExecutor(VERIFIERS)
         list(self.pool.map(time.sleep, [0.1] * VERIFIERS))  # all are there before there are many threads
         self.last = {}           # (domain, selector) -> (when, message, judged)
@@ -203,7 +210,7 @@ class Judge(threading.Thread):
 
     def judge(self, one, verdict):
         (when, message, what), (good, why, at) = one, verdict
-        if not good and at > when + SIG:
+        if not good and at > when + self.life_s:
             self.counts["too late"] += 1
             return
         self.counts[what] += 1
@@ -215,7 +222,7 @@ class Judge(threading.Thread):
 
     def due(self):
         """What is to be judged now; old first."""
-        old = time.time() - SIG + 2
+        old = time.time() - 0.9 * self.life_s
         with self.lock:
             found = [(when, message, "last of its key") for when, message, judged in self.last.values() if not judged and when < old]
             self.last.update({key: (when, b"", True) for key, (when, _, judged) in self.last.items() if not judged and when < old})
@@ -247,7 +254,7 @@ class Judge(threading.Thread):
 
     def finish(self):
         self.ends.set()
-        self.join(120 + SIG)
+        self.join(120 + self.life_s)
         self.pool.shutdown(cancel_futures=True)
         self.counts["keys"] = sum(judged for _, _, judged in self.last.values())
         return self.counts
@@ -296,7 +303,7 @@ class Mail:
             signed = [(when, text) for when, text in messages if b"dkim-signature" in text[:2000].lower()]
             self.note({name: result[name] for name in ("done", "signed", "unsigned", "tempfail", "reject", "errors", "lost")}, signed)
             shutil.rmtree(place)
-            total = max(50, int(total * SLICE_S / max(took, 0.05)))
+            total = max(50, int(total * self.site.size.slice_s / max(took, 0.05)))
 
     def send_others(self, gate):
         names = self.site.size.other_names()
@@ -442,7 +449,7 @@ class Show:
         good = sum(judged[what] for what in ("at once", "later", "last of its key"))
         print(f"# rotation: {meanwhile:.0f} messages a second meanwhile, {before:.0f} before; {sent['done']} messages: {sent['signed']} signed, "
               f"{sent['unsigned']} unsigned, {sent['tempfail']} deferred, {sent['reject'] + sent['errors'] + sent['lost']} else")
-        print(f"# rotation: dkimpy judged {good} signatures: {judged['at once']} when made, {judged['later']} of them again {SIG - 2} s or "
+        print(f"# rotation: dkimpy judged {good} signatures: {judged['at once']} when made, {judged['later']} of them again {0.9 * size.life_s:.0f} s or "
               f"more later, and {judged['last of its key']} so old that were the last of their keys so far, of {judged['keys']} keys; "
               f"{judged['bad']} did not verify, {judged['too late']} too late")
         for fault in mail.faults[:5] + judge.faults[:5]:
@@ -459,7 +466,7 @@ def measure_rotation(bench, goals):
     use_programs_of(bench)
     admind = Path(bench.args.server).resolve().parent / "signpost-admind"
     lifecycle.program = lambda: admind
-    size = Size(bench.args)
+    size = Size(bench.args.rotation_size or ("200" if bench.args.quick else "10000"))
     why_not = (dnsservers.missing() or (mariadb.missing() if size.store == "mysql" else None) or
                (None if os.access(admind, os.X_OK) else "signpost-admind is not built"))
     if why_not:

@@ -42,6 +42,8 @@ try_request(struct span frame, struct buf *again)
 	check(lies_in(frame, request.job_id) && lies_in(frame, request.host) &&
 	      lies_in(frame, request.domain) && lies_in(frame, request.canonical));
 	check(lies_in(frame, request.key_id) && lies_in(frame, request.why));
+	check(lies_in(frame, request.line));
+	list_walk(frame, request.signers);
 	list_walk(frame, request.macros);
 	list_walk(frame, request.recipients);
 	check(request_encode(&request, again) == ST_OK);
@@ -59,7 +61,8 @@ try_reply(struct span frame, struct buf *again)
 	for (size_t i = 0; i < reply.field_count; i++)
 		check(lies_in(frame, reply.fields[i].name) &&
 		      lies_in(frame, reply.fields[i].value) &&
-		      lies_in(frame, reply.fields[i].key_id));
+		      lies_in(frame, reply.fields[i].key_id) &&
+		      lies_in(frame, reply.fields[i].record));
 	check(reply_encode(&reply, again) == ST_OK);
 	check(span_eq(buf_span(again), frame));
 }

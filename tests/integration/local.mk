@@ -63,10 +63,11 @@ EXTRA_DIST += \
 	tests/integration/test_memcached_backend.py \
 	tests/integration/test_api.py tests/integration/test_api_client.py tests/integration/test_api_events.py tests/integration/test_api_examples.py \
 	tests/integration/test_api_hostile.py tests/integration/test_api_stores.py \
-	tests/integration/test_http.py tests/integration/test_http_tls.py tests/integration/test_import.py \
+	tests/integration/test_http.py tests/integration/test_http_tls.py tests/integration/test_import.py tests/integration/test_import_stores.py \
 	tests/integration/test_admin_metrics.py tests/integration/test_gateway_report.py tests/integration/test_metrics.py \
 	tests/integration/test_milter_client.py \
 	tests/integration/test_mirror.py \
+	tests/integration/test_moving.py \
 	tests/integration/test_mta_faults.py \
 	tests/integration/test_mysql8.py \
 	tests/integration/test_keystore.py \

@@ -217,7 +217,8 @@ def test_a_domain_from_its_tenant_to_its_rotation(service, world, root, acme):
 def test_reading_all(service, root, acme):
     here = f"{ACME}/domains/{ZONE}"
     for target in ("/v1/domains", f"{ACME}/domains", here, f"{here}/status", f"{here}/drift", f"{here}/keys", "/v1/status",
-                   f"{ACME}/status", "/v1/drift", f"{ACME}/drift", "/v1/audit", "/v1/audit/head", "/v1/tokens", "/v1/unsigned"):
+                   f"{ACME}/status", "/v1/drift", f"{ACME}/drift", "/v1/audit", "/v1/audit/head", "/v1/tokens", "/v1/unsigned",
+                   "/v1/keys?destroyed=true", f"{ACME}/keys"):
         assert acme.get(target).status == 200, target
     store = root.good("GET", "/v1/status")["store"]
     assert root.get("/v1/nodes").status == 200 and store["schema"] >= (0 if store["where"].startswith("ldap") else 4)
@@ -568,6 +569,30 @@ def test_pages_have_the_rows_of_their_tenant(service, root, beta):
         assert [[p["policy"] for p in page] for page in pages_of(client, f"{BETA}/policies?limit=2", "policies")] == [["p0", "p1"], ["p2"]]
     pages = pages_of(beta, "/v1/tokens?limit=2", "tokens")
     assert len(pages) >= 2 and {t["tenant"] for page in pages for t in page} == {"beta"} and all(len(page) == 2 for page in pages[:-1])
+
+
+def test_keys_of_all_domains(service, root, acme, beta):
+    """In the order of domain and selector, another tenant's neither seen nor counted; none with its private key."""
+    for i in range(4):
+        on_its_own(acme, f"keys{i}.example", ["a", "b"])
+    root.good("POST", f"{BETA}/domains", {"domain": "keys1a.example"}, status=201)
+    beta.good("POST", f"{BETA}/domains/keys1a.example/keys", {"selector": "theirs", "algorithm": "ed25519-sha256"}, status=201)
+    wanted = [(f"keys{i}.example", selector) for i in range(4) for selector in "ab"]
+    theirs = ("keys1a.example", "theirs")
+    for client, target, foreign in ((acme, "/v1/keys", False), (acme, f"{ACME}/keys", False), (root, f"{ACME}/keys", False),
+                                    (root, "/v1/keys", True), (root, "/v1/keys?tenant=acme", False)):
+        pages = pages_of(client, f"{target}{'&' if '?' in target else '?'}limit=3", "keys")
+        rows = [key for page in pages for key in page]
+        found = [(key["domain"], key["selector"]) for key in rows]
+        assert [one for one in found if one in wanted] == wanted and found == sorted(set(found)), (target, found)
+        assert (theirs in found) == foreign and all(len(page) == 3 for page in pages[:-1]), (target, found)
+        assert "PRIVATE" not in json.dumps(rows) and "spk1:" not in json.dumps(rows)
+    assert [key["selector"] for key in beta.good("GET", f"{BETA}/keys")["keys"] if key["domain"] == theirs[0]] == ["theirs"]
+    one = acme.good("GET", f"{ACME}/domains/keys0.example/keys")["keys"][0]
+    row = next(key for key in acme.good("GET", "/v1/keys")["keys"] if (key["domain"], key["selector"]) == wanted[0])
+    assert {name: row[name] for name in ("state", "signs", "p_sha256", "algorithm", "bits")} == \
+        {name: one[name] for name in ("state", "signs", "p_sha256", "algorithm", "bits")}
+    problem(acme.get(f"{BETA}/keys"), 404, "not-found")
 
 
 def pages_of(client, target, name):

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from lib import keys, patience, postfix, procs, smtpc
+from lib import gateways, keys, patience, postfix, procs, sendmail, smtpc, verify
 from lib.daemon import Daemon
 
 OPENDKIM = "/usr/sbin/opendkim"
@@ -149,6 +149,56 @@ def test_all_alike(program, folder, sink):
     assert shadow(program, folder / "absent").returncode == 66
 
 
+def test_the_wrong_order(program, folder, sink):
+    """Signpost in front of the other signer: it cannot see what comes after it, says so, and hurts nobody."""
+    made = keys.make_key("rsa2048", folder / "one.private")
+    path = folder / "shadow.json"
+    rows = {"a.test": ("s", made)}
+    with Daemon(program, folder, {**tables(folder, "ours", rows), "ShadowReport": path}) as mine, \
+            Daemon(OPENDKIM, folder, tables(folder, "theirs", rows), name="first") as theirs:
+        with postfix.Postfix(folder, sink.port, [f"inet:127.0.0.1:{mine.port},inet:127.0.0.1:{theirs.port}"]) as mta:
+            sent = [("a.test", message("a.test", f"m{n}")) for n in range(3)]
+            post(mta, sent)
+            lines = wait_for(path, len(sent))
+            assert sink.wait_for(len(sent))
+    assert {line["result"] for line in lines} == {"not-signed-by-them"}, lines
+    taken = sink.take()
+    assert all(one.data.lower().count(b"\r\ndkim-signature:") + one.data.lower().startswith(b"dkim-signature:") == 1 for one in taken)
+    verdicts = verify.VERIFIERS[0].verify({str(n): one.data for n, one in enumerate(taken)}, {"s._domainkey.a.test": made.record})
+    assert all([verdict for _, verdict in found] == ["pass"] for found in verdicts.values()), verdicts
+    summed = shadow(program, path)
+    assert summed.returncode == 1 and "not-signed-by-them" in summed.stdout
+    assert "no message has a signature of the other signer" in summed.stderr, summed.stderr
+
+
+def test_behind_sendmail(program, folder, sink):
+    """Sendmail asks both, too, and the second one gets the message as the first one left it."""
+    if sendmail.missing():
+        pytest.skip(sendmail.missing())
+    made = keys.make_key("rsa2048", folder / "one.private")
+    other = keys.make_key("rsa2048", folder / "two.private")
+    path = folder / "shadow.json"
+    theirs = {d: ("s", made) for d in ("same.test", "key.test", "theirs.test")}
+    ours = {"same.test": ("s", made), "key.test": ("s", other), "ours.test": ("s", made)}
+    expected = {"same.test": "same", "key.test": "other-key", "ours.test": "not-signed-by-them", "theirs.test": "not-signed-by-us"}
+    with Daemon(program, folder, {**tables(folder, "ours", ours), "ShadowReport": path}) as mine, \
+            Daemon(OPENDKIM, folder, tables(folder, "theirs", theirs), name="first") as first:
+        with TwoFilters(folder, sink.port, [first.address, mine.address]) as mta:
+            post(mta, [(domain, message(domain, f"m{n}")) for n, domain in enumerate(expected)])
+            lines = wait_for(path, len(expected))
+            assert sink.wait_for(len(expected))
+    assert {line["domain"]: line["result"] for line in lines} == expected, lines
+    signed = {one.sender.partition("@")[2] for one in sink.take() if b"dkim-signature:" in one.data.lower()}
+    assert signed == set(theirs), "what opendkim signs, and nothing else"
+
+
+class TwoFilters(sendmail.Sendmail):
+    """One daemon port, which asks all filters, one after the other."""
+
+    def mc_text(self):
+        return super().mc_text().replace("InputMailFilters=f0'", "InputMailFilters=f0;f1'")
+
+
 def keeper_of(daemon):
     return next(pid for pid in daemon.tree() if procs.comm(pid) == "sp-keeper")
 
@@ -175,7 +225,8 @@ def test_whatever_breaks(program, folder, sink):
     settings = {"KeyTable": f"file:{folder / 'k'}", "Mode": "sv", "CacheTTL": 0, "Canonicalization": "relaxed/simple",
                 "SigningTable": f"dsn:sqlite3://{database}/table=rules?keycol=sender?datacol=name",
                 "SoftwareHeader": True, "AlwaysAddARHeader": True, "On-InternalError": "reject",
-                "RequiredHeaders": True, "CheckSigningTable": False, "ShadowReport": path}
+                "RequiredHeaders": True, "CheckSigningTable": False, "ShadowReport": path,
+                "MetricsFile": folder / "metrics", "MetricsInterval": 1}
     with Daemon(program, folder, settings) as mine:
         with postfix.Postfix(folder, sink.port, [f"inet:127.0.0.1:{mine.port}"]) as mta:
             delivered_unchanged(mta, sink, "well")
@@ -193,8 +244,12 @@ def test_whatever_breaks(program, folder, sink):
             os.kill(keeper, signal.SIGKILL)
             delivered_unchanged(mta, sink, "killed")
             lines = wait_for(path, 5)
+            # Nothing of it was deferred or left unsigned by us.
+            found = gateways.fresh_metrics(folder / "metrics", mine.log)
+            assert not [name for name, value in found.items() if value and name.startswith(("signpost_tempfail", "signpost_unsigned"))], found
     assert {line["result"] for line in lines[3:]} <= {"not-compared", "would-fail"}
     assert "shadow mode: nothing is signed" in mine.log()
+    assert "message would be tempfailed" in mine.log() and "message tempfailed" not in mine.log()
 
 
 def test_a_full_disk_loses_lines_only(program, folder, sink):

@@ -6,7 +6,7 @@ DAEMON_TESTS = tests/unit/test_canary tests/unit/test_selfverify tests/unit/test
 	tests/unit/test_frame tests/unit/test_gateway tests/unit/test_keycache tests/unit/test_key_memory tests/unit/test_mailhour \
 	tests/unit/test_options tests/unit/test_outcome tests/unit/test_session \
 	tests/unit/test_session_keeper tests/unit/test_session_results \
-	tests/unit/test_session_verify tests/unit/test_signer
+	tests/unit/test_session_verify tests/unit/test_shadow tests/unit/test_signer
 check_PROGRAMS += $(DAEMON_TESTS)
 TESTS += $(DAEMON_TESTS)
 DAEMON_TEST_LDADD = tests/lib/libscratch.a $(LIBMTA) $(DAEMON_LDADD) $(UNIT_LDADD)
@@ -45,6 +45,8 @@ tests_unit_test_outcome_SOURCES = tests/unit/test_outcome.c
 tests_unit_test_outcome_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_options_SOURCES = tests/unit/test_options.c
 tests_unit_test_options_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_shadow_SOURCES = tests/unit/test_shadow.c
+tests_unit_test_shadow_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_signer_SOURCES = tests/unit/test_signer.c
 tests_unit_test_signer_LDADD = $(DAEMON_TEST_LDADD)
 endif

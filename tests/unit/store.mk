@@ -95,6 +95,13 @@ tests_unit_test_keystore_life_SOURCES = tests/unit/test_keystore_life.c
 tests_unit_test_keystore_life_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_keystore_life_LDADD = $(LIBMEMSTORE) $(STORE_TEST_LDADD) $(UNIT_LDADD)
 endif
+check_PROGRAMS += tests/unit/test_export
+TESTS += tests/unit/test_export
+tests_unit_test_export_SOURCES = tests/unit/test_export.c tests/lib/scratch.c tests/lib/scratch.h \
+	tools/export.h tools/export_rows.c tools/export_tables.c tools/store.h tools/store_key.c tools/store_walk.c \
+	tools/cli.c tools/cli.h tools/newfile.c tools/newfile.h
+tests_unit_test_export_CFLAGS = $(AM_CFLAGS)
+tests_unit_test_export_LDADD = $(LIBMEMSTORE) $(MOVING_TEST_LDADD) $(UNIT_LDADD)
 check_PROGRAMS += tests/unit/test_zimbra
 TESTS += tests/unit/test_zimbra
 tests_unit_test_zimbra_SOURCES = tests/unit/test_zimbra.c tools/zimbra_localconfig.c tools/zimbra_request.c

@@ -479,6 +479,12 @@ static const struct {
     {KEYS, ""},
     {"Mode v", ""},
     {"Mode v\nDomain d", ""},
+    {KEYS "ShadowReport /r\nMode v",
+	ERROR_AT(5) "ShadowReport compares what would be signed, and Mode v signs nothing: set "
+		    "Mode to s or sv, or remove "
+		    "ShadowReport\n"},
+    {KEYS "ShadowReport syslog\nMode sv", ""},
+    {KEYS "ShadowReport /r", ""},
     {"Mode v\nDomain d\nSelector s", ""},
     {"Mode v\nKeyFile k", ""},
     {"Mode s",

@@ -235,6 +235,42 @@ test_user(void **state)
 	assert_int_equal(conf_user("root:", &user, &err), ST_INVALID);
 }
 
+static void
+test_origins(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned origins; /* 0: refused */
+		const char *why;
+	} rows[] = {
+	    {"mta,macro,internal,authenticated", 15, ""},
+	    {"mta", 1U << CONF_ORIGIN_MTA, ""},
+	    {"macro", 1U << CONF_ORIGIN_MACRO, ""},
+	    {"internal", 1U << CONF_ORIGIN_INTERNAL, ""},
+	    {"authenticated", 1U << CONF_ORIGIN_AUTHENTICATED, ""},
+	    {"Authenticated, MTA", 1U << CONF_ORIGIN_AUTHENTICATED | 1U << CONF_ORIGIN_MTA, ""},
+	    {"mta,mta", 1U << CONF_ORIGIN_MTA, ""},
+	    {"", 0, "at least one of mta, macro, internal and authenticated is needed"},
+	    {",", 0, "at least one of mta, macro, internal and authenticated is needed"},
+	    {"mta,peers", 0, "\"peers\" is none of mta, macro, internal and authenticated"},
+	    {"mt", 0, "\"mt\" is none of mta, macro, internal and authenticated"},
+	    {"authenticatedx", 0,
+		"\"authenticatedx\" is none of mta, macro, internal and authenticated"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned origins = 99;
+		struct err err = ERR_NONE;
+		enum status status = conf_origins(rows[i].text, &origins, &err);
+
+		assert_int_equal(status, rows[i].origins == 0 ? ST_INVALID : ST_OK);
+		assert_string_equal(err.text, rows[i].why);
+		if (status == ST_OK)
+			assert_int_equal(origins, rows[i].origins);
+	}
+}
+
 int
 main(void)
 {
@@ -246,6 +282,7 @@ main(void)
 	    cmocka_unit_test(test_numbers),
 	    cmocka_unit_test(test_list),
 	    cmocka_unit_test(test_user),
+	    cmocka_unit_test(test_origins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

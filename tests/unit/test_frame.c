@@ -45,6 +45,12 @@ full_request(enum request_type type)
 		    .key_id = SPAN_LIT("key-1"),
 		    .why = SPAN_LIT("no key"),
 		    .body_length = -1};
+	if (type == REQUEST_REPORT)
+		request = (struct request){.type = type,
+		    .frontend = 0x1234,
+		    .id = 0xfedcba9876543210U,
+		    .line = SPAN_LIT("{\"shadow\":1}"),
+		    .body_length = -1};
 	if (type == REQUEST_DNS_PUT) {
 		request.octets = SPAN_LIT("\1Xu\0\0\0");
 		request.until_ms = INT64_MIN + 77;
@@ -52,9 +58,9 @@ full_request(enum request_type type)
 
 	for (size_t i = 0; i < sizeof(request.address); i++)
 		request.address[i] = (uint8_t)(0xf0 + i);
-	if (type == REQUEST_ROUTE)
+	if (type == REQUEST_ROUTE || type == REQUEST_SHADOW)
 		request.signers = SPAN_LIT("\x09\0\0\0a.example");
-	if (type != REQUEST_SIGN)
+	if (type != REQUEST_SIGN && type != REQUEST_SHADOW)
 		return request;
 	for (size_t i = 0; i < SHA256_BYTES; i++)
 		request.body_hash[i] = (uint8_t)i;
@@ -101,13 +107,14 @@ assert_request(const struct request *a, const struct request *b)
 	assert_int_equal(a->result, b->result);
 	assert_span(a->key_id, b->key_id);
 	assert_span(a->why, b->why);
+	assert_span(a->line, b->line);
 }
 
 static void
 test_request_round_trip(void **state)
 {
 	(void)state;
-	for (int type = REQUEST_PEER; type <= REQUEST_CHECKED; type++) {
+	for (int type = REQUEST_PEER; type <= REQUEST_REPORT; type++) {
 		struct request request = full_request((enum request_type)type), back;
 		struct buf frame;
 
@@ -131,6 +138,7 @@ full_reply(size_t fields)
 		reply.fields[i] = (struct reply_field){.name = SPAN_LIT("DKIM-Signature"),
 		    .value = span_sub(SPAN_LIT(" v=1;\n\tb=AAAA"), 0, i),
 		    .check = i % 2 == 1,
+		    .record = SPAN_LIT("v=DKIM1; p=AAAA"),
 		    .key_id = i % 2 == 1 ? span_sub(SPAN_LIT("key-1"), 0, i / 2) : SPAN_EMPTY};
 	return reply;
 }
@@ -139,17 +147,20 @@ static void
 test_reply_round_trip(void **state)
 {
 	const enum verdict verdicts[] = {VERDICT_PASS, VERDICT_SIGN, VERDICT_PEER, VERDICT_TEMPFAIL,
-	    VERDICT_REJECT, VERDICT_DISCARD, VERDICT_QUARANTINE, VERDICT_VERIFY, VERDICT_RESET};
+	    VERDICT_REJECT, VERDICT_DISCARD, VERDICT_QUARANTINE, VERDICT_VERIFY, VERDICT_RESET,
+	    VERDICT_SHADOW};
 	const size_t counts[] = {0, 1, 2, 16, FRAME_HEADERS_MAX};
 
 	(void)state;
 	for (size_t v = 0; v < sizeof(verdicts) / sizeof(verdicts[0]); v++)
 		for (size_t c = 0; c < 5; c++) {
 			struct reply reply = full_reply(counts[c]), back;
+			const bool shadow = verdicts[v] == VERDICT_SHADOW;
 			struct buf frame;
 
 			reply.verdict = verdicts[v];
-			reply.trusted = verdicts[v] == VERDICT_VERIFY ? 0x80000005U : 0;
+			reply.trusted = verdicts[v] == VERDICT_VERIFY || shadow ? 0x80000005U : 0;
+			reply.would = shadow ? VERDICT_DISCARD : (enum verdict)0;
 			buf_init(&frame, FRAME_MAX);
 			assert_int_equal(reply_encode(&reply, &frame), ST_OK);
 			assert_int_equal(reply_decode(buf_span(&frame), &back), ST_OK);
@@ -157,12 +168,15 @@ test_reply_round_trip(void **state)
 			assert_true(back.id == reply.id);
 			assert_span(back.text, reply.text);
 			assert_true(back.trusted == reply.trusted);
+			assert_int_equal(back.would, reply.would);
 			assert_int_equal(back.field_count, counts[c]);
 			for (size_t i = 0; i < counts[c]; i++) {
 				assert_span(back.fields[i].name, reply.fields[i].name);
 				assert_span(back.fields[i].value, reply.fields[i].value);
 				assert_int_equal(back.fields[i].check, reply.fields[i].check);
 				assert_span(back.fields[i].key_id, reply.fields[i].key_id);
+				assert_span(back.fields[i].record,
+				    shadow ? reply.fields[i].record : SPAN_EMPTY);
 			}
 			buf_free(&frame);
 		}
@@ -267,10 +281,14 @@ test_request_damaged(void **state)
 {
 	size_t offsets[11], end;
 
+	static const enum request_type types[] = {
+	    REQUEST_PEER, REQUEST_ROUTE, REQUEST_SIGN, REQUEST_SHADOW};
+
 	(void)state;
-	for (int type = REQUEST_PEER; type <= REQUEST_SIGN; type++) {
-		struct request request = full_request((enum request_type)type);
-		const size_t spans = type == REQUEST_ROUTE ? 10 : 9;
+	for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++) {
+		const enum request_type type = types[t];
+		struct request request = full_request(type);
+		const size_t spans = type == REQUEST_ROUTE || type == REQUEST_SHADOW ? 10 : 9;
 		struct buf frame;
 
 		buf_init(&frame, FRAME_MAX);
@@ -278,7 +296,7 @@ test_request_damaged(void **state)
 		assert_only_whole(as_request, buf_span(&frame));
 		end = lengths_of(buf_span(&frame), REQUEST_SPANS_AT, offsets, spans);
 		assert_lengths_checked(as_request, &frame, offsets, spans);
-		if (type == REQUEST_SIGN) {
+		if (type == REQUEST_SIGN || type == REQUEST_SHADOW) {
 			end = lengths_of(buf_span(&frame), end + 8 + SHA256_BYTES, offsets, 2);
 			assert_lengths_checked(as_request, &frame, offsets, 2);
 		}
@@ -314,6 +332,64 @@ test_dns_damaged(void **state)
 	assert_only_whole(as_reply, buf_span(&frame));
 	offset = 1 + 1 + 8 + 8;
 	assert_lengths_checked(as_reply, &frame, &offset, 1);
+	buf_free(&frame);
+}
+
+/* What front-ends want to have written is one line of printable ASCII. */
+static void
+test_report_damaged(void **state)
+{
+	static const char *const bad[] = {"a\nb", "a\tb", "a\177", "\xc3\xa9"};
+	struct request request = full_request(REQUEST_REPORT), back;
+	const size_t offset = REQUEST_SPANS_AT;
+	char *text = mem_zalloc(1, FRAME_REPORT_MAX + 1);
+	struct buf frame;
+
+	(void)state;
+	buf_init(&frame, FRAME_MAX);
+	assert_int_equal(request_encode(&request, &frame), ST_OK);
+	assert_only_whole(as_request, buf_span(&frame));
+	assert_lengths_checked(as_request, &frame, &offset, 1);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		request.line = span_str(bad[i]);
+		buf_reset(&frame);
+		assert_int_equal(request_encode(&request, &frame), ST_OK);
+		assert_int_equal(request_decode(buf_span(&frame), &back), ST_INVALID);
+	}
+	memset(text, 'x', FRAME_REPORT_MAX + 1);
+	for (size_t more = 0; more <= 1; more++) {
+		request.line = span_of(text, FRAME_REPORT_MAX + more);
+		buf_reset(&frame);
+		assert_int_equal(request_encode(&request, &frame), ST_OK);
+		assert_int_equal(
+		    request_decode(buf_span(&frame), &back), more == 0 ? ST_OK : ST_INVALID);
+	}
+	mem_free(text);
+	buf_free(&frame);
+}
+
+/* What SIGN would have said is one of its verdicts. */
+static void
+test_shadow_reply_damaged(void **state)
+{
+	struct reply reply = full_reply(2), back;
+	struct buf frame;
+	size_t would;
+
+	(void)state;
+	reply.verdict = VERDICT_SHADOW;
+	reply.would = VERDICT_SIGN;
+	buf_init(&frame, FRAME_MAX);
+	assert_int_equal(reply_encode(&reply, &frame), ST_OK);
+	assert_only_whole(as_reply, buf_span(&frame));
+	would = 1 + 1 + 8 + 4 + reply.text.n + 4;
+	assert_int_equal(frame.p[would], VERDICT_SIGN);
+	for (int verdict = 0; verdict <= VERDICT_SHADOW + 1; verdict++) {
+		const bool good = verdict >= VERDICT_PASS && verdict <= VERDICT_QUARANTINE;
+
+		frame.p[would] = (char)verdict;
+		assert_int_equal(reply_decode(buf_span(&frame), &back), good ? ST_OK : ST_INVALID);
+	}
 	buf_free(&frame);
 }
 
@@ -485,6 +561,8 @@ main(void)
 	    cmocka_unit_test(test_dns_damaged),
 	    cmocka_unit_test(test_request_damaged),
 	    cmocka_unit_test(test_checked_damaged),
+	    cmocka_unit_test(test_report_damaged),
+	    cmocka_unit_test(test_shadow_reply_damaged),
 	    cmocka_unit_test(test_reply_damaged),
 	    cmocka_unit_test(test_letters),
 	    cmocka_unit_test(test_limits),
