@@ -40,6 +40,8 @@ public_half(struct span pem, struct buf *out)
 	return good;
 }
 
+/* A selector is a label of DNS, so case does not matter: Zimbra's tool makes UUIDs of capital
+ * letters. */
 bool
 mirror_is_ours(const struct mirror_change *change, struct span selector, struct span pem)
 {
@@ -49,7 +51,7 @@ mirror_is_ours(const struct mirror_change *change, struct span selector, struct 
 	buf_init(&half, PUBLIC_MAX);
 	if (public_half(pem, &half))
 		for (size_t i = 0; !ours && i < change->known_count; i++)
-			ours = span_eq(change->known[i].selector, selector) &&
+			ours = span_ieq(change->known[i].selector, selector) &&
 			       span_eq(change->known[i].public_key, buf_span(&half));
 	buf_free(&half);
 	return ours;
