@@ -26,6 +26,12 @@ LOOKS = ("signpost status", "signpost key", "signpost drift", "signpost domain",
 NOT_RUN = {
     "su - zimbra -c 'zmprov ms $(zmhostname) -zimbraServiceEnabled opendkim && zmopendkimctl stop'": "there is no Zimbra, but its directory and files",
     "su - zimbra -c 'zmprov ms $(zmhostname) +zimbraServiceEnabled opendkim && zmopendkimctl start'": "the same",
+    "scp -q /etc/signpost/site.key root@10.0.0.21:/root/": "there is no sshd: the test copies the file",
+    "scp -q /etc/signpost/site.key root@10.0.0.22:/root/": "the same",
+    "nft add table inet signpost": "nftables is not among what the tests need",
+    "nft add chain inet signpost input '{ type filter hook input priority 0; }'": "the same",
+    "nft add rule inet signpost input tcp dport '{ 3306, 11211 }' ip saddr != '{ 10.0.0.10, 10.0.0.21, 10.0.0.22 }' drop": "the same",
+    "systemctl restart amavis": "there is no amavisd, but a filter in its place",
 }
 MISSING = (machine.missing() or stores.missing() or (None if lifecycle.program() else "signpost-admind is not built"))
 pytestmark = [pytest.mark.skipif(MISSING is not None, reason=str(MISSING)), pytest.mark.signpost("the guides are about it")]
@@ -57,14 +63,16 @@ def make(folder, installed):
 class Reader:
     """Somebody who does what a guide says. before: {beginning of a command: what happens before it is run}."""
 
-    def __init__(self, name, host, before=None, files=None):
-        self.name, self.host, self.before, self.files = name, host, before or {}, files or {}
+    def __init__(self, name, host, before=None, hosts=None):
+        self.name, self.host, self.before, self.hosts = name, host, before or {}, hosts or {}
         self.steps = guide.read(GUIDES / name)
 
     def follow(self):
         for step in self.steps:
             try:
-                self.do(step)
+                for name in step.hosts or [""]:  # on each machine it is for
+                    self.host = self.hosts.get(name, self.host)
+                    self.do(step)
             except AssertionError as error:
                 raise AssertionError(f"doc/guides/{self.name}, line {step.line}: {step.command}\n{error}") from None
         assert not self.before, f"no such command in {self.name}: {list(self.before)}"
@@ -79,9 +87,7 @@ class Reader:
             self.put(step)
 
     def put(self, step):
-        text = self.files.get(step.command, lambda text: text)(step.text)
-        if step.command.endswith("plan.json"):
-            text = json.dumps({**json.loads(text), **QUICK})
+        text = json.dumps({**json.loads(step.text), **QUICK}) if step.command.endswith("plan.json") else step.text
         self.host.run(f"mkdir -p {os.path.dirname(step.command)}; cat {'>>' if step.kind == 'append' else '>'} {step.command}", text)
 
     def run(self, step):
@@ -247,7 +253,7 @@ def test_sendmail(make):
     host.run("groupadd -f smmsp; useradd -r -g smmsp smmsp; groupadd -f smmta; useradd -r -g smmta smmta; rm -f /usr/sbin/sendmail;"
              "ln -s /usr/libexec/sendmail/sendmail /usr/sbin/sendmail; cp /usr/share/sendmail/cf/debian/sendmail.mc /etc/mail/;"
              "mkdir -p /var/spool/mqueue /etc/mail/m4 /run/sendmail/mta; touch /etc/mail/m4/dialup.m4 /etc/mail/m4/provider.m4 /etc/mail/local-host-names;"
-             "chmod 700 /var/spool/mqueue; echo > /etc/mail/access; makemap hash /etc/mail/access < /etc/mail/access")
+             "chmod 700 /var/spool/mqueue; m4 /etc/mail/sendmail.mc > /etc/mail/sendmail.cf; echo > /etc/mail/access; makemap hash /etc/mail/access < /etc/mail/access")
 
     def mail():
         assert host.next_mail() and host.signed("alice@example.com") == ["s2026"]
@@ -291,6 +297,12 @@ Syslog yes
 LogWhy yes
 """)
 
+    @staticmethod
+    def accounts():
+        top = [("objectClass", "dcObject"), ("objectClass", "organization")]
+        entry = slapd.ldif("dc=example,dc=com", top + [("o", "example"), ("dc", "example")])
+        return zimbradir.ZimbraDirectory.accounts().replace(entry, slapd.ldif("dc=org", top + [("o", "org"), ("dc", "org")]))
+
     def start(self):
         self.host.spawn([slapd.program(), "-d", "0", "-h", "ldap://127.0.0.1:389/", "-f", self.folder / "slapd.conf"], "slapd")
         self.host.until("ldapsearch -x -H ldap://127.0.0.1 -s base > /dev/null")
@@ -303,7 +315,7 @@ def test_zimbra(make):
     host.run("signpost genkey -a -h '' -D /root -d example.com -s 0e9f184a-9577-11e1-ad0e-2a2fbbac6bcb")
     made = [host.run(f"cat /root/0e9f184a-9577-11e1-ad0e-2a2fbbac6bcb.{end}") for end in ("private", "txt")]
     host.publish(made[1])
-    directory.load([directory.domain("example.com", dkim=("0E9F184A-9577-11E1-AD0E-2A2FBBAC6BCB", *made)), slapd.ldif("dc=org", [("objectClass", "dcObject"), ("objectClass", "organization"), ("o", "org"), ("dc", "org")]),
+    directory.load([directory.domain("example.com", dkim=("0E9F184A-9577-11E1-AD0E-2A2FBBAC6BCB", *made)),
                     directory.domain("example.org"), directory.domain("alias.example.org", alias_of="example.org")])
     directory.start()
     # Its Postfix: 25 comes from outside, 10030 is where users' mail comes back to.
@@ -320,3 +332,81 @@ def test_zimbra(make):
         assert procs.wait_until(lambda: len(host.signed("boss@example.com", "-p 10030")) == 1, patience.seconds(60), 0.5), host.logs()
         assert procs.wait_until(lambda: len(host.signed("boss@example.org", "-p 10030")) == 1, patience.seconds(60), 0.5), host.logs()
     Reader("zimbra", host, before={"signpost status": rotated}).follow()
+
+
+# ---- several machines ----
+
+def wire(hosts):
+    """The machines of HOSTS ({name: (machine, address)}) in one network, behind a bridge of the first one."""
+    first, address = next(iter(hosts.values()))
+    first.run(f"ip link add br0 type bridge; ip addr add {address}/24 dev br0; ip link set br0 up")
+    for name, (one, address) in list(hosts.items())[1:]:
+        done = subprocess.run(["nsenter", "-t", str(first.init), "-n", "sh", "-ec", f"ip link add {name} type veth peer name eth0 netns {one.init}; "
+                               f"ip link set {name} master br0 up"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        one.run(f"ip addr add {address}/24 dev eth0; ip link set eth0 up")
+
+
+@pytest.mark.skipif(postfix.missing() is not None or mariadb.missing() is not None or not machine.shutil.which("memcached"), reason="a server is not installed")
+def test_isp(make):
+    db, gw1, gw2 = (make(["example.com"] if name == "db1" else [], name=f"{name}.example.net", dns=name == "db1") for name in ("db1", "gw1", "gw2"))
+    hosts = {"db1": (db, "10.0.0.10"), "gw1": (gw1, "10.0.0.21"), "gw2": (gw2, "10.0.0.22")}
+    wire(hosts)
+    (db.folder / "ca").mkdir()
+    authority = mariadb.Authority(db.folder / "ca")
+    certificate, key = authority.certificate("db", host="IP:10.0.0.10")
+    db.run(f"install -o mysql {certificate} {key} /etc/mysql/")
+    database(db, "10.0.0.10", f"--ssl-cert=/etc/mysql/{certificate.name}", f"--ssl-key=/etc/mysql/{key.name}", f"--ssl-ca={authority.path}")
+    for one, _ in hosts.values():
+        one.run(f"install -D -m 644 {authority.path} /etc/signpost/db-ca.pem")
+    # The gateways know one name server, that of db1, which listens anew for its address.
+    db.run("rndc reconfig 2>/dev/null || :")
+    for one in (gw1, gw2):
+        one.run("ip addr del 192.0.2.53/32 dev lo; ip addr del 192.0.2.25/32 dev lo; ip route add default via 10.0.0.10; echo nameserver 192.0.2.53 > /etc/resolv.conf;"
+                "systemctl start postfix")
+        one.mail = db.mail
+
+    def copied():
+        for one in (gw1, gw2):
+            one.write("/root/site.key", db.run("cat /etc/signpost/site.key"))
+
+    def mail():
+        for one in (gw1, gw2):
+            def good():
+                one.seen = len(list(db.mail.glob("*.eml")))
+                return len(one.signed("alice@example.com")) == 1
+            assert procs.wait_until(good, patience.seconds(60), 0.5), one.logs()
+    Reader("isp", db, hosts={name: one for name, (one, _) in hosts.items()},
+           before={"install -m 600 /root/site.key": copied, "signpost gateway forget": lambda: None, "postconf -X": mail}).follow()
+
+
+# ---- iRedMail ----
+
+@pytest.mark.skipif(postfix.missing() is not None, reason="postfix is not installed")
+def test_iredmail(make):
+    """iRedMail is its files of keys, amavisd's configuration and its Postfix; amavisd is a filter."""
+    host = make(["example.com"])
+    host.run("install -d /var/lib/dkim /etc/amavis/conf.d; openssl genrsa -traditional -out /var/lib/dkim/example.com.pem 2048 2>/dev/null;"
+             "chmod 400 /var/lib/dkim/example.com.pem")
+    public = "".join(host.run("openssl rsa -in /var/lib/dkim/example.com.pem -pubout 2>/dev/null").splitlines()[1:-1])
+    host.publish(f'dkim._domainkey.example.com. IN TXT "v=DKIM1; p=" "{public[:200]}" "{public[200:]}"')
+    host.write("/etc/amavis/conf.d/50-user", '$enable_dkim_signing = 1;\ndkim_key("example.com", "dkim", "/var/lib/dkim/example.com.pem");\n')
+    for back in (10025, 10028):
+        where = f"127.0.0.1:{back}/inet"
+        host.run(f"postconf -M '{where}=127.0.0.1:{back} inet n - y - - smtpd' && postconf -P {where}/content_filter= {where}/smtpd_milters= "
+                 f"{where}/receive_override_options=no_unknown_recipient_checks,no_milters")
+    for port, back in ((10024, 10025), (10026, 10028)):
+        host.spawn([sys.executable, machine.HERE / "machine_filter.py", port, back], f"filter{port}")
+        host.until(f"swaks -q connect -s 127.0.0.1 -p {port}")
+    host.run("postconf -M 'submission/inet=submission inet n - y - - smtpd' && postconf -P submission/inet/content_filter=smtp:[127.0.0.1]:10026 &&"
+             "postconf -e content_filter=smtp:[127.0.0.1]:10024 && systemctl start postfix")
+
+    def exact():
+        host.publish(reader.done.stdout)
+
+    def mail():
+        assert host.signed("boss@example.com") == [] and host.signed("boss@example.com", "-p 587") == ["dkim"]
+    reader = Reader("iredmail", host)
+    reader.before = {"signpost key verify": exact, "signpost status": mail}
+    reader.follow()
+    assert host.signed("boss@example.com", "-p 587") == []

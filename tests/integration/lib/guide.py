@@ -5,10 +5,13 @@ what is indented by eight is what it prints, where that matters: "..." is anythi
 line that is the name of a file and a colon, the indented lines are that file, or the lines to put at its end:
 
     /etc/signpost/publishers:                    /etc/postfix/master.cf, at its end:
+
+Where there are several machines, "On gw1, gw2:" says whose all that follows is.
 """
 import re
 from dataclasses import dataclass, field
 
+HOSTS = re.compile(r"^On (\w+(?:, \w+)*):$")
 FILE = re.compile(r"^(/[!-~]+?)(, at its end| の末尾)?:$")
 
 
@@ -19,17 +22,19 @@ class Step:
     text: str = ""              # of a file
     shown: list = field(default_factory=list)
     kind: str = "run"           # run, file, append
+    hosts: list = field(default_factory=list)
 
     def same(self):
         """What two languages of a guide have in common."""
-        return (self.kind, self.command, self.text, self.shown)
+        return (self.kind, self.command, self.text, self.shown, self.hosts)
 
 
 def blocks(lines):
-    """(number of its first line, the line before it, its lines) of each indented block."""
+    """(number of its first line, the line before it, its lines) of each indented block behind an empty line; what is indented
+    below a line of text belongs to that."""
     at, before = 0, ""
     while at < len(lines):
-        if not lines[at].startswith("    "):
+        if not lines[at].startswith("    ") or lines[at - 1].strip():
             before = lines[at] if lines[at].strip() else before
             at += 1
             continue
@@ -57,14 +62,23 @@ def commands(number, lines):
 
 
 def read(path):
+    text = path.read_text(encoding="utf-8").splitlines()
     steps = []
-    for number, before, lines in blocks(path.read_text(encoding="utf-8").splitlines()):
+    for number, before, lines in blocks(text):
         named = FILE.match(before)
         if named:
-            steps.append(Step(number, named.group(1), "\n".join(lines) + "\n", kind="append" if named.group(2) else "file"))
+            found = [Step(number, named.group(1), "\n".join(lines) + "\n", kind="append" if named.group(2) else "file")]
         else:
-            steps.extend(commands(number, lines))
+            found = list(commands(number, lines))
+        for step in found:
+            step.hosts = hosts_at(text, number)
+        steps += found
     return steps
+
+
+def hosts_at(lines, number):
+    said = [line for line in lines[:number - 1] if line.startswith("On ") and HOSTS.match(line)]
+    return HOSTS.match(said[-1]).group(1).split(", ") if said else []
 
 
 def squeeze(text):

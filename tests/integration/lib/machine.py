@@ -120,7 +120,7 @@ class Machine:
         """RECORD: as signpost genkey writes it, a line or more of a zone file."""
         name, _, rest = " ".join(record.split()).partition(" IN ")
         rest = rest.partition(" ) ;")[0].replace("( ", "")
-        text = f"server 127.0.0.1\nupdate delete {name} TXT\nupdate add {name} {TTL} {rest}\nsend\n"
+        text = f"server 127.0.0.1\nupdate delete {name.split()[0]} TXT\nupdate add {name.split()[0]} {TTL} {rest}\nsend\n"
         self.run(f"nsupdate -y hmac-sha256:{KEY}:{SECRET}", text)
 
     def send(self, sender, words=""):
