@@ -94,7 +94,7 @@ class Reader:
         if step.command in NOT_RUN:
             return
         looks = step.command.startswith(LOOKS)
-        deadline = patience.seconds(120)
+        deadline = patience.seconds(60)
 
         def good():
             self.done = self.host.ask(step.command)
