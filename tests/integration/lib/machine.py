@@ -137,7 +137,7 @@ class Machine:
 
     def judge(self, message):
         """What dkimpy says of it, with keys that DNS has there: a line for each signature."""
-        text = self.ask(f"{sys.executable} {VERIFY} 127.0.0.1 53 < {self.stored(message)}").stdout
+        text = self.ask(f"{sys.executable} {VERIFY} 192.0.2.53 53 < {self.stored(message)}").stdout
         return text.splitlines()
 
     def stored(self, message):
