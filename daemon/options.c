@@ -143,7 +143,8 @@ take_any(struct options *options, int letter, const char *argument)
 static const char *
 default_conf(const char *program)
 {
-	static const char *const own[] = {SYSCONFDIR "/signpostd.conf", NULL};
+	static const char *const own[] = {
+	    SYSCONFDIR "/signpost/signpostd.conf", SYSCONFDIR "/signpostd.conf", NULL};
 	static const char *const opendkim[] = {
 	    SYSCONFDIR "/opendkim.conf", "/etc/opendkim.conf", NULL};
 	const char *const *paths = strcmp(program, "opendkim") == 0 ? opendkim : own;

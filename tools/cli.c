@@ -83,7 +83,8 @@ cli_end(const char *program, int exit_code)
 static const char *
 default_conf(const char *program)
 {
-	static const char *const own[] = {SYSCONFDIR "/signpostd.conf", NULL};
+	static const char *const own[] = {
+	    SYSCONFDIR "/signpost/signpostd.conf", SYSCONFDIR "/signpostd.conf", NULL};
 	static const char *const opendkim[] = {
 	    SYSCONFDIR "/opendkim.conf", "/etc/opendkim.conf", NULL};
 	const char *const *paths = strncmp(program, "opendkim-", 9) == 0 ? opendkim : own;

@@ -18,6 +18,8 @@ EXTRA_DIST += \
 	tests/integration/lib/fakememcached.py \
 	tests/integration/lib/fakemysql.py \
 	tests/integration/lib/gateways.py \
+	tests/integration/test_guides.py tests/integration/lib/guide.py tests/integration/lib/machine.py tests/integration/lib/machine_filter.py \
+	tests/integration/lib/machine_init.py tests/integration/lib/machine_sink.py tests/integration/lib/machine_units.py \
 	tests/integration/lib/hostile.py tests/integration/lib/httpdriver.py \
 	tests/integration/lib/keys.py \
 	tests/integration/lib/ldapstore.py \
