@@ -13,6 +13,7 @@
 #include "lib/store/sitekey.h"
 
 struct conf;
+struct mirror;
 struct reconciler;
 
 /* Any number of threads may run operations on one. */
@@ -21,6 +22,8 @@ struct admin {
 	struct sitekey *sitekey; /* NULL: no key can be made or taken in */
 	struct publisher *const *publishers;
 	size_t publisher_count;
+	struct mirror *const *mirrors; /* KeyMirrors */
+	size_t mirror_count;
 	struct authority_config authority;
 	/* What gateways do by their own configuration, as that of this daemon has it: for
 	 * explanations. NULL: unknown. */

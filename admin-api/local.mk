@@ -17,7 +17,9 @@ RECONCILER_FILES = \
 	admin-api/reconciler_follow.c \
 	admin-api/reconciler_lanes.c \
 	admin-api/reconciler_load.c \
-	admin-api/mirror.c admin-api/mirror.h admin-api/mirror_key.c \
+	admin-api/mirror.c admin-api/mirror_key.c \
+	admin-api/mirror_sql.c admin-api/mirror_sql.h admin-api/mirror_sql_line.c \
+	admin-api/mirror_sql_ispconfig.c admin-api/mirror_sql_postfixadmin.c \
 	admin-api/reconciler_mirror.c \
 	admin-api/reconciler_proof.c \
 	admin-api/reconciler_providers.c \

@@ -45,7 +45,6 @@ struct daemon {
 	struct backend_settings settings;
 	struct publisher **publishers;
 	struct mirror **mirrors;
-	size_t mirror_count;
 	char name[KEYSTORE_LEASE_MAX + 1];
 	struct admin admin;
 	struct api *api;
@@ -187,13 +186,14 @@ open_all(struct daemon *daemon, struct err *err)
 		err_prefix(err, "DNSPublishers");
 		return status;
 	}
-	status = mirrors_read(
-	    conf_string(conf, CONF_KEY_MIRRORS), &daemon->mirrors, &daemon->mirror_count, err);
+	status = mirrors_read(conf_string(conf, CONF_KEY_MIRRORS), &daemon->mirrors,
+	    &daemon->admin.mirror_count, err);
 	if (status != ST_OK) {
 		err_prefix(err, "KeyMirrors");
 		return status;
 	}
 	daemon->admin.publishers = daemon->publishers;
+	daemon->admin.mirrors = daemon->mirrors;
 	daemon->admin.canonicalization = conf_string(conf, CONF_CANONICALIZATION);
 	daemon->admin.conf = conf;
 	daemon->admin.require_tenant = conf_bool(conf, CONF_REQUIRE_TENANT);
@@ -222,7 +222,7 @@ start_reconciler(struct daemon *daemon, struct err *err)
 	    .publishers = daemon->publishers,
 	    .publisher_count = daemon->admin.publisher_count,
 	    .mirrors = daemon->mirrors,
-	    .mirror_count = daemon->mirror_count,
+	    .mirror_count = daemon->admin.mirror_count,
 	    .authority = daemon->admin.authority,
 	    .owner = daemon->name,
 	    .lease_s = conf_int(daemon->conf, CONF_ADMIN_LEASE),
@@ -418,7 +418,7 @@ serve(struct daemon *daemon)
 	reconciler_free(daemon->admin.reconciler);
 	keystore_close(daemon->admin.store);
 	sitekey_close(daemon->admin.sitekey);
-	mirrors_close(daemon->mirrors, daemon->mirror_count);
+	mirrors_close(daemon->mirrors, daemon->admin.mirror_count);
 	publishers_close(daemon->publishers, daemon->admin.publisher_count);
 	return status == ST_OK ? 0 : exit_code_of(status);
 }

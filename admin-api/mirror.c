@@ -1,46 +1,102 @@
 /*
  * mirror.c - the file of mirrors, a line for each.
- * Called when signpost-admind starts. It must never read a file that others may write to: its lines
- * say who gets private keys.
+ * Called when signpost-admind starts. It must never take a file that others may write to, which
+ * named_lines.c refuses: its lines say who gets private keys.
  */
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "admin-api/mirror.h"
 #include "lib/base/mem.h"
-#include "lib/store/slurp.h"
 
-static const struct mirror_ops *const kinds[] = {&mirror_zimbra};
+#define VALUE_MAX 8192U
+
+static const struct mirror_ops *const kinds[] = {
+    &mirror_zimbra, &mirror_postfixadmin, &mirror_ispconfig};
 
 struct list {
 	struct mirror **all; /* owned, each of them */
 	size_t count;
 };
 
+static void
+mirror_close(struct mirror *mirror)
+{
+	mirror->ops->close(mirror);
+	mem_free(mirror->tenants);
+	mem_free(mirror);
+}
+
 void
 mirrors_close(struct mirror **mirrors, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		mirrors[i]->ops->close(mirrors[i]);
-		mem_free(mirrors[i]);
-	}
+	for (size_t i = 0; i < count; i++)
+		mirror_close(mirrors[i]);
 	mem_free(mirrors);
 }
 
-static bool
-name_is_good(struct span name)
+static const struct mirror_ops *
+find_kind(struct span kind)
 {
-	bool good = name.n > 0 && name.n <= PUBLISH_NAME_MAX;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (span_eq_str(kind, kinds[i]->kind))
+			return kinds[i];
+	return NULL;
+}
 
-	for (size_t i = 0; good && i < name.n; i++) {
-		char c = ascii_lower(name.p[i]);
-
-		good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-		       c == '-';
+static enum status
+take_tenants(struct mirror *mirror, struct span list, struct err *err)
+{
+	if (mirror->tenants != NULL || !mirror_tenants_good(list)) {
+		err_set(err, "tenants: %s",
+		    mirror->tenants != NULL
+			? "is there twice"
+			: "names of tenants with commas between them, or \"*\" for all of them");
+		return ST_INVALID;
 	}
-	return good;
+	mirror->tenants = span_dup(list);
+	return ST_OK;
+}
+
+/* tenants= is of every kind: it is taken out of what the kind gets. */
+static enum status
+split_options(struct mirror *mirror, struct span value, struct buf *out, struct err *err)
+{
+	enum status status = ST_OK;
+	struct span option;
+	char between = '?';
+
+	span_cut(&value, '?', &option);
+	buf_add(out, option);
+	while (status == ST_OK && value.n > 0) {
+		span_cut(&value, '&', &option);
+		if (span_starts(option, SPAN_LIT("tenants="))) {
+			status =
+			    take_tenants(mirror, span_from(option, sizeof("tenants=") - 1), err);
+			continue;
+		}
+		buf_add_char(out, between);
+		buf_add(out, option);
+		between = '&';
+	}
+	if (status == ST_OK && buf_status(out) != ST_OK) {
+		err_set(err, "longer than %u octets", VALUE_MAX);
+		status = ST_INVALID;
+	}
+	return status;
+}
+
+static enum status
+open_value(struct mirror *mirror, struct span value, struct err *err)
+{
+	enum status status;
+	struct buf rest;
+
+	buf_init(&rest, VALUE_MAX);
+	status = split_options(mirror, value, &rest, err);
+	if (status == ST_OK)
+		status = mirror->ops->open(mirror, buf_span(&rest), err);
+	buf_free(&rest);
+	return status;
 }
 
 static enum status
@@ -49,114 +105,78 @@ open_line(struct span line, struct mirror **out, struct err *err)
 	struct span rest = line, name, kind;
 	enum status status;
 
-	if (!span_word(&rest, &name) || !name_is_good(name)) {
-		err_set(
-		    err, "the name of a mirror is 1 to %u of A-Z a-z 0-9 . _ -", PUBLISH_NAME_MAX);
-		return ST_INVALID;
-	}
+	span_word(&rest, &name);
 	rest = span_trim(rest);
-	if (!span_cut(&rest, ':', &kind) || !span_eq_str(kind, kinds[0]->kind)) {
-		err_set(err, "%.*s: behind the name comes \"zimbra:\"", SPAN_ARG(name));
+	if (!span_cut(&rest, ':', &kind) || find_kind(kind) == NULL) {
+		err_set(err,
+		    "%.*s: behind the name comes \"zimbra:\", \"postfixadmin:\" or \"ispconfig:\"",
+		    SPAN_ARG(name));
 		return ST_INVALID;
 	}
 	*out = mem_zalloc(1, sizeof(**out));
-	(*out)->ops = kinds[0];
+	(*out)->ops = find_kind(kind);
 	memcpy((*out)->name, name.p, name.n);
-	status = (*out)->ops->open(*out, rest, err);
+	status = open_value(*out, rest, err);
 	if (status == ST_OK)
 		return ST_OK;
 	err_prefix(err, "%.*s", SPAN_ARG(name));
-	(*out)->ops->close(*out);
-	mem_free(*out);
+	mirror_close(*out);
 	return status;
 }
 
 static enum status
-read_line(struct list *list, struct span line, struct err *err)
+take_line(void *context, struct span line, struct err *err)
 {
+	struct list *list = context;
 	struct mirror *mirror;
-	enum status status;
+	enum status status = open_line(line, &mirror, err);
 
-	line = span_trim(line);
-	if (line.n == 0 || line.p[0] == '#')
-		return ST_OK;
-	if (list->count == MIRROR_MIRRORS_MAX) {
-		err_set(err, "more than %u mirrors", MIRROR_MIRRORS_MAX);
-		return ST_INVALID;
-	}
-	status = open_line(line, &mirror, err);
 	if (status != ST_OK)
 		return status;
 	list->all = mem_resize(list->all, list->count + 1, sizeof(struct mirror *));
 	list->all[list->count++] = mirror;
-	for (size_t i = 0; i + 1 < list->count; i++)
-		if (strcmp(list->all[i]->name, mirror->name) == 0) {
-			err_set(err, "there is a mirror %s above", mirror->name);
-			return ST_INVALID;
-		}
 	return ST_OK;
+}
+
+static struct named_lines
+lines_into(struct list *list)
+{
+	return (struct named_lines){.what = "mirror",
+	    .because = "its lines say who gets private keys",
+	    .take = take_line,
+	    .context = list};
+}
+
+/* All was read, or status says what was wrong. */
+static enum status
+finish(struct list *list, enum status status, struct mirror ***out, size_t *count_out)
+{
+	if (status != ST_OK) {
+		mirrors_close(list->all, list->count);
+		*list = (struct list){NULL, 0};
+	}
+	*out = list->all;
+	*count_out = list->count;
+	return status;
 }
 
 enum status
 mirrors_read_text(struct span text, struct mirror ***out, size_t *count_out, struct err *err)
 {
 	struct list list = {NULL, 0};
-	enum status status = ST_OK;
-	struct span line;
+	struct named_lines lines = lines_into(&list);
 
-	*out = NULL;
-	*count_out = 0;
-	for (size_t number = 1; status == ST_OK && text.n > 0; number++) {
-		span_cut(&text, '\n', &line);
-		status = read_line(&list, line, err);
-		if (status != ST_OK)
-			err_prefix(err, "line %zu", number);
-	}
-	if (status != ST_OK) {
-		mirrors_close(list.all, list.count);
-		return status;
-	}
-	*out = list.all;
-	*count_out = list.count;
-	return ST_OK;
-}
-
-static enum status
-check_writers(const char *path, struct err *err)
-{
-	struct stat st;
-
-	if (stat(path, &st) != 0) {
-		err_set(err, "%s: %s", path, strerror(errno));
-		return errno == ENOENT || errno == ENOTDIR ? ST_ABSENT : ST_UNAVAILABLE;
-	}
-	if ((st.st_uid == 0 || st.st_uid == geteuid()) && (st.st_mode & 022) == 0)
-		return ST_OK;
-	err_set(err,
-	    "%s: others than its owner may write to it, or the owner is neither root nor this "
-	    "user, and its lines say who gets private keys; chown it, and chmod go-w",
-	    path);
-	return ST_DENIED;
+	return finish(&list, named_lines_read_text(&lines, text, err), out, count_out);
 }
 
 enum status
 mirrors_read(const char *path, struct mirror ***out, size_t *count_out, struct err *err)
 {
-	enum status status;
-	struct slurp slurp;
+	struct list list = {NULL, 0};
+	struct named_lines lines = lines_into(&list);
+	enum status status = ST_OK;
 
-	*out = NULL;
-	*count_out = 0;
-	if (path == NULL || path[0] == '\0')
-		return ST_OK;
-	status = check_writers(path, err);
-	if (status == ST_OK)
-		status = slurp_file(path, PUBLISH_FILE_MAX, false, &slurp, err);
-	if (status != ST_OK)
-		return status;
-	status = mirrors_read_text(span_of(slurp.text, slurp.n), out, count_out, err);
-	if (status != ST_OK)
-		err_prefix(err, "%s", path);
-	slurp_free(&slurp);
-	return status;
+	if (path != NULL && path[0] != '\0')
+		status = named_lines_read(&lines, path, err);
+	return finish(&list, status, out, count_out);
 }

@@ -1,13 +1,20 @@
 /*
  * mirror.h - foreign stores of plain keys that show the key that signs: whoever reads them signs,
- * too (Zimbra's opendkim). A mirror fills struct mirror_ops. It has one key of a domain; a key that
- * is there and is none of ours is never touched, by nobody, for no reason.
+ * too (Zimbra's opendkim, one on the tables of a panel). A mirror fills struct mirror_ops. It has
+ * one key of a domain; a key that is there and is none of ours is never touched, by nobody, for no
+ * reason.
  *
  * Mirrors stand in the file that KeyMirrors of signpost-admind.conf names, a line for each
  * (signpost-mirrors(5)):
  *
  *   NAME
  * zimbra:ldap[s]://HOST[:PORT]/[BASE]?binddn=DN&secretfile=/path[&starttls=yes][&cafile=/path]
+ *   NAME
+ * postfixadmin:mysql://USER@HOST[:PORT]/DATABASE?passwordfile=/path[&prefix=P][&tls=yes|no]
+ *   NAME ispconfig:mysql://...
+ *
+ * Each of them may have tenants=NAME[,NAME...] or tenants=*: whose policies may name it. Without it
+ * only who is of no tenant, an operator, may write its name into a policy.
  *
  * Private keys leave Signpost's store in plain for these, and only for those. One struct mirror may
  * be used by one thread at a time; blocking, bounded by MIRROR_TIMEOUT_S.
@@ -18,7 +25,6 @@
 #include "admin-api/publish.h"
 
 #define MIRROR_TIMEOUT_S 10
-#define MIRROR_MIRRORS_MAX 1000U
 
 /* A key of the domain that Signpost made or took in: its p= value. */
 struct mirror_known {
@@ -42,18 +48,20 @@ struct mirror_change {
 struct mirror;
 
 struct mirror_ops {
-	const char *kind; /* "zimbra" */
-	/* value: what follows "kind:". Nothing is asked yet. ST_INVALID: err names the part. */
+	const char *kind; /* "zimbra", ... */
+	/* value: what follows "kind:", without tenants=. Nothing is asked yet. ST_INVALID: err
+	 * names the part. */
 	enum status (*open)(struct mirror *mirror, struct span value, struct err *err);
 	void (*close)(struct mirror *mirror);
 	void (*apply)(struct mirror *mirror, struct mirror_change *change);
 };
 
-extern const struct mirror_ops mirror_zimbra;
+extern const struct mirror_ops mirror_zimbra, mirror_postfixadmin, mirror_ispconfig;
 
 struct mirror {
 	const struct mirror_ops *ops;
-	char name[PUBLISH_NAME_MAX + 1];
+	char name[NAMED_LINE_NAME_MAX + 1];
+	char *tenants; /* owned: "acme,beta", "*"; NULL: the line does not say */
 	void *state;
 };
 
@@ -66,6 +74,18 @@ enum status mirrors_read(
 enum status mirrors_read_text(
     struct span text, struct mirror ***out, size_t *count_out, struct err *err) MUST_USE;
 void mirrors_close(struct mirror **mirrors, size_t count); /* NULL is fine */
+
+/* ---- mirror_tenants.c: whose policies may name it ---- */
+
+/* NULL: there is none of that name. Borrowed. */
+struct mirror *mirror_find(struct mirror *const *mirrors, size_t count, const char *name);
+/* A list of tenants= as it stands in a line, or "*". */
+bool mirror_tenants_good(struct span list);
+/* Does its line let this tenant have it? true, too, where it does not say: then an operator wrote
+ * its name into the policy. */
+bool mirror_serves(const struct mirror *mirror, struct span tenant);
+
+/* ---- mirror_key.c: what a mirror has ---- */
 
 void mirror_effect(struct mirror_change *change, enum life_effect effect, const char *fmt, ...)
     PRINTF_LIKE(3, 4);

@@ -279,7 +279,7 @@ VERSIONED = {"provider.add", "provider.show", "provider.set", "provider.remove",
 # How an operation refuses, besides what all of its kind do.
 STEPS = {409: ["illegal-transition"], 503: ["frozen"]}
 CODES = {
-    "tenant.add": {409: ["exists"]}, "tenant.remove": {409: ["in-use"]}, "policy.remove": {409: ["in-use"]},
+    "tenant.add": {409: ["exists"]}, "tenant.remove": {409: ["in-use"]}, "policy.remove": {409: ["in-use"]}, "policy.set": {403: ["mirror-forbidden"]},
     "domain.add": {409: ["exists", "domain-owned-elsewhere"]}, "domain.remove": {409: ["in-use"]}, "domain.set": {503: ["frozen"]},
     "rotate": {503: ["frozen"]},
     "provider.add": {409: ["exists"]}, "provider.remove": {409: ["in-use"]}, "provider.test": {409: ["illegal-transition", "dns-provider-error"]},

@@ -6,7 +6,9 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "admin-api/mirror.h"
 #include "admin-api/operation_call.h"
 #include "lib/base/mem.h"
 #include "lib/store/failure.h"
@@ -55,8 +57,42 @@ warn(struct operation_call *call, const struct key_plan *plan)
 
 /* ---- setting one ---- */
 
+/* Did its plan name this mirror already? */
+static bool
+had_mirror(const struct store_policy *before, const char *name)
+{
+	struct err ignored = ERR_NONE;
+	struct key_plan plan;
+
+	return before->plan.n > 0 &&
+	       key_plan_parse(before->plan, before->signature_ttl_s, &plan, &ignored) == ST_OK &&
+	       strcmp(plan.mirror, name) == 0;
+}
+
+/* A mirror gets private keys: a tenant writes the name of one into a policy only where the
+ * operator's line says so. What an operator wrote there may stay. */
 static enum operation_code
-take_plan(struct operation_call *call, struct store_policy *row)
+check_mirror(
+    struct operation_call *call, const struct store_policy *before, const struct key_plan *plan)
+{
+	const struct mirror *mirror =
+	    mirror_find(call->admin->mirrors, call->admin->mirror_count, plan->mirror);
+	bool may = plan->mirror[0] == '\0';
+
+	if (mirror != NULL && mirror->tenants != NULL)
+		may = mirror_serves(mirror, before->tenant);
+	else if (!may)
+		may = call->caller->platform || had_mirror(before, plan->mirror);
+	if (may)
+		return OPERATION_OK;
+	return call_refuse(call, OPERATION_MIRROR_FORBIDDEN,
+	    "policies of tenant %.*s may not name the mirror %s: KeyMirrors of the operator says "
+	    "whose may",
+	    SPAN_ARG(before->tenant), plan->mirror);
+}
+
+static enum operation_code
+take_plan(struct operation_call *call, const struct store_policy *before, struct store_policy *row)
 {
 	const json_t *given = json_object_get(call->arguments, "plan");
 	struct err err = ERR_NONE;
@@ -77,13 +113,14 @@ take_plan(struct operation_call *call, struct store_policy *row)
 		return OPERATION_OK;
 	if (key_plan_parse(row->plan, row->signature_ttl_s, &plan, &err) == ST_OK) {
 		warn(call, &plan);
-		return OPERATION_OK;
+		return check_mirror(call, before, &plan);
 	}
 	return call_wrong(call, "plan", "%s", err.text);
 }
 
 static enum operation_code
-take_fields(struct operation_call *call, struct store_policy *row)
+take_fields(
+    struct operation_call *call, const struct store_policy *before, struct store_policy *row)
 {
 	struct failure_policy failure;
 	struct err err = ERR_NONE;
@@ -96,7 +133,7 @@ take_fields(struct operation_call *call, struct store_policy *row)
 		row->signature_ttl_s = call_number(call, "signature_ttl");
 	if (call_switch(call, "no_signature_ttl", false))
 		row->signature_ttl_s = -1;
-	return take_plan(call, row);
+	return take_plan(call, before, row);
 }
 
 struct touched {
@@ -215,7 +252,7 @@ operation_policy_set(struct operation_call *call)
 	}
 	write.row.policy = before;
 	if (code == OPERATION_OK)
-		code = take_fields(call, &write.row.policy);
+		code = take_fields(call, &before, &write.row.policy);
 	if (code == OPERATION_OK)
 		code = write_policy(call, there ? &before : NULL, &write);
 	if (code == OPERATION_OK)

@@ -61,10 +61,11 @@ enum operation_code {
 	OPERATION_REPLAYED,             /* never answered: the same request was done already */
 	OPERATION_FROZEN,               /* "frozen": nothing is changed now */
 	OPERATION_FORBIDDEN,            /* "forbidden" */
+	OPERATION_MIRROR_FORBIDDEN,     /* "mirror-forbidden": not for this tenant's policies */
 	OPERATION_STORE_UNAVAILABLE,    /* "store-unavailable" */
 	OPERATION_INTERNAL              /* "internal": log and mend */
 };
-#define OPERATION_CODES 20U
+#define OPERATION_CODES 21U
 /* "validation", ...; of OPERATION_OK "ok". Static. */
 const char *operation_code_name(enum operation_code code);
 

@@ -7,6 +7,7 @@ OPERATIONS_FILES = \
 	admin-api/cname.c admin-api/cname.h \
 	admin-api/liferows.c admin-api/liferows.h \
 	admin-api/makekey.c admin-api/makekey.h \
+	admin-api/mirror.h admin-api/mirror_tenants.c \
 	admin-api/operation_audit.c \
 	admin-api/operation_call.c admin-api/operation_call.h \
 	admin-api/operation_cname.c \

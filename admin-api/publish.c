@@ -110,26 +110,6 @@ publish_compare(struct publish_change *change, const struct publish_there *there
 
 /* ---- one publisher ---- */
 
-static bool
-name_octet(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '.' || c == '_' || c == '-';
-}
-
-static enum status
-check_name(struct span name, struct err *err)
-{
-	bool good = name.n > 0 && name.n <= PUBLISH_NAME_MAX;
-
-	for (size_t i = 0; good && i < name.n; i++)
-		good = name_octet(name.p[i]);
-	if (good)
-		return ST_OK;
-	err_set(err, "the name of a publisher is 1 to %u of A-Z a-z 0-9 . _ -", PUBLISH_NAME_MAX);
-	return ST_INVALID;
-}
-
 static const struct publisher_ops *
 find_kind(struct span kind)
 {
@@ -149,7 +129,7 @@ publisher_open(struct span text, struct publisher **out, struct err *err)
 	*out = NULL;
 	if (!span_word(&rest, &name))
 		name = SPAN_EMPTY;
-	status = check_name(name, err);
+	status = named_line_check("publisher", name, err);
 	if (status != ST_OK)
 		return status;
 	value = span_trim(rest);

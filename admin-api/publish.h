@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "admin-api/named_lines.h"
 #include "lib/base/buf.h"
 #include "lib/base/span.h"
 #include "lib/base/status.h"
@@ -28,11 +29,9 @@
 
 #define PUBLISH_BATCH_MAX 500U /* changes that publisher_ops.apply() gets at once */
 #define PUBLISH_WHY_BYTES 300U
-#define PUBLISH_TIMEOUT_MS 10000     /* of one question to a server, unless timeout= says else */
-#define PUBLISH_FILE_MAX (1U << 20)  /* octets of the file of publishers */
-#define PUBLISH_PUBLISHERS_MAX 1000U /* in it */
-#define PUBLISH_NAME_MAX 63U         /* octets of a publisher's name: [A-Za-z0-9._-] */
-#define PUBLISH_VALUE_MAX 4096U      /* octets of a record's text, strings joined */
+#define PUBLISH_TIMEOUT_MS 10000 /* of one question to a server, unless timeout= says else */
+#define PUBLISH_NAME_MAX NAMED_LINE_NAME_MAX
+#define PUBLISH_VALUE_MAX 4096U /* octets of a record's text, strings joined */
 
 /* One change of the TXT records at one name. */
 struct publish_change {

@@ -1,5 +1,6 @@
 # Publishers: a library of its own, so that tests can link it.
 PUBLISH_FILES = \
+	admin-api/named_lines.c admin-api/named_lines.h \
 	admin-api/publish.c admin-api/publish.h admin-api/publish_private.h \
 	admin-api/publish_names.c admin-api/publish_options.c admin-api/publish_program.c \
 	admin-api/publish_read.c admin-api/publish_write.c admin-api/publish_cname.c admin-api/publish_manual.c \

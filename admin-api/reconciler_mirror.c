@@ -33,14 +33,21 @@ find_mirror(const struct reconciler_config *config, const char *name)
 }
 
 static void
-apply(struct turn *turn, const char *name, struct mirror_change *change)
+apply(struct turn *turn, const char *name, struct span tenant, struct mirror_change *change)
 {
 	struct reconciler *reconciler = turn->reconciler;
 	size_t at = find_mirror(&reconciler->config, name);
+	const struct mirror *mirror = at == SIZE_MAX ? NULL : reconciler->config.mirrors[at];
 
 	if (at == SIZE_MAX) {
 		mirror_effect(
 		    change, LIFE_REFUSED, "there is no mirror \"%s\" in KeyMirrors", name);
+		return;
+	}
+	if (change->pem.n > 0 && !mirror_serves(mirror, tenant)) {
+		mirror_effect(change, LIFE_REFUSED,
+		    "tenant %.*s may not have the mirror \"%s\": tenants= in KeyMirrors",
+		    SPAN_ARG(tenant), name);
 		return;
 	}
 	pthread_mutex_lock(&reconciler->mirroring[at]);
@@ -73,7 +80,7 @@ put(struct turn *turn, const struct work *work, size_t index, struct mirror_chan
 	change->record = buf_span(&record);
 	if (key_private_pem(key, &pem, &err) == ST_OK) {
 		change->pem = span_str(pem);
-		apply(turn, work->life.plan.mirror, change);
+		apply(turn, work->life.plan.mirror, row->tenant, change);
 	} else {
 		mirror_effect(change, LIFE_UNAVAILABLE, "%.250s", err.text);
 	}
@@ -112,7 +119,7 @@ mirror_one(struct turn *turn, struct work *work, const struct life_action *actio
 	if (action->what == LIFE_MIRROR)
 		put(turn, work, action->key, &change);
 	else
-		apply(turn, work->life.keys[action->key].life.mirror, &change);
+		apply(turn, work->life.keys[action->key].life.mirror, row->tenant, &change);
 	if (action->what == LIFE_MIRROR)
 		taken = life_mirrored(
 		    &work->life, action->key, change.effect, change.why, guard_now(turn));

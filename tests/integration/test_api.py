@@ -256,6 +256,7 @@ def test_changing_and_removing(service, root, acme):
     problem(acme.ask("DELETE", f"{ACME}/policies/std", etag="*"), 409, "in-use")
     problem(acme.ask("DELETE", f"{ACME}/domains/{ZONE}", etag="*"), 409, "in-use")
     assert acme.ask("PUT", f"{ACME}/policies/short", {}, fields=[("If-None-Match", "*")]).status == 200
+    problem(acme.ask("PUT", f"{ACME}/policies/short", {"plan": {"mirror": "panel"}}, etag="*"), 403, "mirror-forbidden")
     assert acme.ask("DELETE", f"{ACME}/policies/short", etag=acme.get(f"{ACME}/policies/short").etag).status == 200
     made = root.ask("DELETE", "/v1/tenants/made", etag=root.get("/v1/tenants/made").etag)
     assert made.status == 200, made

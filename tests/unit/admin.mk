@@ -9,6 +9,10 @@ EXTRA_DIST += tests/unit/test_admin_sse.c
 # Unit tests of admin-api.
 if ADMIN
 if CMOCKA
+check_PROGRAMS += tests/unit/test_mirror_lines
+TESTS += tests/unit/test_mirror_lines
+tests_unit_test_mirror_lines_SOURCES = tests/unit/test_mirror_lines.c
+tests_unit_test_mirror_lines_LDADD = $(MIRROR_TEST_LDADD) $(UNIT_LDADD)
 if SQLITE
 RECONCILER_LDADD = $(LIBRECONCILER) $(LIBOPERATIONS) $(LIBLIFE) $(STORE_TEST_LDADD) $(LIBDKIM) \
 	$(LIBCRYPTO_ROOM) $(LIBBASE) $(OPENSSL_LIBS) $(IDN2_LIBS) $(JANSSON_LIBS) $(UNIT_LDADD)
@@ -34,4 +38,4 @@ tests_unit_test_reconciler_crash_LDADD = $(RECONCILER_LDADD)
 endif
 endif
 endif
-EXTRA_DIST += tests/unit/test_reconciler.c tests/unit/test_reconciler_mirror.c tests/unit/test_reconciler_slots.c tests/unit/test_reconciler_canary.c tests/unit/test_reconciler_crash.c tests/unit/reconciler_world.h
+EXTRA_DIST += tests/unit/test_mirror_lines.c tests/unit/test_reconciler.c tests/unit/test_reconciler_mirror.c tests/unit/test_reconciler_slots.c tests/unit/test_reconciler_canary.c tests/unit/test_reconciler_crash.c tests/unit/reconciler_world.h
