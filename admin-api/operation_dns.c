@@ -19,7 +19,7 @@
 
 bool
 dns_look_make(struct dns_look *look, const struct store_key *row, const struct key_times *times,
-    const char *target)
+    const struct key_life *life)
 {
 	struct buf name, value;
 	bool fits;
@@ -28,7 +28,7 @@ dns_look_make(struct dns_look *look, const struct store_key *row, const struct k
 	buf_init(&name, sizeof(look->name) - 1);
 	buf_init(&value, sizeof(look->value) - 1);
 	record_name(row->selector, row->domain, &name);
-	record_value(row->algorithm, row->public_key, &value);
+	record_of_key(row, life, &value);
 	fits = buf_status(&name) == ST_OK && buf_status(&value) == ST_OK && row->public_key.n > 0;
 	if (fits) {
 		memcpy(look->name, buf_text(&name), name.n + 1);
@@ -36,7 +36,7 @@ dns_look_make(struct dns_look *look, const struct store_key *row, const struct k
 		look->question.name = span_of(look->name, name.n);
 		look->question.value = span_of(look->value, value.n);
 		look->question.other = span_str(RECORD_TOMBSTONE);
-		snprintf(look->target, sizeof(look->target), "%s", target);
+		snprintf(look->target, sizeof(look->target), "%s", life->target);
 		look->question.leads_to = span_str(look->target);
 		if (times->revoked > 0) {
 			look->question.value = span_str(RECORD_TOMBSTONE);
@@ -197,8 +197,8 @@ look_at_key(struct operation_call *call, const struct lives *lives, size_t key)
 	struct dns_look *look = mem_zalloc(1, sizeof(*look));
 	enum operation_code code = OPERATION_OK;
 
-	if (dns_look_make(look, lives->rows[key], &lives->life.keys[key].times,
-		lives->life.keys[key].life.target))
+	if (dns_look_make(
+		look, lives->rows[key], &lives->life.keys[key].times, &lives->life.keys[key].life))
 		code = dns_look_ask(call, &look, 1);
 	else
 		code = call_refuse(call, OPERATION_ILLEGAL_TRANSITION,
@@ -384,7 +384,7 @@ drift_of_domain(struct operation_call *call, const struct store_domain *row, voi
 			continue;
 		look = mem_alloc(sizeof(*look));
 		code = drift_add(call, drift, look,
-		    dns_look_make(look, lives->rows[i], &key->times, key->life.target));
+		    dns_look_make(look, lives->rows[i], &key->times, &key->life));
 	}
 	if (code == OPERATION_OK && lives->life.plan.manage)
 		code = drift_of_slots(call, lives, drift);

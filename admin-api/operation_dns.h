@@ -19,10 +19,9 @@ struct dns_look {
 };
 
 /* Makes the question: what should be there for this row now (a revoked key: its tombstone, or the
- * record until it is replaced). target: of its row; "": it stands at its own name. false: the key
- * has no record that could be. */
+ * record until it is replaced), and where. false: the key has no record that could be. */
 bool dns_look_make(struct dns_look *look, const struct store_key *row,
-    const struct key_times *times, const char *target);
+    const struct key_times *times, const struct key_life *life);
 /* The question whether a slot's CNAME leads where it should. false: its names are too long. */
 bool dns_look_make_slot(
     struct dns_look *look, const struct key_plan *plan, int slot, struct span domain);
@@ -39,7 +38,7 @@ json_t *dns_look_row(const struct dns_look *look);
 enum operation_code call_notation(
     struct operation_call *call, const char *argument, enum publish_notation *out) MUST_USE;
 /* Appends what should be in DNS for the key now. false: the tombstone. */
-bool key_record_value(const struct store_key *row, const struct key_times *times, struct buf *out);
+bool key_record_value(const struct store_key *row, const struct life_key *key, struct buf *out);
 int64_t key_record_ttl(const struct lives *lives, size_t key);
 
 /* As lib/keys/life.h wants it; why is borrowed from look. */

@@ -118,7 +118,7 @@ add_record(struct operation_call *call, const struct lives *lives, size_t key, i
 	buf_init(&value, PUBLISH_VALUE_MAX);
 	buf_init(&text, PUBLISH_VALUE_MAX * 4);
 	status = place_of(call, lives, key, &name);
-	(void)key_record_value(row, times, &value);
+	(void)key_record_value(row, &lives->life.keys[key], &value);
 	if (status == ST_OK)
 		status = publish_write(
 		    notation, buf_span(&name), buf_span(&value), (uint32_t)ttl_s, &text);

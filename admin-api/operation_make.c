@@ -14,6 +14,7 @@
 #include "admin-api/makekey.h"
 #include "admin-api/operation_dns.h"
 #include "admin-api/operation_lives.h"
+#include "admin-api/record.h"
 #include "admin-api/slots.h"
 #include "lib/base/mem.h"
 #include "lib/base/secret.h"
@@ -26,6 +27,7 @@ struct making {
 	bool imported, active; /* active: it signs at once */
 	struct dns_look *look; /* of one whose record is there; NULL */
 	bool vouched;          /* nobody looked: who asks says that it is there */
+	struct key_life found; /* of one whose record has tags of others: head, tail */
 	struct span begun; /* p= of a key that was added, and then not marked as imported; empty */
 };
 
@@ -279,6 +281,10 @@ mark_imported(struct operation_call *call, struct lives *lives, void *context)
 	key->changed = key->life.imported =
 	    (making->begun.n == 0 && !is_done(making, key, call->now_utc)) ||
 	    key_state_at(&key->times, call->now_utc) == KEY_PREPARED;
+	if (key->changed && making->found.head[0] != '\0') {
+		snprintf(key->life.head, sizeof(key->life.head), "%s", making->found.head);
+		snprintf(key->life.tail, sizeof(key->life.tail), "%s", making->found.tail);
+	}
 	if ((making->look != NULL || making->vouched) && key->changed &&
 	    !mark_published(lives, making, key, call))
 		return call_refuse(call, OPERATION_ILLEGAL_TRANSITION, "key %.*s is %s already",
@@ -304,6 +310,24 @@ finish(struct operation_call *call, struct making *making)
 	return lives_update(call, making->wanted.domain, mark_imported, making);
 }
 
+/* Programs that make keys write other tags than Signpost (h=sha256; no k=; a semicolon at the end).
+ * What is there is this key's, too, if it is the same at all servers: asked for once more. */
+static enum operation_code
+look_at_others(struct operation_call *call, struct making *making, const struct store_key *row)
+{
+	const struct authority_question *seen = &making->look->question;
+	struct err err = ERR_NONE;
+
+	if (seen->text_count != 1)
+		return OPERATION_OK;
+	if (record_adopt(span_str(seen->texts[0]), row, &making->found, &err) != ST_OK)
+		return call_refuse(call, OPERATION_DNS_CONFLICT, "the record that %s has %s: %s",
+		    making->look->name, err.text, seen->why);
+	if (!dns_look_make(making->look, row, &row->times, &making->found))
+		return call_wrong(call, "pem", "its record is too long");
+	return dns_look_ask(call, &making->look, 1);
+}
+
 /* Is what stands in DNS this key? */
 static enum operation_code
 check_published(struct operation_call *call, struct making *making)
@@ -322,9 +346,11 @@ check_published(struct operation_call *call, struct making *making)
 		return OPERATION_OK;
 	makekey_row(&making->wanted, &making->made, call->now_utc, &row);
 	making->look = mem_alloc(sizeof(*making->look));
-	if (!dns_look_make(making->look, &row, &row.times, ""))
+	if (!dns_look_make(making->look, &row, &row.times, &making->found))
 		return call_wrong(call, "pem", "its record would be too long");
 	code = dns_look_ask(call, &making->look, 1);
+	if (code == OPERATION_OK && making->look->question.seen == AUTHORITY_FOREIGN)
+		code = look_at_others(call, making, &row);
 	if (code != OPERATION_OK)
 		return code;
 	json_object_set_new(call->result, "dns", dns_look_row(making->look));

@@ -28,14 +28,14 @@ call_notation(struct operation_call *call, const char *argument, enum publish_no
 }
 
 bool
-key_record_value(const struct store_key *row, const struct key_times *times, struct buf *out)
+key_record_value(const struct store_key *row, const struct life_key *key, struct buf *out)
 {
-	bool revoked = times->revoking > 0;
+	bool revoked = key->times.revoking > 0;
 
 	if (revoked)
 		buf_add_str(out, RECORD_TOMBSTONE);
 	else
-		record_value(row->algorithm, row->public_key, out);
+		record_of_key(row, &key->life, out);
 	return !revoked;
 }
 
@@ -123,7 +123,7 @@ add_key(struct operation_call *call, const struct lives *lives, size_t key, stru
 	buf_init(&value, PUBLISH_VALUE_MAX);
 	record_name(row->selector, row->domain, &own);
 	if (cname_target(&lives->life, &lives->life.keys[key], &target) == ST_OK) {
-		bool whole = key_record_value(row, times, &value);
+		bool whole = key_record_value(row, &lives->life.keys[key], &value);
 
 		out = record_row(records, "TXT", buf_span(target.n > 0 ? &target : &own),
 		    buf_span(&value), ttl_s);

@@ -80,7 +80,7 @@ test_key(
 	enum operation_code code = OPERATION_OK;
 
 	test->tested++;
-	if (dns_look_make(look, row, &key->times, key->life.target))
+	if (dns_look_make(look, row, &key->times, &key->life))
 		code = look_at_key(call, test, row, look);
 	else /* its row has no public key: there is no record that could be right */
 		json_array_append_new(test->keys,

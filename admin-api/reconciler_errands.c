@@ -90,7 +90,7 @@ collect_one(
 	*errand = (struct errand){.work = work, .key = action->key, .what = action->what};
 	record_name(row->selector, row->domain, text);
 	errand->name = errand->target = keep(turn, text);
-	record_value(row->algorithm, row->public_key, text);
+	record_of_key(row, &work->life.keys[action->key].life, text);
 	errand->value = keep(turn, text);
 	errand->too_long = cname_target(&work->life, &work->life.keys[action->key], text) != ST_OK;
 	if (text->n > 0)

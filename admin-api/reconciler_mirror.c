@@ -76,7 +76,7 @@ put(struct turn *turn, const struct work *work, size_t index, struct mirror_chan
 		return;
 	}
 	buf_init(&record, RECORD_TEXT_MAX);
-	record_value(row->algorithm, row->public_key, &record);
+	record_of_key(row, &work->life.keys[index].life, &record);
 	change->record = buf_span(&record);
 	if (key_private_pem(key, &pem, &err) == ST_OK) {
 		change->pem = span_str(pem);

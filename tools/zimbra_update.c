@@ -38,9 +38,8 @@ import_key(struct zimbra_api *api, const struct zimbra_entry *entry)
 
 	if (strcmp(api->refused, "dns-conflict") == 0)
 		cli_say(api->program,
-		    "%s: the record in DNS has to be exactly \"v=DKIM1; k=rsa; p=...\": with the "
-		    "same "
-		    "p=, leaving the other tags out breaks no signature; then say the same again",
+		    "%s: mend the record, with the same p= (\"v=DKIM1; k=rsa; p=...\" is always "
+		    "right), and say the same again",
 		    entry->name);
 	if (exit_code != ZIMBRA_QUIET)
 		return exit_code;

@@ -32,8 +32,8 @@
 /* Addresses of a zone that are asked; of more, the first of each server, then the second ones, ...
  * More names of servers than that: AUTHORITY_UNAVAILABLE. */
 #define AUTHORITY_SERVERS_MAX 32U
-#define AUTHORITY_TEXTS_MAX 4U    /* of foreign records that are shown */
-#define AUTHORITY_TEXT_BYTES 700U /* octets of each of them that are shown */
+#define AUTHORITY_TEXTS_MAX 4U     /* of foreign records that are shown */
+#define AUTHORITY_TEXT_BYTES 1000U /* octets of each of them that are shown */
 #define AUTHORITY_WHY_BYTES 400U
 #define AUTHORITY_BATCH_MAX 1000U /* names of one call */
 

@@ -53,6 +53,7 @@
 #define LIFE_KEYS_MAX 64U     /* keys of one domain that are looked at; DESTROYED ones are not */
 #define LIFE_ACTIONS_MAX 16U  /* of one look at a domain */
 #define LIFE_TARGET_MAX 253U  /* octets of a name */
+#define LIFE_TAGS_MAX 127U    /* octets of other tags of a record, on one side of p= */
 #define LIFE_CHECK_FRESH_S 60 /* what was seen so long ago is what is there */
 #define LIFE_TEXT_MAX 8192U   /* octets of the text of a row */
 
@@ -76,6 +77,9 @@ struct key_life {
 	char trouble[LIFE_TROUBLE_MAX]; /* what is in the way; "": nothing. Any octets */
 	char failure[LIFE_TROUBLE_MAX]; /* why it is FAILED; stays for as long as the row */
 	bool imported;                  /* published by others before it came here */
+	/* And its record is theirs: what stands before the value of p=, and behind it. head "": it
+	 * is as we write it. */
+	char head[LIFE_TAGS_MAX + 1], tail[LIFE_TAGS_MAX + 1];
 	/* What was begun last is somebody else's to do (LIFE_PENDING), or what is there was not
 	 * what we thought: looked at, until it is done or can be tried again. */
 	bool pending;

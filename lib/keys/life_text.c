@@ -40,6 +40,8 @@ static const struct field key_fields[] = {
     {"trouble", FIELD_TEXT, KEY_AT(trouble), LIFE_TROUBLE_MAX},
     {"failure", FIELD_TEXT, KEY_AT(failure), LIFE_TROUBLE_MAX},
     {"imported", FIELD_BOOL, KEY_AT(imported), 0},
+    {"head", FIELD_TEXT, KEY_AT(head), LIFE_TAGS_MAX + 1},
+    {"tail", FIELD_TEXT, KEY_AT(tail), LIFE_TAGS_MAX + 1},
     {"pending", FIELD_BOOL, KEY_AT(pending), 0},
     {"checked", FIELD_NUMBER, KEY_AT(checked), 0},
     {"suspect", FIELD_BOOL, KEY_AT(suspect), 0},

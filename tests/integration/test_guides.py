@@ -401,12 +401,9 @@ def test_iredmail(make):
     host.run("postconf -M 'submission/inet=submission inet n - y - - smtpd' && postconf -P submission/inet/content_filter=smtp:[127.0.0.1]:10026 &&"
              "postconf -e content_filter=smtp:[127.0.0.1]:10024 && systemctl start postfix")
 
-    def exact():
-        host.publish(reader.done.stdout)
-
     def mail():
         assert host.signed("boss@example.com") == [] and host.signed("boss@example.com", "-p 587") == ["dkim"]
     reader = Reader("iredmail", host)
-    reader.before = {"signpost key verify": exact, "signpost status": mail}
+    reader.before = {"signpost status": mail}
     reader.follow()
     assert host.signed("boss@example.com", "-p 587") == []

@@ -240,12 +240,12 @@ def test_an_interrupted_add_is_gone_on_with(zimbra, admin):
     assert len(admin.states(["twin.example.com"])) == 1
 
 
-def test_a_record_with_other_tags(zimbra, directory, admin, world, old_key):
+def test_a_record_that_verifiers_would_not_use(zimbra, directory, admin, world, old_key):
     name = f"{OLD.lower()}._domainkey.old.example.com"
     strings = re.findall(r'"([^"]*)"', old_key[1])
-    world.update(ZONE, name, ["v=DKIM1; k=rsa; t=s; ", *strings[1:]])
+    world.update(ZONE, name, ["v=DKIM1; h=sha1; k=rsa; ", *strings[1:]])
     said = zimbra.run("-u", "-d", "old.example.com", code=1)
-    assert "dns-conflict" in said.stderr and "has to be exactly" in said.stderr
+    assert "dns-conflict" in said.stderr and "does not allow SHA-256 (h=)" in said.stderr and "mend the record" in said.stderr
     assert "old.example.com" not in str(admin.cli("domain", "list"))
 
 

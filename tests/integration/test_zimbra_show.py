@@ -22,10 +22,13 @@ pytestmark = [pytest.mark.skipif(MISSING is not None, reason=str(MISSING)), pyte
 class Site:
     def __init__(self, folder, world):
         self.folder, self.world, self.began = folder, world, time.monotonic()
-        stores.signpost("genkey", "-h", "", "-b", "2048", "-d", TAKEN, "-s", OLD.lower(), "-D", folder)
+        # As zmdkimkeyutil -S has it published: h=sha256 of opendkim-genkey, and t=s.
+        stores.signpost("genkey", "-S", "-b", "2048", "-d", TAKEN, "-s", OLD.lower(), "-D", folder)
         self.old_pem = (folder / f"{OLD.lower()}.private").read_text()
         record = (folder / f"{OLD.lower()}.txt").read_text()
-        world.update("example.com", f"{OLD.lower()}._domainkey.{TAKEN}", re.findall(r'"([^"]*)"', record))
+        self.old_record = re.findall(r'"([^"]*)"', record)
+        assert "h=sha256" in self.old_record[0] and "t=s" in self.old_record[0]
+        world.update("example.com", f"{OLD.lower()}._domainkey.{TAKEN}", self.old_record)
         one = self.directory = zimbradir.ZimbraDirectory(folder)
         one.load([one.domain(NEW), one.domain(OTHER), one.domain(TAKEN, dkim=(OLD, self.old_pem, record))])
         one.start()
@@ -125,6 +128,7 @@ def rotated(site, sent, before):
     site.type("-u", "-d", TAKEN, code=75)
     assert site.directory.entry(TAKEN) == before, "nothing is switched yet"
     site.until(lambda: site.states(TAKEN).get(OLD.lower()) == "ACTIVE", "the key of the directory is ACTIVE")
+    assert site.world.ask(f"{OLD.lower()}._domainkey.{TAKEN}") == ["".join(site.old_record)], "its record is not touched"
     for name in (TAKEN, NEW):
         old = site.shown(name)
         site.type("-u", "-d", name, "--wait")

@@ -92,7 +92,7 @@ ask(struct authority *authority, struct authority_question *q)
 	}
 	q->seen = span_eq_str(q->other, text) ? AUTHORITY_OTHER : AUTHORITY_FOREIGN;
 	snprintf(q->why, sizeof(q->why), "the server has another record");
-	snprintf(q->texts[0], sizeof(q->texts[0]), "%.600s", text);
+	snprintf(q->texts[0], sizeof(q->texts[0]), "%.*s", (int)sizeof(q->texts[0]) - 1, text);
 	q->text_count = 1;
 }
 

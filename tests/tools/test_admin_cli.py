@@ -331,6 +331,9 @@ def test_a_key_that_is_published_already(d):
         write(daemon.records, f"old._domainkey.example.org\t{value[:100]}\n")
         daemon.refused("dns-conflict", "key", "import", "example.org", "old", path, "--published")
         assert daemon.state("old") is None
+        for tags, why in (("h=sha1; ", "SHA-256"), ("s=other; ", "not for mail"), ("k=ed25519; ", "another kind"), ("n=" + "x" * 200 + "; ", "127")):
+            write(daemon.records, f"old._domainkey.example.org\tv=DKIM1; {tags}p={value.split('p=')[1]}\n")
+            assert why in daemon.refused("dns-conflict", "key", "import", "example.org", "old", path, "--published"), tags
         write(daemon.records, f"old._domainkey.example.org\t{value}\n")
         daemon.run("key", "import", "example.org", "old", path, "--published", "--dry-run")
         assert daemon.state("old") is None
@@ -338,6 +341,23 @@ def test_a_key_that_is_published_already(d):
         shown = daemon.json("key", "show", "example.org", "old")["result"]["key"]
         assert shown["state"] == "PUBLISHED" and shown["imported"], shown
         assert daemon.json("key", "verify", "example.org", "old")["result"]["dns"]["seen"] == "right"
+
+
+def test_a_record_with_tags_of_others(d):
+    """As opendkim-genkey and others write it: it stays as it is, and what is shown of the key is that."""
+    with Daemon(d) as daemon:
+        daemon.world()
+        path, record = make_key(d, "old", domain="example.net")
+        daemon.run("domain", "add", "example.net", "acme")
+        value = f"h=sha256;  s=email:x; t=y:s; n=a \\ b; p={record.split('p=')[1]} ; x=1;"
+        write(daemon.records, f"old._domainkey.example.net\t{value}\n")
+        daemon.run("key", "import", "example.net", "old", path, "--active")
+        assert daemon.json("key", "show", "example.net", "old")["result"]["key"]["state"] == "ACTIVE"
+        assert daemon.json("key", "verify", "example.net", "old")["result"]["dns"]["seen"] == "right"
+        assert daemon.json("key", "record", "example.net", "old")["result"]["record"]["value"] == value
+        assert daemon.json("drift", "example.net")["result"]["drifted"] == []
+        write(daemon.records, f"old._domainkey.example.net\tv=DKIM1; k=rsa; p={record.split('p=')[1]}\n")
+        assert daemon.json("key", "verify", "example.net", "old")["result"]["dns"]["seen"] == "foreign"
 
 
 def test_a_key_that_signs_elsewhere(d):

@@ -889,6 +889,8 @@ test_texts(void **state)
 	life.proofs = 2;
 	life.drifted = life.imported = life.pending = life.suspect = true;
 	life.checked = T;
+	snprintf(life.head, sizeof(life.head), "v=DKIM1; n=\"\\; p=");
+	memset(life.tail, ';', LIFE_TAGS_MAX);
 	key_life_write(&life, &out);
 	assert_int_equal(buf_status(&out), ST_OK);
 	assert_int_equal(key_life_parse(buf_span(&out), &again, &err), ST_OK);
