@@ -85,7 +85,11 @@ bool mirror_tenants_good(struct span list);
  * its name into the policy. */
 bool mirror_serves(const struct mirror *mirror, struct span tenant);
 
-/* ---- mirror_key.c: what a mirror has ---- */
+/* ---- mirror_key.c: what a mirror has, and how it is reached ---- */
+
+/* Does what is sent there stay on this machine? A name or an address without brackets, or the path
+ * of a socket. */
+bool mirror_is_near(struct span host);
 
 void mirror_effect(struct mirror_change *change, enum life_effect effect, const char *fmt, ...)
     PRINTF_LIKE(3, 4);

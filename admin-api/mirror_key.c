@@ -67,3 +67,14 @@ mirror_is_wanted(const struct mirror_change *change, struct span selector, struc
 	one.known_count = 1;
 	return change->pem.n > 0 && mirror_is_ours(&one, selector, pem);
 }
+
+bool
+mirror_is_near(struct span host)
+{
+	bool numbers = span_starts(host, SPAN_LIT("127."));
+
+	for (size_t i = 0; i < host.n; i++)
+		numbers = numbers && (host.p[i] == '.' || (host.p[i] >= '0' && host.p[i] <= '9'));
+	return numbers || span_starts(host, SPAN_LIT("/")) || span_ieq_str(host, "localhost") ||
+	       span_eq_str(host, "::1");
+}

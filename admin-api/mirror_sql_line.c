@@ -111,13 +111,6 @@ read_url(struct mirror_sql *sql, struct span value, struct buf *url, struct err 
 	return status;
 }
 
-static bool
-is_near(const char *host)
-{
-	return host[0] == '/' || strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
-	       strncmp(host, "127.", 4) == 0;
-}
-
 static enum status
 check(const struct mirror_sql *sql, struct err *err)
 {
@@ -126,7 +119,7 @@ check(const struct mirror_sql *sql, struct err *err)
 	if (sql->dsn.user == NULL || sql->password_file == NULL)
 		return wrong(
 		    err, "who may write the keys", "write mysql://USER@... and passwordfile=/path");
-	if (!sql->tls_said && !is_near(sql->dsn.host))
+	if (!sql->tls_said && !mirror_is_near(span_str(sql->dsn.host)))
 		return wrong(err, "tls",
 		    "private keys go over a network: \"yes\", or \"no\" if that is what you want");
 	if (sql->ca_file != NULL && !sql->tls)

@@ -21,7 +21,7 @@
 struct zimbra {
 	struct ldapurl url;
 	char *bind_dn, *secret_file, *ca_file;
-	bool start_tls;
+	bool start_tls, tls_said;
 };
 
 /* What the entry has. */
@@ -58,6 +58,7 @@ read_option(struct zimbra *zimbra, struct span text, struct err *err)
 		return ST_INVALID;
 	}
 	if (span_eq_str(name, "starttls")) {
+		zimbra->tls_said = true;
 		zimbra->start_tls = span_eq_str(value, "yes");
 		if (zimbra->start_tls || span_eq_str(value, "no"))
 			return ST_OK;
@@ -104,6 +105,24 @@ read_url(struct zimbra *zimbra, struct span url, struct err *err)
 	return status;
 }
 
+/* With a password, and with private keys. */
+static bool
+goes_in_clear(const struct zimbra *zimbra)
+{
+	struct span rest = span_str(zimbra->url.servers[0].uri), host;
+
+	if (zimbra->url.servers[0].tls || zimbra->tls_said)
+		return false;
+	rest = span_from(rest, strlen("ldap://"));
+	if (span_starts(rest, SPAN_LIT("["))) {
+		rest = span_from(rest, 1);
+		(void)span_cut(&rest, ']', &host);
+	} else {
+		(void)span_cut(&rest, ':', &host);
+	}
+	return !mirror_is_near(host);
+}
+
 static enum status
 zimbra_open(struct mirror *mirror, struct span value, struct err *err)
 {
@@ -121,6 +140,10 @@ zimbra_open(struct mirror *mirror, struct span value, struct err *err)
 	if (status == ST_OK && (zimbra->bind_dn == NULL || zimbra->secret_file == NULL)) {
 		err_set(err, "binddn= and secretfile= are needed: who may write DKIM attributes");
 		status = ST_INVALID;
+	} else if (status == ST_OK && goes_in_clear(zimbra)) {
+		err_set(err, "private keys would cross the network in clear: ldaps:// or "
+			     "starttls=yes; starttls=no, if that is meant");
+		status = ST_INVALID;
 	}
 	return status;
 }
@@ -128,8 +151,8 @@ zimbra_open(struct mirror *mirror, struct span value, struct err *err)
 /* ---- the server ---- */
 
 static enum status
-connect_to(const struct zimbra *zimbra, struct ldaplink_config *config, struct ldaplink **out,
-    struct err *err)
+connect_to(const struct zimbra *zimbra, int64_t deadline, struct ldaplink_config *config,
+    struct ldaplink **out, struct err *err)
 {
 	struct table_settings settings = {.ldap_mechanism = "simple",
 	    .ldap_bind_user = zimbra->bind_dn,
@@ -137,7 +160,6 @@ connect_to(const struct zimbra *zimbra, struct ldaplink_config *config, struct l
 	    .ldap_start_tls = zimbra->start_tls,
 	    .ldap_tls_verify = true,
 	    .ldap_timeout_s = MIRROR_TIMEOUT_S};
-	int64_t deadline = clock_mono_ms() + MIRROR_TIMEOUT_S * 1000;
 	struct span password;
 	char *room = NULL, *word;
 	enum status status = publish_secret_read(zimbra->secret_file, &room, &password, err);
@@ -183,12 +205,11 @@ visit(void *context, const struct ldapentry *entry, struct err *err)
 }
 
 static enum status
-look(const struct zimbra *zimbra, struct ldaplink *link, const struct mirror_change *change,
-    struct there *there, struct err *err)
+look(const struct zimbra *zimbra, int64_t deadline, struct ldaplink *link,
+    const struct mirror_change *change, struct there *there, struct err *err)
 {
 	static const char *const attributes[] = {
 	    "DKIMSelector", "DKIMKey", "DKIMIdentity", "DKIMDomain", "objectClass", NULL};
-	int64_t deadline = clock_mono_ms() + MIRROR_TIMEOUT_S * 1000;
 	struct ldaplink_end end;
 	struct buf filter;
 	enum status status;
@@ -272,9 +293,9 @@ plan_remove(struct write *write, struct there *there)
 }
 
 static void
-write_entry(struct ldaplink *link, struct mirror_change *change, struct there *there)
+write_entry(
+    struct ldaplink *link, int64_t deadline, struct mirror_change *change, struct there *there)
 {
-	int64_t deadline = clock_mono_ms() + MIRROR_TIMEOUT_S * 1000;
 	struct write write = {.count = 0};
 	struct err err = ERR_NONE;
 	struct ldaplink_end end;
@@ -315,7 +336,9 @@ compare(struct mirror_change *change, struct there *there)
 			    there->entries == 0 ? "no" : "more than one", SPAN_ARG(change->domain));
 		return false;
 	}
-	if (none ? change->pem.n == 0 : mirror_is_wanted(change, selector, key)) {
+	if (none ? change->pem.n == 0
+		 : mirror_is_wanted(change, selector, key) && there->class && there->identity &&
+		       there->domain) {
 		mirror_effect(change, LIFE_DONE, NULL);
 		return false;
 	}
@@ -332,6 +355,7 @@ static void
 zimbra_apply(struct mirror *mirror, struct mirror_change *change)
 {
 	const struct zimbra *zimbra = mirror->state;
+	int64_t deadline = clock_mono_ms() + MIRROR_TIMEOUT_S * 1000; /* of all of it */
 	struct there there = {.entries = 0};
 	struct ldaplink_config config = {.mechanism = NULL};
 	struct ldaplink *link = NULL;
@@ -341,14 +365,14 @@ zimbra_apply(struct mirror *mirror, struct mirror_change *change)
 	buf_init(&there.dn, DN_MAX);
 	buf_init(&there.selector, DN_MAX);
 	buf_init_secret(&there.key, PEM_MAX);
-	status = connect_to(zimbra, &config, &link, &err);
+	status = connect_to(zimbra, deadline, &config, &link, &err);
 	if (status == ST_OK)
-		status = look(zimbra, link, change, &there, &err);
+		status = look(zimbra, deadline, link, change, &there, &err);
 	if (status != ST_OK && status != ST_ABSENT)
 		mirror_effect(change, status == ST_UNAVAILABLE ? LIFE_UNAVAILABLE : LIFE_REFUSED,
 		    "%.250s", err.text);
 	else if (compare(change, &there))
-		write_entry(link, change, &there);
+		write_entry(link, deadline, change, &there);
 	ldaplink_close(link);
 	ldaplink_config_free(&config);
 	buf_free(&there.dn);

@@ -115,6 +115,18 @@ def test_killed(folder, world, directory, admin, point):
     judged(mail)
 
 
+def test_what_readers_find_it_by_is_put_right(folder, world, directory, admin):
+    """Without DKIMIdentity opendkim finds no key, whatever the others say."""
+    admin.start().ready()
+    lifecycle.provide(admin, [NAME], {**PLAN, "drift_interval": 2})
+    settle(admin, directory)
+    good = directory.attributes(NAME)
+    for gone in ("DKIMIdentity", "DKIMDomain"):
+        directory.modify(f"dn: {zimbra.dn_of(NAME)}\nchangetype: modify\ndelete: {gone}\n")
+        assert gone not in directory.attributes(NAME) or directory.attributes(NAME) == good
+        until(admin, lambda: directory.attributes(NAME) == good)
+
+
 def test_a_foreign_key_is_not_touched(folder, world, directory, admin):
     pem = folder / "theirs.pem"
     import subprocess

@@ -179,6 +179,9 @@ mirrors_are_refused(void **state)
 		const char *line, *says;
 	} cases[] = {
 	    {"x", "behind the name"},
+	    {"x zimbra:ldap://ldap.example/?binddn=cn=x&secretfile=/s", "in clear"},
+	    {"x zimbra:ldap://127.evil.example:389/?binddn=cn=x&secretfile=/s", "in clear"},
+	    {"x zimbra:ldap://[2001:db8::1]/?binddn=cn=x&secretfile=/s", "in clear"},
 	    {"x froxlor:mysql://w@/d", "\"zimbra:\", \"postfixadmin:\" or \"ispconfig:\""},
 	    {"x ispconfig:pgsql://w@/d", "needs mysql://"},
 	    {"x ispconfig:mysql://w@/d", "passwordfile=/path"},
