@@ -286,6 +286,6 @@ mcpool_asker_run(void *arg)
 			ask_batch(asker);
 	}
 	mclink_close(&asker->link);
-	mcpool_unref(pool);
+	mcpool_asker_done(asker);
 	return NULL;
 }

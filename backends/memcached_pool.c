@@ -208,17 +208,24 @@ free_pool(struct mcpool *pool)
 	mem_free(pool);
 }
 
-void
-mcpool_unref(struct mcpool *pool)
+/* One reference less; the last one frees the pool. With the lock held, which it gives back. */
+static void
+unref_and_unlock(struct mcpool *pool)
 {
-	bool last;
+	bool last = --pool->refs == 0;
 
-	pthread_mutex_lock(&pool->lock);
-	last = --pool->refs == 0;
 	pthread_cond_broadcast(&pool->changed);
 	pthread_mutex_unlock(&pool->lock);
 	if (last)
 		free_pool(pool);
+}
+
+void
+mcpool_asker_done(struct asker *asker)
+{
+	pthread_mutex_lock(&asker->pool->lock);
+	asker->done = true;
+	unref_and_unlock(asker->pool);
 }
 
 static struct mcpool *
@@ -249,14 +256,15 @@ static enum status
 start_threads(struct mcpool *pool, struct err *err)
 {
 	for (size_t i = 0; i < pool->count; i++) {
+		struct asker *asker = &pool->askers[i];
 		int failed;
 
 		pthread_mutex_lock(&pool->lock);
-		pool->refs++;
+		failed = mcthread_start("memcached-get", mcpool_asker_run, asker, &asker->thread);
+		asker->started = failed == 0;
+		pool->refs += asker->started;
 		pthread_mutex_unlock(&pool->lock);
-		failed = mcthread_start("memcached-get", mcpool_asker_run, &pool->askers[i]);
 		if (failed != 0) {
-			mcpool_unref(pool);
 			err_set(err, "no thread for memcached: %s", strerror(failed));
 			return ST_FAILED;
 		}
@@ -345,6 +353,8 @@ mcpool_close(struct mcpool *pool)
 		failed = errno; /* the threads end with their time limits, then */
 	while (pool->refs > 1 && failed != ETIMEDOUT)
 		failed = pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
-	pthread_mutex_unlock(&pool->lock);
-	mcpool_unref(pool);
+	for (size_t i = 0; i < pool->count; i++)
+		if (pool->askers[i].started)
+			mcthread_end(pool->askers[i].thread, pool->askers[i].done);
+	unref_and_unlock(pool);
 }

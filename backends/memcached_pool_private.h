@@ -35,6 +35,8 @@ struct question {
 struct asker {
 	struct mcpool *pool;
 	struct mcserver where;
+	pthread_t thread;
+	bool started, done; /* the thread; done: it only returns */
 	pthread_cond_t wake;
 	struct waiting *first, *last; /* names that wait */
 	size_t waiting_count;
@@ -70,7 +72,7 @@ void *mcpool_asker_run(void *arg);
 void mcpool_went_away(struct asker *asker);
 /* With the lock held: the caller or a thread is done with the question. */
 void mcpool_question_unref(struct question *question);
-/* One reference less; the last one frees the pool. Takes the lock. */
-void mcpool_unref(struct mcpool *pool);
+/* The last that a thread does: its reference is given back. Takes the lock. */
+void mcpool_asker_done(struct asker *asker);
 
 #endif

@@ -34,6 +34,7 @@ struct mcput {
 	pthread_mutex_t lock; /* of all below; held for a few instructions */
 	pthread_cond_t wake, ended;
 	unsigned refs; /* the owner, the thread */
+	pthread_t thread;
 	bool closing, abandoned;
 	struct entry *first, *last;
 	size_t count, octets;
@@ -117,13 +118,12 @@ drop_all(struct mcput *put)
 		mem_free(entry);
 }
 
+/* With the lock held, which it gives back. */
 static void
-unref(struct mcput *put)
+unref_and_unlock(struct mcput *put)
 {
-	bool last;
+	bool last = --put->refs == 0;
 
-	pthread_mutex_lock(&put->lock);
-	last = --put->refs == 0;
 	if (last)
 		drop_all(put);
 	pthread_cond_broadcast(&put->ended);
@@ -170,7 +170,8 @@ run(void *arg)
 		pthread_mutex_unlock(&put->lock);
 	}
 	forget_server(put);
-	unref(put);
+	pthread_mutex_lock(&put->lock);
+	unref_and_unlock(put);
 	return NULL;
 }
 
@@ -185,12 +186,13 @@ mcput_open(const struct mcserver *server, struct mcput **out, struct err *err)
 	mcthread_cond_init(&put->wake);
 	mcthread_cond_init(&put->ended);
 	put->refs = 2;
-	failed = mcthread_start("memcached-put", run, put);
+	failed = mcthread_start("memcached-put", run, put, &put->thread);
 	*out = failed == 0 ? put : NULL;
 	if (failed == 0)
 		return ST_OK;
 	put->refs = 1;
-	unref(put);
+	pthread_mutex_lock(&put->lock);
+	unref_and_unlock(put);
 	err_set(err, "no thread for memcached: %s", strerror(failed));
 	return ST_FAILED;
 }
@@ -248,6 +250,6 @@ mcput_close(struct mcput *put)
 	while (put->refs > 1 && failed != ETIMEDOUT)
 		failed = pthread_cond_timedwait(&put->ended, &put->lock, &until);
 	put->abandoned = true;
-	pthread_mutex_unlock(&put->lock);
-	unref(put);
+	mcthread_end(put->thread, put->refs == 1);
+	unref_and_unlock(put);
 }
