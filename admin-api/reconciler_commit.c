@@ -149,58 +149,74 @@ add_work(struct batch *batch, struct work *work)
 
 /* ---- transactions ---- */
 
-/* The domain whose row was refused goes; the others are tried again. */
-static void
-leave_out(struct batch *batch, const struct work *work, const struct err *why)
-{
-	size_t left = 0;
-
-	log_line(LOG_LEVEL_NOTICE, "domain %.*s is looked at again: %s", SPAN_ARG(work->life.name),
-	    why->text);
-	for (size_t i = 0; i < batch->count; i++)
-		if (batch->of[i] != work) {
-			batch->writes[left] = batch->writes[i];
-			batch->pems[left] = batch->pems[i];
-			batch->of[left++] = batch->of[i];
-		} else {
-			secret_free(batch->pems[i]);
-		}
-	batch->count = left;
-	batch->turn->more = true;
-}
+/* Writes of a batch that go into the store together: from first to end. The part behind it begins
+ * at next: between both may be a domain that is left out. */
+struct part {
+	size_t first, end, next;
+};
 
 /* Of which domains the store will tell that keys were changed. The row of a domain is the last. */
 static void
-tell_follow(const struct batch *batch, void (*tell)(struct reconciler *, struct span))
+tell_follow(const struct batch *batch, const struct part *part,
+    void (*tell)(struct reconciler *, struct span))
 {
-	for (size_t i = 1; i < batch->count; i++)
+	for (size_t i = part->first + 1; i < part->end; i++)
 		if (batch->writes[i].what == STORE_DOMAIN && batch->of[i - 1] == batch->of[i])
 			tell(batch->turn->reconciler, batch->writes[i].row.domain.name);
+}
+
+/* at: of the write that was refused. Its domain is left out, and what stands before it, of which
+ * nothing was refused, goes alone: so however many are refused, no row is sent more than twice or
+ * so, while others wait for the store's lock. */
+static void
+leave_out(struct batch *batch, struct part *part, size_t at, const struct err *why)
+{
+	const struct work *work = batch->of[at];
+
+	log_line(LOG_LEVEL_NOTICE, "domain %.*s is looked at again: %s", SPAN_ARG(work->life.name),
+	    why->text);
+	for (part->next = at; part->next < part->end && batch->of[part->next] == work;)
+		part->next++;
+	for (part->end = at; part->end > part->first && batch->of[part->end - 1] == work;)
+		part->end--;
+	batch->turn->more = true;
+}
+
+/* Goes on to the part behind it, or, after a refusal, to less of this one. */
+static enum status
+part_write(struct batch *batch, struct part *part, const struct store_lease *lease, struct err *err)
+{
+	struct keystore *store = batch->turn->reconciler->config.store;
+	size_t count = part->end - part->first, at = count;
+	enum status status = ST_OK;
+
+	tell_follow(batch, part, follow_wrote);
+	if (count > 0)
+		status = store->ops->apply_fenced(
+		    store, lease, batch->writes + part->first, count, &at, err);
+	if (status == ST_OK) {
+		*part = (struct part){part->next, batch->count, batch->count};
+		return ST_OK;
+	}
+	tell_follow(batch, part, follow_did_not_write);
+	if (status == ST_UNAVAILABLE || at >= count)
+		return status;
+	leave_out(batch, part, part->first + at, err);
+	return ST_OK;
 }
 
 static enum status
 batch_write(struct batch *batch, struct err *err)
 {
-	struct keystore *store = batch->turn->reconciler->config.store;
-	struct store_lease lease;
+	struct part part = {.end = batch->count, .next = batch->count};
 	enum status status = ST_OK;
-	size_t at;
+	struct store_lease lease;
 
 	pthread_mutex_lock(&batch->turn->reconciler->lock);
 	lease = batch->turn->reconciler->lease;
 	pthread_mutex_unlock(&batch->turn->reconciler->lock);
-	while (batch->count > 0) {
-		at = batch->count;
-		tell_follow(batch, follow_wrote);
-		status =
-		    store->ops->apply_fenced(store, &lease, batch->writes, batch->count, &at, err);
-		if (status != ST_OK)
-			tell_follow(batch, follow_did_not_write);
-		if (status == ST_OK || status == ST_UNAVAILABLE || at >= batch->count)
-			break;
-		leave_out(batch, batch->of[at], err);
-		status = ST_OK;
-	}
+	while (status == ST_OK && part.first < batch->count)
+		status = part_write(batch, &part, &lease, err);
 	for (size_t i = 0; i < batch->count; i++)
 		secret_free(batch->pems[i]);
 	batch->count = 0;

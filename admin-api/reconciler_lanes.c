@@ -86,27 +86,28 @@ lanes_each_busy(const struct reconciler *reconciler,
 
 /* ---- which ---- */
 
+/* What is to be done for keys that are there comes before new ones: where very many wait for keys,
+ * a key that has to be revoked does not. */
 static bool
 is_slow(const struct work *work, enum lane_kind *kind_out)
 {
-	bool slow = false;
+	bool asks = false, makes = false;
 
 	*kind_out = LANE_DNS;
 	for (size_t i = 0; !work->stepped && i < work->decision.count; i++) {
 		const struct life_action *action = &work->decision.actions[i];
 
-		if (action->what == LIFE_GENERATE) {
-			*kind_out = LANE_KEYS;
-			return true;
-		}
+		makes = makes || action->what == LIFE_GENERATE;
 		if (!errand_asks_dns(action->what) && !errand_mirrors(action->what))
 			continue;
-		slow = true;
+		asks = true;
 		if (work->life.keys[action->key].life.tries > 0 ||
 		    work->life.keys[action->key].life.mirror_tries > 0)
 			*kind_out = LANE_TROUBLE;
 	}
-	return slow;
+	if (makes && !asks)
+		*kind_out = LANE_KEYS;
+	return asks || makes;
 }
 
 /* Those of one kind that has a lane: works[].slow. The others that would have to wait are left for
@@ -180,6 +181,7 @@ lanes_start(struct lane *lane, struct turn *turn)
 
 	lane->reconciler = reconciler;
 	lane->turn = turn;
+	turn->without_keys = lane->kind != LANE_KEYS;
 	turn->authorities = reconciler->authorities + number * reconciler->config.provers;
 	atomic_store(&lane->ended, false);
 	lane->used = secret_thread_start(&lane->thread, STACK_BYTES, lane_main, lane);

@@ -94,6 +94,7 @@ struct turn {
 	bool more;             /* there is more to do at once */
 	bool crowded;          /* more domains are due than it could look at */
 	bool again;            /* another turn finds room for what this one has left */
+	bool without_keys;     /* new ones are made in another lane */
 	bool full[LANE_KINDS]; /* there was no lane for them */
 	bool waits;            /* nothing is wrong, but it has not heard all gateways yet */
 };

@@ -218,7 +218,7 @@ steps_generate(struct turn *turn)
 	    .turn = turn, .count = collect_wishes(turn, NULL), .began_mono_ms = clock_mono_ms()};
 	uint64_t made = 0;
 
-	if (wishes.count == 0)
+	if (wishes.count == 0 || turn->without_keys)
 		return;
 	wishes.list = mem_zalloc(wishes.count, sizeof(*wishes.list));
 	collect_wishes(turn, wishes.list);
