@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "admin-api/bulk_private.h"
+#include "admin-api/foresight.h"
 #include "admin-api/operation_many.h"
 #include "lib/base/mem.h"
 
@@ -19,9 +20,12 @@ struct bulk {
 	bool dry_run;
 	char scope[SCOPE_MAX + 1]; /* of kept answers; "": none are kept */
 	char key[ADMINROW_KEY_MAX + 1];
-	struct buf line;         /* the beginning of one that is not there as a whole */
-	bool skipping;           /* it is too long */
-	json_t *lines[MANY_MAX]; /* domain.add that wait; owned */
+	struct buf line; /* the beginning of one that is not there as a whole */
+	bool skipping;   /* it is too long */
+	/* Lines that wait for others of their kind; owned. */
+	json_t *lines[MANY_MAX];                         /* domain.add, or key.import */
+	char bodies[FORESIGHT_MAX][ADMINROW_HASH_BYTES]; /* of key.import: of its text */
+	bool imports;                                    /* which of both */
 	size_t count;
 	bool stopped;
 	uint64_t not_run; /* lines behind the one that stopped it, and that one */
@@ -156,17 +160,16 @@ run_line(struct bulk *bulk, const struct operation_caller *caller, json_t *line)
 	json_decref(answer);
 }
 
-/* One that is not domain.add, with an answer that is kept. */
+/* One that is not domain.add, with an answer that is kept. body: the digest of its text. */
 static void
-run_alone(struct bulk *bulk, const struct operation_caller *given, json_t *line, struct span text)
+run_alone(struct bulk *bulk, const struct operation_caller *given, json_t *line, const char *body)
 {
-	char key[ADMINROW_KEY_MAX + 1], body[ADMINROW_HASH_BYTES];
+	char key[ADMINROW_KEY_MAX + 1];
 	struct operation_caller caller = *given;
 	struct operation_reply reply = {.scope = span_str(bulk->scope), .status = 200};
 
 	snprintf(key, sizeof(key), "%.200s line %llu", bulk->key,
 	    (unsigned long long)bulk->results.lines + 1);
-	keystore_digest(text, body);
 	reply.key = span_str(key);
 	reply.body = span_str(body);
 	caller.version = SPAN_EMPTY;
@@ -175,10 +178,38 @@ run_alone(struct bulk *bulk, const struct operation_caller *given, json_t *line,
 		run_line(bulk, &caller, line);
 }
 
+/* ---- key.import of lines behind each other: DNS is asked for all of them at once ---- */
+
+static void
+flush_imports(struct bulk *bulk, const struct operation_caller *given)
+{
+	struct operation_caller caller = *given;
+	struct foresight *foresight = NULL;
+
+	if (!bulk->stopped)
+		foresight = foresight_new(bulk->admin, given, bulk->lines, bulk->count);
+	caller.foresight = foresight;
+	for (size_t i = 0; i < bulk->count; i++) {
+		if (bulk->stopped)
+			bulk->not_run++;
+		else
+			run_alone(bulk, &caller, bulk->lines[i], bulk->bodies[i]);
+		json_decref(bulk->lines[i]);
+	}
+	bulk->count = 0;
+	foresight_free(foresight);
+}
+
+static bool
+is_import(const json_t *line)
+{
+	return strcmp(json_string_value(json_object_get(line, "operation")), "key.import") == 0;
+}
+
 /* ---- domain.add of lines behind each other ---- */
 
 static void
-flush(struct bulk *bulk, const struct operation_caller *given)
+flush_adds(struct bulk *bulk, const struct operation_caller *given)
 {
 	struct operation_caller caller = *given;
 	enum many_result results[MANY_MAX];
@@ -227,18 +258,65 @@ waits_already(const struct bulk *bulk, const char *domain)
 	return false;
 }
 
+/* ---- lines ---- */
+
+static void
+flush(struct bulk *bulk, const struct operation_caller *caller)
+{
+	if (bulk->imports)
+		flush_imports(bulk, caller);
+	else
+		flush_adds(bulk, caller);
+}
+
 /* line is taken over. */
 static void
 add_domain(struct bulk *bulk, const struct operation_caller *caller, json_t *line)
 {
-	if (bulk->count == MANY_MAX || waits_already(bulk, domain_of(line)))
+	if (bulk->imports || waits_already(bulk, domain_of(line)))
 		flush(bulk, caller);
+	bulk->imports = false;
 	bulk->lines[bulk->count++] = line;
 	if (bulk->count == MANY_MAX)
 		flush(bulk, caller);
 }
 
-/* ---- lines ---- */
+/* line is taken over. */
+static void
+add_import(struct bulk *bulk, const struct operation_caller *caller, json_t *line, struct span text)
+{
+	if (!bulk->imports)
+		flush(bulk, caller);
+	bulk->imports = true;
+	keystore_digest(text, bulk->bodies[bulk->count]);
+	bulk->lines[bulk->count++] = line;
+	if (bulk->count == FORESIGHT_MAX)
+		flush(bulk, caller);
+}
+
+static void
+add_other(struct bulk *bulk, const struct operation_caller *caller, json_t *line, struct span text)
+{
+	char body[ADMINROW_HASH_BYTES];
+
+	flush(bulk, caller);
+	keystore_digest(text, body);
+	if (bulk->stopped)
+		bulk->not_run++;
+	else
+		run_alone(bulk, caller, line, body);
+	json_decref(line);
+}
+
+static void
+refuse_line(struct bulk *bulk, const struct operation_caller *caller, const char *detail)
+{
+	flush(bulk, caller);
+	if (bulk->stopped)
+		bulk->not_run++;
+	else
+		refuse(bulk, detail);
+}
 
 static void
 take_line(struct bulk *bulk, const struct operation_caller *caller, struct span text)
@@ -255,29 +333,15 @@ take_line(struct bulk *bulk, const struct operation_caller *caller, struct span 
 		    json_loadb(text.p == NULL ? "" : text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
 	if (line != NULL)
 		wrong = what_is_wrong(line);
-	if (wrong == NULL && is_plain_add(line)) {
-		add_domain(bulk, caller, line);
-		return;
-	}
-	flush(bulk, caller);
-	if (bulk->stopped)
-		bulk->not_run++;
-	else if (wrong != NULL)
-		refuse(bulk, wrong);
+	if (wrong != NULL)
+		refuse_line(bulk, caller, wrong);
+	else if (is_plain_add(line))
+		add_domain(bulk, caller, json_incref(line));
+	else if (is_import(line))
+		add_import(bulk, caller, json_incref(line), text);
 	else
-		run_alone(bulk, caller, line, text);
+		add_other(bulk, caller, json_incref(line), text);
 	json_decref(line);
-}
-
-static void
-take_long_line(struct bulk *bulk, const struct operation_caller *caller)
-{
-	flush(bulk, caller);
-	if (bulk->stopped)
-		bulk->not_run++;
-	else
-		refuse(bulk, "the line is longer than 64 KiB");
-	bulk->skipping = false;
 }
 
 /* The rest of a line that began before. */
@@ -286,9 +350,10 @@ end_line(struct bulk *bulk, const struct operation_caller *caller, struct span r
 {
 	buf_add(&bulk->line, rest);
 	if (bulk->skipping || bulk->line.overflow || bulk->line.n > BULK_LINE_MAX)
-		take_long_line(bulk, caller);
+		refuse_line(bulk, caller, "the line is longer than 64 KiB");
 	else
 		take_line(bulk, caller, buf_span(&bulk->line));
+	bulk->skipping = false;
 	buf_reset(&bulk->line);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "admin-api/cname.h"
+#include "admin-api/foresight.h"
 #include "admin-api/operation_dns.h"
 #include "admin-api/operation_later.h"
 #include "admin-api/operation_lives.h"
@@ -107,24 +108,40 @@ why_of(const struct dns_look *look)
 	return out;
 }
 
-enum operation_code
-dns_look_ask(struct operation_call *call, struct dns_look *const *looks, size_t count)
+void
+dns_look_all(struct authority *authority, struct dns_look *const *looks, size_t count)
 {
-	struct authority_question *questions;
-	struct authority *authority;
-	struct err err = ERR_NONE;
+	struct authority_question *questions = mem_zalloc(count + 1, sizeof(*questions));
 
-	if (count == 0)
-		return OPERATION_OK;
-	if (authority_open(&call->admin->authority, &authority, &err) != ST_OK)
-		return call_refuse(call, OPERATION_INTERNAL, "DNS cannot be asked: %s", err.text);
-	questions = mem_zalloc(count, sizeof(*questions));
 	for (size_t i = 0; i < count; i++)
 		questions[i] = looks[i]->question;
 	authority_ask(authority, questions, count);
 	for (size_t i = 0; i < count; i++)
 		looks[i]->question = questions[i];
 	mem_free(questions);
+}
+
+/* Is each of them foreseen? */
+static bool
+is_foreseen(const struct operation_call *call, struct dns_look *const *looks, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!foresight_answers(call->caller->foresight, &looks[i]->question))
+			return false;
+	return true;
+}
+
+enum operation_code
+dns_look_ask(struct operation_call *call, struct dns_look *const *looks, size_t count)
+{
+	struct authority *authority;
+	struct err err = ERR_NONE;
+
+	if (is_foreseen(call, looks, count))
+		return OPERATION_OK;
+	if (authority_open(&call->admin->authority, &authority, &err) != ST_OK)
+		return call_refuse(call, OPERATION_INTERNAL, "DNS cannot be asked: %s", err.text);
+	dns_look_all(authority, looks, count);
 	authority_close(authority);
 	return OPERATION_OK;
 }

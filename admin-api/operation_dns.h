@@ -27,9 +27,11 @@ bool dns_look_make_slot(
     struct dns_look *look, const struct key_plan *plan, int slot, struct span domain);
 /* Is all as it should be? */
 bool dns_look_is_right(const struct dns_look *look);
-/* Asks the authoritative servers about all of them, in one go. */
+/* Asks the authoritative servers about all of them, in one go; or the caller's foresight. */
 enum operation_code dns_look_ask(
     struct operation_call *call, struct dns_look *const *looks, size_t count);
+/* The same for who has an authority open. */
+void dns_look_all(struct authority *authority, struct dns_look *const *looks, size_t count);
 /* {"seen":, "servers":, "right":, "why":, "texts":[{"text":, "explained":}], ...} */
 json_t *dns_look_row(const struct dns_look *look);
 /* ---- operation_records.c: records as texts ---- */

@@ -123,6 +123,7 @@ struct operation_caller {
 	int64_t expires;      /* until when; 0: for ever */
 	struct span message;  /* of "verify": its octets as they came, which no JSON can have */
 	const struct operation_reply *reply; /* NULL: none is kept */
+	const struct foresight *foresight;   /* foresight.h; NULL: none */
 };
 
 /* First thing of a program that runs operations, before it has threads: from then on all JSON is in

@@ -5,6 +5,7 @@ OPERATIONS_FILES = \
 	admin-api/bulk_results.c \
 	admin-api/audit_step.c admin-api/audit_step.h \
 	admin-api/cname.c admin-api/cname.h \
+	admin-api/foresight.c admin-api/foresight.h \
 	admin-api/liferows.c admin-api/liferows.h \
 	admin-api/makekey.c admin-api/makekey.h \
 	admin-api/mirror.h admin-api/mirror_tenants.c \
