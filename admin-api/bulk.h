@@ -4,9 +4,9 @@
  *   {"operation":"domain.add","arguments":{"domain":"example.org","tenant":"acme"}}
  *
  * domain.add, domain.set, policy.set, key.import, and rotate of one domain. Lines are run in their
- * order, as they come, by whoever asks; domain.add of lines behind each other share transactions, and
- * key.import of lines behind each other what is asked of DNS.
- * Memory does not grow with the text.
+ * order, as they come, by whoever asks; domain.add of lines behind each other share transactions,
+ * and key.import of lines behind each other what is asked of DNS. Memory does not grow with the
+ * text.
  *
  * What was done is not done again when the same text comes again under the same key: of domain.add
  * the same row is there; of the others an answer is kept, in the transaction of the effect, for the
