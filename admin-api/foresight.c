@@ -12,6 +12,7 @@
 #include "admin-api/operation_dns.h"
 #include "admin-api/record.h"
 #include "admin-api/scope.h"
+#include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/crypto/key.h"
 
@@ -24,6 +25,7 @@ struct foreseen {
 };
 
 struct foresight {
+	int64_t asked_ms; /* by the monotonic clock */
 	size_t count;
 	struct foreseen keys[FORESIGHT_MAX];
 };
@@ -143,6 +145,7 @@ foresight_new(
 		foresight_free(foresight);
 		return NULL;
 	}
+	foresight->asked_ms = clock_mono_ms();
 	ask(foresight, authority, false);
 	for (size_t i = 0; i < foresight->count; i++)
 		adopt(&foresight->keys[i]);
@@ -175,7 +178,9 @@ take_over(const struct authority_question *from, struct authority_question *to)
 bool
 foresight_answers(const struct foresight *foresight, struct authority_question *question)
 {
-	for (size_t i = 0; foresight != NULL && i < foresight->count; i++) {
+	if (foresight == NULL || clock_mono_ms() - foresight->asked_ms > FORESIGHT_AGE_MS)
+		return false;
+	for (size_t i = 0; i < foresight->count; i++) {
 		const struct foreseen *key = &foresight->keys[i];
 
 		if (key->asked && is_same(&key->look.question, question)) {

@@ -11,6 +11,9 @@
 #include "admin-api/operations.h"
 
 #define FORESIGHT_MAX 50U /* lines of one: a few seconds if none of their servers answers */
+/* What was seen before that proves nothing: a store may have hung between two lines. It counts from
+ * before the first question, and 50 names may take some tens of seconds. */
+#define FORESIGHT_AGE_MS 120000
 
 struct foresight;
 
@@ -20,7 +23,8 @@ struct foresight;
  * asked. Blocking. */
 struct foresight *foresight_new(
     struct admin *admin, const struct operation_caller *caller, json_t *const *lines, size_t count);
-/* true: this very question was asked, and *question has what was found. NULL never was. */
+/* true: this very question was asked, not long ago, and *question has what was found. NULL never
+ * was. */
 bool foresight_answers(const struct foresight *foresight, struct authority_question *question);
 void foresight_free(struct foresight *foresight); /* NULL is fine */
 

@@ -392,6 +392,30 @@ setting_make(struct setting *s, const char *name)
 	fill(s);
 }
 
+/* What most tests begin and end with: a world without records, and a store of its own, whose file
+ * has that word in its name. */
+static inline struct setting *
+setting_begin(void **state, const char *word)
+{
+	struct setting *s = mem_zalloc(1, sizeof(*s));
+	static int number;
+	char name[40];
+
+	memset(world, 0, sizeof(*world));
+	snprintf(name, sizeof(name), "%s%d.db", word, number++);
+	setting_make(s, name);
+	*state = s;
+	return s;
+}
+
+static inline int
+setting_end(void **state)
+{
+	setting_close(*state);
+	mem_free(*state);
+	return 0;
+}
+
 /* From now on the world is that of all children, too. */
 static inline bool
 world_share(void)

@@ -7,22 +7,7 @@
 static int
 begin(void **state)
 {
-	struct setting *s = mem_zalloc(1, sizeof(*s));
-	static int number;
-	char name[32];
-
-	memset(world, 0, sizeof(*world));
-	snprintf(name, sizeof(name), "store%d.db", number++);
-	setting_make(s, name);
-	*state = s;
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	setting_close(*state);
-	mem_free(*state);
+	setting_begin(state, "store");
 	return 0;
 }
 
@@ -637,24 +622,26 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_lanes_write_what_is_theirs, begin, end),
-	    cmocka_unit_test_setup_teardown(test_first_key_and_stand_by, begin, end),
-	    cmocka_unit_test_setup_teardown(test_rotation_to_the_end, begin, end),
-	    cmocka_unit_test_setup_teardown(test_foreign_record_is_left_alone, begin, end),
-	    cmocka_unit_test_setup_teardown(test_silent_servers_and_publishers, begin, end),
-	    cmocka_unit_test_setup_teardown(test_nothing_without_the_lease, begin, end),
-	    cmocka_unit_test_setup_teardown(test_clock_that_steps, begin, end),
-	    cmocka_unit_test_setup_teardown(test_store_behind_a_gateway, begin, end),
-	    cmocka_unit_test_setup_teardown(test_store_that_went_back, begin, end),
-	    cmocka_unit_test_setup_teardown(test_gateways_are_heard_first, begin, end),
-	    cmocka_unit_test_setup_teardown(test_gateway_is_waited_for, begin, end),
-	    cmocka_unit_test_setup_teardown(test_a_domain_of_another_tool, begin, end),
-	    cmocka_unit_test_setup_teardown(test_a_domain_that_another_tool_changes, begin, end),
-	    cmocka_unit_test_setup_teardown(test_a_policy_that_another_tool_changes, begin, end),
-	    cmocka_unit_test_setup_teardown(test_a_policy_that_is_told_again, begin, end),
-	    cmocka_unit_test_setup_teardown(test_a_flood_of_domains, begin, end),
-	    cmocka_unit_test_setup_teardown(test_silent_servers_hold_nobody_up, begin, end),
-	    cmocka_unit_test_setup_teardown(test_a_hook_holds_nobody_up, begin, end),
+	    cmocka_unit_test_setup_teardown(test_lanes_write_what_is_theirs, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_first_key_and_stand_by, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_rotation_to_the_end, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_foreign_record_is_left_alone, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_silent_servers_and_publishers, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_nothing_without_the_lease, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_clock_that_steps, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_store_behind_a_gateway, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_store_that_went_back, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_gateways_are_heard_first, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_gateway_is_waited_for, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_a_domain_of_another_tool, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(
+		test_a_domain_that_another_tool_changes, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(
+		test_a_policy_that_another_tool_changes, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_a_policy_that_is_told_again, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_a_flood_of_domains, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_silent_servers_hold_nobody_up, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_a_hook_holds_nobody_up, begin, setting_end),
 	};
 
 	return cmocka_run_group_tests(tests, help_setup, help_teardown);

@@ -9,22 +9,7 @@
 static int
 begin(void **state)
 {
-	struct setting *s = mem_zalloc(1, sizeof(*s));
-	static int number;
-	char name[32];
-
-	memset(world, 0, sizeof(*world));
-	snprintf(name, sizeof(name), "store%d.db", number++);
-	setting_make(s, name);
-	*state = s;
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	setting_close(*state);
-	mem_free(*state);
+	setting_begin(state, "store");
 	return 0;
 }
 
@@ -251,13 +236,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_goes_back, begin, end),
-	    cmocka_unit_test_setup_teardown(test_resolvers_say_no, begin, end),
-	    cmocka_unit_test_setup_teardown(test_right_from_here, begin, end),
-	    cmocka_unit_test_setup_teardown(test_nobody_says_so, begin, end),
-	    cmocka_unit_test_setup_teardown(test_silent_servers_say_nothing, begin, end),
-	    cmocka_unit_test_setup_teardown(test_nothing_to_go_back_to, begin, end),
-	    cmocka_unit_test_setup_teardown(test_too_late, begin, end),
+	    cmocka_unit_test_setup_teardown(test_goes_back, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_resolvers_say_no, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_right_from_here, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_nobody_says_so, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_silent_servers_say_nothing, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_nothing_to_go_back_to, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_too_late, begin, setting_end),
 	};
 
 	return cmocka_run_group_tests(tests, help_setup, help_teardown);

@@ -8,22 +8,7 @@
 static int
 begin(void **state)
 {
-	struct setting *s = mem_zalloc(1, sizeof(*s));
-	static int number;
-	char name[32];
-
-	memset(world, 0, sizeof(*world));
-	snprintf(name, sizeof(name), "census%d.db", number++);
-	setting_make(s, name);
-	*state = s;
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	setting_close(*state);
-	mem_free(*state);
+	setting_begin(state, "census");
 	return 0;
 }
 
@@ -180,11 +165,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_a_life, begin, end),
-	    cmocka_unit_test_setup_teardown(test_trouble_is_counted, begin, end),
-	    cmocka_unit_test_setup_teardown(test_rows_of_others, begin, end),
-	    cmocka_unit_test_setup_teardown(test_a_turn_that_fails, begin, end),
-	    cmocka_unit_test_setup_teardown(test_only_the_leader_counts, begin, end),
+	    cmocka_unit_test_setup_teardown(test_a_life, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_trouble_is_counted, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_rows_of_others, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_a_turn_that_fails, begin, setting_end),
+	    cmocka_unit_test_setup_teardown(test_only_the_leader_counts, begin, setting_end),
 	};
 
 	return cmocka_run_group_tests(tests, help_setup, help_teardown);

@@ -44,15 +44,10 @@ count_sent(struct keystore *store, const struct store_lease *lease,
 static int
 begin(void **state)
 {
-	struct setting *s = mem_zalloc(1, sizeof(*s));
+	struct setting *s = setting_begin(state, "commit");
 	static char names[DOMAINS][40];
-	static int number;
-	char name[32];
 
-	memset(world, 0, sizeof(*world));
 	world->silent = true; /* keys are made, and no more */
-	snprintf(name, sizeof(name), "commit%d.db", number++);
-	setting_make(s, name);
 	for (size_t i = 0; i < DOMAINS; i++) {
 		struct keystore_write domain;
 
@@ -64,15 +59,6 @@ begin(void **state)
 	below = s->real;
 	s->ops.apply_fenced = count_sent;
 	sent = refused = 0;
-	*state = s;
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	setting_close(*state);
-	mem_free(*state);
 	return 0;
 }
 
@@ -100,7 +86,7 @@ sent_alone(void)
 	turns(state);
 	assert_int_equal(all_keys(state), DOMAINS + 1);
 	n = sent;
-	end(&state);
+	setting_end(&state);
 	return n;
 }
 
@@ -119,7 +105,7 @@ test_many_are_written_by_others(void **state)
 	/* Each domain has one key, of those also that were looked at again. */
 	assert_int_equal(all_keys(s), DOMAINS + 1);
 	assert_in_range(sent, alone, 3 * alone);
-	end(state);
+	setting_end(state);
 }
 
 int

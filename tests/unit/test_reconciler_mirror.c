@@ -51,16 +51,12 @@ lease(struct keystore *store, const struct store_lease *wanted, int64_t seconds,
 static int
 begin(void **state)
 {
-	struct setting *s = mem_zalloc(1, sizeof(*s));
-	static int number;
-	char name[32];
+	struct setting *s;
 
-	memset(world, 0, sizeof(*world));
 	memset(&glass, 0, sizeof(glass));
 	glass.effect = LIFE_DONE;
 	plan = PLAN_OF("rsa-2048") ",\"mirror\":\"glass\"}";
-	snprintf(name, sizeof(name), "mirror%d.db", number++);
-	setting_make(s, name);
+	s = setting_begin(state, "mirror");
 	reconciler_free(s->reconciler);
 	real = s->real;
 	late = false;
@@ -70,15 +66,6 @@ begin(void **state)
 	s->mirrors[0] = &s->mirror;
 	s->lease_s = LEASE_S;
 	s->reconciler = new_reconciler(s, "one");
-	*state = s;
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	setting_close(*state);
-	mem_free(*state);
 	return 0;
 }
 
@@ -120,7 +107,7 @@ test_nobody_writes_whose_lease_may_be_over(void **state)
 	assert_true(glass.asked > asked);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, setting_end)
 
 int
 main(void)

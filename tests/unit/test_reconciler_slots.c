@@ -7,23 +7,8 @@
 static int
 begin(void **state)
 {
-	struct setting *s = mem_zalloc(1, sizeof(*s));
-	static int number;
-	char name[32];
-
-	memset(world, 0, sizeof(*world));
 	plan = delegated;
-	snprintf(name, sizeof(name), "slots%d.db", number++);
-	setting_make(s, name);
-	*state = s;
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	setting_close(*state);
-	mem_free(*state);
+	setting_begin(state, "slots");
 	return 0;
 }
 
@@ -276,7 +261,7 @@ test_delegated_and_back(void **state)
 			    strstr(world->records[i].name, ".p.example") != NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, setting_end)
 
 int
 main(void)
