@@ -8,7 +8,7 @@
  * (signpost-mirrors(5)):
  *
  *   NAME
- * zimbra:ldap[s]://HOST[:PORT]/[BASE]?binddn=DN&secretfile=/path[&starttls=yes][&cafile=/path]
+ * zimbra:ldap[s|i]://HOST[:PORT]/[BASE]?binddn=DN&secretfile=/path[&starttls=yes][&cafile=/path]
  *   NAME
  * postfixadmin:mysql://USER@HOST[:PORT]/DATABASE?passwordfile=/path[&prefix=P][&tls=yes|no]
  *   NAME ispconfig:mysql://...
@@ -43,6 +43,7 @@ struct mirror_change {
 	 * REFUSED: an operator has to mend something. UNAVAILABLE: the next try finds out. */
 	enum life_effect effect;
 	char why[PUBLISH_WHY_BYTES]; /* a sentence, when it is not DONE; never a key */
+	bool away; /* with UNAVAILABLE: it is so for all domains, not only for this one */
 };
 
 struct mirror;

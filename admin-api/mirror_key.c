@@ -18,6 +18,7 @@ mirror_effect(struct mirror_change *change, enum life_effect effect, const char 
 
 	change->effect = effect;
 	change->why[0] = '\0';
+	change->away = false;
 	if (fmt == NULL)
 		return;
 	va_start(args, fmt);

@@ -43,6 +43,7 @@ failed(struct mirror_change *change, enum sql_answer answer, const struct err *e
 		return;
 	}
 	mirror_effect(change, later ? LIFE_UNAVAILABLE : LIFE_REFUSED, "%.290s", err->text);
+	change->away = answer == SQL_GONE;
 }
 
 static bool
@@ -52,6 +53,7 @@ in_time(struct mirror_session *session, struct mirror_change *change)
 		return true;
 	mirror_effect(change, LIFE_UNAVAILABLE, "%.200s: takes longer than %d seconds",
 	    session->sql->where, MIRROR_TIMEOUT_S);
+	change->away = true;
 	return false;
 }
 
@@ -160,13 +162,24 @@ mirror_sql_apply(struct mirror *mirror, struct mirror_change *change)
 	if (status != ST_OK) {
 		mirror_effect(change, status == ST_UNAVAILABLE ? LIFE_UNAVAILABLE : LIFE_REFUSED,
 		    "%.290s", err.text);
+		change->away = status == ST_UNAVAILABLE;
 		return;
 	}
 	in_transaction(&session, change);
 	mysql_driver.disconnect(session.connection);
 }
 
-/* ---- public keys ---- */
+/* ---- texts ---- */
+
+void
+mirror_sql_show(struct span text, char *out, size_t bytes)
+{
+	size_t n = text.n < bytes - 1 ? text.n : bytes - 1;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = text.p[i] > ' ' && text.p[i] <= '~' ? text.p[i] : '?';
+	out[n] = '\0';
+}
 
 enum status
 mirror_sql_public_pem(struct span public_key, struct buf *out)

@@ -60,6 +60,9 @@ bool mirror_sql_ask(struct mirror_session *session, struct mirror_change *change
 #define MIRROR_SQL_TEXT(span) ((struct sql_value){.kind = SQL_TEXT, .text = (span)})
 #define MIRROR_SQL_NUMBER(value) ((struct sql_value){.kind = SQL_NUMBER, .number = (value)})
 
+/* What others wrote, for a sentence: cut at bytes - 1, '?' for what cannot be printed. */
+void mirror_sql_show(struct span text, char *out, size_t bytes);
+
 /* A p= value as a PEM file has it ("BEGIN PUBLIC KEY"). ST_TOO_BIG. */
 enum status mirror_sql_public_pem(struct span public_key, struct buf *out) MUST_USE;
 /* Is this text such a PEM of this p= value, however its lines are broken? */

@@ -35,16 +35,6 @@ struct there {
 };
 
 static void
-show(struct span text, char out[SHOWN_MAX])
-{
-	size_t n = text.n < SHOWN_MAX - 1 ? text.n : SHOWN_MAX - 1;
-
-	for (size_t i = 0; i < n; i++)
-		out[i] = text.p[i] > ' ' && text.p[i] <= '~' ? text.p[i] : '?';
-	out[n] = '\0';
-}
-
-static void
 take_row(void *context, const struct span *columns, size_t count)
 {
 	struct there *there = context;
@@ -66,7 +56,7 @@ take_row(void *context, const struct span *columns, size_t count)
 		       columns[4].n <= SQL_VALUE_MAX &&
 		       mirror_sql_is_public_pem(columns[4], there->change->public_key);
 	memcpy(there->hash, columns[5].p, HASH_BYTES);
-	show(columns[2], there->selector);
+	mirror_sql_show(columns[2], there->selector, sizeof(there->selector));
 }
 
 /* Seen what is there. true: it is to be written. */

@@ -98,16 +98,6 @@ take_key(void *context, const struct span *columns, size_t count)
 }
 
 static void
-show(struct span text, char *out, size_t bytes)
-{
-	size_t n = text.n < bytes - 1 ? text.n : bytes - 1;
-
-	for (size_t i = 0; i < n; i++)
-		out[i] = text.p[i] > ' ' && text.p[i] <= '~' ? text.p[i] : '?';
-	out[n] = '\0';
-}
-
-static void
 take_signer(void *context, const struct span *columns, size_t count)
 {
 	struct there *there = context;
@@ -125,8 +115,8 @@ take_signer(void *context, const struct span *columns, size_t count)
 	if (ours || there->elsewhere)
 		return;
 	there->elsewhere = true;
-	show(columns[1], there->owner, sizeof(there->owner));
-	show(columns[2], there->selector, sizeof(there->selector));
+	mirror_sql_show(columns[1], there->owner, sizeof(there->owner));
+	mirror_sql_show(columns[2], there->selector, sizeof(there->selector));
 }
 
 static bool

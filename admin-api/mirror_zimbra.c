@@ -84,22 +84,40 @@ read_option(struct zimbra *zimbra, struct span text, struct err *err)
 	return ST_INVALID;
 }
 
+/* "//user@host": what is there may be a password, and is not shown. */
+static bool
+names_user(struct span url)
+{
+	struct span place;
+
+	url = span_from(url, strlen("//"));
+	(void)span_cut(&url, '/', &place);
+	return span_find(place, '@') != SIZE_MAX;
+}
+
 static enum status
 read_url(struct zimbra *zimbra, struct span url, struct err *err)
 {
-	struct span scheme;
+	static const char *const schemes[] = {"ldap", "ldaps", "ldapi"};
+	const char *scheme = NULL;
+	struct span word;
 	struct buf text;
 	enum status status = ST_INVALID;
 
 	buf_init(&text, LDAPURL_BYTES_MAX);
-	if (span_cut(&url, ':', &scheme) &&
-	    (span_eq_str(scheme, "ldap") || span_eq_str(scheme, "ldaps"))) {
+	if (span_cut(&url, ':', &word))
+		for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+			if (span_eq_str(word, schemes[i]))
+				scheme = schemes[i];
+	if (scheme != NULL && names_user(url)) {
+		err_set(err, "the URL names a user; that is for binddn= and secretfile=");
+	} else if (scheme != NULL) {
 		buf_add(&text, url);
 		buf_add_str(&text, "?DKIMSelector?sub?(objectClass=zimbraDomain)");
-		status = ldapurl_parse(span_eq_str(scheme, "ldap") ? "ldap" : "ldaps",
-		    buf_span(&text), &zimbra->url, err);
+		status = ldapurl_parse(scheme, buf_span(&text), &zimbra->url, err);
 	} else {
-		err_set(err, "zimbra: needs ldap://HOST/BASE or ldaps://HOST/BASE");
+		err_set(err,
+		    "zimbra: needs ldap://HOST/BASE, ldaps://HOST/BASE or ldapi://SOCKET/BASE");
 	}
 	buf_free(&text);
 	return status;
@@ -111,7 +129,7 @@ goes_in_clear(const struct zimbra *zimbra)
 {
 	struct span rest = span_str(zimbra->url.servers[0].uri), host;
 
-	if (zimbra->url.servers[0].tls || zimbra->tls_said)
+	if (zimbra->url.servers[0].tls || zimbra->url.servers[0].local || zimbra->tls_said)
 		return false;
 	rest = span_from(rest, strlen("ldap://"));
 	if (span_starts(rest, SPAN_LIT("["))) {
@@ -140,6 +158,9 @@ zimbra_open(struct mirror *mirror, struct span value, struct err *err)
 	if (status == ST_OK && (zimbra->bind_dn == NULL || zimbra->secret_file == NULL)) {
 		err_set(err, "binddn= and secretfile= are needed: who may write DKIM attributes");
 		status = ST_INVALID;
+	} else if (status == ST_OK && zimbra->url.servers[0].local && zimbra->start_tls) {
+		err_set(err, "starttls: there is no TLS on a socket of this machine (ldapi://)");
+		status = ST_INVALID;
 	} else if (status == ST_OK && goes_in_clear(zimbra)) {
 		err_set(err, "private keys would cross the network in clear: ldaps:// or "
 			     "starttls=yes; starttls=no, if that is meant");
@@ -149,6 +170,15 @@ zimbra_open(struct mirror *mirror, struct span value, struct err *err)
 }
 
 /* ---- the server ---- */
+
+static const struct ldaplink_words words = {.user = "binddn=",
+    .login = "binddn= and the password in secretfile=",
+    .mechanism = "binddn= and secretfile=",
+    .tls = "starttls=yes",
+    .ca_file = "cafile=",
+    .timeout = "a mirror has 10 seconds",
+    .rights = "the user of binddn= may not write there",
+    .schema = "has the directory the DKIM attributes of Zimbra?"};
 
 static enum status
 connect_to(const struct zimbra *zimbra, int64_t deadline, struct ldaplink_config *config,
@@ -175,6 +205,7 @@ connect_to(const struct zimbra *zimbra, int64_t deadline, struct ldaplink_config
 	settings.ldap_bind_password = word;
 	status = word == NULL ? ST_UNAVAILABLE : ldaplink_config_read(&settings, config, err);
 	secret_free(word);
+	config->words = &words;
 	if (status == ST_OK)
 		status = ldaplink_open(config, &zimbra->url.servers[0], deadline, out, err);
 	return status;
@@ -293,6 +324,21 @@ plan_remove(struct write *write, struct there *there)
 }
 
 static void
+not_written(struct mirror_change *change, enum status status, const struct ldaplink_end *end,
+    const struct err *err)
+{
+	if (end->constrained)
+		mirror_effect(change, LIFE_REFUSED,
+		    "DKIMSelector %.*s: has another entry this selector? %.220s",
+		    SPAN_ARG(change->selector), err->text);
+	else if ((status == ST_UNAVAILABLE && !end->forbidden) || status == ST_DENIED)
+		mirror_effect(change, LIFE_UNAVAILABLE, "%.290s", err->text);
+	else
+		mirror_effect(change, LIFE_REFUSED, "%.290s", err->text);
+	change->away = end->lost || end->silent;
+}
+
+static void
 write_entry(
     struct ldaplink *link, int64_t deadline, struct mirror_change *change, struct there *there)
 {
@@ -304,6 +350,13 @@ write_entry(
 
 	buf_init(&line, LINE_MAX);
 	zone_line(change, &line);
+	if (change->pem.n > 0 && buf_status(&line) != ST_OK) {
+		mirror_effect(change, LIFE_REFUSED,
+		    "DKIMPublicKey: the record has more than %u octets as a line of a zone",
+		    LINE_MAX);
+		buf_free(&line);
+		return;
+	}
 	if (change->pem.n > 0)
 		plan_put(&write, change, there, buf_span(&line));
 	else
@@ -313,11 +366,8 @@ write_entry(
 	buf_free(&line);
 	if (status == ST_OK)
 		mirror_effect(change, LIFE_DONE, NULL);
-	else if (status == ST_UNAVAILABLE && !end.forbidden)
-		mirror_effect(change, LIFE_UNAVAILABLE, "%.250s", err.text);
 	else
-		mirror_effect(change, status == ST_DENIED ? LIFE_UNAVAILABLE : LIFE_REFUSED,
-		    "%.250s", err.text);
+		not_written(change, status, &end, &err);
 }
 
 /* Seen what is there. true: it is to be written. */
@@ -368,11 +418,13 @@ zimbra_apply(struct mirror *mirror, struct mirror_change *change)
 	status = connect_to(zimbra, deadline, &config, &link, &err);
 	if (status == ST_OK)
 		status = look(zimbra, deadline, link, change, &there, &err);
-	if (status != ST_OK && status != ST_ABSENT)
+	if (status != ST_OK) {
 		mirror_effect(change, status == ST_UNAVAILABLE ? LIFE_UNAVAILABLE : LIFE_REFUSED,
-		    "%.250s", err.text);
-	else if (compare(change, &there))
+		    "%.290s", err.text);
+		change->away = status == ST_UNAVAILABLE;
+	} else if (compare(change, &there)) {
 		write_entry(link, deadline, change, &there);
+	}
 	ldaplink_close(link);
 	ldaplink_config_free(&config);
 	buf_free(&there.dn);

@@ -140,7 +140,7 @@ plan_left(const struct turn *turn, struct work *work)
 
 	if (put_off && work->kind == LANE_KEYS)
 		work->due = sooner_of(now + KEYS_S, work->decision.later);
-	else if (put_off && work->kind == LANE_TROUBLE)
+	else if (put_off && (work->kind == LANE_TROUBLE || work->kind == LANE_MIRROR))
 		work->due = sooner_of(now + RETRY_S, work->decision.later);
 	else if (due == 0 || due > now)
 		work->due = now;

@@ -15,8 +15,10 @@
 #define STACK_BYTES (1U << 20)
 
 /* How many lanes may be of a kind. What failed before, and may be silent again, has one of its own;
- * and so have keys: to make those of many domains takes minutes. */
-static const unsigned lanes_of[LANE_KINDS] = {[LANE_DNS] = 2, [LANE_TROUBLE] = 1, [LANE_KEYS] = 1};
+ * so have mirrors, which keep a domain without one from nothing; and so have keys: to make those of
+ * many domains takes minutes. */
+static const unsigned lanes_of[LANE_KINDS] = {
+    [LANE_DNS] = 2, [LANE_TROUBLE] = 1, [LANE_MIRROR] = 1, [LANE_KEYS] = 1};
 
 /* ---- lanes ---- */
 
@@ -101,8 +103,9 @@ is_slow(const struct work *work, enum lane_kind *kind_out)
 		if (!errand_asks_dns(action->what) && !errand_mirrors(action->what))
 			continue;
 		asks = true;
-		if (work->life.keys[action->key].life.tries > 0 ||
-		    work->life.keys[action->key].life.mirror_tries > 0)
+		if (errand_mirrors(action->what))
+			*kind_out = LANE_MIRROR;
+		else if (*kind_out == LANE_DNS && work->life.keys[action->key].life.tries > 0)
 			*kind_out = LANE_TROUBLE;
 	}
 	if (makes && !asks)

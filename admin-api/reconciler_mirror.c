@@ -14,6 +14,7 @@
 #include "admin-api/reconciler_private.h"
 #include "admin-api/record.h"
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "lib/base/secret.h"
 
 bool
@@ -22,43 +23,84 @@ errand_mirrors(enum life_what what)
 	return what == LIFE_MIRROR || what == LIFE_UNMIRROR;
 }
 
-/* NULL: there is none of that name. */
-static size_t
-find_mirror(const struct reconciler_config *config, const char *name)
+/* Whose trouble it is. */
+static void
+name_it(const struct mirror *mirror, struct mirror_change *change)
 {
-	for (size_t i = 0; i < config->mirror_count; i++)
-		if (strcmp(config->mirrors[i]->name, name) == 0)
-			return i;
-	return SIZE_MAX;
+	struct mirror_change named = *change;
+
+	if (change->effect == LIFE_DONE)
+		return;
+	mirror_effect(&named, change->effect, "mirror %s: %s", mirror->name, change->why);
+	memcpy(change->why, named.why, sizeof(change->why));
+}
+
+/* It answers nobody now: the other domains of this turn get the same trouble, and do not wait for
+ * it one after the other. */
+static void
+note_away(struct turn *turn, size_t at, const struct mirror_change *change)
+{
+	if (change->effect != LIFE_UNAVAILABLE || !change->away)
+		return;
+	turn->mirrors_away[at] = arena_copy(&turn->arena, span_str(change->why)).p;
+}
+
+static void
+ask(struct turn *turn, size_t at, struct mirror_change *change)
+{
+	struct mirror *mirror = turn->reconciler->config.mirrors[at];
+
+	crash_here(CRASH_BEFORE_MIRROR);
+	mirror->ops->apply(mirror, change);
+	crash_here(CRASH_AFTER_MIRROR);
+	name_it(mirror, change);
+	note_away(turn, at, change);
+}
+
+/* The mirror of this name; tenant: who wants to have it, NULL: who wants to leave it. NULL: change
+ * says why not. */
+static const struct mirror *
+find(const struct reconciler *reconciler, const char *name, const struct span *tenant,
+    struct mirror_change *change)
+{
+	const struct reconciler_config *config = &reconciler->config;
+	const struct mirror *mirror = mirror_find(config->mirrors, config->mirror_count, name);
+
+	if (mirror == NULL) {
+		mirror_effect(
+		    change, LIFE_REFUSED, "there is no mirror \"%s\" in KeyMirrors", name);
+	} else if (tenant != NULL && !mirror_serves(mirror, *tenant)) {
+		mirror_effect(change, LIFE_REFUSED,
+		    "tenant %.*s may not have the mirror \"%s\": tenants= in KeyMirrors",
+		    SPAN_ARG(*tenant), name);
+		mirror = NULL;
+	}
+	return mirror;
 }
 
 static void
 apply(struct turn *turn, const char *name, struct span tenant, struct mirror_change *change)
 {
 	struct reconciler *reconciler = turn->reconciler;
-	size_t at = find_mirror(&reconciler->config, name);
-	const struct mirror *mirror = at == SIZE_MAX ? NULL : reconciler->config.mirrors[at];
+	const struct reconciler_config *config = &reconciler->config;
+	const struct mirror *mirror =
+	    find(reconciler, name, change->pem.n > 0 ? &tenant : NULL, change);
+	size_t at = 0;
 
-	if (at == SIZE_MAX) {
-		mirror_effect(
-		    change, LIFE_REFUSED, "there is no mirror \"%s\" in KeyMirrors", name);
+	if (mirror == NULL)
 		return;
-	}
-	if (change->pem.n > 0 && !mirror_serves(mirror, tenant)) {
-		mirror_effect(change, LIFE_REFUSED,
-		    "tenant %.*s may not have the mirror \"%s\": tenants= in KeyMirrors",
-		    SPAN_ARG(tenant), name);
+	while (config->mirrors[at] != mirror)
+		at++;
+	if (turn->mirrors_away[at] != NULL) {
+		mirror_effect(change, LIFE_UNAVAILABLE, "%s", turn->mirrors_away[at]);
 		return;
 	}
 	pthread_mutex_lock(&reconciler->mirroring[at]);
-	if (guard_leads(reconciler)) {
-		crash_here(CRASH_BEFORE_MIRROR);
-		reconciler->config.mirrors[at]->ops->apply(reconciler->config.mirrors[at], change);
-		crash_here(CRASH_AFTER_MIRROR);
-	} else {
+	if (guard_leads(reconciler))
+		ask(turn, at, change);
+	else
 		mirror_effect(change, LIFE_UNAVAILABLE,
 		    "the lease may be another's by now, who may have a newer key in mind");
-	}
 	pthread_mutex_unlock(&reconciler->mirroring[at]);
 }
 
@@ -130,9 +172,25 @@ mirror_one(struct turn *turn, struct work *work, const struct life_action *actio
 	say(work, action->key, action->what, &change);
 }
 
+bool
+mirror_intend(struct turn *turn, struct work *work, size_t index)
+{
+	struct mirror_change change = {.domain = work->life.name};
+	struct span tenant = work->rows[index]->tenant;
+
+	if (find(turn->reconciler, work->life.plan.mirror, &tenant, &change) != NULL)
+		return life_intend_mirror(&work->life, index, turn->now_utc);
+	if (life_mirrored(&work->life, index, change.effect, change.why, turn->now_utc))
+		work->write = true;
+	say(work, index, LIFE_MIRROR, &change);
+	return false;
+}
+
 void
 mirrors_run(struct turn *turn)
 {
+	turn->mirrors_away =
+	    mem_zalloc(turn->reconciler->config.mirror_count + 1, sizeof(*turn->mirrors_away));
 	for (size_t i = 0; i < turn->work_count; i++) {
 		struct work *work = &turn->works[i];
 
@@ -140,4 +198,6 @@ mirrors_run(struct turn *turn)
 			if (errand_mirrors(work->decision.actions[k].what))
 				mirror_one(turn, work, &work->decision.actions[k]);
 	}
+	mem_free(turn->mirrors_away);
+	turn->mirrors_away = NULL;
 }

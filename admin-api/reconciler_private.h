@@ -19,9 +19,9 @@
 #define RECORD_TEXT_MAX 8192U      /* octets of a record */
 
 /* Why a domain has to wait for somebody. */
-enum lane_kind { LANE_DNS, LANE_TROUBLE, LANE_KEYS };
-#define LANE_KINDS 3
-#define LANES_MAX 4U
+enum lane_kind { LANE_DNS, LANE_TROUBLE, LANE_MIRROR, LANE_KEYS };
+#define LANE_KINDS 4
+#define LANES_MAX 5U
 
 /* One domain of a turn. */
 struct work {
@@ -85,6 +85,7 @@ struct turn {
 	size_t errand_count;
 	struct authority_question *questions; /* one for each errand, or two */
 	size_t question_count;
+	const char **mirrors_away; /* of mirrors_run(): why each is not asked any more; NULL */
 	struct turn_provider *providers; /* that were looked up: reconciler_providers.c */
 	struct keystore_rows *gateway_rows;
 	struct liferows_gateways words;
@@ -276,6 +277,8 @@ void errands_take(struct turn *turn);
 
 /* MIRROR, UNMIRROR. */
 bool errand_mirrors(enum life_what what);
+/* The intent, if the mirror can be had at all: what is refused here was never begun. */
+bool mirror_intend(struct turn *turn, struct work *work, size_t index);
 void mirrors_run(struct turn *turn);
 
 /* ---- parallel.c ---- */

@@ -31,6 +31,8 @@ step(struct turn *turn, struct work *work, const struct life_action *action)
 		return life_intend_revoke(life, action->key, turn->now_utc);
 	case LIFE_INTEND_REMOVE:
 		return life_intend_remove(life, action->key, turn->now_utc);
+	case LIFE_INTEND_MIRROR:
+		return mirror_intend(turn, work, action->key);
 	case LIFE_DESTROY:
 		return life_destroyed(key, turn->now_utc);
 	case LIFE_FAIL:

@@ -128,9 +128,9 @@ no_base(const struct ldaplink *link, const struct ldaplink_search *search, struc
 	if (search->base_varies)
 		return ST_ABSENT;
 	err_set(err,
-	    "%s has no base \"%.100s\", or does not show it to LDAPBindUser: correct the URL or "
-	    "the rights",
-	    link->uri, search->base);
+	    "%s has no base \"%.100s\", or does not show it to %s: correct the URL or the "
+	    "rights",
+	    link->uri, search->base, link->words->user);
 	return ST_UNAVAILABLE;
 }
 
@@ -173,10 +173,10 @@ judge(struct ldaplink *link, const struct ldaplink_search *search, LDAPMessage *
 		ldap_memfree(words);
 		return no_base(link, search, err);
 	}
-	err_set(err, "%s does not answer the question: %s%s%.120s%s; may LDAPBindUser read %s?",
-	    link->uri, ldap_err2string(code), words != NULL && words[0] != '\0' ? " (" : "",
+	err_set(err, "%s does not answer the question: %s%s%.120s%s; may %s read %s?", link->uri,
+	    ldap_err2string(code), words != NULL && words[0] != '\0' ? " (" : "",
 	    words == NULL ? "" : words, words != NULL && words[0] != '\0' ? ")" : "",
-	    search->attributes[0]);
+	    link->words->user, search->attributes[0]);
 	ldap_memfree(words);
 	return ST_UNAVAILABLE;
 }
@@ -262,9 +262,8 @@ wait_for(struct ldaplink *link, int id, int64_t deadline_ms, LDAPMessage **messa
 	end->silent = kind == 0 || code == LDAP_TIMEOUT;
 	end->lost = !end->silent;
 	if (end->silent)
-		err_set(err,
-		    "%s did not answer in time (LDAPTimeout); is it overloaded or stopped?",
-		    link->uri);
+		err_set(err, "%s did not answer in time (%s); is it overloaded or stopped?",
+		    link->uri, link->words->timeout);
 	else
 		err_set(err, "%s: the connection was lost: %s; does it run?", link->uri,
 		    ldap_err2string(code));

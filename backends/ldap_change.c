@@ -41,7 +41,7 @@ status_of(int code)
 }
 
 static const char *
-advice(int code)
+advice(const struct ldaplink_words *words, int code)
 {
 	switch (code) {
 	case LDAP_REFERRAL:
@@ -49,11 +49,11 @@ advice(int code)
 		return "is it a replica? Write to the server that takes writes";
 	case LDAP_INSUFFICIENT_ACCESS:
 	case LDAP_STRONG_AUTH_REQUIRED:
-		return "LDAPBindUser may not write there; see ldif/acl.ldif";
+		return words->rights;
 	case LDAP_UNDEFINED_TYPE:
 	case LDAP_OBJECT_CLASS_VIOLATION:
 	case LDAP_INVALID_SYNTAX:
-		return "is the schema of ldif/ loaded?";
+		return words->schema;
 	case LDAP_NO_SUCH_OBJECT:
 		return "there is no such entry";
 	case LDAP_ALREADY_EXISTS:
@@ -81,11 +81,12 @@ judge(struct ldaplink *link, const char *dn, LDAPMessage *message, struct ldapli
 	end->lost = code == LDAP_UNAVAILABLE || code == LDAP_DECODING_ERROR;
 	end->forbidden = code == LDAP_INSUFFICIENT_ACCESS;
 	end->unknown = code == LDAP_UNDEFINED_TYPE;
+	end->constrained = code == LDAP_CONSTRAINT_VIOLATION;
 	if (code != LDAP_SUCCESS)
 		err_set(err, "%s does not write %.120s: %s%s%.120s%s; %s", link->uri, dn,
 		    ldap_err2string(code), words != NULL && words[0] != '\0' ? " (" : "",
 		    words == NULL ? "" : words, words != NULL && words[0] != '\0' ? ")" : "",
-		    advice(code));
+		    advice(link->words, code));
 	ldap_memfree(words);
 	return status_of(code);
 }
@@ -115,8 +116,9 @@ wait_for(struct ldaplink *link, const char *dn, int id, int64_t deadline_ms,
 		ldap_get_option(link->ld, LDAP_OPT_RESULT_CODE, &code);
 	end->silent = kind == 0 || code == LDAP_TIMEOUT;
 	end->lost = !end->silent;
-	err_set(err, "%s: whether %.120s was written is not known: %s", link->uri, dn,
-	    end->silent ? "no answer in time (LDAPTimeout)" : ldap_err2string(code));
+	err_set(err, "%s: whether %.120s was written is not known: %s%s%s", link->uri, dn,
+	    end->silent ? "no answer in time (" : ldap_err2string(code),
+	    end->silent ? link->words->timeout : "", end->silent ? ")" : "");
 	return ST_UNAVAILABLE;
 }
 

@@ -10,6 +10,15 @@
 #include "lib/base/mem.h"
 #include "lib/base/secret.h"
 
+const struct ldaplink_words ldaplink_words = {.user = "LDAPBindUser",
+    .login = "LDAPBindUser and LDAPBindPassword",
+    .mechanism = "LDAPAuthMechanism, LDAPBindUser and LDAPBindPassword",
+    .tls = "LDAPUseTLS yes",
+    .ca_file = "LDAPTLSCAFile",
+    .timeout = "LDAPTimeout",
+    .rights = "LDAPBindUser may not write there; see ldif/acl.ldif",
+    .schema = "is the schema of ldif/ loaded?"};
+
 #define TIMEOUT_DEFAULT_S 5
 #define TIMEOUT_MOST_S 3600
 
@@ -44,6 +53,7 @@ ldaplink_config_read(
 	if (settings == NULL)
 		settings = &defaults;
 	memset(out, 0, sizeof(*out));
+	out->words = &ldaplink_words;
 	out->mechanism =
 	    mem_strdup(settings->ldap_mechanism == NULL ? "simple" : settings->ldap_mechanism);
 	out->bind_dn = copy_of(settings->ldap_bind_user);

@@ -15,6 +15,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
+#define ADVICE_BYTES 192U
+
 /* What a server may send in one message; a record may have LDAPURL_FIELDS_MAX long values. */
 #define MESSAGE_MAX ((ber_len_t)LDAPURL_FIELDS_MAX * TABLE_LINE_MAX)
 
@@ -101,26 +103,32 @@ never_block(LDAP *ld)
 		ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &most);
 }
 
-static const char *
-advice(int code, bool tls)
+static void
+advise(const struct ldaplink_words *words, int code, bool tls, char out[ADVICE_BYTES])
 {
 	switch (code) {
 	case LDAP_INVALID_CREDENTIALS:
-		return "correct LDAPBindUser and LDAPBindPassword";
+		snprintf(out, ADVICE_BYTES, "correct %s", words->login);
+		break;
 	case LDAP_INAPPROPRIATE_AUTH:
 	case LDAP_UNWILLING_TO_PERFORM:
 	case LDAP_AUTH_METHOD_NOT_SUPPORTED:
 	case LDAP_AUTH_UNKNOWN:
-		return "see LDAPAuthMechanism, LDAPBindUser and LDAPBindPassword";
+		snprintf(out, ADVICE_BYTES, "see %s", words->mechanism);
+		break;
 	case LDAP_STRONG_AUTH_REQUIRED:
 	case LDAP_CONFIDENTIALITY_REQUIRED:
-		return "use LDAPUseTLS yes or an ldaps: URL";
+		snprintf(out, ADVICE_BYTES, "use %s or an ldaps: URL", words->tls);
+		break;
 	case LDAP_TIMEOUT:
-		return "it does not answer";
+		snprintf(out, ADVICE_BYTES, "it does not answer");
+		break;
 	default:
-		return tls ? "does it run, and do the dates of its certificate, its name (that of "
-			     "the URL) and its issuer (LDAPTLSCAFile) fit?"
-			   : "does it run, and is the URL right?";
+		snprintf(out, ADVICE_BYTES,
+		    tls ? "does it run, and do the dates of its certificate, its name (that of "
+			  "the URL) and its issuer (%s) fit?"
+			: "does it run, and is the URL right?",
+		    words->ca_file);
 	}
 }
 
@@ -128,14 +136,15 @@ advice(int code, bool tls)
 static enum status
 refuse(struct ldaplink *link, const char *what, int code, bool tls, struct err *err)
 {
-	char *words = NULL;
+	char *words = NULL, what_now[ADVICE_BYTES];
 	bool said;
 
 	ldap_get_option(link->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &words);
 	/* What libldap says of GnuTLS' reasons. */
 	said = words != NULL && words[0] != '\0' && strcmp(words, "(unknown error code)") != 0;
+	advise(link->words, code, tls, what_now);
 	err_set(err, "%s %s: %s%s%.120s%s; %s", link->uri, what, ldap_err2string(code),
-	    said ? " (" : "", said ? words : "", said ? ")" : "", advice(code, tls));
+	    said ? " (" : "", said ? words : "", said ? ")" : "", what_now);
 	ldap_memfree(words);
 	return ST_UNAVAILABLE;
 }
@@ -148,7 +157,8 @@ connect_to(struct ldaplink *link, const struct ldaplink_config *config,
 	int code;
 
 	if ((server->tls || start) && !set_tls(link->ld, config)) {
-		err_set(err, "%s: TLS cannot be used: can LDAPTLSCAFile %s be read?", link->uri,
+		err_set(err, "%s: TLS cannot be used: can %s %s be read?", link->uri,
+		    config->words->ca_file,
 		    config->ca_file == NULL ? "(not set)" : config->ca_file);
 		return ST_UNAVAILABLE;
 	}
@@ -231,6 +241,7 @@ ldaplink_open(const struct ldaplink_config *config, const struct ldapurl_server 
 
 	*out = NULL;
 	link->uri = server->uri;
+	link->words = config->words;
 	link->ld = ld;
 	if (code != LDAP_SUCCESS) {
 		err_set(err, "%s cannot be used: %s", server->uri, ldap_err2string(code));

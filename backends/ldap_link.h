@@ -11,6 +11,18 @@
 #include "backends/ldap_url.h"
 #include "lib/store/table.h"
 
+/* How those who wrote the configuration call its parts, for sentences that say what to correct. */
+struct ldaplink_words {
+	const char *user, *login;    /* the name; name and password */
+	const char *mechanism;       /* and what else says how to log in */
+	const char *tls, *ca_file;   /* what makes a connection encrypted; who signs certificates */
+	const char *timeout;         /* how long is waited */
+	const char *rights, *schema; /* what to do when a write lacks either */
+};
+
+/* Those of signpostd.conf(5). */
+extern const struct ldaplink_words ldaplink_words;
+
 /* What all servers of a configuration are asked with. Immutable; any thread. */
 struct ldaplink_config {
 	char *mechanism; /* "none", "simple", or of SASL; owned, as all texts here */
@@ -21,9 +33,11 @@ struct ldaplink_config {
 	bool start_tls, verify;
 	int keepalive_idle, keepalive_probes, keepalive_interval; /* 0: the library's */
 	int64_t timeout_ms;
+	const struct ldaplink_words *words; /* static; never NULL */
 };
 
-/* settings NULL: the defaults. ST_UNAVAILABLE: no secret memory for the password. */
+/* settings NULL: the defaults. words are those of signpostd.conf(5). ST_UNAVAILABLE: no secret
+ * memory for the password. */
 enum status ldaplink_config_read(
     const struct table_settings *settings, struct ldaplink_config *out, struct err *err) MUST_USE;
 void ldaplink_config_free(struct ldaplink_config *config); /* may be called twice */
@@ -32,6 +46,7 @@ void ldaplink_config_free(struct ldaplink_config *config); /* may be called twic
 struct ldaplink {
 	void *ld; /* libldap's LDAP * */
 	const char *uri;
+	const struct ldaplink_words *words;
 	int64_t used_ms; /* when it was last asked */
 	struct ldaplink *next;
 };
@@ -56,13 +71,14 @@ struct ldaplink_search {
 
 /* How a question ended. */
 struct ldaplink_end {
-	bool lost;      /* the connection is gone; a fresh one may answer */
-	bool silent;    /* nothing came before the deadline; close the connection */
-	bool limited;   /* there are more than entries_max, or than the server gives */
-	bool referred;  /* some of the answer is on another server, which is not asked */
-	bool forbidden; /* of a write: this user may not */
-	bool unknown;   /* of a write: the schema has no such attribute or class */
-	size_t entries; /* that were visited */
+	bool lost;        /* the connection is gone; a fresh one may answer */
+	bool silent;      /* nothing came before the deadline; close the connection */
+	bool limited;     /* there are more than entries_max, or than the server gives */
+	bool referred;    /* some of the answer is on another server, which is not asked */
+	bool forbidden;   /* of a write: this user may not */
+	bool unknown;     /* of a write: the schema has no such attribute or class */
+	bool constrained; /* of a write: a rule of the server, as that a value is unique */
+	size_t entries;   /* that were visited */
 };
 
 /* Sends a search; several may be on their way, each is to be taken. ST_UNAVAILABLE (end->lost),

@@ -27,8 +27,8 @@
  *
  * A mirror (the plan's) is a foreign store of plain keys whose readers sign, too. It has one key of
  * a domain. Before a key becomes ACTIVE it is there (MIRROR), while its predecessor is still
- * published; nothing is revoked in peace while it is there. So what readers of the mirror sign can
- * be verified at any moment.
+ * published; nothing is revoked or removed in peace while it is, or may be, there. So what readers
+ * of the mirror sign can be verified at any moment.
  *
  * Invariants I1 to I8 of the life cycle, as they are kept here:
  *
@@ -88,9 +88,11 @@ struct key_life {
 	int64_t checked;
 	bool suspect;
 	/* The foreign store that shows this key to its readers, and when it was written or looked
-	 * at last; mirrored 0: it does not. Failures in a row of that, and not before. */
+	 * at last; mirrored 0: it does not. mirroring: the intent to write it there, as long as
+	 * nobody knows what came of it: it may be there. Failures in a row of that, and not before.
+	 */
 	char mirror[PLAN_NAME_MAX + 1];
-	int64_t mirrored;
+	int64_t mirrored, mirroring;
 	int mirror_tries;
 	int64_t mirror_try;
 };
@@ -177,6 +179,7 @@ enum life_what {
 	LIFE_LOOK,          /* is what should be published there? then life_looked() */
 	LIFE_CHECK,         /* all of it: servers, resolvers, a message; then life_checked() */
 	LIFE_ROLLBACK,      /* life_rolled_back() */
+	LIFE_INTEND_MIRROR, /* life_intend_mirror() */
 	LIFE_MIRROR,        /* the plan's mirror is to have this key alone; then life_mirrored() */
 	LIFE_UNMIRROR       /* life.mirror is not to have it any more; then life_unmirrored() */
 };
@@ -275,6 +278,8 @@ bool life_checked(struct life_key *key, const struct key_plan *plan, const struc
 /* keys[index] is ACTIVE and suspect, and the one before it was seen right just now: that one is
  * ACTIVE again, this one HELD, the domain paused. One transaction. false: a guard does not hold. */
 bool life_rolled_back(struct life_domain *domain, size_t index, int64_t now_utc);
+/* Written before the first attempt: from now on it may be there, and of no other key it is sure. */
+bool life_intend_mirror(struct life_domain *domain, size_t index, int64_t now_utc);
 /* Of MIRROR, of a LOADED key that is about to sign, or of an ACTIVE one; and of UNMIRROR. DONE: it
  * is so now, or was already. CONFLICT: the mirror has a key that is not ours; nothing was touched.
  */

@@ -154,6 +154,7 @@ life_what_name(enum life_what what)
 	    [LIFE_LOOK] = "look",
 	    [LIFE_CHECK] = "check",
 	    [LIFE_ROLLBACK] = "roll-back",
+	    [LIFE_INTEND_MIRROR] = "intend-mirror",
 	    [LIFE_MIRROR] = "mirror",
 	    [LIFE_UNMIRROR] = "unmirror",
 	};

@@ -146,6 +146,5 @@ life_next_activate(
 		check_ready(view, key, next, look);
 	/* Who reads the mirror has it first: its record is proven, and the other one stays. */
 	if (life_ready(next, view->now) && life_mirror_lacks(domain, key))
-		*next = (struct life_step){
-		    .set = true, .what = LIFE_MIRROR, .at = key->life.mirror_try, .by = "Mirror"};
+		*next = life_mirror_step(view, key);
 }

@@ -132,12 +132,16 @@ bool life_rolls_back(const struct life_view *view);
 void life_go_on(struct life_domain *domain);
 
 /* ---- life_mirror.c ---- */
-/* Is it not in the mirror where it has to be? */
+/* Is it not in the mirror where it has to be, for sure? */
 bool life_mirror_lacks(const struct life_domain *domain, const struct life_key *key);
+/* Do its readers sign with this key, or may they, and does its record have to stay therefore? */
+bool life_mirror_keeps(const struct life_domain *domain, size_t index, int64_t now_utc);
+/* How it gets there. */
+struct life_step life_mirror_step(const struct life_view *view, const struct life_key *key);
 /* What the mirror needs of this key comes before, or beside, what is next. */
 void life_next_mirror(
     const struct life_view *view, size_t index, struct life_step *next, struct life_step *look);
-/* A revocation that is next waits until the mirror has another key. */
+/* A revocation or removal that is next waits until the mirror has another key. */
 void life_wait_for_mirror(const struct life_view *view, size_t index, struct life_step *next);
 
 /* ---- life_next_activate.c: the same of a LOADED key ---- */

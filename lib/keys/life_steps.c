@@ -283,7 +283,8 @@ revoke_is_due(const struct life_domain *domain, size_t index, int64_t now_utc)
 	const struct life_key *key = &domain->keys[index];
 	enum key_state state = life_state(key, now_utc);
 
-	if (key->times.revoking > 0 || !life_in_dns(key))
+	if (key->times.revoking > 0 || !life_in_dns(key) ||
+	    life_mirror_keeps(domain, index, now_utc))
 		return false;
 	if (state == KEY_COMPROMISED)
 		return true;
@@ -341,7 +342,7 @@ remove_is_due(const struct life_domain *domain, size_t index, int64_t now_utc)
 		return false;
 	if (state == KEY_REVOKED)
 		return now_utc >= life_remove_at(key, &domain->plan);
-	if (state != KEY_FAILED || !life_in_dns(key))
+	if (state != KEY_FAILED || !life_in_dns(key) || life_mirror_keeps(domain, index, now_utc))
 		return false;
 	return !life_has_signed(key) || (now_utc >= life_revoke_at(key, &domain->plan) &&
 					    life_may_leave(domain, index, now_utc));

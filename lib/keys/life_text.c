@@ -47,6 +47,7 @@ static const struct field key_fields[] = {
     {"suspect", FIELD_BOOL, KEY_AT(suspect), 0},
     {"mirror", FIELD_TEXT, KEY_AT(mirror), PLAN_NAME_MAX + 1},
     {"mirrored", FIELD_NUMBER, KEY_AT(mirrored), 0},
+    {"mirroring", FIELD_NUMBER, KEY_AT(mirroring), 0},
     {"mirror_tries", FIELD_INT, KEY_AT(mirror_tries), 0},
     {"mirror_try", FIELD_NUMBER, KEY_AT(mirror_try), 0},
 };

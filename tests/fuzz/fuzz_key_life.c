@@ -62,6 +62,9 @@ step(struct life_domain *domain, const struct life_action *action)
 	(void)life_intend_revoke(domain, action->key, 300);
 	(void)life_revoked(key, &domain->plan, LIFE_UNAVAILABLE, "?", 300);
 	(void)life_intend_remove(domain, action->key, 300);
+	(void)life_intend_mirror(domain, action->key, 300);
+	(void)life_mirrored(domain, action->key, LIFE_DONE, "?", 300);
+	(void)life_unmirrored(domain, action->key, LIFE_UNAVAILABLE, "?", 300);
 	write_and_read(&key->life);
 }
 
@@ -76,6 +79,8 @@ decide(const struct key_life *life, const uint8_t *data, size_t size)
 	domain->enabled = true;
 	key_plan_default(&domain->plan);
 	domain->plan.manage = size % 3 > 0;
+	if (size % 7 == 0)
+		memcpy(domain->plan.mirror, "m", 2);
 	if (size % 5 == 0) {
 		memcpy(domain->plan.delegation, "d.example", 10);
 		memcpy(domain->plan.selector, "sp{slot}", 9);

@@ -35,6 +35,7 @@ struct mini {
 	    destroyed, held, compromised, failed, sign_until;
 	int8_t removing, auth_first, auth_last, proofs, looked, drifted, tries, next_try, pending,
 	    neg, prev, loading, checked, suspect;
+	int8_t mirrored, mirroring, mirror_try, mirror_tries;
 	int8_t primary, secondary; /* enum record */
 	int8_t bad;                /* the last tick at which a server said something else */
 	int8_t worse;              /* the last tick at which it was another key of the slot */
@@ -54,6 +55,7 @@ struct world {
 	int8_t faults, orders;      /* that are left */
 	int8_t signing;             /* the domain had an ACTIVE key */
 	int8_t lost;                /* bits: the slots whose CNAME is not there */
+	int8_t mirror;              /* the key that the mirror shows, from 1; 0: none */
 };
 
 struct node {
@@ -74,6 +76,7 @@ struct setting {
 	bool canary;         /* gateways say that signatures do not verify */
 	int slots;           /* 0: each key has a name of its own */
 	int lost;            /* bits: the slots whose CNAME is not there at first */
+	bool mirror;         /* the plan has one, and its readers sign with what it shows */
 	bool moves;          /* the customer takes the CNAME away of a key that does not sign */
 };
 
@@ -94,7 +97,8 @@ struct explorer {
 #define TIMES(X) \
 	X(publishing) X(published) X(proven) X(loaded) X(active) X(retiring) X(revoking) \
 	X(revoked) X(removed) X(destroyed) X(held) X(compromised) X(failed) X(sign_until)
-#define LIVES(X) X(removing) X(auth_first) X(auth_last) X(looked) X(next_try) X(checked)
+#define LIVES(X) X(removing) X(auth_first) X(auth_last) X(looked) X(next_try) X(checked) \
+	X(mirrored) X(mirroring) X(mirror_try)
 /* clang-format on */
 
 static const char *const selectors[] = {"", "s1", "s2", "s3"};
@@ -127,6 +131,8 @@ set_plan(struct key_plan *plan, const struct setting *setting)
 	plan->retry_s = plan->retry_max_s = 1;
 	plan->canary_window_s = setting->canary ? WINDOW : 0;
 	plan->give_up_s = 0;
+	if (setting->mirror)
+		plan->mirror[0] = 'm';
 	if (setting->slots == 0)
 		return;
 	snprintf(plan->delegation, sizeof(plan->delegation), "d.example");
@@ -154,6 +160,9 @@ unpack_key(const struct mini *from, int number, struct life_key *to)
 	to->life.neg_s = from->neg;
 	to->life.prev_s = from->prev;
 	to->loading = (uint64_t)from->loading;
+	to->life.mirror_tries = from->mirror_tries;
+	if (from->mirrored > 0 || from->mirroring > 0)
+		to->life.mirror[0] = 'm';
 	to->selector = span_str(selectors[from->slot]);
 	if (from->publishing <= 0)
 		return;
@@ -184,6 +193,7 @@ pack_key(const struct life_key *from, struct mini *to)
 	to->neg = (int8_t)from->life.neg_s;
 	to->prev = (int8_t)from->life.prev_s;
 	to->loading = (int8_t)from->loading;
+	to->mirror_tries = (int8_t)from->life.mirror_tries;
 }
 
 /* The keys that are there; which[i]: the number of keys[i]. */
@@ -252,6 +262,12 @@ canonical_key(struct mini *key, const struct setting *setting)
 	age(&key->auth_first, PREV + ERROR);
 	age(&key->auth_last, setting->drift > 0 ? setting->drift : key->proofs >= 2 ? -1 : 1);
 	age(&key->looked, setting->drift > 0 ? setting->drift : -1);
+	age(&key->mirrored, setting->drift > 0 ? setting->drift : -1);
+	age(&key->mirroring, -1);
+	if (key->mirror_try <= NOW)
+		key->mirror_try = 0;
+	if (key->mirror_tries > 1)
+		key->mirror_tries = 1;
 	if (key->next_try <= NOW)
 		key->next_try = 0;
 	if (key->tries > 4)

@@ -254,9 +254,9 @@ struct setting {
 	struct sitekey *sitekey;
 	struct publisher publisher, hook;
 	struct publisher *publishers[2];
-	struct mirror mirror;
-	struct mirror *mirrors[1];
-	int64_t lease_s; /* of the next reconciler; 0: so long that it never ends */
+	struct mirror mirror, other;
+	struct mirror *mirrors[2]; /* NULL: none */
+	int64_t lease_s;           /* of the next reconciler; 0: so long that it never ends */
 	bool lanes;
 	struct reconciler *reconciler;
 };
@@ -304,7 +304,9 @@ new_reconciler(struct setting *s, const char *owner)
 	    .publishers = s->publishers,
 	    .publisher_count = 2,
 	    .mirrors = s->mirrors,
-	    .mirror_count = s->mirrors[0] == NULL ? 0 : 1,
+	    .mirror_count = s->mirrors[0] == NULL   ? 0
+			    : s->mirrors[1] == NULL ? 1
+						    : 2,
 	    .lanes = s->lanes,
 	    .owner = owner,
 	    .records = true,

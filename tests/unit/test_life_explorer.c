@@ -2,13 +2,14 @@
  * All orders of all that can happen to the keys of a domain, as far as a small world goes.
  *
  * The world: the rows of three keys, two gateways, one reconciler, DNS with a primary and a lagging
- * secondary, all verifiers with their caches, an operator. Time is a handful of ticks, with a plan
- * that has waits of one to four of them. What may happen at any moment: the reconciler does one of
- * the actions that life_decide() names, and may die before or after each effect; an answer is lost;
- * a change that was sent arrives much later (a deposed leader's); a server does not answer; the
- * secondary transfers, or not; a gateway hears of the store, or not, and one's clock is slow by E;
- * an operator holds, releases, rolls back, calls an emergency; any gateway says at any time, right
- * or wrong, that the signatures of the key in use do not verify, and what we see ourselves then is
+ * secondary, all verifiers with their caches, an operator, and in some worlds a mirror, whose
+ * readers sign with the key that it shows. Time is a handful of ticks, with a plan that has waits
+ * of one to four of them. What may happen at any moment: the reconciler does one of the actions
+ * that life_decide() names, and may die before or after each effect; an answer is lost; a change
+ * that was sent arrives much later (a deposed leader's); a server does not answer; the secondary
+ * transfers, or not; a gateway hears of the store, or not, and one's clock is slow by E; an
+ * operator holds, releases, rolls back, calls an emergency; any gateway says at any time, right or
+ * wrong, that the signatures of the key in use do not verify, and what we see ourselves then is
  * right or wrong, too.
  *
  * In a world with slots keys share names: what servers have there is the record of one key of the
@@ -128,6 +129,8 @@ say(struct world *w, int k)
 static void
 settle(const struct explorer *e, struct world *w)
 {
+	if (w->mirror > 0)
+		w->keys[w->mirror - 1].signed_at = NOW;
 	for (int k = 0; k < KEYS; k++) {
 		struct mini *key = &w->keys[k];
 
@@ -325,6 +328,46 @@ do_effect(
 }
 
 static void
+mirror_over(struct explorer *e, const struct world *from, const struct life_action *action,
+    enum life_effect effect, const char *event)
+{
+	struct world w = *from;
+	int which[KEYS];
+	bool changed;
+
+	unpack(e, &w, which);
+	changed = action->what == LIFE_MIRROR
+		      ? life_mirrored(e->domain, action->key, effect, "", NOW)
+		      : life_unmirrored(e->domain, action->key, effect, "", NOW);
+	if (!changed)
+		broken(e, event, "what was decided cannot be done");
+	commit(e, &w, which);
+	reach(e, &w, event);
+}
+
+/* The mirror has one key of the domain, this one or none. */
+static void
+do_mirror(
+    struct explorer *e, const struct world *from, const struct life_action *action, int number)
+{
+	const char *name = life_what_name(action->what);
+	struct world w = *from;
+
+	if (action->what == LIFE_MIRROR && w.keys[number].proven <= 0)
+		broken(e, name, "I2: readers sign with a key that is not proven");
+	w.mirror = action->what == LIFE_MIRROR ? (int8_t)(number + 1) : 0;
+	mirror_over(e, &w, action, LIFE_DONE, name);
+	if (from->faults <= 0)
+		return;
+	w.faults--;
+	reach(e, &w, "...and dies");
+	mirror_over(e, &w, action, LIFE_UNAVAILABLE, "...answer lost");
+	w = *from;
+	w.faults--;
+	mirror_over(e, &w, action, LIFE_UNAVAILABLE, "...not sent");
+}
+
+static void
 do_sight(struct explorer *e, const struct world *from, const struct life_action *action, int number,
     struct life_sight sight)
 {
@@ -398,6 +441,8 @@ do_row(struct explorer *e, const struct world *from, const struct life_action *a
 		changed = life_intend_revoke(e->domain, action->key, NOW);
 	else if (action->what == LIFE_INTEND_REMOVE)
 		changed = life_intend_remove(e->domain, action->key, NOW);
+	else if (action->what == LIFE_INTEND_MIRROR)
+		changed = life_intend_mirror(e->domain, action->key, NOW);
 	else if (action->what == LIFE_DESTROY)
 		changed = life_destroyed(key, NOW);
 	else if (action->what == LIFE_FAIL)
@@ -487,6 +532,10 @@ do_action(
 	case LIFE_REVOKE:
 	case LIFE_REMOVE:
 		do_effect(e, w, action, number);
+		break;
+	case LIFE_MIRROR:
+	case LIFE_UNMIRROR:
+		do_mirror(e, w, action, number);
 		break;
 	case LIFE_SURVEY:
 	case LIFE_PROVE:
@@ -708,6 +757,10 @@ stand(struct world *w, const struct setting *setting)
 		    .primary = OURS,
 		    .secondary = OURS,
 		    .slot = (int8_t)(setting->slots > 0 ? k + 1 : 0)};
+	if (setting->mirror) {
+		w->keys[0].mirrored = NOW;
+		w->mirror = 1;
+	}
 	for (int g = 0; g < GATEWAYS; g++) {
 		w->gateways[g].may = 1;
 		w->gateways[g].word = NOW;
@@ -767,6 +820,8 @@ static const struct setting settings[] = {
     {"a first key", 20000, 1, .faults = 2},
     {"a first key under a wildcard, watched", 100000, 1, .wildcard = true, .faults = 2, .drift = 2},
     {"a rotation", 10000, 2, .standing = true, .interval = 3},
+    {"a rotation that a mirror shows, with a fault", 10000, 2, .standing = true, .faults = 1,
+	.interval = 3, .mirror = true},
     {"a first key in a slot, whose CNAME comes later", 100000, 1, .slots = 2, .lost = 6,
 	.moves = true, .faults = 1},
     {"a rotation that uses a slot again", 200000, 3, .standing = true, .slots = 2, .interval = 3},
@@ -777,6 +832,8 @@ static const struct setting settings[] = {
 	.faults = 1, .interval = 3},
     {"a first key, with an order", 100000, 1, .faults = 1, .orders = 1},
     {"two keys, from nothing", 500000, 2, .interval = 3},
+    {"a rotation that a mirror shows, with a fault and an order", 200000, 2, .standing = true,
+	.faults = 1, .orders = 1, .interval = 3, .mirror = true},
     {"a rotation by hand", 100000, 2, .standing = true, .by_hand = true, .faults = 1, .orders = 1,
 	.interval = 3},
     {"a rotation, with faults and orders", 500000, 2, .standing = true, .faults = 2, .orders = 1,

@@ -39,6 +39,11 @@ test_before_it_signs(void **state)
 	struct life_domain *domain = mirrored_domain(state);
 
 	(void)add_key(domain, KEY_LOADED);
+	assert_true(acts(domain, 0, LIFE_INTEND_MIRROR, T));
+	assert_false(acts(domain, 0, LIFE_MIRROR, T));
+	assert_false(life_activate(domain, 0, T));
+	assert_true(life_intend_mirror(domain, 0, T));
+	assert_false(life_intend_mirror(domain, 0, T));
 	assert_true(acts(domain, 0, LIFE_MIRROR, T));
 	assert_false(life_activate(domain, 0, T));
 	assert_true(life_mirrored(domain, 0, LIFE_UNAVAILABLE, "away", T));
@@ -64,13 +69,57 @@ test_emergency(void **state)
 	(void)add_key(domain, KEY_LOADED);
 	assert_true(life_mirrored(domain, 0, LIFE_DONE, "", T));
 	assert_true(life_emergency(domain, 0, false, T, &why));
-	assert_true(acts(domain, 1, LIFE_MIRROR, T));
+	assert_true(acts(domain, 1, LIFE_INTEND_MIRROR, T));
 	assert_false(acts(domain, 0, LIFE_INTEND_REVOKE, T));
+	assert_false(life_intend_revoke(domain, 0, T));
 	/* One attempt is waited for, and no success. */
 	assert_true(life_mirrored(domain, 1, LIFE_UNAVAILABLE, "away", T));
 	assert_true(acts(domain, 0, LIFE_INTEND_REVOKE, T));
 	assert_true(life_mirrored(domain, 1, LIFE_DONE, "", T + 60));
 	assert_int_equal(domain->keys[0].life.mirrored, 0);
+}
+
+/* The answer to k2's writing was lost, or the program died: it may be there, whatever the row says.
+ */
+static void
+test_what_may_be_there(void **state)
+{
+	struct life_domain *domain = mirrored_domain(state);
+	struct err why = ERR_NONE;
+
+	(void)add_key(domain, KEY_ACTIVE);
+	(void)add_key(domain, KEY_LOADED);
+	assert_true(life_mirrored(domain, 0, LIFE_DONE, "", T));
+	assert_true(life_intend_mirror(domain, 1, T));
+	assert_false(life_activate(domain, 1, T));
+	assert_true(life_emergency(domain, 1, false, T, &why));
+	assert_false(acts(domain, 1, LIFE_INTEND_REVOKE, T));
+	assert_false(life_intend_revoke(domain, 1, T));
+	/* k1 is not sure to be there any more: it is written again at once. */
+	assert_true(acts(domain, 0, LIFE_MIRROR, T));
+	assert_true(life_mirrored(domain, 0, LIFE_DONE, "", T + 1));
+	assert_int_equal(domain->keys[1].life.mirroring, 0);
+	assert_true(acts(domain, 1, LIFE_INTEND_REVOKE, T + 1));
+}
+
+/* Readers signed with it until it left: its record stays for as long as those messages travel. */
+static void
+test_a_failed_one_waits(void **state)
+{
+	struct life_domain *domain = mirrored_domain(state);
+	int64_t travel_s = domain->plan.signature_s + domain->plan.error_s;
+
+	(void)add_key(domain, KEY_ACTIVE);
+	(void)add_key(domain, KEY_LOADED);
+	assert_true(life_mirrored(domain, 1, LIFE_DONE, "", T));
+	assert_true(life_failed(&domain->keys[1], "a record that is not ours", T));
+	assert_false(acts(domain, 1, LIFE_INTEND_REMOVE, T + 60 * DAY));
+	assert_false(life_intend_remove(domain, 1, T + 60 * DAY));
+	assert_true(life_mirrored(domain, 0, LIFE_DONE, "", T + 100));
+	assert_int_equal(domain->keys[1].life.mirrored, 0);
+	assert_false(life_intend_remove(domain, 1, T + 100 + travel_s - 1));
+	assert_true(acts(domain, 1, LIFE_INTEND_REMOVE, T + 100 + travel_s));
+	assert_true(life_intend_remove(domain, 1, T + 100 + travel_s));
 }
 
 static void
@@ -114,6 +163,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    WITH(test_before_it_signs),
 	    WITH(test_emergency),
+	    WITH(test_what_may_be_there),
+	    WITH(test_a_failed_one_waits),
 	    WITH(test_retiring_waits),
 	    WITH(test_leaves),
 	};

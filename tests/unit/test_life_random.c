@@ -1,6 +1,7 @@
 /*
- * Random lives: two algorithms, the default plan, each second life with slots, any answer of DNS
- * and of publishers, operators who ask for anything, time that stands or leaps. After each event
+ * Random lives: two algorithms, the default plan, each second life with slots, each third one with
+ * mirrors, whose readers sign with the key that is there; any answer of DNS, of publishers and of
+ * mirrors, operators who ask for anything, time that stands or leaps. After each event
  * the invariants hold, what was decided can be done, and rows can be written and read.
  */
 #include <setjmp.h>
@@ -16,10 +17,12 @@
 
 #define LIVES 40
 #define EVENTS 4000
+#define MIRRORS 2 /* "m0", "m1" */
 
 /* What the test remembers of a key, apart from its row. */
 struct memory {
 	int64_t signed_at; /* when it might sign last */
+	int64_t shown_at;  /* when readers of a mirror might sign with it last */
 	bool revoking;
 	bool leaving; /* its record is to go, one way or the other */
 };
@@ -33,7 +36,10 @@ struct life {
 	uint64_t random, epoch;
 	unsigned made;
 	unsigned long activated, destroyed, failed, rolled_back, refused;
-	int64_t free_at[PLAN_SLOTS_MAX + 1]; /* of a slot, by the key that had it last */
+	int64_t free_at[PLAN_SLOTS_MAX + 1];  /* of a slot, by the key that had it last */
+	char shown[MIRRORS][LIFE_ID_MAX + 1]; /* the key that each mirror has; "": none */
+	unsigned long written;
+	bool mirrors;
 };
 
 static const char *const selectors[] = {"", "sp1", "sp2", "sp3", "sp4", "sp5", "sp6", "sp7"};
@@ -74,8 +80,14 @@ check_key(struct life *life, size_t i)
 	    life->now <
 		memory->signed_at + key->life.lease_s + key->life.signature_s + key->life.error_s)
 		fail_msg("I4: %s is revoked too early", key->id);
+	if (leaving && !memory->leaving && key->times.compromised <= 0 && memory->shown_at > 0 &&
+	    life->now < memory->shown_at + key->life.signature_s + key->life.error_s)
+		fail_msg("I4: %s is revoked while a mirror shows it, or soon after", key->id);
 	memory->revoking = key->times.revoking > 0;
 	memory->leaving = leaving;
+	for (size_t m = 0; m < MIRRORS; m++)
+		if (strcmp(life->shown[m], key->id) == 0)
+			memory->shown_at = life->now;
 	if (signs) {
 		memory->signed_at = life->now;
 		life->had[algorithm_of(life, key)] = true;
@@ -203,6 +215,32 @@ answered(struct life *life, struct life_key *key, enum life_what what)
 	return life_removed(key, plan, effect, "m", life->now);
 }
 
+/* What was said to have failed may have been done; and we may die before anything is written of it.
+ */
+static bool
+mirrored(struct life *life, const struct life_action *action)
+{
+	struct life_domain *domain = &life->domain;
+	struct life_key *key = &domain->keys[action->key];
+	bool in = action->what == LIFE_MIRROR;
+	const char *name = in ? domain->plan.mirror : key->life.mirror;
+	char *shown = life->shown[name[1] - '0'];
+	enum life_effect effect = dice(life, 3) == 0 ? (enum life_effect)dice(life, 5) : LIFE_DONE;
+
+	if (in && key->times.proven <= 0)
+		fail_msg("I2: readers sign with %s, which is not proven", key->id);
+	if (effect == LIFE_DONE || (effect == LIFE_UNAVAILABLE && dice(life, 2) == 0)) {
+		snprintf(shown, sizeof(life->shown[0]), "%s", in ? key->id : "");
+		life->written++;
+	}
+	if (dice(life, 10) == 0)
+		return true;
+	if (effect == LIFE_CONFLICT && !in)
+		effect = LIFE_REFUSED; /* none but ours are there */
+	return in ? life_mirrored(domain, action->key, effect, "i", life->now)
+		  : life_unmirrored(domain, action->key, effect, "u", life->now);
+}
+
 static bool
 do_action(struct life *life, const struct life_action *action)
 {
@@ -229,9 +267,11 @@ do_action(struct life *life, const struct life_action *action)
 	case LIFE_CHECK:
 		return life_checked(key, &domain->plan, &sight, (enum life_found)dice(life, 3), "w",
 		    &(struct life_failing){1, 2, "g", "x"}, life->now);
+	case LIFE_INTEND_MIRROR:
+		return life_intend_mirror(domain, action->key, life->now);
 	case LIFE_MIRROR:
-	case LIFE_UNMIRROR: /* no plan here has a mirror */
-		return false;
+	case LIFE_UNMIRROR:
+		return mirrored(life, action);
 	case LIFE_ROLLBACK:
 		life->rolled_back++;
 		return life_rolled_back(domain, action->key, life->now);
@@ -308,6 +348,12 @@ order(struct life *life)
 	uint64_t what = dice(life, 8);
 	size_t i;
 
+	if (life->mirrors && dice(life, 10) == 0)
+		snprintf(domain->plan.mirror, sizeof(domain->plan.mirror), "m%u",
+		    (unsigned)dice(life, MIRRORS));
+	else if (life->mirrors && dice(life, 20) == 0)
+		domain->plan.mirror[0] = '\0';
+
 	if (what == 7) {
 		(void)life_rotate(domain, life->now + (int64_t)dice(life, 9), "", life->now, &why);
 		return;
@@ -330,7 +376,7 @@ order(struct life *life)
 /* ---- a run ---- */
 
 struct totals {
-	unsigned long activated, destroyed, failed, rolled_back;
+	unsigned long activated, destroyed, failed, rolled_back, written;
 };
 
 static void
@@ -354,6 +400,9 @@ live(uint64_t seed, struct totals *totals)
 		    life->domain.plan.selector, sizeof(life->domain.plan.selector), "sp{slot}");
 		life->domain.plan.slots = SLOTS;
 	}
+	life->mirrors = seed % 3 == 0;
+	if (life->mirrors)
+		memcpy(life->domain.plan.mirror, "m0", 3);
 	for (int i = 0; i < EVENTS; i++) {
 		if (dice(life, 60) == 0)
 			order(life);
@@ -367,6 +416,7 @@ live(uint64_t seed, struct totals *totals)
 	totals->destroyed += life->destroyed;
 	totals->failed += life->failed;
 	totals->rolled_back += life->rolled_back;
+	totals->written += life->written;
 	mem_free(life);
 }
 
@@ -379,11 +429,13 @@ test_lives(void **state)
 	for (uint64_t seed = 1; seed <= LIVES; seed++)
 		live(seed, &totals);
 	printf("# %d lives of %d events: %lu activations, %lu rolled back, %lu keys destroyed, "
-	       "%lu given up\n",
-	    LIVES, EVENTS, totals.activated, totals.rolled_back, totals.destroyed, totals.failed);
+	       "%lu given up, mirrors written %lu times\n",
+	    LIVES, EVENTS, totals.activated, totals.rolled_back, totals.destroyed, totals.failed,
+	    totals.written);
 	assert_true(totals.activated > 10 * LIVES);
 	assert_true(totals.destroyed > 10 * LIVES);
 	assert_true(totals.rolled_back > LIVES / 10);
+	assert_true(totals.written > 10 * LIVES);
 }
 
 int

@@ -142,7 +142,8 @@ mirrors_are_taken(void **state)
 	    "two ispconfig:mysql://w@/isp?socket=/run/s.sock&passwordfile=/p&tenants=acme,b-2\n"
 	    "three "
 	    "ispconfig:mysql://w@db.example/isp?tenants=*&tls=yes&cafile=/ca&passwordfile=/p\n"
-	    "four ispconfig:mysql://w@db.example/isp?passwordfile=/p&tls=no\n";
+	    "four ispconfig:mysql://w@db.example/isp?passwordfile=/p&tls=no\n"
+	    "five zimbra:ldapi://%2Frun%2Fslapd%2Fldapi/?binddn=cn=x&secretfile=/s\n";
 	struct mirror **all;
 	struct err err = ERR_NONE;
 	size_t count;
@@ -152,7 +153,7 @@ mirrors_are_taken(void **state)
 		skip();
 	if (mirrors_read_text(span_str(text), &all, &count, &err) != ST_OK)
 		fail_msg("%s", err.text);
-	assert_int_equal(count, 4);
+	assert_int_equal(count, 5);
 	assert_string_equal(all[0]->ops->kind, "postfixadmin");
 	assert_non_null(strstr(((struct mirror_sql *)all[0]->state)->statements[0], " `pa_dkim` "));
 	assert_null(strchr(((struct mirror_sql *)all[0]->state)->statements[0], '{'));
@@ -182,6 +183,11 @@ mirrors_are_refused(void **state)
 	    {"x zimbra:ldap://ldap.example/?binddn=cn=x&secretfile=/s", "in clear"},
 	    {"x zimbra:ldap://127.evil.example:389/?binddn=cn=x&secretfile=/s", "in clear"},
 	    {"x zimbra:ldap://[2001:db8::1]/?binddn=cn=x&secretfile=/s", "in clear"},
+	    {"x zimbra:ldapi:///run/ldapi?binddn=cn=x&secretfile=/s", "%2F"},
+	    {"x zimbra:ldapi://%2Frun%2Fldapi/?binddn=cn=x&secretfile=/s&starttls=yes",
+		"starttls: there is no TLS"},
+	    {"x zimbra:ldaps://S3CRET@h/?binddn=cn=x&secretfile=/s", "binddn= and secretfile="},
+	    {"x zimbra:http://h/?binddn=cn=x&secretfile=/s", "ldapi://SOCKET/BASE"},
 	    {"x froxlor:mysql://w@/d", "\"zimbra:\", \"postfixadmin:\" or \"ispconfig:\""},
 	    {"x ispconfig:pgsql://w@/d", "needs mysql://"},
 	    {"x ispconfig:mysql://w@/d", "passwordfile=/path"},

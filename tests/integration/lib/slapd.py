@@ -65,6 +65,7 @@ class Slapd:
         self.port, self.tls_port = procs.free_ports(2)
         self.socket = self.folder / "ldapi"
         self.process = None
+        self.debug = 0
         reader = "*" if anonymous else f'dn.exact="{BIND_DN}"'
         (self.folder / "dkim.schema").write_text(schema(zimbra))
         certificates = ""
@@ -116,7 +117,7 @@ class Slapd:
 
     def start(self):
         where = f"{self.url}/ {self.local_url}/" + (f" ldaps://127.0.0.1:{self.tls_port}/" if self.tls else "")
-        self.process = procs.Process([program(), "-d", "0", "-h", where, "-f", self.folder / "slapd.conf"],
+        self.process = procs.Process([program(), "-d", str(self.debug), "-h", where, "-f", self.folder / "slapd.conf"],
                                      self.folder / "slapd.log", cwd=self.folder)
         try:
             procs.wait_connect(("127.0.0.1", self.port), proc=self.process)

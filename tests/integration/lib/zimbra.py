@@ -23,8 +23,9 @@ def dn_of(domain):
 
 
 class Directory(Slapd):
-    def __init__(self, folder, name="zimbra"):
-        super().__init__(folder, zimbra=True, name=name, anonymous=False)
+    def __init__(self, folder, name="zimbra", tls=None):
+        super().__init__(folder, zimbra=True, name=name, anonymous=False, tls=tls)
+        self.debug = 256    # a line for each connection and operation
         schema, conf = self.folder / "dkim.schema", self.folder / "slapd.conf"
         schema.write_text(schema.read_text() + DOMAIN_SCHEMA)
         head, _, tail = conf.read_text().partition("access to attrs=userPassword")
@@ -52,9 +53,13 @@ class Directory(Slapd):
         self.load(entries)
         return self
 
-    def mirror(self, name="zimbra"):
+    def mirror(self, name="zimbra", url=None, more=""):
         """A line of KeyMirrors."""
-        return f"{name} zimbra:{self.url}/?binddn={ADMIN_DN}&secretfile={self.secret}\n"
+        return f"{name} zimbra:{url or self.url}/?binddn={ADMIN_DN}&secretfile={self.secret}{more}\n"
+
+    def heard(self):
+        """What it was asked, in order: lines of its log."""
+        return self.process.output()
 
     def attributes(self, domain):
         """{attribute: value} of the DKIM attributes that a domain has."""
