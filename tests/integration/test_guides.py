@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import guide, lifecycle, machine, mariadb, patience, postfix, procs, sendmail, slapd, stores, zimbradir
+from lib import guide, lifecycle, machine, mariadb, panels, patience, postfix, procs, sendmail, slapd, stores, zimbradir
 
 GUIDES = Path(__file__).resolve().parents[2] / "doc/guides"
 BUILD = Path(os.environ.get("SIGNPOST_BUILD") or os.environ.get("BUILDDIR", "."))
@@ -220,14 +220,12 @@ def database(host, address="127.0.0.1", *more):
 
 @pytest.mark.skipif(postfix.missing() is not None or mariadb.missing() is not None, reason="postfix or mariadb is not installed")
 def test_postfixadmin(make):
-    """PostfixAdmin itself is its two tables, as its upgrade.php makes them."""
+    """PostfixAdmin itself is its tables, as its upgrade.php makes them."""
     host = make(["example.com"])
     host.run("systemctl start postfix")
     database(host)
     host.run("mariadb -e 'CREATE DATABASE postfixadmin CHARACTER SET utf8mb4'")
-    host.run("mariadb postfixadmin", "CREATE TABLE dkim(id INT AUTO_INCREMENT PRIMARY KEY, domain_name varchar(255) NOT NULL, description varchar(255) "
-             "DEFAULT '', selector varchar(63) NOT NULL DEFAULT 'default', private_key text, public_key text, created datetime, modified datetime);"
-             "CREATE TABLE dkim_signing(id INT AUTO_INCREMENT PRIMARY KEY, author varchar(255) NOT NULL DEFAULT '', dkim_id INT NOT NULL);")
+    host.run("mariadb postfixadmin", f"{panels.PostfixAdmin.tables}; INSERT INTO domain(domain) VALUES ('example.com')")
 
     def key():
         host.run("openssl genrsa -out /root/k 2048 2>/dev/null; openssl rsa -in /root/k -pubout -out /root/p 2>/dev/null")
@@ -241,8 +239,14 @@ def test_postfixadmin(make):
 
     def mail():
         assert host.next_mail() and host.signed("alice@example.com") == ["default"]
+    def rotated():
+        assert procs.wait_until(lambda: host.signed("alice@example.com") not in ([], ["default"]), patience.seconds(60), 0.5), \
+            host.run("signpost status example.com") + host.logs()
+        shown = host.run("mariadb -N postfixadmin -e 'SELECT author, selector, description FROM dkim_signing JOIN dkim ON dkim.id = dkim_id'").split()
+        assert shown == ["example.com", *host.signed("alice@example.com"), "Signpost"]
     reader = Reader("postfixadmin", host)
-    reader.before = {"mariadb -N": key, "signpost resolve": lambda: (setattr(host, "done_text", reader.done.stdout), signing()), "postconf -X": mail}
+    reader.before = {"mariadb -N": key, "signpost resolve": lambda: (setattr(host, "done_text", reader.done.stdout), signing()),
+                     "mariadb -e \"CREATE USER 'signpostmirror'": mail, "signpost status": rotated}
     reader.follow()
 
 

@@ -162,11 +162,11 @@ def test_the_database_is_away(make, server):
     site, = make("away", panels.PostfixAdmin)
     site.provide()
     for leave, back in ((server.stop, server.start), (lambda: server.signal(signal.SIGSTOP), lambda: server.signal(signal.SIGCONT))):
-        before, said = site.settle(), site.admin.log().count("mirror: mysql://127.0.0.1")
+        before, said = site.settle(), site.admin.log().count("mirror postfixadmin: mysql://127.0.0.1")
         leave()
         try:
             site.rotate()
-            site.until(lambda: site.admin.log().count("mirror: mysql://127.0.0.1") > said)
+            site.until(lambda: site.admin.log().count("mirror postfixadmin: mysql://127.0.0.1") > said)
             assert site.selectors("ACTIVE") == [before]
             # Between two tries; while it is tried it waits for nothing.
             site.until(lambda: ["Mirror"] in [key["next"]["blocked_by"] for key in site.keys("ACTIVE", "LOADED") if key["next"]])
