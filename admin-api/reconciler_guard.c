@@ -63,12 +63,12 @@ guard_lease(struct reconciler *reconciler, struct err *err)
 }
 
 bool
-guard_leads(struct reconciler *reconciler)
+guard_leads(struct reconciler *reconciler, int64_t ms)
 {
 	bool leads;
 
 	pthread_mutex_lock(&reconciler->lock);
-	leads = reconciler->leads && clock_mono_ms() < reconciler->lease_until_mono_ms;
+	leads = reconciler->leads && clock_mono_ms() + ms < reconciler->lease_until_mono_ms;
 	pthread_mutex_unlock(&reconciler->lock);
 	return leads;
 }

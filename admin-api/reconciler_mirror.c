@@ -78,6 +78,16 @@ find(const struct reconciler *reconciler, const char *name, const struct span *t
 	return mirror;
 }
 
+/* No fence protects a mirror, so the lease has to last until the writing is over, one way or the
+ * other; where leases are shorter than two such times, for half of one. */
+static int64_t
+lease_wanted_ms(const struct reconciler *reconciler)
+{
+	int64_t half_ms = reconciler->config.lease_s * 500, all_ms = (MIRROR_TIMEOUT_S + 1) * 1000;
+
+	return half_ms < all_ms ? half_ms : all_ms;
+}
+
 static void
 apply(struct turn *turn, const char *name, struct span tenant, struct mirror_change *change)
 {
@@ -96,11 +106,12 @@ apply(struct turn *turn, const char *name, struct span tenant, struct mirror_cha
 		return;
 	}
 	pthread_mutex_lock(&reconciler->mirroring[at]);
-	if (guard_leads(reconciler))
+	if (guard_leads(reconciler, lease_wanted_ms(reconciler)))
 		ask(turn, at, change);
 	else
 		mirror_effect(change, LIFE_UNAVAILABLE,
-		    "the lease may be another's by now, who may have a newer key in mind");
+		    "the lease may be another's before it is written, who may have a newer "
+		    "key in mind");
 	pthread_mutex_unlock(&reconciler->mirroring[at]);
 }
 

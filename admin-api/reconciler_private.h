@@ -176,9 +176,9 @@ struct reconciler {
 /* ---- reconciler_guard.c: may anything be changed now? ---- */
 
 enum status guard_lease(struct reconciler *reconciler, struct err *err) MUST_USE;
-/* For what no transaction with a fence protects: has nobody else the lease yet? The store is not
- * asked. */
-bool guard_leads(struct reconciler *reconciler);
+/* For what no transaction with a fence protects: will nobody else have the lease for so long? The
+ * store is not asked. */
+bool guard_leads(struct reconciler *reconciler, int64_t ms);
 void guard_start(struct reconciler *reconciler); /* the thread that renews it */
 void guard_stop(struct reconciler *reconciler);  /* and gives it back */
 /* The store's clock into *now_out. ST_FAILED: it went backwards or jumped. */
