@@ -90,6 +90,8 @@ names_user(struct span url)
 {
 	struct span place;
 
+	if (!span_starts(url, SPAN_LIT("//")))
+		return false; /* and it is none, either */
 	url = span_from(url, strlen("//"));
 	(void)span_cut(&url, '/', &place);
 	return span_find(place, '@') != SIZE_MAX;

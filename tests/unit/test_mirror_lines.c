@@ -188,6 +188,8 @@ mirrors_are_refused(void **state)
 		"starttls: there is no TLS"},
 	    {"x zimbra:ldaps://S3CRET@h/?binddn=cn=x&secretfile=/s", "binddn= and secretfile="},
 	    {"x zimbra:http://h/?binddn=cn=x&secretfile=/s", "ldapi://SOCKET/BASE"},
+	    {"x zimbra:ldap:", "//"},
+	    {"x zimbra:ldaps:/?binddn=cn=x&secretfile=/s", "//"},
 	    {"x froxlor:mysql://w@/d", "\"zimbra:\", \"postfixadmin:\" or \"ispconfig:\""},
 	    {"x ispconfig:pgsql://w@/d", "needs mysql://"},
 	    {"x ispconfig:mysql://w@/d", "passwordfile=/path"},
