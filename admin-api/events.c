@@ -177,7 +177,8 @@ static void *
 run(void *context)
 {
 	struct events *events = context;
-	int64_t checked_ms = 0, looked_ms = 0;
+	int64_t checked_ms = 0, looked_ms = 0, mail_ms = 0;
+	struct events_mail *mail = NULL;
 
 	pthread_mutex_lock(&events->lock);
 	while (!events->closing) {
@@ -192,8 +193,15 @@ run(void *context)
 			check_tokens(events);
 			checked_ms = clock_mono_ms();
 		}
+		if (mail_ms + EVENTS_MAIL_MS <= clock_mono_ms()) {
+			pthread_mutex_unlock(&events->lock);
+			events_mail_look(events, &mail);
+			pthread_mutex_lock(&events->lock);
+			mail_ms = clock_mono_ms();
+		}
 	}
 	pthread_mutex_unlock(&events->lock);
+	events_mail_free(mail);
 	return NULL;
 }
 

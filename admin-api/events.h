@@ -6,7 +6,9 @@
  * signpost-admind. One thread reads the audit for all listeners.
  *
  * Beside these there are events without an id, which are not heard again: store.degraded and
- * store.recovered; events.reset, where Last-Event-ID is none of this store.
+ * store.recovered; unsigned.mail, of a tenant and a cause, when gateways say that there is some,
+ * and once in EVENTS_MAIL_AGAIN_MS while it gets more; events.reset, where Last-Event-ID is none of
+ * this store.
  */
 #ifndef SIGNPOST_ADMIN_API_EVENTS_H
 #define SIGNPOST_ADMIN_API_EVENTS_H
@@ -22,6 +24,8 @@
 #define EVENTS_ALIVE_MS 15000           /* a comment after such a silence */
 #define EVENTS_LOOK_MS 400              /* from one look at the audit to the next */
 #define EVENTS_CHECK_MS 2000            /* from one look at the tokens to the next */
+#define EVENTS_MAIL_MS 2000             /* and at what gateways say of their mail */
+#define EVENTS_MAIL_AGAIN_MS 60000
 
 struct events;
 

@@ -66,6 +66,7 @@ static const struct type {
     {"store.degraded", SCOPE_KEYS_READ, NULL},
     {"store.recovered", SCOPE_KEYS_READ, NULL},
     {"events.reset", SCOPE_KEYS_READ, NULL},
+    {"unsigned.mail", SCOPE_NODES_READ, NULL},
 };
 
 unsigned

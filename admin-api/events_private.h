@@ -55,6 +55,16 @@ bool listener_hears(
 /* With the lock: puts a text into its queue, or cuts it. */
 void listener_tell(struct listener *listener, struct span text);
 
+/* ---- events_mail.c: mail that was not signed ---- */
+
+/* What was told of it last. */
+struct events_mail;
+
+/* Asks what the gateways say, and tells of what is more than it was. Without the lock, by the
+ * thread of events alone; *mail: NULL at first. */
+void events_mail_look(struct events *events, struct events_mail **mail);
+void events_mail_free(struct events_mail *mail); /* NULL is fine */
+
 struct events {
 	struct admin *admin;
 	pthread_t thread;

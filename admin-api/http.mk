@@ -34,6 +34,7 @@ API_FILES = \
 	admin-api/events.c admin-api/events.h admin-api/events_private.h \
 	admin-api/events_name.c \
 	admin-api/events_listen.c \
+	admin-api/events_mail.c \
 	admin-api/api_request.c \
 	admin-api/api_stream.c \
 	admin-api/principal.c admin-api/principal.h \

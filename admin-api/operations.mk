@@ -38,6 +38,7 @@ OPERATIONS_FILES = \
 	admin-api/operation_time.c \
 	admin-api/operation_token.c \
 	admin-api/operation_unsigned.c \
+	admin-api/mail_sums.c admin-api/mail_sums.h \
 	admin-api/operation_selftest.c \
 	admin-api/operation_verify.c admin-api/operation_verify.h \
 	admin-api/operation_verify_show.c \

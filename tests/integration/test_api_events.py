@@ -459,6 +459,42 @@ def test_nodes(service, root, acme):
     listener.close()
 
 
+def test_mail_that_was_not_signed(service, root, acme, beta):
+    """What gateways say of it, to each what is his; nothing that nobody wanted signed; and not again for each message."""
+    def say(text):
+        with sqlite3.connect(service.folder / "store.db", timeout=patience.seconds(30)) as db:
+            db.execute("DELETE FROM gateways")
+            db.execute("INSERT INTO gateways VALUES ('m1', '1', 1, 1, ?, 0, 1, CAST(strftime('%s','now') AS INTEGER) + 3600)", (text,))
+
+    def heard(listener):
+        return [(data["tenant"], data["what"], data["cause"], data["messages"]) for kind, _, data in listener.events if kind == "unsigned.mail"]
+
+    say("")
+    some = service.client(service.token("role:owner", "acme", domains="*.a.example"))
+    blind = service.client(service.token("keys:read", "acme"))
+    everybody = all_of_it, ours, theirs, *nobody = [Listener(one) for one in (root, acme, beta, some, blind)]
+    others = Listener(root, types="key.*")
+    assert {one.status for one in (*everybody, others)} == {200}
+    first, second = "=! unsigned acme no_key 3\n=! deferred - keeper 1\n", "=! unsigned - not_ours 50\n=! deferred beta lease 2\n"
+    say(first)
+    assert procs.wait_until(lambda: len(heard(all_of_it)) == 2 and heard(ours) == [("acme", "unsigned", "no_key", 3)], step=0.1), all_of_it.events
+    assert sorted(heard(all_of_it), key=str) == [("acme", "unsigned", "no_key", 3), (None, "deferred", "keeper", 1)]
+    # More of the first is told in a minute; what is new at once, and it is behind the look that saw both.
+    say(first.replace("3", "4") + second)
+    assert procs.wait_until(lambda: heard(theirs) == [("beta", "deferred", "lease", 2)], step=0.1), theirs.events
+    assert len(heard(all_of_it)) == 3 and len(heard(ours)) == 1
+    assert not [one for one in (*nobody, others) if heard(one)]
+    # It has left the hour; when there is some again, that is new.
+    second += "=! unsigned beta tenant 1\n"
+    say(second)
+    assert procs.wait_until(lambda: ("beta", "unsigned", "tenant", 1) in heard(theirs), step=0.1), theirs.events
+    say("=! unsigned acme no_key 1\n" + second)
+    assert procs.wait_until(lambda: heard(ours)[1:] == [("acme", "unsigned", "no_key", 1)], step=0.1), ours.events
+    for one in (*everybody, others):
+        one.close()
+    say("")
+
+
 # ---- another store, and none ----
 
 @pytest.mark.skipif(mariadb.missing() is not None, reason="MariaDB is not installed")
