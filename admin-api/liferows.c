@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "admin-api/liferows.h"
+#include "lib/base/mem.h"
 
 static const struct store_policy *
 policy_of(const struct keystore_rows *rows, const struct store_domain *domain)
@@ -44,10 +45,9 @@ take_key(const struct store_key *row, struct life_domain *out, struct err *err)
 {
 	struct life_key *key = &out->keys[out->count];
 
-	if (out->count == LIFE_KEYS_MAX || row->id.n > LIFE_ID_MAX ||
-	    row->algorithm.n >= sizeof(key->algorithm)) {
-		err_set(err, "key %.*s: it cannot be looked at: too many keys, or a long name",
-		    SPAN_ARG(row->selector));
+	if (row->id.n > LIFE_ID_MAX || row->algorithm.n >= sizeof(key->algorithm)) {
+		err_set(
+		    err, "key %.*s: it cannot be looked at: a long name", SPAN_ARG(row->selector));
 		return ST_TOO_BIG;
 	}
 	if (key_life_parse(row->life, &key->life, err) != ST_OK) {
@@ -64,6 +64,29 @@ take_key(const struct store_key *row, struct life_domain *out, struct err *err)
 	return ST_OK;
 }
 
+static bool
+is_of(const struct store_key *key, const struct store_domain *domain)
+{
+	return span_eq(key->domain, domain->name) && span_eq(key->tenant, domain->tenant);
+}
+
+/* Most domains have one or two keys, and turns have very many domains: no room for more. */
+static enum status
+make_room(const struct keystore_rows *answer, const struct store_domain *row,
+    struct life_domain *out, struct err *err)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < answer->key_count; i++)
+		count += is_of(&answer->keys[i], row);
+	if (count > LIFE_KEYS_MAX) {
+		err_set(err, "it has %zu keys: %u can be looked at", count, LIFE_KEYS_MAX);
+		return ST_TOO_BIG;
+	}
+	out->keys = mem_zalloc(count, sizeof(*out->keys));
+	return ST_OK;
+}
+
 enum status
 liferows_domain(const struct keystore_rows *answer, const struct store_domain *row,
     struct life_domain *out, const struct store_key *rows_out[LIFE_KEYS_MAX],
@@ -75,16 +98,26 @@ liferows_domain(const struct keystore_rows *answer, const struct store_domain *r
 	out->enabled = row->enabled && tenant_enabled(answer, row->tenant);
 	take_plan(answer, row, &out->plan, plan_error);
 	status = domain_life_parse(row->life, &out->life, err);
+	if (status == ST_OK)
+		status = make_room(answer, row, out, err);
 	for (size_t i = 0; status == ST_OK && i < answer->key_count; i++) {
 		const struct store_key *key = &answer->keys[i];
 
-		if (!span_eq(key->domain, row->name) || !span_eq(key->tenant, row->tenant))
+		if (!is_of(key, row))
 			continue;
 		status = take_key(key, out, err);
 		if (status == ST_OK)
 			rows_out[out->count - 1] = key;
 	}
 	return status;
+}
+
+void
+liferows_forget(struct life_domain *domain)
+{
+	mem_free(domain->keys);
+	domain->keys = NULL;
+	domain->count = 0;
 }
 
 /* ---- gateways ---- */

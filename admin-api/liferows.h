@@ -10,13 +10,15 @@
 #include "lib/keys/life.h"
 #include "lib/store/keystore.h"
 
-/* A domain of an answer of lives(). *out, all zero before, points into answer, as do rows_out (of
- * out->keys, in their order). plan_error: why its plan cannot be read, the default is in its place
- * then, which begins nothing; "" if it can. ST_INVALID, ST_TOO_BIG: its life cannot be read as a
- * whole, and nothing may be decided for it; err names the key. */
+/* A domain of an answer of lives(). *out, all zero before, is ended by liferows_forget(), whatever
+ * is answered; it points into answer, as do rows_out (of out->keys, in their order). plan_error:
+ * why its plan cannot be read, the default is in its place then, which begins nothing; "" if it
+ * can. ST_INVALID, ST_TOO_BIG: its life cannot be read as a whole, and nothing may be decided for
+ * it; err names the key. */
 enum status liferows_domain(const struct keystore_rows *answer, const struct store_domain *row,
     struct life_domain *out, const struct store_key *rows_out[LIFE_KEYS_MAX],
     struct err *plan_error, struct err *err) MUST_USE;
+void liferows_forget(struct life_domain *domain); /* its keys; all zero is fine */
 
 #define LIFEROWS_FAILING_MAX 200U /* words of gateways that are looked at; others have to wait */
 

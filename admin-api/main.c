@@ -460,6 +460,7 @@ main(int argc, char **argv)
 		    stderr, "%s: SIGNPOST_CRASH_AT names no place; see --crash-points\n", PROGRAM);
 		return EX_USAGE;
 	}
+	mem_give_back();
 	log_open(PROGRAM, LOG_MAIL, false);
 	operations_begin();
 	exit_code = EX_CONFIG;

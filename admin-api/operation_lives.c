@@ -97,6 +97,7 @@ lives_free(struct lives *lives)
 {
 	if (lives == NULL)
 		return;
+	liferows_forget(&lives->life);
 	keystore_rows_release(lives->answer);
 	keystore_rows_release(lives->gateway_rows);
 	mem_free(lives);

@@ -88,7 +88,6 @@ take_answer(struct turn *turn, struct keystore_rows *rows)
 {
 	turn->answers[turn->answer_count++] = rows;
 	for (size_t i = 0; i < rows->domain_count; i++) {
-		/* All zero, and much of it is never touched. */
 		struct work *work = &turn->works[turn->work_count];
 
 		if (!take_domain(work, rows, &rows->domains[i]) ||
@@ -256,15 +255,22 @@ load_works(struct turn *turn, struct err *err)
 	return load_lives(turn, err);
 }
 
+static void
+forget(struct work *work)
+{
+	for (size_t k = 0; k < PLAN_ALGORITHMS_MAX; k++)
+		if (work->made[k] != NULL) {
+			makekey_forget(work->made[k]);
+			mem_free(work->made[k]);
+		}
+	liferows_forget(&work->life);
+}
+
 void
 load_free(struct turn *turn)
 {
 	for (size_t i = 0; i < turn->work_count; i++)
-		for (size_t k = 0; k < PLAN_ALGORITHMS_MAX; k++)
-			if (turn->works[i].made[k] != NULL) {
-				makekey_forget(turn->works[i].made[k]);
-				mem_free(turn->works[i].made[k]);
-			}
+		forget(&turn->works[i]);
 	for (size_t i = 0; i < turn->answer_count; i++)
 		keystore_rows_release(turn->answers[i]);
 	providers_close(turn);

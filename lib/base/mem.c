@@ -8,8 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#ifdef __GLIBC__ /* of features.h */
+#include <malloc.h>
+#endif
 
 #include "lib/base/mem.h"
+
+#define LARGE_BYTES (128 * 1024)
 
 static void __attribute__((noreturn)) out_of_memory(void)
 {
@@ -65,6 +70,15 @@ char *
 mem_strdup(const char *text)
 {
 	return mem_strndup(text, strlen(text));
+}
+
+void
+mem_give_back(void)
+{
+#ifdef M_MMAP_THRESHOLD
+	/* Said once, it stays: else the C library raises it to the largest block that was freed. */
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+#endif
 }
 
 void

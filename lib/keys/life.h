@@ -135,9 +135,9 @@ struct life_domain {
 	bool enabled; /* and its tenant */
 	struct key_plan plan;
 	struct domain_life life;
-	struct life_key keys[LIFE_KEYS_MAX];
-	size_t count;
-	bool changed; /* life */
+	struct life_key *keys; /* borrowed */
+	size_t count;          /* LIFE_KEYS_MAX at most */
+	bool changed;          /* life */
 };
 
 /* Gateways that say so, how many report at all, and what one of them says: valid in its thread

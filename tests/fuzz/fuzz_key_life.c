@@ -75,6 +75,7 @@ decide(const struct key_life *life, const uint8_t *data, size_t size)
 	struct life_gateways gateways = {.live = size % 2, .tested = size};
 	struct life_decision decision;
 
+	domain->keys = mem_zalloc(2, sizeof(*domain->keys));
 	domain->name = SPAN_LIT("a.example");
 	domain->enabled = true;
 	key_plan_default(&domain->plan);
@@ -102,6 +103,7 @@ decide(const struct key_life *life, const uint8_t *data, size_t size)
 		if (decision.actions[i].what != LIFE_GENERATE)
 			step(domain, &decision.actions[i]);
 	life_decide(domain, &gateways, 301, &decision);
+	mem_free(domain->keys);
 	mem_free(domain);
 }
 

@@ -42,6 +42,7 @@ set_up(void **state)
 {
 	struct life_domain *domain = mem_zalloc(1, sizeof(*domain));
 
+	domain->keys = mem_zalloc(LIFE_KEYS_MAX, sizeof(*domain->keys));
 	domain->name = SPAN_LIT("a.example");
 	domain->enabled = true;
 	key_plan_default(&domain->plan);
@@ -55,7 +56,10 @@ set_up(void **state)
 static __attribute__((unused)) int
 tear_down(void **state)
 {
-	mem_free(*state);
+	struct life_domain *domain = *state;
+
+	mem_free(domain->keys);
+	mem_free(domain);
 	return 0;
 }
 

@@ -8,9 +8,13 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef __GLIBC__ /* of features.h */
+#include <malloc.h>
+#endif
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/base/mem.h"
 #include "lib/base/secret.h"
 #include "lib/base/secretthread.h"
 #include "lib/base/span.h"
@@ -188,6 +192,40 @@ test_secret_thread(void **state)
 	assert_false(is_locked(__builtin_frame_address(0)));
 }
 
+/* Blocks that the C library has asked the system for, one by one; 0: nobody knows. */
+static size_t
+large_blocks(void)
+{
+#ifdef M_MMAP_THRESHOLD
+	return mallinfo2().hblks;
+#else
+	return 0;
+#endif
+}
+
+/* Without it a large block that was freed makes the C library keep those that come after. */
+static void
+test_large_blocks_are_given_back(void **state)
+{
+	size_t before;
+	char *block;
+
+	(void)state;
+	mem_give_back();
+	block = mem_alloc(8U << 20);
+	before = large_blocks();
+	mem_free(block);
+	if (before == 0) {
+		print_message("skipped: this allocator tells nothing of its blocks\n");
+		skip();
+	}
+	before = large_blocks();
+	block = mem_alloc(1U << 20);
+	assert_int_equal(large_blocks(), before + 1);
+	mem_free(block);
+	assert_int_equal(large_blocks(), before);
+}
+
 int
 main(void)
 {
@@ -199,6 +237,7 @@ main(void)
 	    cmocka_unit_test(test_arena_is_bounded),
 	    cmocka_unit_test(test_secret_sizes_and_wiping),
 	    cmocka_unit_test(test_secret_thread),
+	    cmocka_unit_test(test_large_blocks_are_given_back),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -775,6 +775,7 @@ explore(void **state)
 	struct world first;
 
 	e.domain = mem_zalloc(1, sizeof(*e.domain));
+	e.domain->keys = mem_zalloc(KEYS, sizeof(*e.domain->keys));
 	e.nodes = mem_alloc(e.room * sizeof(*e.nodes));
 	e.seen = mem_zalloc(e.seen_room, sizeof(*e.seen));
 	e.domain->name = SPAN_LIT("a.example");
@@ -801,6 +802,7 @@ explore(void **state)
 	assert_true(!setting->canary || (e.rolled_back > 0 && e.resumed > 0));
 	assert_true(setting->keys == 1 || (e.rotated > 0 && e.completed > 0));
 	assert_true(setting->slots == 0 || setting->keys < KEYS || e.reused > 0);
+	mem_free(e.domain->keys);
 	mem_free(e.domain);
 	mem_free(e.nodes);
 	mem_free(e.seen);

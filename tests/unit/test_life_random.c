@@ -29,6 +29,7 @@ struct memory {
 
 struct life {
 	struct life_domain domain;
+	struct life_key keys[LIFE_KEYS_MAX]; /* its */
 	struct memory memory[LIFE_KEYS_MAX];
 	bool had[PLAN_ALGORITHMS_MAX]; /* a key of it that signed */
 	bool forced[PLAN_ALGORITHMS_MAX];
@@ -386,6 +387,7 @@ live(uint64_t seed, struct totals *totals)
 
 	life->random = seed * 0x9e3779b97f4a7c15U + 1;
 	life->now = 1800000000;
+	life->domain.keys = life->keys;
 	life->domain.name = SPAN_LIT("a.example");
 	life->domain.enabled = true;
 	key_plan_default(&life->domain.plan);

@@ -11,6 +11,7 @@ struct scene {
 	struct reconciler *reconciler;
 	struct turn *turn;
 	struct work *works;
+	struct life_key *keys; /* one of each */
 };
 
 static int
@@ -21,6 +22,9 @@ begin(void **state)
 	s->reconciler = mem_zalloc(1, sizeof(*s->reconciler));
 	s->turn = mem_zalloc(1, sizeof(*s->turn));
 	s->works = mem_zalloc(WORKS, sizeof(*s->works));
+	s->keys = mem_zalloc(WORKS, sizeof(*s->keys));
+	for (size_t i = 0; i < WORKS; i++)
+		s->works[i].life.keys = &s->keys[i];
 	s->turn->reconciler = s->reconciler;
 	s->turn->works = s->works;
 	s->turn->work_count = WORKS;
@@ -34,6 +38,7 @@ end(void **state)
 	struct scene *s = *state;
 
 	mem_free(s->works);
+	mem_free(s->keys);
 	mem_free(s->turn);
 	mem_free(s->reconciler);
 	mem_free(s);
