@@ -333,20 +333,29 @@ put_row(struct setting *s, const struct keystore_write *write)
 		fail_msg("%s", err.text);
 }
 
+/* The policy is there, with this plan; the domain of setting_make() has "p". */
+static inline void
+put_policy(struct setting *s, const char *name, const char *text)
+{
+	struct keystore_write policy = {.what = STORE_POLICY,
+	    .how = WRITE_PUT,
+	    .row.policy = {.tenant = S("acme"),
+		.name = span_str(name),
+		.signature_ttl_s = -1,
+		.plan = span_str(text)}};
+
+	put_row(s, &policy);
+}
+
 static inline void
 fill(struct setting *s)
 {
 	struct keystore_write tenant = a_tenant(WRITE_ADD, "acme");
 	struct keystore_write domain = a_domain(WRITE_ADD, "a.example.com", "acme");
-	struct keystore_write policy = {.what = STORE_POLICY,
-	    .row.policy = {.tenant = S("acme"),
-		.name = S("p"),
-		.signature_ttl_s = -1,
-		.plan = span_str(plan)}};
 
 	domain.row.domain.policy = S("p");
 	put_row(s, &tenant);
-	put_row(s, &policy);
+	put_policy(s, "p", plan);
 	put_row(s, &domain);
 }
 

@@ -346,18 +346,12 @@ static void
 test_a_policy_that_another_tool_changes(void **state)
 {
 	struct setting *s = *state;
-	struct keystore_write policy = {.what = STORE_POLICY,
-	    .how = WRITE_PUT,
-	    .row.policy = {.tenant = S("acme"),
-		.name = S("p"),
-		.signature_ttl_s = -1,
-		.plan = span_str(plan)}};
 	struct err err = ERR_NONE;
 	int64_t next_s = 0;
 
 	assert_true(until(s, KEY_LOADED, 1));
 	turns(s);
-	put_row(s, &policy);
+	put_policy(s, "p", plan);
 	count_questions(s);
 	assert_int_equal(reconciler_turn(s->reconciler, &next_s, &err), ST_OK);
 	assert_int_equal(counted.lives, 1);
@@ -516,15 +510,10 @@ test_a_hook_holds_nobody_up(void **state)
 	static const char by_hook[] =
 	    "{\"manage\":true,\"algorithms\":[\"ed25519\"],\"publisher\":\"hook\"}";
 	struct setting *s = *state;
-	struct keystore_write policy = {.what = STORE_POLICY,
-	    .row.policy = {.tenant = S("acme"),
-		.name = S("h"),
-		.signature_ttl_s = -1,
-		.plan = span_str(by_hook)}};
 	struct keystore_write domain = a_domain(WRITE_ADD, "b.example.com", "acme");
 
 	with_lanes(s);
-	put_row(s, &policy);
+	put_policy(s, "h", by_hook);
 	atomic_store(&world_stuck, "hook");
 	domain.row.domain.policy = S("h");
 	put_row(s, &domain);

@@ -140,15 +140,10 @@ static void
 add_domains(struct setting *s)
 {
 	static const char other[] = PLAN_OF("rsa-2048") ",\"mirror\":\"other\"}";
-	struct keystore_write policy = {.what = STORE_POLICY,
-	    .row.policy = {.tenant = S("acme"),
-		.name = S("q"),
-		.signature_ttl_s = -1,
-		.plan = span_str(other)}};
 
 	for (size_t i = 1; i < NAMES; i++)
 		add_domain(s, names[i], S("p"));
-	put_row(s, &policy);
+	put_policy(s, "q", other);
 	add_domain(s, "z.example.com", S("q"));
 }
 
@@ -245,19 +240,12 @@ test_what_cannot_be_had_was_not_begun(void **state)
 	static const char wrong[] = PLAN_OF("rsa-2048") ",\"mirror\":\"glas\"}";
 	static const char right[] = PLAN_OF("rsa-2048") ",\"mirror\":\"glass\"}";
 	struct setting *s = *state;
-	struct keystore_write policy = {.what = STORE_POLICY,
-	    .how = WRITE_CHANGE,
-	    .row.policy = {.tenant = S("acme"),
-		.name = S("p"),
-		.signature_ttl_s = -1,
-		.plan = span_str(wrong)}};
 
-	put_row(s, &policy);
+	put_policy(s, "p", wrong);
 	assert_false(until(s, KEY_ACTIVE, 1));
 	assert_true(has_trouble(s, "there is no mirror \"glas\""));
 	assert_int_equal(glass.asked, 0);
-	policy.row.policy.plan = span_str(right);
-	put_row(s, &policy);
+	put_policy(s, "p", right);
 	assert_true(until(s, KEY_ACTIVE, 1));
 	assert_true(glass.asked > 0);
 }

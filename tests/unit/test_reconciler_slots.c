@@ -214,19 +214,6 @@ test_foreign_text_at_a_target(void **state)
 /* ---- plans that change ---- */
 
 static void
-change_plan(struct setting *s, const char *text)
-{
-	struct keystore_write write = {.what = STORE_POLICY,
-	    .how = WRITE_PUT,
-	    .row.policy = {.tenant = S("acme"),
-		.name = S("p"),
-		.signature_ttl_s = -1,
-		.plan = span_str(text)}};
-
-	put_row(s, &write);
-}
-
-static void
 test_delegated_and_back(void **state)
 {
 	struct setting *s = *state;
@@ -234,7 +221,7 @@ test_delegated_and_back(void **state)
 
 	set_cnames();
 	expect_states(s, "sp1 ACTIVE, sp2 LOADED");
-	change_plan(s, plain);
+	put_policy(s, "p", plain);
 	world->now_utc += STEP_S;
 	ask_rotation(s); /* sp2 takes over; the next one is at a name of its own */
 	for (i = 0; i < 100 && text_count() != 3; i++, world->now_utc += STEP_S)
@@ -248,7 +235,7 @@ test_delegated_and_back(void **state)
 	/* What stood at the targets is gone, and so are the keys. */
 	assert_null(find(SPAN_LIT("sp1.a.example.com.p.example")));
 	assert_null(find(SPAN_LIT("sp2.a.example.com.p.example")));
-	change_plan(s, delegated);
+	put_policy(s, "p", delegated);
 	for (i = 0; i < 2; i++) { /* the stand-by key of before takes over first */
 		ask_rotation(s);
 		pass(s, 4000);
