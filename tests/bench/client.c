@@ -28,6 +28,7 @@
 #define SETUPS_MAX(messages) (2 * (messages) + 2048U)
 #define REFUSED_PAUSE_NS 10000000U /* before the next connection is tried */
 #define WAITING_MS 10              /* at most, while messages wait to be tried again */
+#define PACED_MS 1                 /* or to be begun */
 
 enum conn_state { CONN_CLOSED, CONN_OFFERED, CONN_MESSAGE };
 
@@ -174,6 +175,8 @@ prepare_message(struct client *client, struct conn *conn)
 	conn->since_ns = now_ns();
 	if (!queue_take(&client->queue, conn->since_ns, &conn->item))
 		return false;
+	if (plan->per_s > 0 && conn->item.failures == 0)
+		conn->since_ns = conn->item.due_ns;
 	number = conn->item.number;
 	conn->domain = domain_of(plan, number);
 	conn->script =
@@ -561,12 +564,13 @@ loop(struct client *client)
 {
 	struct epoll_event events[EVENTS];
 	uint64_t next_check = now_ns() + 1000000000U;
+	int waiting_ms = client->plan->per_s > 0 ? PACED_MS : WAITING_MS;
 
 	open_connections(client);
 	while (client->open > 0 || (queue_pending(&client->queue) && !client->failed)) {
 		unsigned int open = client->open;
 		bool waiting = open < client->plan->connections && queue_pending(&client->queue);
-		int n = epoll_wait(client->epoll, events, EVENTS, waiting ? WAITING_MS : 1000);
+		int n = epoll_wait(client->epoll, events, EVENTS, waiting ? waiting_ms : 1000);
 
 		for (int i = 0; i < n; i++)
 			handle(client, &events[i]);
@@ -601,6 +605,7 @@ client_run(const struct client_plan *plan, uint64_t messages, struct client_resu
 	queue_init(&client.queue, messages, plan->tries_more);
 	client.epoll = epoll_create1(EPOLL_CLOEXEC);
 	begin = now_ns();
+	queue_pace(&client.queue, plan->per_s, begin);
 	loop(&client);
 	result_out->wall_ns = now_ns() - begin;
 	close(client.epoll);

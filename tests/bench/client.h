@@ -21,9 +21,11 @@ struct client_plan {
 	uint64_t first;              /* number of the sender of the first message */
 	const struct zipf *zipf;     /* of active senders; NULL: they send in turn */
 	size_t body_bytes;
-	bool refuse_no_reply;      /* offer no SMFIP_NR_ */
-	unsigned int tries_more;   /* of a message that got no answer or a tempfail; 0: none */
-	unsigned int timeout_ms;   /* an answer that takes longer is lost */
+	bool refuse_no_reply;    /* offer no SMFIP_NR_ */
+	unsigned int tries_more; /* of a message that got no answer or a tempfail; 0: none */
+	unsigned int per_s;      /* begun each second, answered or not; 0: as fast as answers come.
+				    Then latency counts from when a message should have begun */
+	unsigned int timeout_ms; /* an answer that takes longer is lost */
 	const struct given *given; /* these messages in turn, beginning with first; NULL: made up */
 	const char *save_folder;   /* NULL: nothing is written */
 	unsigned int save_every;   /* every so manyth message */

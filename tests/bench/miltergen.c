@@ -40,6 +40,8 @@ static const char usage[] =
     "  -r, --replies         offer none of the no-reply flags\n"
     "  -R, --reconnect N     a message whose connection is refused, reset or silent, or that is\n"
     "                        tempfailed, is tried again up to N times, as a queue would (0)\n"
+    "  -P, --pace N          begin N messages a second, whether those before them are answered\n"
+    "                        or not; latency is then from when they should have begun\n"
     "  -t, --timeout MS      after which a message is lost (30000)\n"
     "  -s, --save FOLDER     write signed messages there\n"
     "  -e, --save-every N    only every Nth (1)\n"
@@ -153,6 +155,9 @@ parse_option(struct options *options, int c, const char *value)
 	case 'R':
 		plan->tries_more = (unsigned int)number(value, 1, 100000);
 		break;
+	case 'P':
+		plan->per_s = (unsigned int)number(value, 1, 1000000);
+		break;
 	case 't':
 		plan->timeout_ms = (unsigned int)number(value, 1, 3600000);
 		break;
@@ -181,14 +186,14 @@ parse_options(struct options *options, int argc, char **argv)
 	    {"first", required_argument, NULL, 'f'}, {"zipf", no_argument, NULL, 'z'},
 	    {"given", required_argument, NULL, 'g'}, {"pid", required_argument, NULL, 'p'},
 	    {"replies", no_argument, NULL, 'r'}, {"reconnect", required_argument, NULL, 'R'},
-	    {"timeout", required_argument, NULL, 't'}, {"save", required_argument, NULL, 's'},
-	    {"save-every", required_argument, NULL, 'e'}, {"json", no_argument, NULL, 'j'},
-	    {NULL, 0, NULL, 0}};
+	    {"pace", required_argument, NULL, 'P'}, {"timeout", required_argument, NULL, 't'},
+	    {"save", required_argument, NULL, 's'}, {"save-every", required_argument, NULL, 'e'},
+	    {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
 	struct client_plan *plan = &options->plan;
 	int c;
 
 	while (
-	    (c = getopt_long(argc, argv, "S:c:m:n:w:b:d:a:f:zg:p:rR:t:s:e:j", longs, NULL)) != -1)
+	    (c = getopt_long(argc, argv, "S:c:m:n:w:b:d:a:f:zg:p:rR:P:t:s:e:j", longs, NULL)) != -1)
 		parse_option(options, c, optarg);
 	if (plan->address_bytes == 0 || optind != argc || plan->body_bytes == 1)
 		die(usage, NULL);

@@ -22,11 +22,14 @@ struct queue {
 	uint64_t messages;         /* in all */
 	uint64_t started;          /* fresh ones taken */
 	unsigned int failures_max; /* 0: nothing is tried again */
+	uint64_t per_s, begin_ns;  /* fresh ones are due one after the other; per_s 0: all now */
 	struct queue_item *items;  /* ring of those that wait, first due first; owned */
 	size_t first, count;
 };
 
 void queue_init(struct queue *queue, uint64_t messages, unsigned int failures_max);
+/* So many fresh ones a second from now on, whether those before them are answered or not. */
+void queue_pace(struct queue *queue, uint64_t per_s, uint64_t now_ns);
 void queue_free(struct queue *queue);
 /* How many may be taken now, counted no further than limit. */
 size_t queue_ready(const struct queue *queue, uint64_t now_ns, size_t limit);

@@ -270,6 +270,32 @@ test_all_messages_fail(void **state)
 	queue_free(&queue);
 }
 
+/* Two a second: none is begun too early, and what was late says since when it was due. */
+static void
+test_messages_with_a_pace(void **state)
+{
+	uint64_t begin = 7, half = 500000000;
+	struct queue queue;
+	struct queue_item item;
+
+	(void)state;
+	queue_init(&queue, 3, 0);
+	queue_pace(&queue, 2, begin);
+	assert_int_equal(queue_ready(&queue, begin, 9), 1);
+	assert_int_equal(take(&queue, begin).due_ns, begin);
+	assert_int_equal(queue_ready(&queue, begin + half - 1, 9), 0);
+	assert_false(queue_take(&queue, begin + half - 1, &item));
+	assert_true(queue_pending(&queue));
+	assert_int_equal(queue_ready(&queue, begin + half, 9), 1);
+	assert_int_equal(queue_ready(&queue, begin + 9 * half, 9), 2);
+	item = take(&queue, begin + 9 * half);
+	assert_int_equal(item.number, 1);
+	assert_int_equal(item.due_ns, begin + half);
+	assert_int_equal(take(&queue, begin + 9 * half).due_ns, begin + 2 * half);
+	assert_false(queue_pending(&queue));
+	queue_free(&queue);
+}
+
 static void
 test_sockets(void **state)
 {
@@ -306,6 +332,7 @@ main(void)
 	    cmocka_unit_test(test_given_messages_are_read_from_a_file),
 	    cmocka_unit_test(test_failed_messages_come_again),
 	    cmocka_unit_test(test_all_messages_fail),
+	    cmocka_unit_test(test_messages_with_a_pace),
 	    cmocka_unit_test(test_sockets),
 	    cmocka_unit_test(test_cpu_time_of_a_process),
 	};
