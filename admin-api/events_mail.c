@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #include "admin-api/events_private.h"
 #include "admin-api/mail_sums.h"
@@ -86,8 +86,8 @@ remember(struct events_mail *mail, const struct mail_word *word)
 		return NULL;
 	told = &mail->list[mail->count++];
 	*told = (struct told){.deferred = word->deferred};
-	memcpy(told->tenant, word->tenant.p, word->tenant.n);
-	memcpy(told->cause, word->cause.p, word->cause.n);
+	snprintf(told->tenant, sizeof(told->tenant), "%.*s", SPAN_ARG(word->tenant));
+	snprintf(told->cause, sizeof(told->cause), "%.*s", SPAN_ARG(word->cause));
 	return told;
 }
 
