@@ -312,6 +312,14 @@ struct crowd {
 	size_t count;
 };
 
+/* Its answer and its gateways are another one's. */
+static void
+member_free(struct lives *lives)
+{
+	liferows_forget(&lives->life);
+	mem_free(lives);
+}
+
 /* The one at a place of what was read, if it is to be written. answer: its owner keeps it. */
 static void
 crowd_take(struct crowd *crowd, struct operation_call *call, const struct lives *answer,
@@ -326,7 +334,7 @@ crowd_take(struct crowd *crowd, struct operation_call *call, const struct lives 
 	    change(call, lives, context) == OPERATION_OK)
 		crowd->all[crowd->count++] = lives;
 	else
-		mem_free(lives);
+		member_free(lives);
 }
 
 static void
@@ -360,7 +368,7 @@ lives_update_together(struct operation_call *call, const struct span *domains, s
 	if (crowd.count > 0 && write_all(call, crowd.all, crowd.count, &ignored) == ST_OK)
 		crowd_done(&crowd, domains, count, done_out);
 	for (size_t i = 0; i < crowd.count; i++)
-		mem_free(crowd.all[i]);
+		member_free(crowd.all[i]);
 	lives_free(answer);
 }
 
@@ -379,7 +387,7 @@ lives_read_together(struct operation_call *call, const struct span *domains, siz
 	for (size_t i = 0; status == ST_OK && i < answer->answer->domain_count; i++)
 		crowd_take(&crowd, call, answer, i, visit, context);
 	for (size_t i = 0; i < crowd.count; i++)
-		mem_free(crowd.all[i]);
+		member_free(crowd.all[i]);
 	lives_free(answer);
 	return status == ST_OK ? OPERATION_OK
 			       : call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
