@@ -219,10 +219,10 @@ class Memory:
         self.parts[part].append(self.site.rss_mb())
 
     def medians(self):
-        return [statistics.median(part) for part in self.parts]
+        return [statistics.median(part) if part else 0.0 for part in self.parts]
 
     def most(self):
-        return [max(part) for part in self.parts]
+        return [max(part, default=0.0) for part in self.parts]
 
 
 def cut_off(site, names, policy, look):
