@@ -32,27 +32,48 @@ news_tell(struct cached_keystore *cached)
 {
 	uint64_t epoch = atomic_load(&cached->seen_epoch);
 
-	if (epoch == atomic_load(&cached->applied_epoch))
-		return;
 	pthread_mutex_lock(&cached->news_lock);
-	atomic_store(&cached->applied_epoch, epoch);
-	pthread_cond_broadcast(&cached->news);
+	if (!cached->tried || epoch != atomic_load(&cached->applied_epoch)) {
+		cached->tried = true;
+		atomic_store(&cached->applied_epoch, epoch);
+		pthread_cond_broadcast(&cached->news);
+	}
 	pthread_mutex_unlock(&cached->news_lock);
 }
 
-uint64_t
-news_wait(struct cached_keystore *cached, uint64_t epoch, int64_t timeout_ms)
+static struct timespec
+in_ms(int64_t timeout_ms)
 {
 	struct timespec until;
-	int error = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += timeout_ms % 1000 * 1000000;
 	until.tv_sec += timeout_ms / 1000 + until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
+	return until;
+}
+
+uint64_t
+news_wait(struct cached_keystore *cached, uint64_t epoch, int64_t timeout_ms)
+{
+	const struct timespec until = in_ms(timeout_ms);
+	int error = 0;
+
 	pthread_mutex_lock(&cached->news_lock);
 	while (error == 0 && atomic_load(&cached->applied_epoch) == epoch)
 		error = pthread_cond_timedwait(&cached->news, &cached->news_lock, &until);
 	pthread_mutex_unlock(&cached->news_lock);
 	return atomic_load(&cached->applied_epoch);
+}
+
+void
+news_wait_first(struct cached_keystore *cached, int64_t timeout_ms)
+{
+	const struct timespec until = in_ms(timeout_ms);
+	int error = 0;
+
+	pthread_mutex_lock(&cached->news_lock);
+	while (error == 0 && !cached->tried)
+		error = pthread_cond_timedwait(&cached->news, &cached->news_lock, &until);
+	pthread_mutex_unlock(&cached->news_lock);
 }

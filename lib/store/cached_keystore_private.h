@@ -52,6 +52,7 @@ struct cached_keystore {
 	atomic_uint_least64_t applied_epoch;
 	pthread_mutex_t news_lock;
 	pthread_cond_t news;
+	bool tried; /* a poll is done, with whatever answer */
 
 	/* One poll at a time: held while the store is asked, and by no message. */
 	pthread_mutex_t poll_lock;
@@ -122,6 +123,8 @@ void news_free(struct cached_keystore *cached);
 /* A poll is done: everybody is given what it told. */
 void news_tell(struct cached_keystore *cached);
 uint64_t news_wait(struct cached_keystore *cached, uint64_t epoch, int64_t timeout_ms);
+/* Until the first poll is done. */
+void news_wait_first(struct cached_keystore *cached, int64_t timeout_ms);
 
 /* ---- cached_keystore_thread.c ---- */
 

@@ -23,6 +23,7 @@
 #include "lib/store/cached_keystore_private.h"
 
 #define SPACE_MS 100
+#define FIRST_MS 1000 /* that a start waits for a store, at most */
 #define EVENTS (IN_MODIFY | IN_CREATE | IN_MOVED_TO)
 
 static const int64_t again_ms[] = {0, SPACE_MS, 1000}; /* after the last write */
@@ -149,8 +150,12 @@ thread_start(struct cached_keystore *cached, struct err *err)
 	error = cached->wake < 0 ? errno : pthread_create(&cached->thread, NULL, run, cached);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	cached->has_thread = error == 0;
-	if (error == 0)
+	if (error == 0) {
+		/* What is asked for before the first poll is of use until then only: a store that
+		 * went away at once would leave nothing. */
+		news_wait_first(cached, FIRST_MS);
 		return ST_OK;
+	}
 	err_set(err, "KeyStore: no thread for its changes: %s", strerror(error));
 	return ST_FAILED;
 }

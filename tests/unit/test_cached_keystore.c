@@ -743,6 +743,34 @@ test_the_thread(void **state)
 	mem_free(idle.changes);
 }
 
+/* What was read just after the start is there when the store goes away just after that; one that is
+ * away from the start holds nothing up. */
+static void
+test_a_start_hears_first(void **state)
+{
+	struct cached_keystore_config how = config;
+	struct keystore *store, *away;
+
+	(void)state;
+	how.no_thread = false;
+	how.now_ms = NULL;
+	how.poll_ms = 3600000;
+	for (int i = 0; i < 50; i++) {
+		struct script script = {.epoch = 10};
+
+		store = cache_of(script_new(&script), &how);
+		assert_int_equal(cached_keystore_epoch(store), 10);
+		keystore_close(store);
+		mem_free(script.changes);
+	}
+	away = world_new();
+	memstore_of(away)->status[MEMSTORE_CHANGES] = ST_UNAVAILABLE;
+	store = cache_of(away, &how);
+	assert_true(cached_keystore_away(store));
+	assert_int_equal(cached_keystore_epoch(store), 0);
+	keystore_close(store);
+}
+
 /* ---- whoever asks after a poll sees what was changed before it ---- */
 
 struct race {
@@ -923,6 +951,7 @@ main(void)
 	    cmocka_unit_test(test_a_store_without_epochs),
 	    cmocka_unit_test(test_more_changes_than_fit),
 	    cmocka_unit_test(test_the_thread),
+	    cmocka_unit_test(test_a_start_hears_first),
 	    cmocka_unit_test(test_changes_are_in_force_for_all_threads),
 	    cmocka_unit_test(test_same_answers_as_without),
 	    cmocka_unit_test(test_marks),
