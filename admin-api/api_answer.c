@@ -32,6 +32,7 @@ static const struct {
     {"dns-provider-error", 409, 0},
     {"would-leave-unsigned", 409, 0},
     {"in-use", 409, 0},
+    {"key-in-use", 409, 0},
     {"domain-owned-elsewhere", 409, 0},
     {"precondition-failed", 412, 0},
     {"forbidden", 403, 0},

@@ -252,7 +252,7 @@ RESULTS = {
     "key.record": ({"record": ref("Record")}, {"cname": ref("Cname")}),
     "key.verify": ({"dns": ref("Look"), "state": STATE}, {}),
     "key.publish": ({"keys": array(ref("Key")), "dns": ref("Look"), "state": STATE}, {}),
-    **{f"key.{step}": STEP for step in ("activate", "retire", "revoke", "hold", "release", "rollback")},
+    **{f"key.{step}": STEP for step in ("activate", "remove", "retire", "revoke", "hold", "release", "rollback")},
     "gateway.list": ({"gateways": array(ref("Gateway"))}, {}),
     "unsigned": ({"mail": array(ref("Mail")), "unsigned": {**COUNT, "description": "messages, without those that are as configured"},
                   "deferred": COUNT, "gateways": {**COUNT, "description": "whose figures these are"},
@@ -271,7 +271,7 @@ RESULTS = {
 # Those whose answer has an ETag.
 VERSIONED = {"provider.add", "provider.show", "provider.set", "provider.remove", "provider.test", "gateway.show", "gateway.forget", "operation.show", "operation.cancel", "tenant.add", "tenant.show", "tenant.set", "tenant.remove", "policy.show", "policy.set", "policy.remove", "domain.add",
              "domain.show", "domain.set", "domain.remove", "key.generate", "key.show", "key.record", "token.add", "token.show",
-             "token.revoke", "token.rotate", "key.activate", "key.retire", "key.revoke", "key.hold", "key.release", "key.rollback",
+             "token.revoke", "token.rotate", "key.activate", "key.remove", "key.retire", "key.revoke", "key.hold", "key.release", "key.rollback",
              "rotation.show", "rotation.pause", "rotation.resume", "rotation.abort", "rotation.rollback",
              "rules.show", "rules.replace", "rules.change", "key.publish", "emergency", "GET /v1/status", "GET /v1/tenants/{tenant}/domains/{domain}/status",
              "POST /v1/tenants/{tenant}/domains/{domain}/rotations"}
@@ -288,6 +288,7 @@ CODES = {
     "emergency": {409: ["illegal-transition", "would-leave-unsigned"], 503: ["frozen"]},
     "key.generate": {409: ["selector-exists", "selector-reused", "dns-unproven", "dns-conflict"], 503: ["frozen"]},
     "key.record": {409: ["illegal-transition"]}, "key.publish": STEPS, "key.activate": STEPS, "key.revoke": STEPS, "key.release": STEPS,
+    "key.remove": {409: ["key-in-use"], 503: ["frozen"]},
     "key.retire": {409: ["illegal-transition", "would-leave-unsigned"], 503: ["frozen"]},
     "key.hold": {409: ["illegal-transition", "would-leave-unsigned"], 503: ["frozen"]},
     "key.rollback": {409: ["illegal-transition", "would-leave-unsigned"], 503: ["frozen"]},

@@ -171,6 +171,7 @@ enum operation_code operation_keys_list(struct operation_call *call);
 enum operation_code operation_key_publish(struct operation_call *call);
 enum operation_code operation_key_record(struct operation_call *call);
 enum operation_code operation_key_release(struct operation_call *call);
+enum operation_code operation_key_remove(struct operation_call *call);
 enum operation_code operation_key_retire(struct operation_call *call);
 enum operation_code operation_key_revoke(struct operation_call *call);
 enum operation_code operation_key_rollback(struct operation_call *call);

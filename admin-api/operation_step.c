@@ -1,8 +1,8 @@
 /*
  * operation_step.c - the steps of a key's life that an operator takes: activate, retire, revoke,
- * hold, release, rollback, emergency; and rotations. Called through the table of operations. It
- * must never decide whether a step may be taken: that is lib/keys/life.h, for operators and for the
- * reconciler alike.
+ * hold, release, rollback, remove, emergency; and rotations. Called through the table of
+ * operations. It must never decide whether a step may be taken: that is lib/keys/life.h, for
+ * operators and for the reconciler alike.
  */
 #include "config.h"
 
@@ -15,7 +15,9 @@
 struct step {
 	struct span selector; /* or id */
 	bool force;
+	bool ends; /* with the answer: nothing goes on that one could ask for */
 	enum operation_kind kind;
+	enum operation_code refusal; /* where it does not follow from what "take" says */
 	/* false: why says why not. */
 	bool (*take)(
 	    struct lives *lives, size_t key, int64_t now_utc, struct step *step, struct err *why);
@@ -122,15 +124,18 @@ is_last_active(const struct operation_call *call, const struct lives *lives, siz
 }
 
 static enum operation_code
-refuse_step(
-    struct operation_call *call, const struct lives *lives, size_t key, const struct err *why)
+refuse_step(struct operation_call *call, const struct lives *lives, size_t key,
+    const struct step *step, const struct err *why)
 {
 	const char *state = key_state_name(key_state_at(&lives->before[key], call->now_utc));
+	enum operation_code code = OPERATION_ILLEGAL_TRANSITION;
 
-	return call_refuse(call,
-	    is_last_active(call, lives, key) ? OPERATION_WOULD_LEAVE_UNSIGNED
-					     : OPERATION_ILLEGAL_TRANSITION,
-	    "key %.*s is %s: %s", SPAN_ARG(lives->rows[key]->selector), state, why->text);
+	if (step->refusal != OPERATION_OK)
+		code = step->refusal;
+	else if (is_last_active(call, lives, key))
+		code = OPERATION_WOULD_LEAVE_UNSIGNED;
+	return call_refuse(call, code, "key %.*s is %s: %s", SPAN_ARG(lives->rows[key]->selector),
+	    state, why->text);
 }
 
 static enum operation_code
@@ -151,11 +156,12 @@ take_step(struct operation_call *call, struct lives *lives, void *context)
 		    lives->rows[key], &lives->life.keys[key].times, call->now_utc, version);
 		if (call->operation->run != operation_emergency)
 			call_new_version(call, version);
-		later_begun_key(call, step->kind, lives, key);
+		if (!step->ends)
+			later_begun_key(call, step->kind, lives, key);
 		return OPERATION_OK;
 	}
 	explain_wait(call, lives, key, &why);
-	return refuse_step(call, lives, key, &why);
+	return refuse_step(call, lives, key, step, &why);
 }
 
 static enum operation_code
@@ -223,6 +229,13 @@ rollback(struct lives *lives, size_t key, int64_t now_utc, struct step *step, st
 }
 
 static bool
+discard(struct lives *lives, size_t key, int64_t now_utc, struct step *step, struct err *why)
+{
+	(void)step;
+	return life_discard(&lives->life, key, now_utc, why);
+}
+
+static bool
 emergency(struct lives *lives, size_t key, int64_t now_utc, struct step *step, struct err *why)
 {
 	return life_emergency(&lives->life, key, step->force, now_utc, why);
@@ -262,6 +275,13 @@ enum operation_code
 operation_key_rollback(struct operation_call *call)
 {
 	return run_step(call, &(struct step){.take = rollback, .kind = OPERATION_KIND_RETURN});
+}
+
+enum operation_code
+operation_key_remove(struct operation_call *call)
+{
+	return run_step(
+	    call, &(struct step){.take = discard, .ends = true, .refusal = OPERATION_KEY_IN_USE});
 }
 
 enum operation_code

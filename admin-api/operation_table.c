@@ -220,6 +220,8 @@ static const struct operation operations[] = {
 	"its record, in a notation"),
     ROW("key.release", key_step, CHANGES, SCOPE_KEYS_ROTATE, operation_key_release,
 	"the end of key.hold"),
+    ROW("key.remove", key_step, CHANGES, SCOPE_KEYS_WRITE, operation_key_remove,
+	"a key of which nothing is in DNS is destroyed"),
     ROW("key.retire", key_step, CHANGES, SCOPE_KEYS_ROTATE, operation_key_retire,
 	"a key signs no more"),
     ROW("key.revoke", key_step, CHANGES, SCOPE_KEYS_REVOKE, operation_key_revoke,

@@ -31,6 +31,7 @@ static const char *const code_names[OPERATION_CODES] = {
     [OPERATION_DNS_PROVIDER_ERROR] = "dns-provider-error",
     [OPERATION_WOULD_LEAVE_UNSIGNED] = "would-leave-unsigned",
     [OPERATION_IN_USE] = "in-use",
+    [OPERATION_KEY_IN_USE] = "key-in-use",
     [OPERATION_PRECONDITION_FAILED] = "precondition-failed",
     [OPERATION_OWNED_ELSEWHERE] = "domain-owned-elsewhere",
     [OPERATION_REPLAYED] = "replayed",

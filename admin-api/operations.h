@@ -56,6 +56,7 @@ enum operation_code {
 	OPERATION_DNS_PROVIDER_ERROR,   /* "dns-provider-error": it cannot be used as it is */
 	OPERATION_WOULD_LEAVE_UNSIGNED, /* "would-leave-unsigned" */
 	OPERATION_IN_USE,               /* "in-use": something hangs on it */
+	OPERATION_KEY_IN_USE,           /* "key-in-use": it signs, or may be in DNS */
 	OPERATION_PRECONDITION_FAILED,  /* "precondition-failed": somebody else changed it */
 	OPERATION_OWNED_ELSEWHERE,      /* "domain-owned-elsewhere": by which tenant is not said */
 	OPERATION_REPLAYED,             /* never answered: the same request was done already */
@@ -65,7 +66,7 @@ enum operation_code {
 	OPERATION_STORE_UNAVAILABLE,    /* "store-unavailable" */
 	OPERATION_INTERNAL              /* "internal": log and mend */
 };
-#define OPERATION_CODES 21U
+#define OPERATION_CODES 22U
 /* "validation", ...; of OPERATION_OK "ok". Static. */
 const char *operation_code_name(enum operation_code code);
 

@@ -63,6 +63,7 @@ static const struct route routes[] = {
     {"GET", DOMAIN "/keys", "key.list", 200, 0, NULL},
     {"POST", DOMAIN "/keys", "key.generate", 201, ROUTE_BODY | ROUTE_ONCE, KEY},
     {"GET", KEY, "key.show", 200, 0, NULL},
+    {"DELETE", KEY, "key.remove", 200, ROUTE_IF_MATCH, NULL},
     {"GET", KEY "/record", "key.record", 200, 0, NULL},
     {"GET", KEY "/dns", "key.verify", 200, 0, NULL},
     {"POST", KEY ":verify", "key.verify", 200, ROUTE_BODY, NULL},

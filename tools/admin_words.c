@@ -209,6 +209,8 @@ static const struct admin_word words[] = {
 	false, NULL, admin_show_record, "its DNS record, as a provider wants it"},
     {"key", "release", "key.release", TWO("domain", "selector"), "DOMAIN SELECTOR", FIELDS(step_fields),
 	true, NULL, NULL, "the end of hold"},
+    {"key", "remove", "key.remove", TWO("domain", "selector"), "DOMAIN SELECTOR", FIELDS(step_fields),
+	true, NULL, NULL, "a key of which nothing is in DNS is destroyed"},
     {"key", "retire", "key.retire", TWO("domain", "selector"), "DOMAIN SELECTOR", FIELDS(step_fields),
 	true, NULL, NULL, "a key signs no more; it stays published"},
     {"key", "revoke", "key.revoke", TWO("domain", "selector"), "DOMAIN SELECTOR", FIELDS(step_fields),

@@ -324,6 +324,9 @@ bool life_release(struct life_domain *domain, size_t index, int64_t now_utc, str
 /* ACTIVE -> RETIRING without a successor's activation: refused if it would leave mail unsigned. A
  * stand-by or held key retires too; one that is not proven yet is given up (FAILED). */
 bool life_retire(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
+/* PREPARED, FAILED or REMOVED -> DESTROYED, at once: who calls empties private_key. Refused as long
+ * as anything of it may be in DNS, in a cache or in a mirror. */
+bool life_discard(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why);
 /* The key is known to others: it becomes COMPROMISED, and in the same change a stand-by key ACTIVE.
  * Without one: refused, unless force (then mail goes unsigned or is deferred by FailurePolicy). */
 bool life_emergency(

@@ -99,6 +99,26 @@ life_retire(struct life_domain *domain, size_t index, int64_t now_utc, struct er
 	return true;
 }
 
+bool
+life_discard(struct life_domain *domain, size_t index, int64_t now_utc, struct err *why)
+{
+	struct life_key *key = &domain->keys[index];
+	struct life_key before = *key;
+	enum key_state state = life_state(key, now_utc);
+
+	if (state != KEY_PREPARED && state != KEY_FAILED && state != KEY_REMOVED)
+		return refuse(why, key, now_utc,
+		    "it is in DNS, or may be; let it retire, and it goes by itself");
+	if (state == KEY_PREPARED)
+		(void)life_failed(key, "an operator removed it", now_utc);
+	if (!life_mirror_keeps(domain, index, now_utc) && life_destroyed(key, now_utc))
+		return true;
+	*key = before;
+	return refuse(why, key, now_utc,
+	    "something of it may still be in DNS, in a cache or in a mirror; it goes by itself "
+	    "when that is over");
+}
+
 /* ---- emergency ---- */
 
 /* The best key to take over from keys[index]; SIZE_MAX: none. weak: also one that gateways have not

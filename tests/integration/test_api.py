@@ -431,7 +431,7 @@ def test_another_tenants_objects_are_not_there(service, acme, beta):
                for name, key in (("there.example", "there-s"), ("elsewhere.example", "there-s"))]
         assert own[0][0] == 404 and own[0] == own[1], tail
     for method, tail, body in (("PATCH", "", {"enabled": True}), ("DELETE", "", None), ("POST", "/rotations", {"reason": "x"}),
-                               ("POST", "/keys", {"algorithm": "ed25519-sha256"}), ("POST", ":emergency-revoke", {"reason": "x"}),
+                               ("DELETE", "/keys/there-s", None), ("POST", "/keys", {"algorithm": "ed25519-sha256"}), ("POST", ":emergency-revoke", {"reason": "x"}),
                                *(("POST", f"/keys/there-s:{step}", {}) for step in ("verify", "publish", "activate", "retire", "revoke",
                                                                                    "hold", "release", "rollback"))):
         words = {"etag": "*", **({"key": api.new_key()} if method == "POST" else {})}
@@ -980,6 +980,28 @@ def test_steps(service, acme):
                 problem(acme.post(target, {}, etag=etag, key=None), 412, "precondition-failed")
 
 
+def test_removing_a_key(service, acme):
+    """Only one of which nothing is in DNS, nor may be; and its private key with it."""
+    name = "forgetting.example"
+    here = on_its_own(acme, name, ["p", "a", "never", "there", "gone"])
+    for one, columns in (("a", ACTIVE), ("never", {"failed": 100}), ("there", {**PROVEN, "failed": 100}),
+                         ("gone", {**LONG_AGO, "revoking": 9000, "revoked": 8000, "removed": 7000})):
+        set_key(service, name, one, **columns)
+    for one in ("a", "there"):
+        problem(acme.ask("DELETE", f"{here}/keys/{one}", etag="*"), 409, "key-in-use")
+    problem(acme.ask("DELETE", f"{here}/keys/p", etag='"k-FAILED"'), 412, "precondition-failed")
+    dry = acme.ask("DELETE", f"{here}/keys/p", dry=True)
+    assert dry.status == 200 and [step["after"]["state"] for step in dry.json["plan"] if step["what"] == "key"] == ["DESTROYED"], dry
+    for one in ("p", "never", "gone"):
+        answer = acme.ask("DELETE", f"{here}/keys/{one}", etag=acme.get(f"{here}/keys/{one}").etag)
+        assert answer.status == 200 and [key["state"] for key in answer.json["keys"]] == ["DESTROYED"], answer
+        problem(acme.ask("DELETE", f"{here}/keys/{one}", etag="*"), 404, "not-found")
+        problem(acme.post(f"{here}/keys", {"selector": one}), 409, "selector-reused")
+    with sqlite3.connect(service.folder / "store.db", timeout=patience.seconds(30)) as db:
+        rows = dict(db.execute("SELECT selector, length(private_key) FROM keys WHERE domain = ?", (name,)).fetchall())
+    assert [bool(rows[one]) for one in ("p", "never", "gone", "a", "there")] == [False, False, False, True, True], rows
+
+
 def test_what_would_leave_mail_unsigned(service, acme):
     name = "alone.example"
     here = on_its_own(acme, name, ["a", "p"])
@@ -1187,6 +1209,7 @@ def test_nothing_is_changed_while_it_is_frozen(folder):
             assert answer.json["retryable"] is True and answer.field("Retry-After")
         problem(client.post(f"{here}:emergency-revoke", {"reason": "x", "selector": "f1"}, etag="*"), 503, "frozen")
         problem(client.ask("PATCH", here, {"paused": True}, etag="*"), 503, "frozen")
+        problem(client.ask("DELETE", f"{here}/keys/f1", etag="*"), 503, "frozen")
         pem = subprocess.run(["openssl", "genrsa", "2048"], check=True, capture_output=True, text=True).stdout
         problem(client.post(f"{here}/keys", {"selector": "brought", "pem": pem}), 503, "frozen")
         problem(client.post(f"{here}/rotations", {"reason": "x"}), 503, "frozen")

@@ -694,10 +694,10 @@ order(struct explorer *e, const struct world *from)
 {
 	static bool (*const orders[])(struct life_domain *, size_t, int64_t, struct err *) = {
 	    life_release, intend_revoke, intend_remove, life_hold, life_rollback, life_retire,
-	    emergency, activate};
+	    emergency, activate, life_discard};
 	const size_t at_any_time = 3; /* what was held may be released; old decisions */
 	static const char *const names[] = {"release", "intends late", "intends late", "hold",
-	    "rollback", "retire", "emergency", "activate"};
+	    "rollback", "retire", "emergency", "activate", "discard"};
 	int which[KEYS];
 
 	unpack(e, from, which);

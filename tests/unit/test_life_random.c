@@ -343,10 +343,10 @@ static void
 order(struct life *life)
 {
 	static bool (*const orders[])(struct life_domain *, size_t, int64_t, struct err *) = {
-	    life_hold, life_release, life_release, life_retire, life_rollback};
+	    life_hold, life_release, life_release, life_retire, life_rollback, life_discard};
 	struct life_domain *domain = &life->domain;
 	struct err why = ERR_NONE;
-	uint64_t what = dice(life, 8);
+	uint64_t what = dice(life, 9);
 	size_t i;
 
 	if (life->mirrors && dice(life, 10) == 0)
@@ -355,14 +355,14 @@ order(struct life *life)
 	else if (life->mirrors && dice(life, 20) == 0)
 		domain->plan.mirror[0] = '\0';
 
-	if (what == 7) {
+	if (what == 8) {
 		(void)life_rotate(domain, life->now + (int64_t)dice(life, 9), "", life->now, &why);
 		return;
 	}
 	if (domain->count == 0)
 		return;
 	i = (size_t)dice(life, domain->count);
-	if (what < 5) {
+	if (what < sizeof(orders) / sizeof(orders[0])) {
 		life->refused += !orders[what](domain, i, life->now, &why);
 	} else {
 		bool forced = dice(life, 10) == 0;
