@@ -13,6 +13,7 @@
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 #define RETRY_STORE_S 5
 #define RETRY_FROZEN_S 60
+#define RETRY_NODES_S 5
 #define RETRY_BEGUN_S 2
 
 static const struct {
@@ -33,6 +34,7 @@ static const struct {
     {"would-leave-unsigned", 409, 0},
     {"in-use", 409, 0},
     {"key-in-use", 409, 0},
+    {"nodes-not-ready", 409, RETRY_NODES_S},
     {"domain-owned-elsewhere", 409, 0},
     {"precondition-failed", 412, 0},
     {"forbidden", 403, 0},
@@ -96,7 +98,8 @@ api_problem(
 	if (problem == NULL)
 		return;
 	json_object_set_new(problem, "instance", json_span(call->request->path));
-	json_object_set_new(problem, "retryable", json_boolean(status == 503 || status == 429));
+	json_object_set_new(problem, "retryable",
+	    json_boolean(status == 503 || status == 429 || retry_of(code) > 0));
 	if (errors != NULL && json_array_size(errors) > 0)
 		json_object_set_new(problem, "errors", api_errors(errors));
 	buf_reset(&response->body);

@@ -287,7 +287,7 @@ CODES = {
     "POST /v1/rotations": {409: ["rotation-in-progress", "illegal-transition"], 404: ["not-found"]},
     "emergency": {409: ["illegal-transition", "would-leave-unsigned"], 503: ["frozen"]},
     "key.generate": {409: ["selector-exists", "selector-reused", "dns-unproven", "dns-conflict"], 503: ["frozen"]},
-    "key.record": {409: ["illegal-transition"]}, "key.publish": STEPS, "key.activate": STEPS, "key.revoke": STEPS, "key.release": STEPS,
+    "key.record": {409: ["illegal-transition"]}, "key.publish": STEPS, "key.activate": {409: ["illegal-transition", "nodes-not-ready"], 503: ["frozen"]}, "key.revoke": STEPS, "key.release": STEPS,
     "key.remove": {409: ["key-in-use"], 503: ["frozen"]},
     "key.retire": {409: ["illegal-transition", "would-leave-unsigned"], 503: ["frozen"]},
     "key.hold": {409: ["illegal-transition", "would-leave-unsigned"], 503: ["frozen"]},

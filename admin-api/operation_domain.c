@@ -323,6 +323,7 @@ operation_domain_list(struct operation_call *call)
 {
 	struct keystore *store = call->admin->store;
 	struct span tenant = call_text(call, "tenant");
+	int64_t before = call_has(call, "due_before") ? call_time(call, "due_before") : INT64_MAX;
 	json_t *list = json_array();
 	struct keystore_rows *page;
 	struct err err = ERR_NONE;
@@ -333,10 +334,14 @@ operation_domain_list(struct operation_call *call)
 	    store, call_only_tenant(call), call_text(call, "after"), call_limit(call), &page, &err);
 	if (status != ST_OK)
 		return call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
-	for (size_t i = 0; i < page->domain_count; i++)
-		if ((tenant.n == 0 || span_eq(page->domains[i].tenant, tenant)) &&
-		    call_sees(call, page->domains[i].tenant, page->domains[i].name))
-			json_array_append_new(list, row_domain(&page->domains[i]));
+	for (size_t i = 0; i < page->domain_count; i++) {
+		const struct store_domain *row = &page->domains[i];
+
+		if ((tenant.n == 0 || span_eq(row->tenant, tenant)) &&
+		    call_sees(call, row->tenant, row->name) &&
+		    (before == INT64_MAX || (row->due != 0 && row->due < before)))
+			json_array_append_new(list, row_domain(row));
+	}
 	if (page->domain_count == call_limit(call))
 		json_object_set_new(
 		    call->result, "next", json_span(page->domains[page->domain_count - 1].name));

@@ -17,8 +17,24 @@ struct keys_page {
 	size_t limit;
 	struct span only; /* the tenant; empty: all */
 	bool destroyed;
-	struct buf last; /* "domain selector" of the row that was looked at last */
+	struct span state, algorithm; /* empty: any */
+	struct buf last;              /* "domain selector" of the row that was looked at last */
 };
+
+static bool
+is_wanted(
+    const struct operation_call *call, const struct keys_page *page, const struct store_key *row)
+{
+	if ((page->only.n > 0 && !span_eq(row->tenant, page->only)) ||
+	    !call_sees(call, row->tenant, row->domain))
+		return false;
+	if (page->algorithm.n > 0 && !span_eq(row->algorithm, page->algorithm))
+		return false;
+	if (page->state.n > 0)
+		return span_eq_str(
+		    page->state, key_state_name(key_state_at(&row->times, call->now_utc)));
+	return page->destroyed || row->times.destroyed == 0;
+}
 
 /* Until the page is full. Was all of rows looked at? */
 static bool
@@ -32,9 +48,7 @@ take_keys(struct operation_call *call, const struct keystore_rows *rows, struct 
 		buf_reset(&page->last);
 		buf_add_fmt(
 		    &page->last, "%.*s %.*s", SPAN_ARG(row->domain), SPAN_ARG(row->selector));
-		if ((page->only.n == 0 || span_eq(row->tenant, page->only)) &&
-		    call_sees(call, row->tenant, row->domain) &&
-		    (page->destroyed || row->times.destroyed == 0))
+		if (is_wanted(call, page, row))
 			json_array_append_new(page->list, row_key(row, &row->times, call->now_utc));
 	}
 	return true;
@@ -56,6 +70,24 @@ look(struct operation_call *call, struct keys_page *page, bool *more_out, struct
 	return ST_OK;
 }
 
+/* A name that no key ever has would be answered with an empty list, as if all were well. */
+static enum operation_code
+take_filter(struct operation_call *call, struct keys_page *page)
+{
+	bool known = false;
+
+	page->state = call_text(call, "state");
+	page->algorithm = call_text(call, "algorithm");
+	for (int s = KEY_PREPARED; s <= KEY_FAILED; s++)
+		known = known || span_eq_str(page->state, key_state_name((enum key_state)s));
+	if (page->state.n > 0 && !known)
+		return call_wrong(call, "state", "is no state of a key");
+	if (page->algorithm.n > 0 && !span_eq_str(page->algorithm, "rsa-sha256") &&
+	    !span_eq_str(page->algorithm, "ed25519-sha256"))
+		return call_wrong(call, "algorithm", "is rsa-sha256 or ed25519-sha256");
+	return OPERATION_OK;
+}
+
 enum operation_code
 operation_keys_list(struct operation_call *call)
 {
@@ -68,6 +100,8 @@ operation_keys_list(struct operation_call *call)
 	bool more = true;
 
 	json_object_set_new(call->result, "keys", page.list);
+	if (take_filter(call, &page) != OPERATION_OK)
+		return OPERATION_VALIDATION;
 	buf_init(&page.last, KEYSTORE_SUBJECT_MAX + KEYSTORE_DOMAIN_MAX);
 	buf_add(&page.last, call_text(call, "after"));
 	for (unsigned i = 0; i < LOOKS_MAX && more && status == ST_OK; i++) {

@@ -177,10 +177,26 @@ run_step(struct operation_call *call, struct step *step)
 
 /* ---- the steps ---- */
 
+/* Those that report have not all tried it. */
+static bool
+waits_for_gateways(const struct lives *lives, size_t key, int64_t now_utc)
+{
+	const struct life_key *row = &lives->life.keys[key];
+
+	return key_state_at(&row->times, now_utc) == KEY_PROVEN && lives->gateways.live > 0 &&
+	       lives->gateways.tested < row->loading;
+}
+
 static bool
 activate(struct lives *lives, size_t key, int64_t now_utc, struct step *step, struct err *why)
 {
-	(void)step;
+	step->refusal = OPERATION_OK;
+	if (waits_for_gateways(lives, key, now_utc)) {
+		step->refusal = OPERATION_NODES_NOT_READY;
+		err_set(why, "not all of the %zu gateways that report have tried it",
+		    lives->gateways.live);
+		return false;
+	}
 	if (life_activate(&lives->life, key, now_utc))
 		return true;
 	if (key_state_at(&lives->life.keys[key].times, now_utc) == KEY_LOADED)

@@ -58,6 +58,8 @@ static const struct operation_argument policy_rows[] = {A_TENANT,
     {"no_signature_ttl", OPERATION_SWITCH, OPTIONAL, "x= as configured"},
     {"new", OPERATION_SWITCH, OPTIONAL, "refuse if there is one of that name"}};
 static const struct operation_argument some_domains[] = {A_ONE_TENANT, A_AFTER};
+static const struct operation_argument list_domains[] = {A_ONE_TENANT, A_AFTER,
+    {"due_before", OPERATION_TIME, OPTIONAL, "only those that are looked at before that time"}};
 static const struct operation_argument domain_name[] = {A_DOMAIN};
 #define DOMAIN_FIELDS                                                                              \
 	{"policy", OPERATION_TEXT, OPTIONAL, "a policy of the tenant; \"\": none"},                \
@@ -79,7 +81,9 @@ static const struct operation_argument domain_records[] = {
 static const struct operation_argument key_list[] = {
     A_DOMAIN, {"destroyed", OPERATION_SWITCH, OPTIONAL, "those that are destroyed, too"}};
 static const struct operation_argument some_keys[] = {A_ONE_TENANT, A_AFTER,
-    {"destroyed", OPERATION_SWITCH, OPTIONAL, "those that are destroyed, too"}};
+    {"destroyed", OPERATION_SWITCH, OPTIONAL, "those that are destroyed, too"},
+    {"state", OPERATION_TEXT, OPTIONAL, "only those in it: ACTIVE, FAILED, DESTROYED, ..."},
+    {"algorithm", OPERATION_TEXT, OPTIONAL, "only those of it: rsa-sha256 or ed25519-sha256"}};
 static const struct operation_argument key_record[] = {A_DOMAIN, A_SELECTOR,
     {"notation", OPERATION_TEXT, OPTIONAL,
 	"single, rfc1035, bind, nsupdate, route53, terraform or json"}};
@@ -183,7 +187,7 @@ static const struct operation operations[] = {
 	"what was done, a page"),
     ROW("domain.add", domain_add, CHANGES, SCOPE_DOMAINS_WRITE, operation_domain_add,
 	"a new domain of a tenant"),
-    ROW("domain.list", some_domains, READS, SCOPE_DOMAINS_READ, operation_domain_list,
+    ROW("domain.list", list_domains, READS, SCOPE_DOMAINS_READ, operation_domain_list,
 	"domains, a page"),
     ROW("domain.records", domain_records, READS, SCOPE_DNS_READ, operation_domain_records,
 	"all that should be in DNS for it now"),

@@ -32,6 +32,7 @@ static const char *const code_names[OPERATION_CODES] = {
     [OPERATION_WOULD_LEAVE_UNSIGNED] = "would-leave-unsigned",
     [OPERATION_IN_USE] = "in-use",
     [OPERATION_KEY_IN_USE] = "key-in-use",
+    [OPERATION_NODES_NOT_READY] = "nodes-not-ready",
     [OPERATION_PRECONDITION_FAILED] = "precondition-failed",
     [OPERATION_OWNED_ELSEWHERE] = "domain-owned-elsewhere",
     [OPERATION_REPLAYED] = "replayed",

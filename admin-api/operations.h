@@ -57,6 +57,7 @@ enum operation_code {
 	OPERATION_WOULD_LEAVE_UNSIGNED, /* "would-leave-unsigned" */
 	OPERATION_IN_USE,               /* "in-use": something hangs on it */
 	OPERATION_KEY_IN_USE,           /* "key-in-use": it signs, or may be in DNS */
+	OPERATION_NODES_NOT_READY,      /* "nodes-not-ready": gateways have not tried the key */
 	OPERATION_PRECONDITION_FAILED,  /* "precondition-failed": somebody else changed it */
 	OPERATION_OWNED_ELSEWHERE,      /* "domain-owned-elsewhere": by which tenant is not said */
 	OPERATION_REPLAYED,             /* never answered: the same request was done already */
@@ -66,7 +67,7 @@ enum operation_code {
 	OPERATION_STORE_UNAVAILABLE,    /* "store-unavailable" */
 	OPERATION_INTERNAL              /* "internal": log and mend */
 };
-#define OPERATION_CODES 22U
+#define OPERATION_CODES 23U
 /* "validation", ...; of OPERATION_OK "ok". Static. */
 const char *operation_code_name(enum operation_code code);
 

@@ -94,6 +94,8 @@ static const struct admin_field domain_set_fields[] = {F_POLICY, F_SIGNS_AS, F_S
     {"pause", 0, NULL, "paused", ADMIN_ON, "begin no new key and no activation"},
     {"resume", 0, NULL, "paused", ADMIN_OFF, "the end of --pause"}, F_REVISION};
 static const struct admin_field tenant_only[] = {F_TENANT};
+static const struct admin_field domain_list_fields[] = {F_TENANT,
+    {"due-before", 0, "TIME", "due_before", ADMIN_TEXT, "only those that are looked at before that time"}};
 static const struct admin_field token_fields[] = {
     {"scopes", 's', "SCOPES", "scopes", ADMIN_TEXT, "\"keys:read role:operator\" and the like; needed"},
     {"tenant", 't', "TENANT", "tenant", ADMIN_TEXT, "what it may see; default: all"},
@@ -166,7 +168,7 @@ static const struct admin_word words[] = {
 	"Runs the operations of a file of JSON, one in each line."},
     {"domain", "add", "domain.add", TWO("domain", "tenant"), "DOMAIN TENANT", FIELDS(domain_add_fields),
 	true, NULL, NULL, "a new domain of a tenant"},
-    {"domain", "list", "domain.list", NONE, "", FIELDS(tenant_only), false, "domains", NULL,
+    {"domain", "list", "domain.list", NONE, "", FIELDS(domain_list_fields), false, "domains", NULL,
 	"all domains"},
     {"domain", "records", "domain.records", ONE("domain"), "DOMAIN", FIELDS(format), false, NULL,
 	admin_show_text, "all that should be in DNS for it now"},

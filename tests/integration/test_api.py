@@ -594,6 +594,27 @@ def test_keys_of_all_domains(service, root, acme, beta):
     assert {name: row[name] for name in ("state", "signs", "p_sha256", "algorithm", "bits")} == \
         {name: one[name] for name in ("state", "signs", "p_sha256", "algorithm", "bits")}
     problem(acme.get(f"{BETA}/keys"), 404, "not-found")
+    set_key(service, "keys2.example", "a", **ACTIVE)
+    for query in ("state=ACTIVE", "state=PREPARED", "algorithm=ed25519-sha256", "algorithm=rsa-sha256", "state=ACTIVE&algorithm=rsa-sha256"):
+        words = dict(word.split("=") for word in query.split("&"))
+        every = [key for page in pages_of(acme, f"{ACME}/keys?limit=3&destroyed=true", "keys") for key in page]
+        some = [key for page in pages_of(acme, f"{ACME}/keys?limit=3&{query}", "keys") for key in page]
+        assert some == [key for key in every if all(key[name] == value for name, value in words.items())], query
+    assert [key["domain"] for key in acme.good("GET", f"{ACME}/keys?state=ACTIVE")["keys"]].count("keys2.example") == 1
+    for query in ("state=active", "state=x", "algorithm=rsa"):
+        problem(acme.get(f"{ACME}/keys?{query}"), 400, "validation")
+
+
+def test_domains_that_are_due(service, acme):
+    names = lambda query: [d["domain"] for page in pages_of(acme, f"{ACME}/domains?limit=500{query}", "domains") for d in page]  # noqa: E731
+    for name in ("due0.example", "due1.example", "due2.example"):
+        on_its_own(acme, name)
+    with sqlite3.connect(service.folder / "store.db", timeout=patience.seconds(30)) as db:
+        for name, due in (("due0.example", 4000000000), ("due1.example", 4000000100), ("due2.example", 0)):
+            db.execute("UPDATE domains SET due = ? WHERE name = ?", (due, name))
+    found = [name for name in names("&due_before=2096-10-02T07:06:41Z") if name.startswith("due")]
+    assert found == ["due0.example"] and {"due0.example", "due1.example", "due2.example"} <= set(names(""))
+    problem(acme.get(f"{ACME}/domains?due_before=soon"), 400, "validation")
 
 
 def pages_of(client, target, name):
@@ -980,26 +1001,39 @@ def test_steps(service, acme):
                 problem(acme.post(target, {}, etag=etag, key=None), 412, "precondition-failed")
 
 
+def test_gateways_that_have_not_tried_the_key(service, acme):
+    """One that reports, and has not tried the key: it is not activated, and whoever asks may ask again."""
+    name = "early.example"
+    here = on_its_own(acme, name, ["p", "a"])
+    set_key(service, name, "a", **ACTIVE)
+    set_key(service, name, "p", **PROVEN, loading=0)
+    with sqlite3.connect(service.folder / "store.db", timeout=patience.seconds(30)) as db:
+        db.execute("INSERT INTO gateways VALUES ('late', '1', 1, 1, '', 0, 1, CAST(strftime('%s','now') AS INTEGER) + 3600)")
+    refused = problem(acme.post(f"{here}/keys/p:activate", {}, etag="*", key=None), 409, "nodes-not-ready")
+    assert refused.json["retryable"] is True and "gateways" in refused.json["detail"]
+    with sqlite3.connect(service.folder / "store.db", timeout=patience.seconds(30)) as db:
+        db.execute("DELETE FROM gateways WHERE node = 'late'")
+
+
 def test_removing_a_key(service, acme):
     """Only one of which nothing is in DNS, nor may be; and its private key with it."""
     name = "forgetting.example"
-    here = on_its_own(acme, name, ["p", "a", "never", "there", "gone"])
-    for one, columns in (("a", ACTIVE), ("never", {"failed": 100}), ("there", {**PROVEN, "failed": 100}),
-                         ("gone", {**LONG_AGO, "revoking": 9000, "revoked": 8000, "removed": 7000})):
+    here = on_its_own(acme, name, ["p", "a", "never", "there"])
+    for one, columns in (("a", ACTIVE), ("never", {"failed": 100}), ("there", {**PROVEN, "failed": 100})):
         set_key(service, name, one, **columns)
     for one in ("a", "there"):
         problem(acme.ask("DELETE", f"{here}/keys/{one}", etag="*"), 409, "key-in-use")
     problem(acme.ask("DELETE", f"{here}/keys/p", etag='"k-FAILED"'), 412, "precondition-failed")
     dry = acme.ask("DELETE", f"{here}/keys/p", dry=True)
-    assert dry.status == 200 and [step["after"]["state"] for step in dry.json["plan"] if step["what"] == "key"] == ["DESTROYED"], dry
-    for one in ("p", "never", "gone"):
+    assert dry.status == 200 and [step["after"]["state"] for step in dry.json["plan"] if step["row"] == "key"] == ["DESTROYED"], dry
+    for one in ("p", "never"):
         answer = acme.ask("DELETE", f"{here}/keys/{one}", etag=acme.get(f"{here}/keys/{one}").etag)
         assert answer.status == 200 and [key["state"] for key in answer.json["keys"]] == ["DESTROYED"], answer
         problem(acme.ask("DELETE", f"{here}/keys/{one}", etag="*"), 404, "not-found")
         problem(acme.post(f"{here}/keys", {"selector": one}), 409, "selector-reused")
     with sqlite3.connect(service.folder / "store.db", timeout=patience.seconds(30)) as db:
         rows = dict(db.execute("SELECT selector, length(private_key) FROM keys WHERE domain = ?", (name,)).fetchall())
-    assert [bool(rows[one]) for one in ("p", "never", "gone", "a", "there")] == [False, False, False, True, True], rows
+    assert [bool(rows[one]) for one in ("p", "never", "a", "there")] == [False, False, True, True], rows
 
 
 def test_what_would_leave_mail_unsigned(service, acme):
