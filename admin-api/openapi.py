@@ -219,6 +219,7 @@ RESULTS = {
     "domain.list": ({"domains": array(ref("Domain"))}, NEXT),
     "domain.add": ({"domain": ref("Domain")}, {"cnames": array(ref("Cname")), "trouble": {"type": "string"}}),
     "domain.show": SHOW_DOMAIN,
+    "domain.put": ({"domain": ref("Domain")}, {"cnames": array(ref("Cname")), "trouble": {"type": "string"}}),
     "domain.set": ({}, {"domain": ref("Domain"), "keys": array(ref("Key"))}),
     "domain.remove": ({"domain": ref("Domain")}, {}),
     "status": STATUS, "drift": DRIFT, "rotate": ROTATE_MANY,
@@ -270,7 +271,7 @@ RESULTS = {
 }
 # Those whose answer has an ETag.
 VERSIONED = {"provider.add", "provider.show", "provider.set", "provider.remove", "provider.test", "gateway.show", "gateway.forget", "operation.show", "operation.cancel", "tenant.add", "tenant.show", "tenant.set", "tenant.remove", "policy.show", "policy.set", "policy.remove", "domain.add",
-             "domain.show", "domain.set", "domain.remove", "key.generate", "key.show", "key.record", "token.add", "token.show",
+             "domain.show", "domain.set", "domain.put", "domain.remove", "key.generate", "key.show", "key.record", "token.add", "token.show",
              "token.revoke", "token.rotate", "key.activate", "key.remove", "key.retire", "key.revoke", "key.hold", "key.release", "key.rollback",
              "rotation.show", "rotation.pause", "rotation.resume", "rotation.abort", "rotation.rollback",
              "rules.show", "rules.replace", "rules.change", "key.publish", "emergency", "GET /v1/status", "GET /v1/tenants/{tenant}/domains/{domain}/status",
@@ -280,7 +281,7 @@ VERSIONED = {"provider.add", "provider.show", "provider.set", "provider.remove",
 STEPS = {409: ["illegal-transition"], 503: ["frozen"]}
 CODES = {
     "tenant.add": {409: ["exists"]}, "tenant.remove": {409: ["in-use"]}, "policy.remove": {409: ["in-use"]}, "policy.set": {403: ["mirror-forbidden"]},
-    "domain.add": {409: ["exists", "domain-owned-elsewhere"]}, "domain.remove": {409: ["in-use"]}, "domain.set": {503: ["frozen"]},
+    "domain.add": {409: ["exists", "domain-owned-elsewhere"]}, "domain.remove": {409: ["in-use"]}, "domain.set": {503: ["frozen"]}, "domain.put": {409: ["domain-owned-elsewhere"]},
     "rotate": {503: ["frozen"]},
     "provider.add": {409: ["exists"]}, "provider.remove": {409: ["in-use"]}, "provider.test": {409: ["illegal-transition", "dns-provider-error"]},
     "POST /v1/tenants/{tenant}/domains/{domain}/rotations": {409: ["rotation-in-progress", "illegal-transition"]},

@@ -159,6 +159,7 @@ enum operation_code operation_policy_set(struct operation_call *call);
 enum operation_code operation_policy_show(struct operation_call *call);
 enum operation_code operation_domain_add(struct operation_call *call);
 enum operation_code operation_domain_list(struct operation_call *call);
+enum operation_code operation_domain_put(struct operation_call *call);
 enum operation_code operation_domain_remove(struct operation_call *call);
 enum operation_code operation_domain_set(struct operation_call *call);
 enum operation_code operation_domain_show(struct operation_call *call);

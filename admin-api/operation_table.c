@@ -71,6 +71,8 @@ static const struct operation_argument domain_name[] = {A_DOMAIN};
 static const struct operation_argument domain_add[] = {A_DOMAIN, A_TENANT, DOMAIN_FIELDS};
 static const struct operation_argument domain_set[] = {A_DOMAIN, DOMAIN_FIELDS, A_REVISION,
     {"paused", OPERATION_SWITCH, OPTIONAL, "begin nothing new; what was begun ends"}};
+static const struct operation_argument domain_put[] = {A_DOMAIN, A_TENANT, DOMAIN_FIELDS,
+    {"new", OPERATION_SWITCH, OPTIONAL, "refuse if there is one of that name"}};
 static const struct operation_argument domain_show[] = {A_DOMAIN,
     {"look", OPERATION_SWITCH, OPTIONAL, "ask DNS for the CNAMEs of its slots"},
     {"notation", OPERATION_TEXT, OPTIONAL,
@@ -189,6 +191,8 @@ static const struct operation operations[] = {
 	"a new domain of a tenant"),
     ROW("domain.list", list_domains, READS, SCOPE_DOMAINS_READ, operation_domain_list,
 	"domains, a page"),
+    ROW("domain.put", domain_put, CHANGES, SCOPE_DOMAINS_WRITE, operation_domain_put,
+	"a domain as it is to be, whole"),
     ROW("domain.records", domain_records, READS, SCOPE_DNS_READ, operation_domain_records,
 	"all that should be in DNS for it now"),
     ROW("domain.remove", domain_name, CHANGES, SCOPE_DOMAINS_WRITE, operation_domain_remove,

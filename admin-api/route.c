@@ -46,6 +46,7 @@ static const struct route routes[] = {
     {"GET", TENANT "/domains", "domain.list", 200, ROUTE_PAGES, NULL},
     {"POST", TENANT "/domains", "domain.add", 201, ROUTE_BODY | ROUTE_ONCE, DOMAIN},
     {"GET", DOMAIN, "domain.show", 200, 0, NULL},
+    {"PUT", DOMAIN, "domain.put", 200, ROUTE_PUT | ROUTE_BODY, NULL},
     {"PATCH", DOMAIN, "domain.set", 200, ROUTE_IF_MATCH | ROUTE_BODY, NULL},
     {"DELETE", DOMAIN, "domain.remove", 200, ROUTE_IF_MATCH, NULL},
     {"GET", DOMAIN "/status", "status", 200, 0, NULL},

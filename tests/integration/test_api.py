@@ -262,6 +262,31 @@ def test_changing_and_removing(service, root, acme):
     assert made.status == 200, made
 
 
+def test_a_domain_as_it_is_to_be(service, root, acme, beta):
+    """PUT: made once, then in place of what it was; what is not said is as of a new one, but for whether it is paused."""
+    here = f"{ACME}/domains/whole.example"
+    problem(acme.ask("PUT", here, {}), 428, "precondition-required")
+    problem(acme.ask("PUT", here, {}, etag="*"), 404, "not-found")
+    assert acme.ask("PUT", f"{ACME}/policies/whole", {}, fields=[("If-None-Match", "*")]).status == 200
+    made = acme.ask("PUT", here, {"subdomains": True, "policy": "whole"}, fields=[("If-None-Match", "*")])
+    assert made.status == 200 and made.json["domain"]["subdomains"] is True and made.json["domain"]["policy"] == "whole", made
+    problem(acme.ask("PUT", here, {}, fields=[("If-None-Match", "*")]), 412, "precondition-failed")
+    problem(beta.ask("PUT", f"{BETA}/domains/whole.example", {}, fields=[("If-None-Match", "*")]), 409, "domain-owned-elsewhere")
+    problem(beta.ask("PUT", f"{BETA}/domains/whole.example", {}, etag="*"), 404, "not-found")
+    problem(root.ask("PUT", f"{BETA}/domains/whole.example", {}, etag="*"), 404, "not-found")
+    assert acme.ask("PATCH", here, {"paused": True}, etag="*").status == 200
+    etag = acme.get(here).etag
+    put = acme.ask("PUT", here, {"enabled": False}, etag=etag)
+    assert put.status == 200, put
+    row = acme.get(here).json["domain"]
+    assert (row["subdomains"], row["policy"], row["enabled"]) == (False, None, False) and row["paused"], row
+    problem(acme.ask("PUT", here, {"enabled": True}, etag=etag), 412, "precondition-failed")
+    assert acme.ask("PUT", here, {}, etag=acme.get(here).etag).json["domain"]["enabled"] is True
+    problem(acme.ask("PUT", here, {"policy": "nothere"}, etag="*"), 404, "not-found")
+    assert acme.ask("DELETE", here, etag="*").status == 200
+    assert acme.ask("DELETE", f"{ACME}/policies/whole", etag="*").status == 200
+
+
 def test_dns_providers(service, root, acme, beta):
     """All that can be answered; with servers behind them: test_providers.py."""
     there = f"{ACME}/dns-providers"
