@@ -160,6 +160,14 @@ run_line(struct bulk *bulk, const struct operation_caller *caller, json_t *line)
 	json_decref(answer);
 }
 
+/* Under which the answer of the line that is this much behind the last result is kept. */
+static void
+key_of_line(const struct bulk *bulk, size_t behind, char key[ADMINROW_KEY_MAX + 1])
+{
+	snprintf(key, ADMINROW_KEY_MAX + 1, "%.200s line %llu", bulk->key,
+	    (unsigned long long)(bulk->results.lines + 1 + behind));
+}
+
 /* One that is not domain.add, with an answer that is kept. body: the digest of its text. */
 static void
 run_alone(struct bulk *bulk, const struct operation_caller *given, json_t *line, const char *body)
@@ -168,8 +176,7 @@ run_alone(struct bulk *bulk, const struct operation_caller *given, json_t *line,
 	struct operation_caller caller = *given;
 	struct operation_reply reply = {.scope = span_str(bulk->scope), .status = 200};
 
-	snprintf(key, sizeof(key), "%.200s line %llu", bulk->key,
-	    (unsigned long long)bulk->results.lines + 1);
+	key_of_line(bulk, 0, key);
 	reply.key = span_str(key);
 	reply.body = span_str(body);
 	caller.version = SPAN_EMPTY;
@@ -180,14 +187,38 @@ run_alone(struct bulk *bulk, const struct operation_caller *given, json_t *line,
 
 /* ---- key.import of lines behind each other: DNS is asked for all of them at once ---- */
 
+/* How many of the lines at the beginning have an answer from when this text came before: DNS needs
+ * not be asked about them. What it says is looked at again when each is run. */
+static size_t
+answered_before(const struct bulk *bulk)
+{
+	struct keystore_rows *rows = NULL;
+	struct err ignored = ERR_NONE;
+	char key[ADMINROW_KEY_MAX + 1];
+	bool there = bulk->scope[0] != '\0';
+	size_t n = 0;
+
+	for (; there && n < bulk->count; n += there) {
+		key_of_line(bulk, n, key);
+		there = keystore_reply(bulk->admin->store, span_str(bulk->scope), span_str(key),
+			    &rows, &ignored) == ST_OK &&
+			rows->reply_count == 1;
+		keystore_rows_release(rows);
+		rows = NULL;
+	}
+	return n;
+}
+
 static void
 flush_imports(struct bulk *bulk, const struct operation_caller *given)
 {
 	struct operation_caller caller = *given;
 	struct foresight *foresight = NULL;
+	size_t before = bulk->stopped ? bulk->count : answered_before(bulk);
 
-	if (!bulk->stopped)
-		foresight = foresight_new(bulk->admin, given, bulk->lines, bulk->count);
+	if (before < bulk->count)
+		foresight =
+		    foresight_new(bulk->admin, given, bulk->lines + before, bulk->count - before);
 	caller.foresight = foresight;
 	for (size_t i = 0; i < bulk->count; i++) {
 		if (bulk->stopped)

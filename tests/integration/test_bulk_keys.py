@@ -89,5 +89,7 @@ def test_the_same_text_again(folder, world, admin):
     assert [int(n) for n in re.findall(r": line (\d+): dns-unproven", said)] == [6, 7, 8], said
     for name in some[5:]:
         world.update(ZONE, f"old._domainkey.{name}", [key.record])
+    asked = [questions(world, f"old._domainkey.{name}", "TXT") for name in some]
     bulk(admin, lines, "--idempotency-key=one", code=0)
+    assert [questions(world, f"old._domainkey.{name}", "TXT") > count for name, count in zip(some, asked)] == [False] * 5 + [True] * 3
     assert set(admin.states(some).values()) == {"ACTIVE"} and len(admin.states(some)) == len(some)
