@@ -115,9 +115,10 @@ judge_text(struct span text, struct span name, struct key *key, struct keycheck 
 	struct arena arena;
 
 	arena_init(&arena, 2 * KEYRECORD_BYTES_MAX);
-	if (keyrecord_parse(text, &arena, &record, &err) == ST_OK)
+	if (keyrecord_parse(text, &arena, &record, &err) == ST_OK) {
+		out->same_domain = record.same_domain;
 		judge_record(&record, name, key, out);
-	else
+	} else
 		judge(
 		    out, KEYCHECK_RECORD, "'%.*s' is no key record: %s", SPAN_ARG(name), err.text);
 	arena_free(&arena);

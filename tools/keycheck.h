@@ -18,6 +18,7 @@ enum keycheck_verdict {
 struct keycheck {
 	enum keycheck_verdict verdict;
 	enum dns_security security;
+	bool same_domain;        /* t=s: no i= of a domain below (RFC 6376 section 3.6.1) */
 	char text[ERR_TEXT_MAX]; /* why it is not OK; a sentence, printable or made so by cli_say */
 	char weak[ERR_TEXT_MAX]; /* OK, but: a sentence, or "" */
 };

@@ -54,7 +54,8 @@ struct moving_key {
 	bool stand_by; /* another one of its domain and algorithm signs: it comes, and does not */
 	enum moving_dns dns;
 	enum moving_there there;
-	bool failed; /* it was sent, and refused */
+	bool same_domain; /* its record says t=s */
+	bool failed;      /* it was sent, and refused */
 };
 
 struct moving_sender {

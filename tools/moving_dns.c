@@ -35,6 +35,7 @@ judge(struct moving_site *site, struct moving_key *row, const struct dns_answer 
 	keycheck_judge(answer, row->name, key, &check);
 	if (check.verdict == KEYCHECK_OK) {
 		row->dns = MOVING_RIGHT;
+		row->same_domain = check.same_domain;
 		return;
 	}
 	row->dns = check.verdict == KEYCHECK_DNS ? MOVING_SILENT : MOVING_WRONG;
@@ -80,6 +81,22 @@ wait_until(struct asking *asking, size_t most)
 		loop_step(&asking->dns->loop);
 }
 
+/* Verifiers refuse what signs with such an i=, whoever signs. */
+static void
+check_identity(struct moving_site *site, const struct moving_sender *row)
+{
+	const struct moving_key *key = &site->keys[row->key];
+	size_t at = span_rfind(row->identity, '@');
+
+	if (row->left_out || at == SIZE_MAX || !key->same_domain ||
+	    span_ieq(span_from(row->identity, at + 1), key->domain))
+		return;
+	moving_find(site, SEVERITY_WARNING, "identity-below", row->written, row->where, row->line,
+	    "its i= %.*s is below %.*s, whose record says t=s: verifiers refuse its signatures, "
+	    "as they did before",
+	    SPAN_ARG(row->identity), SPAN_ARG(key->domain));
+}
+
 void
 moving_ask_dns(struct moving_site *site, struct dnsclient *dns)
 {
@@ -94,4 +111,6 @@ moving_ask_dns(struct moving_site *site, struct dnsclient *dns)
 		ask(&asking, row);
 	}
 	wait_until(&asking, 0);
+	for (size_t i = 0; i < site->sender_count; i++)
+		check_identity(site, &site->senders[i]);
 }

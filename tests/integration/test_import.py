@@ -336,6 +336,20 @@ def test_what_dns_says(folder, made, admin):
             for row in admin.cli("key", "list", name)["result"]["keys"]} == {"PREPARED"}
 
 
+def test_an_identity_that_the_record_refuses(folder, made, admin):
+    """t=s: an i= of the domain itself is fine, one of a domain below it is refused by verifiers."""
+    (folder / "KeyTable").write_text("".join(f"{name} {name}.test:s1:{made[0].path}\n" for name in ("strict", "lax")))
+    (folder / "SigningTable").write_text("a@strict.test strict:a@sub.strict.test\nb@strict.test strict:b@strict.test\n"
+                                         "a@lax.test lax:a@sub.lax.test\n")
+    conf = folder / "strict.conf"
+    conf.write_text(f"SigningTable file:{folder}/SigningTable\nKeyTable file:{folder}/KeyTable\nMode s\nRequireSafeKeys no\n")
+    answers = folder / "strict.answers"
+    answers.write_text(f"s1._domainkey.strict.test {made[0].record}; t=s\ns1._domainkey.lax.test {made[0].record}\n")
+    done = importing(admin, "opendkim", "--tenant=acme", f"--dns-file={answers}", "--json", conf)
+    found = [row for line in done.stdout.splitlines() if (row := json.loads(line)).get("finding") == "identity-below"]
+    assert len(found) == 1 and "a@sub.strict.test" in done.stdout and "a@strict.test" in json.dumps(found[0]), found
+
+
 def test_who_may_leave_dns_out(made, admin):
     """It needs a scope of its own, which not even a tenant's owner has by that."""
     line = json.dumps({"operation": "key.import", "arguments": {"domain": "a.test", "selector": "s", "pem": made[0].path.read_text(),
