@@ -622,7 +622,7 @@ def test_keys_of_all_domains(service, root, acme, beta):
     set_key(service, "keys2.example", "a", **ACTIVE)
     for query in ("state=ACTIVE", "state=PREPARED", "algorithm=ed25519-sha256", "algorithm=rsa-sha256", "state=ACTIVE&algorithm=rsa-sha256"):
         words = dict(word.split("=") for word in query.split("&"))
-        every = [key for page in pages_of(acme, f"{ACME}/keys?limit=3&destroyed=true", "keys") for key in page]
+        every = [key for page in pages_of(acme, f"{ACME}/keys?limit=3", "keys") for key in page]
         some = [key for page in pages_of(acme, f"{ACME}/keys?limit=3&{query}", "keys") for key in page]
         assert some == [key for key in every if all(key[name] == value for name, value in words.items())], query
     assert [key["domain"] for key in acme.good("GET", f"{ACME}/keys?state=ACTIVE")["keys"]].count("keys2.example") == 1
