@@ -48,6 +48,7 @@ static const struct type {
     {"domain.added", SCOPE_DOMAINS_READ, "domain.add"},
     {"domain.changed", SCOPE_DOMAINS_READ, "domain.set"},
     {"domain.changed", SCOPE_DOMAINS_READ, "domain.put"},
+    {"domain.changed", SCOPE_DOMAINS_READ, "domain.policy.set"},
     {"domain.removed", SCOPE_DOMAINS_READ, "domain.remove"},
     {"tenant.added", SCOPE_TENANTS_READ, "tenant.add"},
     {"tenant.changed", SCOPE_TENANTS_READ, "tenant.set"},

@@ -219,6 +219,8 @@ RESULTS = {
     "domain.list": ({"domains": array(ref("Domain"))}, NEXT),
     "domain.add": ({"domain": ref("Domain")}, {"cnames": array(ref("Cname")), "trouble": {"type": "string"}}),
     "domain.show": SHOW_DOMAIN,
+    **{f"domain.policy.{what}": ({"domain": DOMAIN, "policy": null(ref("Policy"))}, {"in_full": {"type": "object"}, "warning": {"type": "string"},
+                                                                                   "trouble": {"type": "string"}}) for what in ("show", "set")},
     "domain.put": ({"domain": ref("Domain")}, {"cnames": array(ref("Cname")), "trouble": {"type": "string"}}),
     "domain.set": ({}, {"domain": ref("Domain"), "keys": array(ref("Key"))}),
     "domain.remove": ({"domain": ref("Domain")}, {}),
@@ -271,7 +273,7 @@ RESULTS = {
 }
 # Those whose answer has an ETag.
 VERSIONED = {"provider.add", "provider.show", "provider.set", "provider.remove", "provider.test", "gateway.show", "gateway.forget", "operation.show", "operation.cancel", "tenant.add", "tenant.show", "tenant.set", "tenant.remove", "policy.show", "policy.set", "policy.remove", "domain.add",
-             "domain.show", "domain.set", "domain.put", "domain.remove", "key.generate", "key.show", "key.record", "token.add", "token.show",
+             "domain.show", "domain.set", "domain.put", "domain.policy.show", "domain.policy.set", "domain.remove", "key.generate", "key.show", "key.record", "token.add", "token.show",
              "token.revoke", "token.rotate", "key.activate", "key.remove", "key.retire", "key.revoke", "key.hold", "key.release", "key.rollback",
              "rotation.show", "rotation.pause", "rotation.resume", "rotation.abort", "rotation.rollback",
              "rules.show", "rules.replace", "rules.change", "key.publish", "emergency", "GET /v1/status", "GET /v1/tenants/{tenant}/domains/{domain}/status",
@@ -334,6 +336,7 @@ ARGUMENTS = {
     "plan": {"type": "object", "description": "signpost-plan(5)"},
     "rules": {"type": "array", "maxItems": 1000, "items": {"type": "object", "additionalProperties": False, "required": list(RULE), "properties": {**RULE, **RULE_MORE}}},
     "remove": {"type": "array", "maxItems": 1000, "items": RULE["rule"]}, "format": {"type": "string", "enum": NOTATIONS},
+    "condition": {"type": "string", "enum": ["stuck", "drifted", "suspect"]},
     "name": {"type": "string", "maxLength": 200}, "scopes": {"type": "string", "minLength": 1, "maxLength": 512},
 }
 TYPES = {"text": TEXT, "long": {"type": "string"}, "number": COUNT, "switch": FLAG, "object": {"type": "object"}, "list": {"type": "array"},

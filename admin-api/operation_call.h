@@ -111,6 +111,8 @@ json_t *row_times(const struct key_times *times);
 void version_of_revision(uint64_t revision, char out[VERSION_BYTES]);
 void version_of_tenant(const struct store_tenant *row, char out[VERSION_BYTES]);
 void version_of_policy(const struct store_policy *row, char out[VERSION_BYTES]);
+/* Which policy a domain has, and what is in it; NULL: none. */
+void version_of_choice(const struct store_policy *row, char out[VERSION_BYTES]);
 void version_of_gateway(const struct store_gateway *row, char out[VERSION_BYTES]);
 void version_of_domain(const struct store_domain *row, char out[VERSION_BYTES]);
 void version_of_key(const struct store_key *row, const struct key_times *times, int64_t now_utc,
@@ -143,6 +145,8 @@ typedef enum operation_code row_visit(
     struct operation_call *call, const struct store_domain *row, void *context);
 enum operation_code row_walk_domains(
     struct operation_call *call, struct span tenant, row_visit *visit, void *context);
+/* operation_policy.c: puts it into the answer, with all defaults, and what is to be said of it. */
+void policy_show(struct operation_call *call, const struct store_policy *row);
 /* A life-cycle look at the domain is due now. */
 enum operation_code row_make_due(struct operation_call *call, struct span domain);
 
@@ -159,6 +163,8 @@ enum operation_code operation_policy_set(struct operation_call *call);
 enum operation_code operation_policy_show(struct operation_call *call);
 enum operation_code operation_domain_add(struct operation_call *call);
 enum operation_code operation_domain_list(struct operation_call *call);
+enum operation_code operation_domain_policy_set(struct operation_call *call);
+enum operation_code operation_domain_policy_show(struct operation_call *call);
 enum operation_code operation_domain_put(struct operation_call *call);
 enum operation_code operation_domain_remove(struct operation_call *call);
 enum operation_code operation_domain_set(struct operation_call *call);

@@ -17,9 +17,22 @@ struct keys_page {
 	size_t limit;
 	struct span only; /* the tenant; empty: all */
 	bool destroyed;
-	struct span state, algorithm; /* empty: any */
-	struct buf last;              /* "domain selector" of the row that was looked at last */
+	struct span state, algorithm, condition; /* empty: any */
+	struct buf last; /* "domain selector" of the row that was looked at last */
 };
+
+static bool
+has_condition(const struct store_key *row, struct span condition)
+{
+	struct err ignored = ERR_NONE;
+	struct key_life life;
+
+	if (row->times.destroyed > 0 || key_life_parse(row->life, &life, &ignored) != ST_OK)
+		return false;
+	return (span_eq_str(condition, "stuck") && life.trouble[0] != '\0') ||
+	       (span_eq_str(condition, "drifted") && life.drifted) ||
+	       (span_eq_str(condition, "suspect") && life.suspect);
+}
 
 static bool
 is_wanted(
@@ -29,6 +42,8 @@ is_wanted(
 	    !call_sees(call, row->tenant, row->domain))
 		return false;
 	if (page->algorithm.n > 0 && !span_eq(row->algorithm, page->algorithm))
+		return false;
+	if (page->condition.n > 0 && !has_condition(row, page->condition))
 		return false;
 	if (page->state.n > 0)
 		return span_eq_str(
@@ -78,6 +93,7 @@ take_filter(struct operation_call *call, struct keys_page *page)
 
 	page->state = call_text(call, "state");
 	page->algorithm = call_text(call, "algorithm");
+	page->condition = call_text(call, "condition");
 	for (int s = KEY_PREPARED; s <= KEY_FAILED; s++)
 		known = known || span_eq_str(page->state, key_state_name((enum key_state)s));
 	if (page->state.n > 0 && !known)
@@ -85,6 +101,9 @@ take_filter(struct operation_call *call, struct keys_page *page)
 	if (page->algorithm.n > 0 && !span_eq_str(page->algorithm, "rsa-sha256") &&
 	    !span_eq_str(page->algorithm, "ed25519-sha256"))
 		return call_wrong(call, "algorithm", "is rsa-sha256 or ed25519-sha256");
+	if (page->condition.n > 0 && !span_eq_str(page->condition, "stuck") &&
+	    !span_eq_str(page->condition, "drifted") && !span_eq_str(page->condition, "suspect"))
+		return call_wrong(call, "condition", "is stuck, drifted or suspect");
 	return OPERATION_OK;
 }
 

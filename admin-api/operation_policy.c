@@ -261,6 +261,28 @@ operation_policy_set(struct operation_call *call)
 	return code;
 }
 
+void
+policy_show(struct operation_call *call, const struct store_policy *row)
+{
+	struct key_plan plan;
+	struct err err = ERR_NONE;
+	struct buf text;
+
+	json_object_set_new(call->result, "policy", row_policy(row));
+	buf_init(&text, PLAN_TEXT_MAX);
+	/* With all that it leaves out. */
+	if (key_plan_parse(row->plan, row->signature_ttl_s, &plan, &err) == ST_OK) {
+		key_plan_write(&plan, &text);
+		warn(call, &plan);
+	} else {
+		json_object_set_new(call->result, "trouble", json_span(span_str(err.text)));
+	}
+	if (text.n > 0)
+		json_object_set_new(call->result, "in_full",
+		    json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL));
+	buf_free(&text);
+}
+
 enum operation_code
 operation_policy_show(struct operation_call *call)
 {
@@ -268,25 +290,8 @@ operation_policy_show(struct operation_call *call)
 	struct keystore_rows *rows;
 	enum operation_code code = find_policy(call, &rows, &row);
 
-	if (code == OPERATION_OK) {
-		struct key_plan plan;
-		struct err err = ERR_NONE;
-		struct buf text;
-
-		json_object_set_new(call->result, "policy", row_policy(&row));
-		buf_init(&text, PLAN_TEXT_MAX);
-		/* With all that it leaves out. */
-		if (key_plan_parse(row.plan, row.signature_ttl_s, &plan, &err) == ST_OK) {
-			key_plan_write(&plan, &text);
-			warn(call, &plan);
-		} else {
-			json_object_set_new(call->result, "trouble", json_span(span_str(err.text)));
-		}
-		if (text.n > 0)
-			json_object_set_new(call->result, "in_full",
-			    json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL));
-		buf_free(&text);
-	}
+	if (code == OPERATION_OK)
+		policy_show(call, &row);
 	keystore_rows_release(rows);
 	return code;
 }

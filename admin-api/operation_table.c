@@ -73,6 +73,8 @@ static const struct operation_argument domain_set[] = {A_DOMAIN, DOMAIN_FIELDS, 
     {"paused", OPERATION_SWITCH, OPTIONAL, "begin nothing new; what was begun ends"}};
 static const struct operation_argument domain_put[] = {A_DOMAIN, A_TENANT, DOMAIN_FIELDS,
     {"new", OPERATION_SWITCH, OPTIONAL, "refuse if there is one of that name"}};
+static const struct operation_argument domain_policy[] = {
+    A_DOMAIN, {"policy", OPERATION_TEXT, NEEDED, "another policy of the tenant; \"\": none"}};
 static const struct operation_argument domain_show[] = {A_DOMAIN,
     {"look", OPERATION_SWITCH, OPTIONAL, "ask DNS for the CNAMEs of its slots"},
     {"notation", OPERATION_TEXT, OPTIONAL,
@@ -85,7 +87,10 @@ static const struct operation_argument key_list[] = {
 static const struct operation_argument some_keys[] = {A_ONE_TENANT, A_AFTER,
     {"destroyed", OPERATION_SWITCH, OPTIONAL, "those that are destroyed, too"},
     {"state", OPERATION_TEXT, OPTIONAL, "only those in it: ACTIVE, FAILED, DESTROYED, ..."},
-    {"algorithm", OPERATION_TEXT, OPTIONAL, "only those of it: rsa-sha256 or ed25519-sha256"}};
+    {"algorithm", OPERATION_TEXT, OPTIONAL, "only those of it: rsa-sha256 or ed25519-sha256"},
+    {"condition", OPERATION_TEXT, OPTIONAL,
+	"only those in it: stuck (something is in the way), drifted (DNS has something else) or "
+	"suspect (signatures do not verify)"}};
 static const struct operation_argument key_record[] = {A_DOMAIN, A_SELECTOR,
     {"notation", OPERATION_TEXT, OPTIONAL,
 	"single, rfc1035, bind, nsupdate, route53, terraform or json"}};
@@ -191,6 +196,10 @@ static const struct operation operations[] = {
 	"a new domain of a tenant"),
     ROW("domain.list", list_domains, READS, SCOPE_DOMAINS_READ, operation_domain_list,
 	"domains, a page"),
+    ROW("domain.policy.set", domain_policy, CHANGES, SCOPE_POLICY_WRITE,
+	operation_domain_policy_set, "another policy of the tenant for a domain"),
+    ROW("domain.policy.show", domain_name, READS, SCOPE_POLICY_READ, operation_domain_policy_show,
+	"the policy of a domain, with all defaults"),
     ROW("domain.put", domain_put, CHANGES, SCOPE_DOMAINS_WRITE, operation_domain_put,
 	"a domain as it is to be, whole"),
     ROW("domain.records", domain_records, READS, SCOPE_DNS_READ, operation_domain_records,

@@ -64,6 +64,21 @@ version_of_policy(const struct store_policy *row, char out[VERSION_BYTES])
 	buf_free(&text);
 }
 
+void
+version_of_choice(const struct store_policy *row, char out[VERSION_BYTES])
+{
+	char content[VERSION_BYTES] = "";
+	struct buf text;
+
+	if (row != NULL)
+		version_of_policy(row, content);
+	buf_init(&text, KEYSTORE_SUBJECT_MAX);
+	if (row != NULL)
+		buf_add_fmt(&text, "%.*s\n%s", SPAN_ARG(row->name), content);
+	version_of_text('c', &text, out);
+	buf_free(&text);
+}
+
 /* The same, and then its row's revision, which grows with each look at the domain. */
 void
 version_of_domain(const struct store_domain *row, char out[VERSION_BYTES])

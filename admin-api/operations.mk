@@ -14,6 +14,7 @@ OPERATIONS_FILES = \
 	admin-api/operation_cname.c \
 	admin-api/operation_dns.c admin-api/operation_dns.h \
 	admin-api/operation_domain.c \
+	admin-api/operation_domain_policy.c \
 	admin-api/operation_domain_put.c \
 	admin-api/operation_find.c \
 	admin-api/operation_gateway.c \

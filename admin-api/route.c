@@ -49,6 +49,8 @@ static const struct route routes[] = {
     {"PUT", DOMAIN, "domain.put", 200, ROUTE_PUT | ROUTE_BODY, NULL},
     {"PATCH", DOMAIN, "domain.set", 200, ROUTE_IF_MATCH | ROUTE_BODY, NULL},
     {"DELETE", DOMAIN, "domain.remove", 200, ROUTE_IF_MATCH, NULL},
+    {"GET", DOMAIN "/policy", "domain.policy.show", 200, 0, NULL},
+    {"PUT", DOMAIN "/policy", "domain.policy.set", 200, ROUTE_IF_MATCH | ROUTE_BODY, NULL},
     {"GET", DOMAIN "/status", "status", 200, 0, NULL},
     {"GET", DOMAIN "/dns-record", "domain.records", 200, 0, NULL},
     {"GET", DOMAIN "/drift", "drift", 200, 0, NULL},

@@ -287,6 +287,40 @@ def test_a_domain_as_it_is_to_be(service, root, acme, beta):
     assert acme.ask("DELETE", f"{ACME}/policies/whole", etag="*").status == 200
 
 
+def test_the_policy_of_a_domain(service, root, acme, beta):
+    """Which one it has, in full; its ETag is of both: another policy, or another plan of this one, is another version."""
+    here = f"{ACME}/domains/chosen.example"
+    acme.good("POST", f"{ACME}/domains", {"domain": "chosen.example"}, status=201)
+    none = acme.get(f"{here}/policy")
+    assert none.status == 200 and none.json == {"domain": "chosen.example", "policy": None}, none
+    assert acme.ask("PUT", f"{ACME}/policies/chosen", {"plan": {"algorithms": ["ed25519"]}}, fields=[("If-None-Match", "*")]).status == 200
+    problem(acme.ask("PUT", f"{here}/policy", {"policy": "chosen"}), 428, "precondition-required")
+    plan = acme.ask("PUT", f"{here}/policy?dry_run=true", {"policy": "chosen"}, etag=none.etag)
+    assert plan.status == 200 and acme.get(f"{here}/policy").etag == none.etag and plan.json["plan"][0]["after"]["policy"] == "chosen", plan
+    put = acme.ask("PUT", f"{here}/policy", {"policy": "chosen"}, etag=none.etag)
+    assert put.status == 200 and put.json["policy"]["policy"] == "chosen" and put.json["in_full"]["algorithms"] == ["ed25519"], put
+    got = acme.get(f"{here}/policy")
+    assert got.etag == put.etag != none.etag and got.json["in_full"] == put.json["in_full"]
+    assert acme.get(here).json["domain"]["policy"] == "chosen"
+    assert acme.ask("GET", f"{here}/policy", fields=[("If-None-Match", got.etag)]).status == 304
+    problem(acme.ask("PUT", f"{here}/policy", {"policy": ""}, etag=none.etag), 412, "precondition-failed")
+    assert acme.ask("PUT", f"{ACME}/policies/chosen", {"signature_ttl": 86400}, etag="*").status == 200
+    assert acme.get(f"{here}/policy").etag != got.etag
+    problem(acme.ask("PUT", f"{here}/policy", {"policy": ""}, etag=got.etag), 412, "precondition-failed")
+    for wrong, status, code in (("nothere", 404, "not-found"), ("No Name", 400, "validation")):
+        problem(acme.ask("PUT", f"{here}/policy", {"policy": wrong}, etag="*"), status, code)
+    problem(acme.ask("PUT", f"{here}/policy", {}, etag="*"), 400, "validation")
+    for client, whose in ((beta, ACME), (beta, BETA), (root, BETA)):
+        problem(client.get(f"{whose}/domains/chosen.example/policy"), 404, "not-found")
+        problem(client.ask("PUT", f"{whose}/domains/chosen.example/policy", {"policy": ""}, etag="*"), 404, "not-found")
+    reads = service.client(service.token("policy:read", tenant="acme"))
+    assert reads.get(f"{here}/policy").status == 200
+    problem(reads.ask("PUT", f"{here}/policy", {"policy": ""}, etag="*"), 403, "forbidden")
+    assert acme.ask("PUT", f"{here}/policy", {"policy": ""}, etag=acme.get(f"{here}/policy").etag).json == {"domain": "chosen.example", "policy": None}
+    for path in (here, f"{ACME}/policies/chosen"):
+        assert acme.ask("DELETE", path, etag="*").status == 200
+
+
 def test_dns_providers(service, root, acme, beta):
     """All that can be answered; with servers behind them: test_providers.py."""
     there = f"{ACME}/dns-providers"
@@ -407,7 +441,7 @@ def test_dry_runs_write_nothing(service, table, root, acme):
     token = root.good("POST", "/v1/tokens", {"scopes": "keys:read", "tenant": "acme"}, key=None)["token"]["token"]
     acme.good("POST", f"{ACME}/dns-providers", {"provider": "dry", "kind": "powerdns", "address": "https://192.0.2.1", "secret": "k"}, status=201)
     bodies = {"/v1/tenants": {"tenant": "dry"}, f"{ACME}/dns-providers": {"provider": "dry2", "kind": "manual"}, f"{ACME}/dns-providers/dry:test": {"zone": ZONE}, f"{ACME}/domains": {"domain": "new.example"}, "/v1/tokens": {"scopes": "keys:read"},
-              f"{ACME}/rules": {"rules": []}, f"{here}/rotations": {"reason": "dry"}, f"{here}:emergency-revoke": {"reason": "dry", "selector": "s1"}, f"{ACME}/rotations": {"reason": "dry"},
+              f"{ACME}/rules": {"rules": []}, f"{here}/rotations": {"reason": "dry"}, f"{here}/policy": {"policy": ""}, f"{here}:emergency-revoke": {"reason": "dry", "selector": "s1"}, f"{ACME}/rotations": {"reason": "dry"},
               "/v1/rotations": {"reason": "dry", "due": True}, f"{here}/keys": {"algorithm": "ed25519-sha256", "selector": "dry"}}
 
     def rows():
@@ -626,7 +660,12 @@ def test_keys_of_all_domains(service, root, acme, beta):
         some = [key for page in pages_of(acme, f"{ACME}/keys?limit=3&{query}", "keys") for key in page]
         assert some == [key for key in every if all(key[name] == value for name, value in words.items())], query
     assert [key["domain"] for key in acme.good("GET", f"{ACME}/keys?state=ACTIVE")["keys"]].count("keys2.example") == 1
-    for query in ("state=active", "state=x", "algorithm=rsa"):
+    set_life(service, "keys3.example", "a", trouble="x", tries=1)
+    set_life(service, "keys3.example", "b", drifted=True)
+    for condition, found in (("stuck", "a"), ("drifted", "b"), ("suspect", None)):
+        some = [(key["domain"], key["selector"]) for page in pages_of(acme, f"{ACME}/keys?limit=3&condition={condition}", "keys") for key in page]
+        assert [one for one in some if one in wanted] == [("keys3.example", found)] * (found is not None), (condition, some)
+    for query in ("state=active", "state=x", "algorithm=rsa", "condition=lost"):
         problem(acme.get(f"{ACME}/keys?{query}"), 400, "validation")
 
 
@@ -839,7 +878,7 @@ def concrete(route):
 def bodies_of(route):
     needed = {"tenant.add": {"tenant": "never"}, "domain.add": {"domain": "never.example"}, "token.add": {"scopes": "keys:read"},
               "provider.add": {"provider": "never", "kind": "manual"}, "provider.test": {"zone": "never.example"},
-              "rules.replace": {"rules": []}, "resolve": {"from": "a@a.example"}, "rotate": {"reason": "x"}, "emergency": {"reason": "x"}}
+              "domain.policy.set": {"policy": ""}, "rules.replace": {"rules": []}, "resolve": {"from": "a@a.example"}, "rotate": {"reason": "x"}, "emergency": {"reason": "x"}}
     if "message" in route["flags"]:
         return b"From: a@a.example\r\n\r\n"
     return needed.get(route["operation"], {}) if "body" in route["flags"] else None
@@ -986,6 +1025,13 @@ def set_key(service, name, selector, **columns):
         sets = ", ".join(f"{column} = CAST(strftime('%s','now') AS INTEGER) - {ago}" for column, ago in columns.items())
         sets += ", life = json_set(coalesce(life, '{}'), '$.auth_first', CAST(strftime('%s','now') AS INTEGER) - 7000)"
         assert db.execute(f"UPDATE keys SET {sets} WHERE domain = ? AND selector = ?", (name, selector)).rowcount == 1
+
+
+def set_life(service, name, selector, **fields):
+    """What its life cycle keeps of a key."""
+    with sqlite3.connect(service.folder / "store.db", timeout=patience.seconds(30)) as db:
+        assert db.execute("UPDATE keys SET life = json_patch(coalesce(nullif(life, ''), '{}'), ?) WHERE domain = ? AND selector = ?",
+                          (json.dumps(fields), name, selector)).rowcount == 1
 
 
 PROVEN = {"created": 9000, "publishing": 8000, "published": 7000, "proven": 6000}
