@@ -55,6 +55,7 @@ KEY = {"domain": DOMAIN, "selector": SELECTOR, "id": {"type": "string"}, "tenant
 KEY_MORE = {"next": null(ref("Next")), "trouble": {"type": "string"}, "failure": {"type": "string"}, "publisher": {"type": "string"},
             "target": {"type": "string"}, "imported": FLAG, "drifted": FLAG, "proofs": COUNT, "tries": COUNT, "looked": null(TIME),
             "verified_by": COUNT, "failing_at": COUNT, "suspect": FLAG,
+            "conditions": array(ref("Condition")),
             "gateways": thing({"live": COUNT, "tested": COUNT, "missing": array({"type": "string"}),
                                "ack": {"enum": ["reported", "timed"]}})}
 
@@ -75,6 +76,10 @@ BEGUN = {"operation": {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$", "descr
 
 SCHEMAS = {
     "Tenant": thing({"tenant": NAME, "enabled": FLAG, "failure": {"type": "string"}, "revision": COUNT}),
+    "Condition": thing({"type": {"type": "string", "enum": ["PublishedAuthoritative", "SeenByResolvers", "NodesReady", "Drifted", "Suspect", "Stuck"]},
+                        "status": FLAG, "since": {**null(TIME), "description": "null: it does not hold, or nobody wrote down since when"}},
+                       {"at": {**null(TIME), "description": "when the servers were asked last and had it"}, "proofs": COUNT, "acked": COUNT, "of": COUNT,
+                        "missing": array({"type": "string"}), "why": {"type": "string"}}),
     "Policy": thing({"tenant": NAME, "policy": NAME, "failure": {"type": "string"}, "signature_ttl": null(COUNT),
                      "plan": {"type": ["object", "string", "null"], "description": "signpost-plan(5); a text if it cannot be read"},
                      "revision": COUNT}),

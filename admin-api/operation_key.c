@@ -227,6 +227,8 @@ operation_key_show(struct operation_call *call)
 	life_decide(&lives->life, &lives->gateways, call->now_utc, &decision);
 	key = lives_row(call, lives, i, &decision);
 	json_object_set_new(key, "gateways", gateways_of(call, lives, i));
+	json_object_set_new(
+	    key, "conditions", conditions_of(lives, i, json_object_get(key, "gateways")));
 	json_object_set_new(call->result, "key", key);
 	state = key_state_at(&lives->life.keys[i].times, call->now_utc);
 	if (state != KEY_REMOVED && state != KEY_DESTROYED && lives->rows[i]->public_key.n > 0)

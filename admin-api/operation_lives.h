@@ -26,6 +26,9 @@ struct lives {
 enum operation_code lives_read(struct operation_call *call, struct span domain, struct lives **out);
 void lives_free(struct lives *lives); /* NULL is fine */
 
+/* operation_conditions.c: what holds of a key, an array. gateways: as the key's answer has it. */
+json_t *conditions_of(const struct lives *lives, size_t key, json_t *gateways);
+
 /* Where the key with this selector or id is. SIZE_MAX: none that is not destroyed. */
 size_t lives_key(const struct lives *lives, struct span name);
 

@@ -12,6 +12,7 @@ OPERATIONS_FILES = \
 	admin-api/operation_audit.c \
 	admin-api/operation_call.c admin-api/operation_call.h \
 	admin-api/operation_cname.c \
+	admin-api/operation_conditions.c \
 	admin-api/operation_dns.c admin-api/operation_dns.h \
 	admin-api/operation_domain.c \
 	admin-api/operation_domain_policy.c \

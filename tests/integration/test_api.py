@@ -665,6 +665,12 @@ def test_keys_of_all_domains(service, root, acme, beta):
     for condition, found in (("stuck", "a"), ("drifted", "b"), ("suspect", None)):
         some = [(key["domain"], key["selector"]) for page in pages_of(acme, f"{ACME}/keys?limit=3&condition={condition}", "keys") for key in page]
         assert [one for one in some if one in wanted] == [("keys3.example", found)] * (found is not None), (condition, some)
+    shown = {c["type"]: c for c in acme.good("GET", f"{ACME}/domains/keys3.example/keys/a")["key"]["conditions"]}
+    assert {name: c["status"] for name, c in shown.items()} == {"PublishedAuthoritative": False, "SeenByResolvers": False, "NodesReady": False,
+                                                               "Drifted": False, "Suspect": False, "Stuck": True} and shown["Stuck"]["why"] == "x"
+    shown = {c["type"]: c for c in acme.good("GET", f"{ACME}/domains/keys2.example/keys/a")["key"]["conditions"]}
+    assert all(shown[name]["status"] and shown[name]["since"] for name in ("PublishedAuthoritative", "SeenByResolvers", "NodesReady"))
+    assert not any(shown[name]["status"] or shown[name]["since"] for name in ("Drifted", "Suspect", "Stuck")), shown
     for query in ("state=active", "state=x", "algorithm=rsa", "condition=lost"):
         problem(acme.get(f"{ACME}/keys?{query}"), 400, "validation")
 
