@@ -34,7 +34,7 @@ def test_words(d):
     assert "sitekey" in bash.complete("store", "")
     if not has_admin():
         raise Skip("the rest is signpost-admind's")
-    assert set(bash.complete("key", "")) == {"activate", "generate", "hold", "import", "list", "publish", "record", "release", "retire",
+    assert set(bash.complete("key", "")) == {"activate", "generate", "hold", "import", "list", "publish", "record", "release", "remove", "retire",
                                              "revoke", "rollback", "show", "verify"}
     assert bash.complete("audit", "v") == ["verify"]
     assert bash.complete("--url", "https://x", "--ca", "=", "y", "key", "sh") == ["show"]
