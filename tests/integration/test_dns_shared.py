@@ -167,7 +167,9 @@ def test_what_is_over_is_asked_for_again(world, kind):
     # A gateway that has to wait for memcached asks the DNS as well; what it asked then may come only now, and is no sign of
     # anything being over. By the clock it is: for whoever shares it.
     time.sleep(SHORT - 10 + 1)
+    before = world.asked(selector)
     assert procs.wait_until(lambda: world.verify(second, selector)[1], patience.seconds(4 * SHORT), 0.5)
+    assert world.asked(selector) == before + 1
 
     def back():
         return {name: world.memcached.get(name) for name in kept} == kept
