@@ -177,7 +177,8 @@ open_store(struct keystore *store, struct span value, bool write, struct err *er
 		.gateways = ldapstore_gateways, .forget = ldapstore_forget,                        \
 		.report = ldapstore_report, .lease = ldapstore_lease, .mirrors = true,             \
 		.catches_up = true, .token = ldapadmin_ask_token,                                  \
-		.provider = ldapadmin_ask_provider, .reply = ldapadmin_ask_reply,                  \
+		.provider = ldapadmin_ask_provider, .quota = ldapadmin_ask_quota,                  \
+		.count = ldapadmin_count, .reply = ldapadmin_ask_reply,                            \
 		.forget_replies = ldapadmin_forget_replies, .audits = ldapadmin_ask_audits,        \
 		.audit_head = ldapadmin_ask_head,                                                  \
 	}

@@ -60,6 +60,21 @@ ldapadmin_entry(struct ldapadmin *admin, const char *dn, const char *const *attr
 	return status == ST_OK && admin->end->entries == 0 ? ST_ABSENT : status;
 }
 
+static enum status
+take_any(void *context, const struct ldapentry *entry, struct err *err)
+{
+	(void)context;
+	(void)entry;
+	(void)err;
+	return ST_OK;
+}
+
+enum status
+ldapadmin_exists(struct ldapadmin *admin, const char *dn)
+{
+	return ldapadmin_entry(admin, dn, ldapadmin_id_attributes, take_any, NULL);
+}
+
 enum status
 ldapadmin_children(struct ldapadmin *admin, const char *dn, const char *filter,
     const char *const *attributes, size_t entries_max, ldapentry_visit *visit, void *context)

@@ -8,6 +8,8 @@
  *       signpostTokenId=ID                    signpostToken
  *     ou=providers
  *       signpostDigest=SHA-256 of TENANT NAME   signpostProvider
+ *     ou=quotas
+ *       signpostQuotaTenant=NAME              signpostQuota
  *     ou=replies
  *       signpostDigest=SHA-256                signpostReply
  *     cn=audit                                signpostAuditHead: a row at or near the end
@@ -26,7 +28,14 @@
 /* How a member of a row is written as an attribute. */
 struct ldapadmin_field {
 	const char *attribute;
-	enum { LDAPADMIN_TEXT, LDAPADMIN_NUMBER, LDAPADMIN_INT, LDAPADMIN_TIME } type;
+	/* LDAPADMIN_LIMIT: a number; no attribute if it is below zero. */
+	enum {
+		LDAPADMIN_TEXT,
+		LDAPADMIN_NUMBER,
+		LDAPADMIN_LIMIT,
+		LDAPADMIN_INT,
+		LDAPADMIN_TIME
+	} type;
 	size_t at, max; /* offset in the struct; octets of a text */
 	/* A change of the row leaves it as it is. */
 	bool stays;
@@ -37,11 +46,11 @@ struct ldapadmin_kind {
 	const char *class;
 	const struct ldapadmin_field *fields;
 	size_t count;
-	const char *const *attributes; /* of the fields, in their order; then NULL */
+	const char *const *attributes; /* of the fields, in their order; others; then NULL */
 };
 
-extern const struct ldapadmin_kind ldapadmin_token, ldapadmin_provider, ldapadmin_reply,
-    ldapadmin_audit;
+extern const struct ldapadmin_kind ldapadmin_token, ldapadmin_provider, ldapadmin_quota,
+    ldapadmin_reply, ldapadmin_audit;
 /* signpostAuditEnd; signpostTokenId; signpostProviderName; then NULL */
 extern const char *const ldapadmin_end_attributes[2], *const ldapadmin_id_attributes[2],
 							  *const ldapadmin_provider_attributes[2];
@@ -65,6 +74,8 @@ void ldapadmin_dn_providers(struct buf *out, const char *base);
 void ldapadmin_dn_provider(struct buf *out, const char *base, const char id[KEYSTORE_DIGEST_BYTES]);
 /* What a provider is found by in directories: SHA-256 of both names, in hexadecimal. */
 void ldapadmin_provider_id(struct span tenant, struct span name, char out[KEYSTORE_DIGEST_BYTES]);
+void ldapadmin_dn_quotas(struct buf *out, const char *base);
+void ldapadmin_dn_quota(struct buf *out, const char *base, struct span tenant);
 void ldapadmin_dn_replies(struct buf *out, const char *base);
 void ldapadmin_dn_reply(struct buf *out, const char *base, const char id[ADMINROW_HASH_BYTES]);
 void ldapadmin_dn_head(struct buf *out, const char *base);

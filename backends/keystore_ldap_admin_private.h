@@ -26,6 +26,8 @@ enum status ldapadmin_need(struct ldapadmin *admin, struct audit_head *out) MUST
 /* The entry or the entries one level below; ST_ABSENT: there is no such entry. */
 enum status ldapadmin_entry(struct ldapadmin *admin, const char *dn, const char *const *attributes,
     ldapentry_visit *visit, void *context) MUST_USE;
+/* Is this entry there? ST_ABSENT. */
+enum status ldapadmin_exists(struct ldapadmin *admin, const char *dn) MUST_USE;
 enum status ldapadmin_children(struct ldapadmin *admin, const char *dn, const char *filter,
     const char *const *attributes, size_t entries_max, ldapentry_visit *visit,
     void *context) MUST_USE;
@@ -54,6 +56,7 @@ struct ldapadmin_batch {
 	bool any;       /* there are rows of the administration */
 	size_t claimed; /* answers before this place in the batch have an entry, without status */
 	size_t at;      /* what failed; SIZE_MAX: none of these */
+	char busy[48];  /* signpostQuotaBusy of its quotas; "": none was written */
 };
 
 /* false: there is nothing to take out; the batch needs not to be freed. */
@@ -65,8 +68,8 @@ size_t ldapadmin_batch_at(const struct ldapadmin_batch *batch, size_t at);
 /* Looks at everything; nothing is written. */
 enum status ldapadmin_batch_check(
     struct ldapadmin_batch *batch, struct ldapadmin *admin, int64_t now_utc) MUST_USE;
-/* The keys of answers are taken, so that nobody else does the same; then rows of the audit, then
- * tokens and providers. */
+/* The keys of answers are taken, so that nobody else does the same; then quotas, rows of the audit,
+ * then tokens, providers and quotas. */
 enum status ldapadmin_batch_before(
     struct ldapadmin_batch *batch, struct ldapadmin *admin, int64_t now_utc) MUST_USE;
 /* What was begun was not done: its keys are free again. */
@@ -79,9 +82,10 @@ enum status ldapadmin_append(struct ldapadmin *admin, const struct keystore_writ
     size_t count, int64_t now_utc) MUST_USE;
 
 /* A row that is there, as the entry admin->name: all that does not stay, under the revision that
- * was seen, which goes by its value: who was faster is not written over. */
+ * was seen, which goes by its value: who was faster is not written over. more: of another
+ * attribute, too; NULL: none. */
 enum status ldapadmin_change(struct ldapadmin *admin, const struct ldapadmin_kind *kind,
-    const void *row, uint64_t revision) MUST_USE;
+    const void *row, uint64_t revision, const struct ldaplink_change *more) MUST_USE;
 /* The entry of this tenant, or one that the batch makes before at. ST_ABSENT. */
 enum status ldapadmin_need_tenant(struct ldapadmin *admin, const struct ldapadmin_batch *batch,
     size_t at, struct span tenant) MUST_USE;
@@ -96,7 +100,25 @@ enum status ldapadmin_provider_write(
 enum status ldapadmin_provider_gone_tenant(
     struct ldapadmin *admin, const struct ldapadmin_batch *batch, size_t at) MUST_USE;
 
+/* ---- quotas (keystore_ldap_quota.c) ---- */
+
+enum status ldapadmin_quota_check(
+    struct ldapadmin *admin, const struct ldapadmin_batch *batch, size_t at) MUST_USE;
+/* Before the rows that are held to it: until ldapadmin_quotas_end() nobody counts what the tenant
+ * has, for what is counted would go with the new revision, and is not all there. */
+enum status ldapadmin_quota_write(struct ldapadmin *admin, struct ldapadmin_batch *batch,
+    const struct keystore_write *write, int64_t now_utc) MUST_USE;
+/* The batch has ended, well or not. */
+void ldapadmin_quotas_end(struct ldapadmin *admin, const struct ldapadmin_batch *batch);
+/* ST_DENIED: the tenant that the batch removes at at has one. */
+enum status ldapadmin_quota_gone_tenant(
+    struct ldapadmin *admin, const struct ldapadmin_batch *batch, size_t at) MUST_USE;
+
 /* ops */
+enum status ldapadmin_ask_quota(
+    struct keystore *store, struct span tenant, struct keystore_rows **out, struct err *err);
+enum status ldapadmin_count(
+    struct keystore *store, struct span tenant, struct store_count *out, struct err *err);
 enum status ldapadmin_ask_provider(struct keystore *store, struct span tenant, struct span name,
     struct keystore_rows **out, struct err *err);
 enum status ldapadmin_list_providers(struct keystore *store, struct span after, size_t max,

@@ -24,6 +24,10 @@
 	{                                                                                          \
 		name, LDAPADMIN_NUMBER, offsetof(struct row, member), 0, false                     \
 	}
+#define LIMIT(row, member, name)                                                                   \
+	{                                                                                          \
+		name, LDAPADMIN_LIMIT, offsetof(struct row, member), 0, false                      \
+	}
 #define TIME(row, member, name)                                                                    \
 	{                                                                                          \
 		name, LDAPADMIN_TIME, offsetof(struct row, member), 0, false                       \
@@ -55,6 +59,16 @@ static const struct ldapadmin_field provider_fields[] = {
     {"signpostProviderPrivate", LDAPADMIN_INT, offsetof(struct store_provider, allow_private), 0,
 	false},
     NUMBER(store_provider, revision, "signpostRevision")};
+static const struct ldapadmin_field quota_fields[] = {
+    {"signpostQuotaTenant", LDAPADMIN_TEXT, offsetof(struct store_quota, tenant),
+	KEYSTORE_TENANT_MAX, true},
+    LIMIT(store_quota, domains, "signpostQuotaDomains"),
+    LIMIT(store_quota, keys, "signpostQuotaKeys"),
+    LIMIT(store_quota, rotations, "signpostQuotaRotations"),
+    LIMIT(store_quota, requests, "signpostQuotaRequests"),
+    NUMBER(store_quota, day, "signpostQuotaDay"),
+    NUMBER(store_quota, rotated, "signpostQuotaRotated"),
+    NUMBER(store_quota, revision, "signpostRevision")};
 static const struct ldapadmin_field reply_fields[] = {
     TEXT(store_reply, scope, "signpostReplyScope", SCOPE_MAX),
     TEXT(store_reply, key, "signpostIdempotencyKey", ADMINROW_KEY_MAX),
@@ -86,6 +100,9 @@ static const char *const token_attributes[] = {"signpostTokenId", "signpostToken
 static const char *const provider_attributes[] = {"signpostProviderTenant", "signpostProviderName",
     "signpostProviderKind", "signpostProviderAddress", "signpostProviderSecret",
     "signpostProviderPrivate", "signpostRevision", NULL};
+static const char *const quota_attributes[] = {"signpostQuotaTenant", "signpostQuotaDomains",
+    "signpostQuotaKeys", "signpostQuotaRotations", "signpostQuotaRequests", "signpostQuotaDay",
+    "signpostQuotaRotated", "signpostRevision", "signpostQuotaBusy", NULL};
 static const char *const reply_attributes[] = {"signpostReplyScope", "signpostIdempotencyKey",
     "signpostReplyBody", "signpostReplyStatus", "signpostReplyAnswer", "signpostReplyAt", NULL};
 static const char *const audit_attributes[] = {"signpostAuditSeq", "signpostAuditAt",
@@ -97,6 +114,7 @@ static const char *const audit_attributes[] = {"signpostAuditSeq", "signpostAudi
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 _Static_assert(COUNT(token_attributes) == COUNT(token_fields) + 1, "one for each");
 _Static_assert(COUNT(provider_attributes) == COUNT(provider_fields) + 1, "one for each");
+_Static_assert(COUNT(quota_attributes) == COUNT(quota_fields) + 2, "one more: signpostQuotaBusy");
 _Static_assert(COUNT(reply_attributes) == COUNT(reply_fields) + 1, "one for each");
 _Static_assert(COUNT(audit_attributes) == COUNT(audit_fields) + 1, "one for each");
 _Static_assert(COUNT(audit_fields) <= LDAPADMIN_FIELDS_MAX, "room for all");
@@ -105,6 +123,8 @@ const struct ldapadmin_kind ldapadmin_token = {
     "signpostToken", token_fields, COUNT(token_fields), token_attributes};
 const struct ldapadmin_kind ldapadmin_provider = {
     "signpostProvider", provider_fields, COUNT(provider_fields), provider_attributes};
+const struct ldapadmin_kind ldapadmin_quota = {
+    "signpostQuota", quota_fields, COUNT(quota_fields), quota_attributes};
 const struct ldapadmin_kind ldapadmin_reply = {
     "signpostReply", reply_fields, COUNT(reply_fields), reply_attributes};
 const struct ldapadmin_kind ldapadmin_audit = {
@@ -127,6 +147,7 @@ read_value(const struct ldapadmin_field *field, struct span text, void *row)
 		*(struct span *)(void *)at = text;
 		return text.n <= field->max && span_is_text(text);
 	case LDAPADMIN_NUMBER:
+	case LDAPADMIN_LIMIT:
 	case LDAPADMIN_INT:
 		status = ldapstore_read_number(
 		    text, 0, field->type == LDAPADMIN_INT ? 999 : INT64_MAX, &number);
@@ -193,6 +214,8 @@ ldapadmin_value(const struct ldapadmin_field *field, const void *row, char room[
 	else
 		number = *(const int64_t *)(const void *)at;
 	room[0] = '\0';
+	if (field->type == LDAPADMIN_LIMIT && number < 0)
+		return SPAN_EMPTY;
 	if (field->type != LDAPADMIN_TIME)
 		(void)snprintf(room, 24, "%" PRId64, number);
 	else if (number > 0 && number <= LDAPSTORE_TIME_MAX)
@@ -258,6 +281,21 @@ ldapadmin_provider_id(struct span tenant, struct span name, char out[KEYSTORE_DI
 	buf_add(&both, name);
 	keystore_digest(buf_span(&both), out);
 	buf_free(&both);
+}
+
+void
+ldapadmin_dn_quotas(struct buf *out, const char *base)
+{
+	begin(out, "");
+	end(out, "ou=quotas,", base);
+}
+
+void
+ldapadmin_dn_quota(struct buf *out, const char *base, struct span tenant)
+{
+	begin(out, "signpostQuotaTenant=");
+	ldapurl_escape_dn(out, tenant);
+	end(out, ",ou=quotas,", base);
 }
 
 void

@@ -136,15 +136,6 @@ check_secret(struct ldapadmin *admin, const struct store_token *row)
 	return status == ST_ABSENT ? ST_UNAVAILABLE : status;
 }
 
-static enum status
-take_any(void *context, const struct ldapentry *entry, struct err *err)
-{
-	(void)context;
-	(void)entry;
-	(void)err;
-	return ST_OK;
-}
-
 /* In the directory, or made by the same batch. */
 enum status
 ldapadmin_need_tenant(
@@ -155,8 +146,7 @@ ldapadmin_need_tenant(
 		    span_eq(batch->writes[i].row.tenant.name, tenant))
 			return ST_OK;
 	ldapstore_dn_tenant(&admin->name, admin->own->base, tenant);
-	return ldapadmin_entry(
-	    admin, buf_text(&admin->name), ldapadmin_id_attributes, take_any, NULL);
+	return ldapadmin_exists(admin, buf_text(&admin->name));
 }
 
 static enum status
@@ -297,12 +287,16 @@ ldapadmin_batch_check(struct ldapadmin_batch *batch, struct ldapadmin *admin, in
 			status = check_token(admin, batch, i);
 		else if (write->what == STORE_PROVIDER)
 			status = ldapadmin_provider_check(admin, batch, i);
+		else if (write->what == STORE_QUOTA)
+			status = ldapadmin_quota_check(admin, batch, i);
 		else if (write->what == STORE_REPLY)
 			status = check_reply(admin, &write->row.reply, now_utc);
 		else if (removes_tenant(write))
 			status = check_gone_tenant(admin, batch, i);
 		if (status == ST_OK && removes_tenant(write))
 			status = ldapadmin_provider_gone_tenant(admin, batch, i);
+		if (status == ST_OK && removes_tenant(write))
+			status = ldapadmin_quota_gone_tenant(admin, batch, i);
 		if (status != ST_OK)
 			batch->at = i;
 	}
@@ -313,10 +307,10 @@ ldapadmin_batch_check(struct ldapadmin_batch *batch, struct ldapadmin *admin, in
 
 /* The old revision is taken out by its value: who was faster is not written over. */
 enum status
-ldapadmin_change(
-    struct ldapadmin *admin, const struct ldapadmin_kind *kind, const void *row, uint64_t revision)
+ldapadmin_change(struct ldapadmin *admin, const struct ldapadmin_kind *kind, const void *row,
+    uint64_t revision, const struct ldaplink_change *more)
 {
-	struct ldaplink_change changes[LDAPADMIN_FIELDS_MAX + 1];
+	struct ldaplink_change changes[LDAPADMIN_FIELDS_MAX + 2];
 	struct span values[LDAPADMIN_FIELDS_MAX + 1];
 	char rooms[LDAPADMIN_FIELDS_MAX + 1][24];
 	size_t n = 0, last = kind->count - 1; /* of the revision */
@@ -334,6 +328,8 @@ ldapadmin_change(
 		changes[n++] = (struct ldaplink_change){i == 0 ? LDAPLINK_DELETE : LDAPLINK_ADD,
 		    kind->fields[last].attribute, &values[last + i], 1};
 	}
+	if (more != NULL)
+		changes[n++] = *more;
 	return ldapadmin_write(admin, LDAPLINK_MODIFY_ENTRY, buf_text(&admin->name), changes, n);
 }
 
@@ -355,8 +351,9 @@ write_token(struct ldapadmin *admin, const struct keystore_write *write)
 	if (status == ST_OK && write->how == WRITE_REMOVE)
 		return ldapadmin_write(
 		    admin, LDAPLINK_DELETE_ENTRY, buf_text(&admin->name), NULL, 0);
-	return status == ST_OK ? ldapadmin_change(admin, &ldapadmin_token, &row, found.revision)
-			       : status;
+	return status == ST_OK
+		   ? ldapadmin_change(admin, &ldapadmin_token, &row, found.revision, NULL)
+		   : status;
 }
 
 /* ---- answers that are kept ---- */
@@ -452,6 +449,13 @@ ldapadmin_batch_before(struct ldapadmin_batch *batch, struct ldapadmin *admin, i
 {
 	enum status status = claim_replies(batch, admin, now_utc);
 
+	/* Somebody else may be faster with a quota: then nothing is said of what was not done. */
+	for (size_t i = 0; i < batch->count && status == ST_OK; i++) {
+		if (batch->writes[i].what == STORE_QUOTA)
+			status = ldapadmin_quota_write(admin, batch, &batch->writes[i], now_utc);
+		if (status != ST_OK)
+			batch->at = i;
+	}
 	if (status == ST_OK)
 		status = ldapadmin_append(admin, batch->writes, batch->count, now_utc);
 	for (size_t i = 0; i < batch->count && status == ST_OK; i++) {

@@ -67,6 +67,7 @@ need_named(struct ldapstore_check *c, const struct keystore_write *w, struct buf
 		return need_tenant(c, name, w->row.binding.tenant);
 	case STORE_TOKEN:
 	case STORE_PROVIDER:
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;
@@ -163,6 +164,7 @@ own_name(const struct keystore_write *w, const char *base, struct buf *name)
 		return;
 	case STORE_TOKEN:
 	case STORE_PROVIDER:
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;
@@ -275,6 +277,7 @@ may_be_there(const struct keystore_write *w)
 		return keystore_write_check(w, NULL) == ST_OK;
 	case STORE_TOKEN:
 	case STORE_PROVIDER:
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;

@@ -303,6 +303,7 @@ ldapstore_entry(const struct ldapstore_step *step, struct ldapstore_entry *out)
 		break;
 	case STORE_TOKEN:
 	case STORE_PROVIDER:
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;

@@ -297,7 +297,8 @@ ldapstore_list(struct keystore *store, enum store_what what, struct span after, 
     struct keystore_rows **out, struct err *err)
 {
 	*out = NULL;
-	if (!span_is_text(after) || what == STORE_REPLY || what == STORE_AUDIT) {
+	if (!span_is_text(after) || what == STORE_QUOTA || what == STORE_REPLY ||
+	    what == STORE_AUDIT) {
 		err_set(err, "%s: no row has a name like that", store->where);
 		return ST_INVALID;
 	}

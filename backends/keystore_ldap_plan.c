@@ -68,6 +68,7 @@ ldapstore_plan_subjects(
 		return;
 	case STORE_TOKEN:
 	case STORE_PROVIDER:
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;

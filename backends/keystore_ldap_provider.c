@@ -224,7 +224,7 @@ ldapadmin_provider_write(struct ldapadmin *admin, const struct keystore_write *w
 		return ldapadmin_write(
 		    admin, LDAPLINK_DELETE_ENTRY, buf_text(&admin->name), NULL, 0);
 	if (write->how == WRITE_CHANGE)
-		return ldapadmin_change(admin, &ldapadmin_provider, &row, revision);
+		return ldapadmin_change(admin, &ldapadmin_provider, &row, revision, NULL);
 	row.revision = 1;
 	return ldapadmin_add(admin, &ldapadmin_provider, buf_text(&admin->name), id, &row);
 }

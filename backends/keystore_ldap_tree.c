@@ -111,17 +111,19 @@ add_admin(struct tree *t, struct ldaplink *link, struct ldaplink_end *end, struc
 	return status == ST_DENIED ? ST_OK : status;
 }
 
-/* DNS providers of tenants, likewise. */
+/* What came later below ou=admin: made only if the server's schema knows its attribute. */
 static enum status
-add_providers(struct tree *t, struct ldaplink *link, struct ldaplink_end *end, struct err *err)
+add_later(struct tree *t, const char *unit, const char *filter, struct ldaplink *link,
+    struct ldaplink_end *end, struct err *err)
 {
+	char rdn[32];
 	bool known;
-	enum status status = knows(t, link, "(!(signpostProviderName=*))", &known, end, err);
+	enum status status = knows(t, link, filter, &known, end, err);
 
 	if (status != ST_OK || !known)
 		return status;
-	return add_entry(
-	    t, link, "ou=providers,ou=admin", "ou", "providers", "organizationalUnit", end, err);
+	(void)snprintf(rdn, sizeof(rdn), "ou=%s,ou=admin", unit);
+	return add_entry(t, link, rdn, "ou", unit, "organizationalUnit", end, err);
 }
 
 /* cn=store comes first: servers look at entries in the order in which they were made, so its epoch
@@ -145,7 +147,9 @@ do_tree(void *context, struct ldaplink *link, int64_t deadline_ms, struct ldapli
 	if (status == ST_OK)
 		status = add_admin(t, link, end, err);
 	if (status == ST_OK)
-		status = add_providers(t, link, end, err);
+		status = add_later(t, "providers", "(!(signpostProviderName=*))", link, end, err);
+	if (status == ST_OK)
+		status = add_later(t, "quotas", "(!(signpostQuotaTenant=*))", link, end, err);
 	if (status == ST_OK)
 		status = ldapstore_make_identity(t->own, link, end, err);
 	return status;

@@ -108,6 +108,8 @@ write_with_admin(struct ldapstore_writer *w, struct ldaplink_end *end)
 		status = ldapadmin_batch_before(w->admin, &admin, w->plan.now_utc);
 	if (status == ST_OK && !nothing_else)
 		status = write_all(w, end);
+	if (!end->lost && !end->silent)
+		ldapadmin_quotas_end(&admin, w->admin);
 	if (status == ST_OK)
 		status = ldapadmin_batch_after(w->admin, &admin, w->plan.now_utc);
 	else if (!end->lost && !end->silent)

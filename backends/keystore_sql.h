@@ -81,6 +81,13 @@ enum keystore_question {
 	Q_CHANGE_PROVIDER,
 	Q_REMOVE_PROVIDER,
 	Q_FIND_PROVIDER,
+	Q_QUOTA,
+	Q_ADD_QUOTA,
+	Q_CHANGE_QUOTA,
+	Q_REMOVE_QUOTA,
+	Q_FIND_QUOTA,
+	Q_COUNT_DOMAINS,
+	Q_COUNT_KEYS,
 	Q_REPLY,
 	Q_ADD_REPLY,
 	Q_RENEW_REPLY,
@@ -285,6 +292,10 @@ enum status sql_store_token(struct keystore *store, enum store_token_by by, stru
     struct keystore_rows **out, struct err *err);
 enum status sql_store_provider(struct keystore *store, struct span tenant, struct span name,
     struct keystore_rows **out, struct err *err);
+enum status sql_store_quota(
+    struct keystore *store, struct span tenant, struct keystore_rows **out, struct err *err);
+enum status sql_store_count(
+    struct keystore *store, struct span tenant, struct store_count *out, struct err *err);
 enum status sql_store_reply(struct keystore *store, struct span scope, struct span key,
     struct keystore_rows **out, struct err *err);
 enum status sql_store_forget_replies(
@@ -304,7 +315,8 @@ enum status sql_store_renew(struct keystore *store, struct store_state *state_ou
 	.due = sql_store_due, .lives = sql_store_lives, .loading = sql_store_loading,              \
 	.gateways = sql_store_gateways, .forget = sql_store_forget, .report = sql_store_report,    \
 	.lease = sql_store_lease, .token = sql_store_token, .provider = sql_store_provider,        \
-	.reply = sql_store_reply, .forget_replies = sql_store_forget_replies,                      \
-	.audits = sql_store_audits, .audit_head = sql_store_audit_head
+	.quota = sql_store_quota, .count = sql_store_count, .reply = sql_store_reply,              \
+	.forget_replies = sql_store_forget_replies, .audits = sql_store_audits,                    \
+	.audit_head = sql_store_audit_head
 
 #endif

@@ -178,6 +178,8 @@ sql_writer_admin(struct sql_writer *w, const struct keystore_write *write)
 		return write_token(w, write);
 	if (write->what == STORE_PROVIDER)
 		return sql_writer_provider(w, write);
+	if (write->what == STORE_QUOTA)
+		return sql_writer_quota(w, write);
 	return write->what == STORE_REPLY ? write_reply(w, &write->row.reply) : ST_OK;
 }
 

@@ -325,8 +325,8 @@ sql_store_list(struct keystore *store, enum store_what what, struct span after, 
 	size_t have = 0;
 
 	*out = NULL;
-	if (what == STORE_REPLY || what == STORE_AUDIT) {
-		err_set(err, "%s: answers and audit are not listed by name", store->where);
+	if (what == STORE_QUOTA || what == STORE_REPLY || what == STORE_AUDIT) {
+		err_set(err, "%s: quotas, answers and audit are not listed by name", store->where);
 		return ST_INVALID;
 	}
 	if ((unsigned)what > STORE_PROVIDER || max > KEYSTORE_BATCH_MAX) {

@@ -161,7 +161,7 @@ try_questions(struct migration *m)
 	    {Q_BINDINGS, KEYSTORE_NAMES_MAX, 0}, {Q_CHANGES, 0, 2}, {Q_LIST_POLICIES, 1, 1},
 	    {Q_LIVES_FEW, 2 * KEYSTORE_SQL_FEW, 1}, {Q_DUE, 0, 2}, {Q_LOADING, 0, 2},
 	    {Q_GATEWAYS, 0, 0}, {Q_FIND_LEASE, 1, 0}, {Q_TOKEN, 1, 0}, {Q_PROVIDER, 2, 0},
-	    {Q_REPLY, 1, 0}, {Q_AUDITS, 0, 2}, {Q_AUDIT_HEAD, 0, 0}};
+	    {Q_QUOTA, 1, 0}, {Q_REPLY, 1, 0}, {Q_AUDITS, 0, 2}, {Q_AUDIT_HEAD, 0, 0}};
 	enum status status = ST_OK;
 
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]) && status == ST_OK; i++) {

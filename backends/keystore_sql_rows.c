@@ -400,6 +400,7 @@ sql_row_page(void *context, const struct span *columns, size_t count)
 	case STORE_PROVIDER:
 		sql_take_provider(reading, columns);
 		return;
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;

@@ -54,6 +54,7 @@ sql_writer_note(struct sql_writer *w, const struct keystore_write *write)
 		return;
 	case STORE_TOKEN:
 	case STORE_PROVIDER:
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;

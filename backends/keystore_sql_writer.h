@@ -74,6 +74,8 @@ enum status sql_writer_rows(struct sql_writer *writer);
 enum status sql_writer_admin(struct sql_writer *writer, const struct keystore_write *write);
 /* A provider (keystore_sql_provider.c). */
 enum status sql_writer_provider(struct sql_writer *writer, const struct keystore_write *write);
+/* A quota (keystore_sql_quota.c). */
+enum status sql_writer_quota(struct sql_writer *writer, const struct keystore_write *write);
 /* All rows of the audit in the batch, behind the end of the chain. */
 enum status sql_writer_audits(struct sql_writer *writer);
 /* Copies a hash. false: it has another length. */

@@ -6,6 +6,7 @@ backends_libbackends_a_SOURCES = \
 	backends/file.c \
 	backends/keystore_ldap.h backends/keystore_ldap_filters.c backends/keystore_ldap_reports.c \
 	backends/keystore_ldap_rows.c backends/keystore_ldap_admin.h backends/keystore_ldap_admin_rows.c backends/keystore_ldap_provider.c \
+	backends/keystore_ldap_quota.c \
 	backends/keystore_ldap_values.c \
 	backends/ldap_entry.h \
 	backends/ldap_many.c backends/ldap_many.h \
@@ -13,7 +14,7 @@ backends_libbackends_a_SOURCES = \
 	backends/keystore_sql.c backends/keystore_sql.h \
 	backends/keystore_sql_admin.c \
 	backends/keystore_sql_admin_write.c \
-	backends/keystore_sql_provider.c \
+	backends/keystore_sql_provider.c backends/keystore_sql_quota.c \
 	backends/keystore_sql_ask.c \
 	backends/keystore_sql_gateways.c \
 	backends/keystore_sql_lease.c \
@@ -105,7 +106,7 @@ backends_libbackends_a_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(LDAP_CFLAGS) $(MY
 	$(MEMCACHED_CFLAGS)
 # The statements and scripts of sql/ are built into the program.
 SQL_FILES = sql/STATEMENTS sql/sqlite/001.sql sql/sqlite/002.sql sql/sqlite/003.sql sql/sqlite/004.sql sql/sqlite/005.sql \
-	sql/mysql/001.sql sql/mysql/002.sql sql/mysql/003.sql sql/mysql/004.sql sql/mysql/005.sql
+	sql/sqlite/006.sql sql/mysql/001.sql sql/mysql/002.sql sql/mysql/003.sql sql/mysql/004.sql sql/mysql/005.sql sql/mysql/006.sql
 EXTRA_DIST += sql/embed.awk
 CLEANFILES += backends/sql_text.c
 backends/sql_text.c: sql/embed.awk $(SQL_FILES)
@@ -115,8 +116,8 @@ sqldir = $(pkgdatadir)/sql
 sqlitesqldir = $(sqldir)/sqlite
 mysqlsqldir = $(sqldir)/mysql
 dist_sql_DATA = sql/README sql/STATEMENTS
-dist_sqlitesql_DATA = sql/sqlite/001.sql sql/sqlite/002.sql sql/sqlite/003.sql sql/sqlite/004.sql sql/sqlite/005.sql
-dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/002.sql sql/mysql/003.sql sql/mysql/004.sql sql/mysql/005.sql sql/mysql/grants.sql
+dist_sqlitesql_DATA = sql/sqlite/001.sql sql/sqlite/002.sql sql/sqlite/003.sql sql/sqlite/004.sql sql/sqlite/005.sql sql/sqlite/006.sql
+dist_mysqlsql_DATA = sql/mysql/001.sql sql/mysql/002.sql sql/mysql/003.sql sql/mysql/004.sql sql/mysql/005.sql sql/mysql/006.sql sql/mysql/grants.sql
 LIBBACKENDS = backends/libbackends.a
 # What programs that link it need besides.
 BACKENDS_LIBS = $(PCRE2_LIBS) $(LDAP_LIBS) $(MYSQL_LIBS) $(SQLITE_LIBS) $(MEMCACHED_LIBS)

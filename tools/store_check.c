@@ -271,6 +271,7 @@ take_row(struct store_check *check, const struct store_walk *walk, size_t i, boo
 	case STORE_TOKEN:
 		take_token(check, &walk->page->tokens[i]);
 		break;
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;

@@ -340,6 +340,7 @@ set_option(struct store_line *line, struct span name, struct span value, struct 
 	case STORE_BINDING:
 	case STORE_TOKEN:
 	case STORE_PROVIDER:
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;
@@ -457,6 +458,7 @@ store_line_names(const struct store_line *line, struct span *first_out, struct s
 		break;
 	case STORE_TOKEN:
 	case STORE_PROVIDER:
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;

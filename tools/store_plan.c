@@ -113,6 +113,7 @@ plan_found(struct store_tool *tool, const struct store_line *line, const struct 
 		return plan_binding(out, &rows->bindings[i]);
 	case STORE_TOKEN:
 	case STORE_PROVIDER:
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;
@@ -152,6 +153,7 @@ plan_remove(const struct keystore_rows *rows, size_t i, struct store_plan *out, 
 		break;
 	case STORE_TOKEN:
 	case STORE_PROVIDER:
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;

@@ -43,6 +43,7 @@ store_row_count(const struct keystore_rows *rows, enum store_what what)
 		return rows->provider_count;
 	case STORE_TOKEN:
 		return rows->token_count;
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;
@@ -85,6 +86,7 @@ store_row_names(const struct keystore_rows *rows, enum store_what what, size_t i
 		*first_out = rows->tokens[index].tenant; /* empty: of all */
 		*second_out = rows->tokens[index].id;
 		break;
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;

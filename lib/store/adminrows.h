@@ -1,7 +1,7 @@
 /*
  * adminrows.h - rows of a managed store that only administrators see: tokens, the record of what
- * was done (audit), answers that are kept for requests that come twice, and the DNS providers of
- * tenants. Gateways never ask for them, and may not read them. They are written by
+ * was done (audit), answers that are kept for requests that come twice, and the DNS providers and
+ * quotas of tenants. Gateways never ask for them, and may not read them. They are written by
  * keystore_ops.apply() and apply_fenced() in the same transaction as what they speak of.
  *
  * The audit is a chain: each row has the hash of the one before it, so that nobody changes, removes
@@ -54,6 +54,26 @@ struct store_provider {
 	struct span secret;  /* sealed (sealedkey.h), or empty */
 	int allow_private;   /* 1: the address may be one of hosts inside; else 0 */
 	uint64_t revision;
+};
+
+/* How much a tenant may have and do. A limit below zero (QUOTA_NONE): there is none. Whoever makes
+ * something that is limited writes the row in the same transaction under the revision that was read
+ * before it was counted: so of two that would be one too many together one is refused. */
+#define QUOTA_NONE (-1)
+#define QUOTA_MAX 1000000000 /* the highest limit */
+struct store_quota {
+	struct span tenant;
+	int64_t domains;      /* rows */
+	int64_t keys;         /* rows, of all domains, that are not destroyed */
+	int64_t rotations;    /* in one day of UTC, asked for by the tenant's requests */
+	int64_t requests;     /* of the HTTP API, in one minute */
+	int64_t day, rotated; /* so many rotations on this day (since 1970) */
+	uint64_t revision;
+};
+
+/* What a tenant has of it. */
+struct store_count {
+	uint64_t domains, keys;
 };
 
 /* What was answered to a request with an Idempotency-Key, for its repetition. */

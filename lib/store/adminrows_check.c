@@ -161,6 +161,32 @@ check_provider(const struct keystore_write *write, struct err *err)
 }
 
 static enum status
+check_quota(const struct keystore_write *write, struct err *err)
+{
+	const struct store_quota *row = &write->row.quota;
+	const struct {
+		const char *name;
+		int64_t value;
+	} limits[] = {{"domains", row->domains}, {"keys", row->keys}, {"rotations", row->rotations},
+	    {"requests", row->requests}};
+
+	if (!keystore_tenant_is_valid(row->tenant))
+		return refuse(err, "tenant", row->tenant, "is no name of a tenant");
+	if (write->how == WRITE_REMOVE)
+		return ST_OK;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		if (limits[i].value >= QUOTA_NONE && limits[i].value <= QUOTA_MAX)
+			continue;
+		err_set(err, "quota of %.*s: %s is none of 0 to %d, or -1 for no limit",
+		    SPAN_ARG(row->tenant), limits[i].name, QUOTA_MAX);
+		return ST_INVALID;
+	}
+	if (row->day >= 0 && row->rotated >= 0)
+		return ST_OK;
+	return refuse(err, "quota", row->tenant, "has a day or a count below zero");
+}
+
+static enum status
 check_reply(const struct store_reply *row, struct err *err)
 {
 	const struct limit limits[] = {
@@ -202,11 +228,12 @@ check_audit(const struct store_audit *row, struct err *err)
 enum status
 keystore_admin_check(const struct keystore_write *write, struct err *err)
 {
-	bool changes = write->what == STORE_TOKEN || write->what == STORE_PROVIDER;
+	bool changes = write->what == STORE_TOKEN || write->what == STORE_PROVIDER ||
+		       write->what == STORE_QUOTA;
 
 	if (write->how == WRITE_PUT || (write->how != WRITE_ADD && !changes)) {
 		err_set(err, "%s",
-		    changes ? "tokens and providers are added, changed or removed"
+		    changes ? "tokens, providers and quotas are added, changed or removed"
 			    : "what was kept for a request, or recorded of it, is only added");
 		return ST_INVALID;
 	}
@@ -214,6 +241,8 @@ keystore_admin_check(const struct keystore_write *write, struct err *err)
 		return check_token(write, err);
 	if (write->what == STORE_PROVIDER)
 		return check_provider(write, err);
+	if (write->what == STORE_QUOTA)
+		return check_quota(write, err);
 	return write->what == STORE_REPLY ? check_reply(&write->row.reply, err)
 					  : check_audit(&write->row.audit, err);
 }

@@ -159,10 +159,11 @@ struct keystore_rows {
 	struct store_gateway *gateways;   /* of gateways() only */
 	struct store_token *tokens;       /* of list() and token() only */
 	struct store_provider *providers; /* of list() and provider() only */
+	struct store_quota *quotas;       /* of quota() only */
 	struct store_reply *replies;      /* of reply() only */
 	struct store_audit *audits;       /* of audits() only */
 	size_t tenant_count, domain_count, rule_count, key_count, binding_count, policy_count,
-	    gateway_count, token_count, provider_count, reply_count, audit_count;
+	    gateway_count, token_count, provider_count, quota_count, reply_count, audit_count;
 	bool address_rules; /* the domain that was asked for has rules of addresses */
 	size_t bytes;       /* of all memory it holds, for caches */
 	/* private */
@@ -185,6 +186,7 @@ void keystore_rows_add_policy(struct keystore_rows *rows, const struct store_pol
 void keystore_rows_add_gateway(struct keystore_rows *rows, const struct store_gateway *row);
 void keystore_rows_add_token(struct keystore_rows *rows, const struct store_token *row);
 void keystore_rows_add_provider(struct keystore_rows *rows, const struct store_provider *row);
+void keystore_rows_add_quota(struct keystore_rows *rows, const struct store_quota *row);
 void keystore_rows_add_reply(struct keystore_rows *rows, const struct store_reply *row);
 void keystore_rows_add_audit(struct keystore_rows *rows, const struct store_audit *row);
 
@@ -227,6 +229,7 @@ struct keystore_write {
 		STORE_TOKEN,    /* not WRITE_PUT. A change leaves tenant, maker and created as they
 				   are. ST_DENIED: also if a token has this secret already. */
 		STORE_PROVIDER, /* not WRITE_PUT */
+		STORE_QUOTA,    /* not WRITE_PUT */
 		STORE_REPLY,    /* WRITE_ADD only. ST_DENIED: there is one of this scope and key,
 				   younger than ADMINROW_REPLIES_S; an older one is replaced. */
 		STORE_AUDIT     /* WRITE_ADD only, behind each other in the order of the batch */
@@ -246,6 +249,7 @@ struct keystore_write {
 		struct store_binding binding;
 		struct store_token token;
 		struct store_provider provider;
+		struct store_quota quota;
 		struct store_reply reply; /* at: set by the store */
 		struct store_audit audit; /* seq, at, prev, hash: set by the store */
 	} row;
@@ -274,8 +278,8 @@ struct keystore_write {
 static inline bool
 store_what_is_admin(enum store_what what)
 {
-	return what == STORE_TOKEN || what == STORE_PROVIDER || what == STORE_REPLY ||
-	       what == STORE_AUDIT;
+	return what == STORE_TOKEN || what == STORE_PROVIDER || what == STORE_QUOTA ||
+	       what == STORE_REPLY || what == STORE_AUDIT;
 }
 
 /* By what a token is looked for. */
@@ -347,8 +351,8 @@ struct keystore_ops {
 	/* The next rows of a kind in the order of their names, behind after (empty: from the
 	 * beginning), at most max: tenants, domains, bindings; policies, providers, rules and
 	 * tokens (after: "tenant name", "tenant id"), keys (all states; after: "domain selector").
-	 * Tokens of all tenants are the first (after: " id"). No rows: the end. ST_INVALID: replies
-	 * and audit are not listed so. */
+	 * Tokens of all tenants are the first (after: " id"). No rows: the end. ST_INVALID: quotas,
+	 * replies and audit are not listed so. */
 	enum status (*list)(struct keystore *store, enum store_what what, struct span after,
 	    size_t max, struct keystore_rows **out, struct err *err);
 	/* list() of the domains of one tenant, in time for these alone. NULL: list() is all there
@@ -414,6 +418,13 @@ struct keystore_ops {
 	/* The provider of this tenant and name: one row or none. */
 	enum status (*provider)(struct keystore *store, struct span tenant, struct span name,
 	    struct keystore_rows **out, struct err *err);
+	/* The quota of this tenant: one row or none. */
+	enum status (*quota)(struct keystore *store, struct span tenant, struct keystore_rows **out,
+	    struct err *err);
+	/* What the tenant has of what a quota limits, at one moment; it may be many rows to look
+	 * at. ST_TOO_BIG: the store does not let all of them be counted. */
+	enum status (*count)(
+	    struct keystore *store, struct span tenant, struct store_count *out, struct err *err);
 	/* The answer that is kept for this scope and key: one row or none; none also when it is
 	 * older than ADMINROW_REPLIES_S. */
 	enum status (*reply)(struct keystore *store, struct span scope, struct span key,
@@ -531,6 +542,10 @@ enum status keystore_token(struct keystore *store, enum store_token_by by, struc
     struct keystore_rows **out, struct err *err) MUST_USE;
 enum status keystore_provider(struct keystore *store, struct span tenant, struct span name,
     struct keystore_rows **out, struct err *err) MUST_USE;
+enum status keystore_quota(struct keystore *store, struct span tenant, struct keystore_rows **out,
+    struct err *err) MUST_USE;
+enum status keystore_count(
+    struct keystore *store, struct span tenant, struct store_count *out, struct err *err) MUST_USE;
 enum status keystore_reply(struct keystore *store, struct span scope, struct span key,
     struct keystore_rows **out, struct err *err) MUST_USE;
 enum status keystore_forget_replies(

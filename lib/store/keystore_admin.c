@@ -56,6 +56,29 @@ keystore_provider(struct keystore *store, struct span tenant, struct span name,
 }
 
 enum status
+keystore_quota(
+    struct keystore *store, struct span tenant, struct keystore_rows **out, struct err *err)
+{
+	*out = NULL;
+	if (store->ops->quota == NULL)
+		return cannot(store, err);
+	if (!keystore_tenant_is_valid(tenant))
+		return nothing(out);
+	return store->ops->quota(store, tenant, out, err);
+}
+
+enum status
+keystore_count(struct keystore *store, struct span tenant, struct store_count *out, struct err *err)
+{
+	*out = (struct store_count){.domains = 0};
+	if (store->ops->count == NULL)
+		return cannot(store, err);
+	if (!keystore_tenant_is_valid(tenant))
+		return ST_OK;
+	return store->ops->count(store, tenant, out, err);
+}
+
+enum status
 keystore_reply(struct keystore *store, struct span scope, struct span key,
     struct keystore_rows **out, struct err *err)
 {

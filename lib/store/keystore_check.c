@@ -373,6 +373,7 @@ keystore_write_check(const struct keystore_write *write, struct err *err)
 					     KEYSTORE_SUBJECT_MAX, err);
 	case STORE_TOKEN:
 	case STORE_PROVIDER:
+	case STORE_QUOTA:
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		return keystore_admin_check(write, err);

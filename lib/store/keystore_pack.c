@@ -160,7 +160,7 @@ static bool
 has_others(const struct keystore_rows *rows)
 {
 	return rows->policy_count + rows->gateway_count + rows->token_count + rows->provider_count +
-		   rows->reply_count + rows->audit_count >
+		   rows->quota_count + rows->reply_count + rows->audit_count >
 	       0;
 }
 

@@ -50,6 +50,7 @@ keystore_rows_release(struct keystore_rows *rows)
 		mem_free(rows->gateways);
 		mem_free(rows->tokens);
 		mem_free(rows->providers);
+		mem_free(rows->quotas);
 		mem_free(rows->replies);
 		mem_free(rows->audits);
 	}
@@ -211,6 +212,17 @@ keystore_rows_add_provider(struct keystore_rows *rows, const struct store_provid
 	(void)copy_texts(rows, false, texts, 5);
 	rows->providers = grow(rows, rows->providers, rows->provider_count, sizeof(copy));
 	rows->providers[rows->provider_count++] = copy;
+}
+
+void
+keystore_rows_add_quota(struct keystore_rows *rows, const struct store_quota *row)
+{
+	struct store_quota copy = *row;
+	struct span *const texts[] = {&copy.tenant};
+
+	(void)copy_texts(rows, false, texts, 1);
+	rows->quotas = grow(rows, rows->quotas, rows->quota_count, sizeof(copy));
+	rows->quotas[rows->quota_count++] = copy;
 }
 
 void

@@ -1,5 +1,5 @@
 -- grants.sql - who may do what in a key store in MySQL or MariaDB. Run it once as an administrator
--- of the server, after "signpost store init" or mysql/001.sql to 005.sql; put your names for "signpost" (the
+-- of the server, after "signpost store init" or mysql/001.sql to 006.sql; put your names for "signpost" (the
 -- database) and for the users below.
 --
 -- signpost_owner   makes and migrates the tables: "signpost store init"
@@ -29,6 +29,7 @@ GRANT SELECT, INSERT, UPDATE ON signpost.leases TO signpost_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.tokens TO signpost_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.providers TO signpost_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.replies TO signpost_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON signpost.quotas TO signpost_writer;
 GRANT SELECT, INSERT ON signpost.audit TO signpost_writer;
 GRANT SELECT, UPDATE ON signpost.audit_head TO signpost_writer;
 

@@ -30,10 +30,11 @@
  *   race NAME OWNER COUNT DOMAIN                   = ok; takes it COUNT times, counts in DOMAIN's
  *                                                  life, gives it back; "held fence=..." each
  *
- * Of tokens, providers, kept answers and the audit (kinds token, provider, reply, audit are queued
- * like others):
+ * Of tokens, providers, quotas, kept answers and the audit (kinds token, provider, quota, reply,
+ * audit are queued like others):
  *
  *   token id|secret X   provider TENANT NAME   reply SCOPE KEY   forget_replies MAX
+ *   quota TENANT   count TENANT                    = ok domains=... keys=...
  *   audits SEQ MAX oldest|newest [TENANT [ACTOR [OBJECT]]]
  *   audit_head                                     = ok seq=... hash=...
  *   audit_load COUNT BATCH                         = ok rows_per_s=...
@@ -122,6 +123,11 @@ static const struct field provider_fields[] = {FIELD(store_provider, tenant, TEX
     FIELD(store_provider, address, TEXT), FIELD(store_provider, secret, TEXT),
     FIELD(store_provider, allow_private, INT), FIELD(store_provider, revision, U64),
     {NULL, TEXT, 0}};
+static const struct field quota_fields[] = {FIELD(store_quota, tenant, TEXT),
+    FIELD(store_quota, domains, I64), FIELD(store_quota, keys, I64),
+    FIELD(store_quota, rotations, I64), FIELD(store_quota, requests, I64),
+    FIELD(store_quota, day, I64), FIELD(store_quota, rotated, I64),
+    FIELD(store_quota, revision, U64), {NULL, TEXT, 0}};
 static const struct field reply_fields[] = {FIELD(store_reply, scope, TEXT),
     FIELD(store_reply, key, TEXT), FIELD(store_reply, body, TEXT), FIELD(store_reply, status, INT),
     FIELD(store_reply, answer, TEXT), FIELD(store_reply, at, I64), {NULL, TEXT, 0}};
@@ -149,6 +155,7 @@ static const struct kind kinds[] = {
     [STORE_BINDING] = {"binding", binding_fields},
     [STORE_TOKEN] = {"token", token_fields},
     [STORE_PROVIDER] = {"provider", provider_fields},
+    [STORE_QUOTA] = {"quota", quota_fields},
     [STORE_REPLY] = {"reply", reply_fields},
     [STORE_AUDIT] = {"audit", audit_fields},
 };
@@ -284,6 +291,8 @@ print_rows(const struct keystore_rows *rows)
 		print_row(&kinds[STORE_TOKEN], &rows->tokens[i]);
 	for (size_t i = 0; i < rows->provider_count; i++)
 		print_row(&kinds[STORE_PROVIDER], &rows->providers[i]);
+	for (size_t i = 0; i < rows->quota_count; i++)
+		print_row(&kinds[STORE_QUOTA], &rows->quotas[i]);
 	for (size_t i = 0; i < rows->reply_count; i++)
 		print_row(&kinds[STORE_REPLY], &rows->replies[i]);
 	for (size_t i = 0; i < rows->audit_count; i++)
@@ -825,6 +834,8 @@ ask_admin(
 		return keystore_audits(store, &question, out, err);
 	if (strcmp(command, "provider") == 0)
 		return keystore_provider(store, word_at(words, 1), word_at(words, 2), out, err);
+	if (strcmp(command, "quota") == 0)
+		return keystore_quota(store, word_at(words, 1), out, err);
 	if (strcmp(command, "reply") == 0)
 		return keystore_reply(store, word_at(words, 1), word_at(words, 2), out, err);
 	return keystore_token(store,
@@ -835,7 +846,7 @@ ask_admin(
 static bool
 obey_admin(struct driver *driver, const struct words *words)
 {
-	static const char *const questions[] = {"audits", "provider", "reply", "token"};
+	static const char *const questions[] = {"audits", "provider", "quota", "reply", "token"};
 	const char *command = words->word[0].p;
 	struct keystore_rows *rows = NULL;
 	struct err err = ERR_NONE;
@@ -851,6 +862,8 @@ obey_admin(struct driver *driver, const struct words *words)
 	}
 	if (strcmp(command, "audit_head") == 0)
 		audit_head(driver);
+	else if (strcmp(command, "count") == 0)
+		driver_count(driver->store, word_at(words, 1));
 	else if (strcmp(command, "audit_load") == 0)
 		driver_audit_load(
 		    driver->store, number(words, 1, 0), number(words, 2, KEYSTORE_BATCH_MAX));

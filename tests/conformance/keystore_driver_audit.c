@@ -1,6 +1,6 @@
 /*
  * keystore_driver_audit.c - the words of keystore_driver about the audit: many rows of it, and
- * whether all of them are a chain.
+ * whether all of them are a chain; and what a tenant has counted.
  */
 #include "tests/conformance/keystore_driver_audit.h"
 
@@ -8,6 +8,19 @@
 #include <stdio.h>
 
 #include "lib/base/clock.h"
+
+void
+driver_count(struct keystore *store, struct span tenant)
+{
+	struct store_count count;
+	struct err err = ERR_NONE;
+	enum status status = keystore_count(store, tenant, &count, &err);
+
+	if (status != ST_OK)
+		printf("= %s: %s\n", status_name(status), err.text);
+	else
+		printf("= ok domains=%" PRIu64 " keys=%" PRIu64 "\n", count.domains, count.keys);
+}
 
 void
 driver_audit_load(struct keystore *store, long count, long batch)

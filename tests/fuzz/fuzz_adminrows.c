@@ -20,6 +20,7 @@ struct made {
 union row {
 	struct store_token token;
 	struct store_provider provider;
+	struct store_quota quota;
 	struct store_reply reply;
 	struct store_audit audit;
 };
@@ -90,6 +91,8 @@ check_write(enum store_what what, const union row *row)
 		write.row.token = row->token;
 	else if (what == STORE_PROVIDER)
 		write.row.provider = row->provider;
+	else if (what == STORE_QUOTA)
+		write.row.quota = row->quota;
 	else if (what == STORE_REPLY)
 		write.row.reply = row->reply;
 	else
@@ -100,6 +103,7 @@ check_write(enum store_what what, const union row *row)
 	}
 	demand(what != STORE_TOKEN || (row->token.secret.n == 64 && row->token.id.n > 0));
 	demand(what != STORE_PROVIDER || (row->provider.name.n > 0 && row->provider.tenant.n > 0));
+	demand(what != STORE_QUOTA || (row->quota.tenant.n > 0 && row->quota.domains <= QUOTA_MAX));
 	demand(what != STORE_REPLY || (row->reply.key.n > 0 && row->reply.body.n == 64));
 	demand(what != STORE_AUDIT || (row->audit.actor.n > 0 && row->audit.result.n > 0));
 }
@@ -187,6 +191,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_write(STORE_TOKEN, &row);
 	if (check_kind(&ldapadmin_provider, &made, &row))
 		check_write(STORE_PROVIDER, &row);
+	if (check_kind(&ldapadmin_quota, &made, &row))
+		check_write(STORE_QUOTA, &row);
 	if (check_kind(&ldapadmin_reply, &made, &row))
 		check_write(STORE_REPLY, &row);
 	if (check_kind(&ldapadmin_audit, &made, &row)) {

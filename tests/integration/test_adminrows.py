@@ -132,6 +132,56 @@ def test_providers(admin):
     assert not admin.ask("provider", "acme", "own").rows
 
 
+def quota(tenant="acme", **more):
+    return {"tenant": tenant, "domains": 10, "keys": -1, "rotations": 0, "requests": 600, "day": 20000, "rotated": 3, **more}
+
+
+def test_quotas(admin):
+    epoch = epoch_of(admin)
+    admin.must(("add", "quota", quota()), ("add", "quota", quota("other", domains=-1, day=0, rotated=0)))
+    shown = {k: str(v) for k, v in quota().items() if v != 0}
+    assert admin.ask("quota", "acme").of("quota") == [{**shown, "revision": "1"}]
+    assert admin.ask("quota", "other").of("quota") == [{"tenant": "other", "domains": "-1", "keys": "-1", "requests": "600", "revision": "1"}]
+    for tenant in ("acm", "ACME", "acme ", "*", "none", ""):
+        answer = admin.ask("quota", tenant)
+        assert answer.status == "ok" and not answer.rows, (tenant, answer)
+    # Each limit may be there and go; what was read before somebody else wrote does not write over that.
+    admin.must(("change", "quota", quota(revision=1, domains=-1, keys=5, rotated=4)))
+    changed = admin.ask("quota", "acme").of("quota")
+    assert [(r["domains"], r["keys"], r["rotated"], r["revision"]) for r in changed] == [("-1", "5", "4", "2")]
+    for how, fields, status in (("add", quota(), "denied"), ("add", quota("none"), "absent"), ("change", quota("none"), "absent"), ("change", quota(revision=1), "denied"),
+                                ("remove", quota(revision=1), "denied"), ("remove", quota("none"), "absent"), ("put", quota(), "invalid"), ("add", quota("-"), "invalid"),
+                                ("change", quota(keys=-2), "invalid"), ("change", quota(requests=1000000001), "invalid"), ("change", quota(day=-1), "invalid")):
+        assert admin.apply((how, "quota", fields)).status == status, (how, fields)
+    assert admin.ask("list", "quota", "", 9).status == "invalid"
+    # All or nothing, and nothing that gateways are told of.
+    assert admin.apply(("change", "quota", quota(revision=2)), ("add", "quota", quota("other")), audit()).status == "denied"
+    assert admin.ask("quota", "acme").of("quota")[0]["revision"] == "2" and head_of(admin)[0] == 0
+    assert epoch_of(admin) == epoch
+    assert admin.apply(("remove", "tenant", {"name": "other"})).status == "denied", "it has a quota"
+    admin.must(("remove", "quota", quota("other")), audit())
+    admin.must(("add", "tenant", {"name": "gone"}), ("add", "quota", quota("gone")))
+    admin.must(("remove", "quota", quota("gone")), ("remove", "tenant", {"name": "gone"}))
+    admin.must(("remove", "quota", quota(revision=2)))
+    assert not admin.ask("quota", "acme").rows
+
+
+def test_what_is_counted_for_a_quota(admin):
+    def counted(tenant):
+        answer = admin.ask("count", tenant)
+        assert answer.status == "ok", answer
+        words = dict(w.split("=") for w in answer.text.split())
+        return int(words["domains"]), int(words["keys"])
+    before = counted("acme")
+    assert counted("nobody") == counted("acm") == counted("*") == (0, 0)
+    admin.must(("add", "tenant", {"name": "many"}), *[("add", "domain", {"name": f"m{n}.test", "tenant": "many"}) for n in range(700)])
+    admin.must(*[("add", "key", {"id": f"km{n}", "tenant": "many", "domain": f"m{n}.test", "selector": "s", "algorithm": "rsa-sha256", "private_key": f"spk1:{n}",
+                                 "revision": 1, "created": 5, **({"destroyed": 9} if n % 3 == 0 else {})}) for n in range(600)])
+    assert counted("many") == (700, 400) and counted("acme") == before
+    admin.must(*[("remove", "domain", {"name": f"m{n}.test", "tenant": "many"}) for n in range(600, 700)])
+    assert counted("many") == (600, 400)
+
+
 def test_tokens(admin):
     epoch = epoch_of(admin)
     admin.must(("add", "token", token()))
@@ -290,13 +340,13 @@ def test_a_schema_of_before(place, writer):
     with Store(place.write, write=True) as old, Store(place.read) as gateway, Store(place.owner, write=True) as owner:
         epoch = epoch_of(old)
         for answer in (old.ask("token", "id", "t"), old.ask("reply", "s", "k"), old.ask("forget_replies", 1), old.ask("audits", 0, 1, "oldest"),
-                       old.ask("audit_head"), old.ask("list", "token", "", 9), old.apply(audit()), old.apply(("add", "token", token())), old.apply(reply()), old.ask("provider", "acme", "own"), old.apply(("add", "provider", provider())),
+                       old.ask("audit_head"), old.ask("list", "token", "", 9), old.apply(audit()), old.apply(("add", "token", token())), old.apply(reply()), old.ask("provider", "acme", "own"), old.apply(("add", "provider", provider())), old.ask("quota", "acme"), old.apply(("add", "quota", quota())),
                        old.apply(("put", "tenant", {"name": "acme"}), audit())):
             assert answer.status == "unavailable" and "signpost store init" in answer.text, answer
         assert epoch_of(old) == epoch
         old.must(("put", "tenant", {"name": "acme"}))
         assert gateway.ask("keys", "a.test").of("key")[0]["selector"] == "s1"
-        assert owner.ask("init").text == "from=3 to=5"
+        assert owner.ask("init").text == "from=3 to=6"
         old.must(("put", "tenant", {"name": "acme"}), audit(), reply(), ("add", "token", token()))
         whole(old, 1)
         assert gateway.ask("keys", "a.test").of("key")[0]["selector"] == "s1"
@@ -396,6 +446,8 @@ def test_rights_in_a_directory(own):
             for asked in (("provider", "acme", "own"), ("list", "provider", "", 9)):
                 answer = store.ask(*asked)
                 assert answer.status == "unavailable" and "providers.ldif" in answer.text, answer
+            answer = store.ask("quota", "acme")
+            assert answer.status == "unavailable" and "quotas.ldif" in answer.text, answer
         found = own.search("(objectClass=*)", "dn", dn=user, password=GATEWAY_PASSWORD)
         assert "ou=domains" in found and "ou=admin" not in found
 
@@ -435,6 +487,17 @@ def test_a_directory_of_before(folder, form):
             store.must(("put", "tenant", {"name": "acme"}), audit(), reply(), ("add", "token", token()))
             whole(store, 1)
             assert gateway.ask("audit_head").status == "unavailable" and gateway.ask("keys", "a.test").status == "ok"
+            # What came later is loaded later.
+            for kind, file, row in (("provider", "providers.ldif", provider()), ("quota", "quotas.ldif", quota())):
+                name = [row["tenant"], row["name"]] if kind == "provider" else [row["tenant"]]
+                for answer in (store.ask(kind, *name), store.apply(("add", kind, row)), store.apply(audit(), ("add", kind, row))):
+                    assert answer.status == "unavailable" and file in answer.text, answer
+                store.must(("add", "tenant", {"name": "gone"}), ("remove", "tenant", {"name": "gone"}))
+                one.upgrade(file)
+                assert store.ask(kind, *name).status == "unavailable" and store.ask("init").status == "ok"
+                store.must(("add", kind, row))
+                assert len(store.ask(kind, *name).rows) == 1
+            whole(store, 1)
     finally:
         one.stop()
 

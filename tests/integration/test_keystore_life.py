@@ -284,7 +284,7 @@ def test_a_schema_of_before(place, writer):
                        old.ask("lease", LEASE, "one", 9), old.apply(domain_life(row)), old.ask("forget", "x"), reporter.report(node="x")):
             assert answer.status == "unavailable" and "signpost store init" in answer.text, answer
         gateway.send("threads 4 1500 a.test")
-        assert owner.ask("init").text == "from=2 to=5"
+        assert owner.ask("init").text == "from=2 to=6"
         answer = gateway.receive()
         assert answer.value("unavailable") == 0 and answer.value("answered") == 6000, answer
         # What was open before sees it.

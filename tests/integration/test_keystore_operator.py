@@ -106,7 +106,7 @@ def test_a_change_in_a_file_is_heard_at_once(program, folder, store):
 def test_a_store_of_before_is_brought_up_to_date(program, folder, store):
     """Nothing waits for it: before, meanwhile and after it is signed, and the notice comes once."""
     db = sqlite3.connect(folder / "store.db")
-    db.executescript("DROP TABLE providers; DROP TABLE tokens; DROP TABLE replies; DROP TABLE audit; DROP TABLE audit_head; "
+    db.executescript("DROP TABLE quotas; DROP TABLE providers; DROP TABLE tokens; DROP TABLE replies; DROP TABLE audit; DROP TABLE audit_head; "
                      "DROP TABLE gateways; DROP TABLE leases; DROP INDEX domains_due; DROP INDEX keys_loading; "
                      "ALTER TABLE domains DROP COLUMN life; ALTER TABLE domains DROP COLUMN due; "
                      "ALTER TABLE keys DROP COLUMN life; ALTER TABLE keys DROP COLUMN loading; "

@@ -52,7 +52,7 @@ def made(server):
                "CREATE ROLE IF NOT EXISTS signpost_owner; GRANT ALL ON signpost.* TO owner@'%';")
     with Store(spec(server), write=True) as store:
         answer = store.ask("init")
-        assert answer.text == "from=0 to=5", answer
+        assert answer.text == "from=0 to=6", answer
     server.run((TOP / "sql/mysql/grants.sql").read_text())
     for user, role in USERS.items():
         server.run(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {user}@'%'; GRANT {role} TO {user}@'%'; "
@@ -78,7 +78,7 @@ def place(request, folder):
         pytest.skip("tests/conformance/keystore_driver is not built")
     path = f"sqlite:{folder}/keys.db"
     with Store(path, write=True) as store:
-        assert store.ask("init").text == "from=0 to=5"
+        assert store.ask("init").text == "from=0 to=6"
     return Place(path, path, rows=lambda sql: sqlite_rows(folder / "keys.db", sql))
 
 
@@ -331,7 +331,7 @@ def make_older(place, schema=1):
             place.rows(f"DROP INDEX {table}_{column}")
         for name in (column, "life"):
             place.rows(f"ALTER TABLE `{table}` DROP COLUMN {name}")
-    for table in ("providers", "tokens", "replies", "audit", "audit_head") + (() if schema == 3 else ("gateways", "leases")):
+    for table in ("quotas", "providers", "tokens", "replies", "audit", "audit_head") + (() if schema == 3 else ("gateways", "leases")):
         place.rows(f"DROP TABLE {table}")
     place.rows(f"DELETE FROM migrations WHERE version < -{schema}")
     if schema > 1:
@@ -356,11 +356,11 @@ def test_a_store_of_before(place, writer, reader):
     assert answer.status == "unavailable" and "signpost store init" in answer.text, answer
     epoch = int(place.rows(ASKED_BEFORE)[0][0])
     with Store(place.owner, write=True) as owner:
-        assert owner.ask("init").text == "from=1 to=5"
-        assert owner.ask("init").text == "from=5 to=5"
+        assert owner.ask("init").text == "from=1 to=6"
+        assert owner.ask("init").text == "from=6 to=6"
     assert place.rows(ASKED_BEFORE)[0][:2] == [str(epoch), "1"]
     # The statements that were prepared before it see it.
-    assert re.search(rf"epoch={epoch} schema=5 identity=[0-9a-f]{{32}}$", reader.ask("changes", 0).text)
+    assert re.search(rf"epoch={epoch} schema=6 identity=[0-9a-f]{{32}}$", reader.ask("changes", 0).text)
     assert reader.ask("keys", "a.test").of("key")[0]["selector"] == "s1"
     writer.must(("put", "tenant", {"name": "acme"}))
     assert writer.ask("renew").status == "ok"
@@ -381,12 +381,12 @@ def test_many_bring_it_up_to_date(place, writer):
     for store in stores:
         store.send("init")
     answers = [store.receive() for store in stores]
-    assert {answer.text for answer in answers} <= {"from=1 to=5", "from=5 to=5"}, answers
+    assert {answer.text for answer in answers} <= {"from=1 to=6", "from=6 to=6"}, answers
     seen = {store.ask("changes", 0).text for store in stores}
     assert len(seen) == 1 and len(seen.pop().split("identity=")[1]) == 32
     for store in stores:
         store.close()
-    assert place.rows("SELECT version FROM migrations ORDER BY version") == [["-5"], ["-4"], ["-3"], ["-2"], ["1"]]
+    assert place.rows("SELECT version FROM migrations ORDER BY version") == [["-6"], ["-5"], ["-4"], ["-3"], ["-2"], ["1"]]
 
 
 def test_an_interrupted_migration(place, writer, reader):
@@ -399,13 +399,13 @@ def test_an_interrupted_migration(place, writer, reader):
         assert reader.ask("changes", 0).text.endswith(" identity=")
         with Store(place.owner, write=True) as owner:
             assert owner.ask("init").status == "ok"
-        assert re.search("schema=5 identity=[0-9a-f]{32}$", reader.ask("changes", 0).text)
+        assert re.search("schema=6 identity=[0-9a-f]{32}$", reader.ask("changes", 0).text)
     # One of later that only adds something is no reason not to go on, for whoever reads, writes or looks after it.
-    place.rows("INSERT INTO migrations VALUES (-6, 'x', 0)")
-    assert reader.ask("keys", "a.test").status == "ok" and " schema=6 " in reader.ask("changes", 0).text
+    place.rows("INSERT INTO migrations VALUES (-7, 'x', 0)")
+    assert reader.ask("keys", "a.test").status == "ok" and " schema=7 " in reader.ask("changes", 0).text
     writer.must(("put", "tenant", {"name": "acme"}))
     with Store(place.owner, write=True) as owner:
-        assert owner.ask("init").text == "from=6 to=6"
+        assert owner.ask("init").text == "from=7 to=7"
 
 
 # ---- statements ----
@@ -470,11 +470,11 @@ def test_indexes_of_mariadb(made):
             wrong = list(without_index(made, slots))
             assert not wrong, (when, slots, wrong)
         made.run("ANALYZE TABLE tenants, policies, domains, rules, `keys`, bindings, changes, epoch, migrations, "
-                 "gateways, leases, tokens, providers, replies, audit, audit_head", "signpost")
+                 "gateways, leases, tokens, providers, quotas, replies, audit, audit_head", "signpost")
 
 
 TABLES = {"e": "epoch", "d": "domains", "t": "tenants", "p": "policies", "r": "rules", "k": "keys", "b": "bindings", "c": "changes", "g": "gateways",
-          "dx": "domains", "kx": "keys", "tk": "tokens", "pr": "providers", "re": "replies", "h": "audit_head"}
+          "dx": "domains", "kx": "keys", "tk": "tokens", "pr": "providers", "qu": "quotas", "re": "replies", "h": "audit_head"}
 
 
 def without_index(server, slots):
@@ -504,7 +504,7 @@ def denied(server, user, sql):
 def test_rights(made):
     """The other tests use writer and reader: what they may is enough. Here: what they may not."""
     for sql in ("INSERT INTO tenants(name, revision) VALUES ('x', 1)", "UPDATE epoch SET epoch = 1", "DELETE FROM `keys`",
-                "SELECT plan FROM policies", "SELECT id FROM tokens", "SELECT name FROM providers", "SELECT id FROM replies", "SELECT seq FROM audit",
+                "SELECT plan FROM policies", "SELECT id FROM tokens", "SELECT name FROM providers", "SELECT tenant FROM quotas", "SELECT id FROM replies", "SELECT seq FROM audit",
                 "SELECT seq FROM audit_head", "CREATE TABLE x(a INT)", "DROP TABLE domains", "ALTER TABLE domains ADD x INT"):
         assert denied(made, "reader", sql)[0], sql
     for sql in ("CREATE TABLE x(a INT)", "DROP TABLE domains", "ALTER TABLE domains ADD x INT", "TRUNCATE TABLE domains",
@@ -515,7 +515,7 @@ def test_rights(made):
         answer = store.ask("init")
         assert answer.status == "unavailable" and "denied" in answer.text, answer
     with Store(spec(made, "owner"), write=True) as store:
-        assert store.ask("init").text == "from=5 to=5"
+        assert store.ask("init").text == "from=6 to=6"
 
 
 def test_reader_sessions_are_read_only(made):
@@ -668,7 +668,7 @@ def test_schemas(made, live):
     # An interrupted migration is made again.
     made.run("DROP TABLE bindings", "signpost")
     with Store(spec(made, "owner"), write=True) as store:
-        assert store.ask("init").text == "from=0 to=5"
+        assert store.ask("init").text == "from=0 to=6"
     assert live.ask("keys", "a.test").status == "ok"
     # Tables of others with our names.
     made.run("DROP DATABASE empty; CREATE DATABASE empty; CREATE TABLE empty.bindings(a INT)")

@@ -75,6 +75,33 @@ memstore_provider(struct keystore *store, struct span tenant, struct span name,
 	return status;
 }
 
+enum status
+memstore_quota(
+    struct keystore *store, struct span tenant, struct keystore_rows **out, struct err *err)
+{
+	struct memstore *m = memstore_of(store);
+	enum status status = begin(m, out, err);
+
+	for (size_t i = 0; i < m->all->quota_count && status == ST_OK; i++)
+		if (span_eq(m->all->quotas[i].tenant, tenant))
+			keystore_rows_add_quota(*out, &m->all->quotas[i]);
+	return status;
+}
+
+enum status
+memstore_count(struct keystore *store, struct span tenant, struct store_count *out, struct err *err)
+{
+	struct memstore *m = memstore_of(store);
+	enum status status = memstore_begin(m, MEMSTORE_ADMIN, err);
+
+	for (size_t i = 0; i < m->all->domain_count; i++)
+		out->domains += span_eq(m->all->domains[i].tenant, tenant);
+	for (size_t i = 0; i < m->all->key_count; i++)
+		out->keys +=
+		    span_eq(m->all->keys[i].tenant, tenant) && m->all->keys[i].times.destroyed == 0;
+	return status;
+}
+
 static bool
 is_old(const struct memstore *m, const struct store_reply *row)
 {

@@ -53,6 +53,10 @@ enum status memstore_token(struct keystore *store, enum store_token_by by, struc
     struct keystore_rows **out, struct err *err);
 enum status memstore_provider(struct keystore *store, struct span tenant, struct span name,
     struct keystore_rows **out, struct err *err);
+enum status memstore_quota(
+    struct keystore *store, struct span tenant, struct keystore_rows **out, struct err *err);
+enum status memstore_count(
+    struct keystore *store, struct span tenant, struct store_count *out, struct err *err);
 enum status memstore_reply(struct keystore *store, struct span scope, struct span key,
     struct keystore_rows **out, struct err *err);
 enum status memstore_forget_replies(

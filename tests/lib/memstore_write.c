@@ -21,6 +21,7 @@ union row {
 	struct store_binding binding;
 	struct store_token token;
 	struct store_provider provider;
+	struct store_quota quota;
 	struct store_reply reply;
 	struct store_audit audit;
 };
@@ -64,6 +65,8 @@ array_of(struct keystore_rows *all, enum store_what what)
 	case STORE_PROVIDER:
 		return (struct array){
 		    (char *)all->providers, &all->provider_count, sizeof(*all->providers)};
+	case STORE_QUOTA:
+		return (struct array){(char *)all->quotas, &all->quota_count, sizeof(*all->quotas)};
 	case STORE_REPLY:
 		return (struct array){
 		    (char *)all->replies, &all->reply_count, sizeof(*all->replies)};
@@ -128,6 +131,8 @@ is_named(enum store_what what, const void *row, const void *other)
 	case STORE_PROVIDER:
 		return span_eq(a->provider.tenant, b->provider.tenant) &&
 		       span_eq(a->provider.name, b->provider.name);
+	case STORE_QUOTA:
+		return span_eq(a->quota.tenant, b->quota.tenant);
 	case STORE_REPLY:
 		return span_eq(a->reply.scope, b->reply.scope) &&
 		       span_eq(a->reply.key, b->reply.key);
@@ -170,6 +175,8 @@ tenant_of(enum store_what what, const void *row)
 		return r->token.tenant;
 	case STORE_PROVIDER:
 		return r->provider.tenant;
+	case STORE_QUOTA:
+		return r->quota.tenant;
 	case STORE_REPLY:
 	case STORE_AUDIT:
 		break;
@@ -189,6 +196,7 @@ revision_of(enum store_what what, void *row)
 	    [STORE_BINDING] = NULL,
 	    [STORE_TOKEN] = &r->token.revision,
 	    [STORE_PROVIDER] = &r->provider.revision,
+	    [STORE_QUOTA] = &r->quota.revision,
 	    [STORE_AUDIT] = NULL};
 
 	return revisions[what];
@@ -241,6 +249,8 @@ something_hangs_on(struct memstore *m, const struct keystore_write *write)
 		n += span_eq(all->tokens[i].tenant, name);
 	for (size_t i = 0; i < all->provider_count && tenant; i++)
 		n += span_eq(all->providers[i].tenant, name);
+	for (size_t i = 0; i < all->quota_count && tenant; i++)
+		n += span_eq(all->quotas[i].tenant, name);
 	for (size_t i = 0; i < all->policy_count && tenant; i++)
 		n += span_eq(all->policies[i].tenant, name);
 	for (size_t i = 0; i < all->key_count && !tenant; i++)
@@ -297,6 +307,8 @@ append(struct memstore *m, enum store_what what, const void *row)
 		keystore_rows_add_token(m->all, &r->token);
 	else if (what == STORE_PROVIDER)
 		keystore_rows_add_provider(m->all, &r->provider);
+	else if (what == STORE_QUOTA)
+		keystore_rows_add_quota(m->all, &r->quota);
 	else if (what == STORE_REPLY)
 		keystore_rows_add_reply(m->all, &r->reply);
 	else if (what == STORE_AUDIT)
@@ -367,6 +379,8 @@ set_admin(struct memstore *m, enum store_what what, size_t at, union row *row, c
 		row->reply.at = m->now_utc;
 	} else if (what == STORE_PROVIDER) {
 		row->provider.revision = old == NULL ? 1 : old->revision + 1;
+	} else if (what == STORE_QUOTA) {
+		row->quota.revision = at == SIZE_MAX ? 1 : m->all->quotas[at].revision + 1;
 	} else if (what == STORE_TOKEN) {
 		row->token.revision = was == NULL ? 1 : was->revision + 1;
 		row->token.maker = was == NULL ? row->token.maker : was->maker;

@@ -39,7 +39,7 @@ binding login:@example.com acme
 def older(path):
     """The schema as 001.sql alone makes it."""
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.executescript("DROP TABLE providers; DROP TABLE tokens; DROP TABLE replies; DROP TABLE audit; DROP TABLE audit_head; "
+        db.executescript("DROP TABLE quotas; DROP TABLE providers; DROP TABLE tokens; DROP TABLE replies; DROP TABLE audit; DROP TABLE audit_head; "
                          "DROP TABLE gateways; DROP TABLE leases; DROP INDEX domains_due; DROP INDEX keys_loading; "
                          "ALTER TABLE domains DROP COLUMN life; ALTER TABLE domains DROP COLUMN due; "
                          "ALTER TABLE keys DROP COLUMN life; ALTER TABLE keys DROP COLUMN loading; "
@@ -216,7 +216,7 @@ def test_a_schema_of_before_is_told(d):
     assert "schema 1, no identity" in said.stdout and "signpost store init" in said.stderr, said
     assert "signpost store init" in store.run(69, "renew").stderr
     assert store.counts(LIST + "tenant more\n") == (1, 0, 0, 9, 0)
-    assert json.loads(store.run(0, "init", "-j").stdout) == {"from": 1, "to": 5}
+    assert json.loads(store.run(0, "init", "-j").stdout) == {"from": 1, "to": 6}
     assert len(json.loads(store.run(0, "status", "-j").stdout)["identity"]) == 32
     assert store.counts(LIST) == (0, 0, 0, 9, 0)
 

@@ -39,7 +39,7 @@ make_store(const char *name)
 	if (store->ops->migrate(store, &from, &to, &err) != ST_OK)
 		fail_msg("%s", err.text);
 	assert_int_equal(from, 0);
-	assert_int_equal(to, 5);
+	assert_int_equal(to, 6);
 	return store;
 }
 

@@ -77,16 +77,16 @@ schemas_of_other_versions(void **state)
 
 	(void)state;
 	assert_int_equal(store->ops->migrate(store, &from, &to, &err), ST_OK);
-	assert_int_equal(from, 5);
-	assert_int_equal(to, 5);
+	assert_int_equal(from, 6);
+	assert_int_equal(to, 6);
 	/* One that only adds something is no reason not to go on. */
-	run_sql("version.db", "INSERT INTO migrations VALUES (-6, 'x', 0)");
+	run_sql("version.db", "INSERT INTO migrations VALUES (-7, 'x', 0)");
 	assert_int_equal(keystore_keys(reader, S("a.test"), &rows, &err), ST_OK);
 	keystore_rows_release(rows);
 	assert_int_equal(apply(store, &write, 1, &at, &err), ST_OK);
 	assert_int_equal(store->ops->migrate(store, &from, &to, &err), ST_OK);
-	assert_int_equal(from, 6);
-	assert_int_equal(to, 6);
+	assert_int_equal(from, 7);
+	assert_int_equal(to, 7);
 	rows = NULL;
 	run_sql("version.db", "INSERT INTO migrations VALUES (9, 'x', 0)");
 	assert_int_equal(keystore_keys(reader, S("a.test"), &rows, &err), ST_UNAVAILABLE);
@@ -120,8 +120,8 @@ state_of(struct keystore *store)
 
 /* As the first version made it. */
 #define SCHEMA_1                                                                                   \
-	"BEGIN; DROP TABLE providers; DROP TABLE tokens; DROP TABLE replies; DROP TABLE audit; "   \
-	"DROP TABLE audit_head; "                                                                  \
+	"BEGIN; DROP TABLE quotas; DROP TABLE providers; DROP TABLE tokens; DROP TABLE replies; "  \
+	"DROP TABLE audit; DROP TABLE audit_head; "                                                \
 	"DROP TABLE gateways; DROP TABLE leases; DROP INDEX domains_due; "                         \
 	"DROP INDEX keys_loading; ALTER TABLE domains DROP COLUMN life; "                          \
 	"ALTER TABLE domains DROP COLUMN due; ALTER TABLE keys DROP COLUMN life; "                 \
@@ -158,9 +158,9 @@ a_schema_of_before(void **state)
 	assert_non_null(strstr(err.text, "signpost store init"));
 	assert_int_equal(store->ops->migrate(store, &from, &to, &err), ST_OK);
 	assert_int_equal(from, 1);
-	assert_int_equal(to, 5);
+	assert_int_equal(to, 6);
 	after = state_of(reader);
-	assert_int_equal(after.schema, 5);
+	assert_int_equal(after.schema, 6);
 	assert_int_equal(strlen(after.identity), 32);
 	assert_int_equal(after.epoch, before.epoch);
 	assert_int_equal(keystore_keys(reader, S("a.test"), &rows, &err), ST_OK);
