@@ -14,6 +14,7 @@
 
 struct conf;
 struct mirror;
+struct quotas;
 struct reconciler;
 
 /* Any number of threads may run operations on one. */
@@ -31,6 +32,7 @@ struct admin {
 	bool require_tenant;
 	/* Nameservers and the like, for verifying what somebody shows; NULL: the defaults. */
 	const struct conf *conf;
+	struct quotas *quotas; /* NULL: no tenant is held to one */
 	bool records;   /* the store has room for the audit, for tokens and for kept answers */
 	bool providers; /* and for DNS providers of tenants */
 	struct reconciler *reconciler; /* NULL: none runs here; changes wait for another one */

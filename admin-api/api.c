@@ -302,11 +302,13 @@ answer(struct http_request *request, struct http_response *response)
 	call->response = response;
 	call->arguments = json_object();
 	call->errors = json_array();
+	call->rate.limit = QUOTA_NONE;
 	if (!api_plain_answer(call) &&
 	    principal_find(call->api->principals, request, &call->principal, response) &&
-	    find_route(call) && sees_path(call) && api_take_request(call))
+	    api_within_rate(call) && find_route(call) && sees_path(call) && api_take_request(call))
 		run_or_stream(call);
 	api_wait(call);
+	api_add_rate(call);
 	request_counts_add(&call->api->requests, clock_mono_us() - began_us);
 	json_decref(call->arguments);
 	json_decref(call->errors);

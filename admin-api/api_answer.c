@@ -39,6 +39,7 @@ static const struct {
     {"precondition-failed", 412, 0},
     {"forbidden", 403, 0},
     {"mirror-forbidden", 403, 0},
+    {"quota-exceeded", 403, 0},
     {"frozen", 503, RETRY_FROZEN_S},
     {"store-unavailable", 503, RETRY_STORE_S},
     {"internal", 500, 0},

@@ -36,6 +36,7 @@ api_bulk_begin(struct http_request *request)
 
 	stream->call.api = request->context;
 	stream->call.bulk = true;
+	stream->call.rate.limit = QUOTA_NONE;
 	request->stream = stream;
 	return HTTP_STREAMED;
 }
@@ -94,7 +95,9 @@ begin(struct api_bulk *stream)
 
 	call->arguments = json_object();
 	call->errors = json_array();
-	if (!principal_find(call->api->principals, call->request, &call->principal, call->response))
+	if (!principal_find(
+		call->api->principals, call->request, &call->principal, call->response) ||
+	    !api_within_rate(call))
 		return false;
 	if (route_of_path(call->request->method, call->request->path, &call->match) !=
 	    ROUTE_FOUND) {
@@ -148,6 +151,7 @@ caller_of(const struct api_call *call)
 	    .request = call->request->id,
 	    .scopes = call->principal.scopes,
 	    .tenant = span_str(call->principal.tenant),
+	    .platform = call->principal.tenant[0] == '\0',
 	    .domains = span_str(call->principal.domains),
 	    .networks = span_str(call->principal.networks),
 	    .expires = call->principal.expires,
@@ -157,9 +161,14 @@ caller_of(const struct api_call *call)
 static bool
 go_on(struct api_bulk *stream, struct http_request *request, struct http_response *response)
 {
+	bool good;
+
 	stream->call.request = request;
 	stream->call.response = response;
-	return stream->bulk == NULL ? begin(stream) : is_still_allowed(stream);
+	good = stream->bulk == NULL ? begin(stream) : is_still_allowed(stream);
+	if (!good)
+		api_add_rate(&stream->call);
+	return good;
 }
 
 bool
@@ -190,4 +199,5 @@ api_bulk_answer(struct http_request *request, struct http_response *response)
 	response->status = 200;
 	buf_add_str(&response->fields, "Content-Type: application/x-ndjson\r\n");
 	bulk_results(stream->bulk, &response->body);
+	api_add_rate(&stream->call);
 }

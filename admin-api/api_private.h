@@ -13,6 +13,7 @@
 #include "admin-api/events.h"
 #include "admin-api/operation_call.h"
 #include "admin-api/principal.h"
+#include "admin-api/quota.h"
 #include "admin-api/route.h"
 #include "lib/crypto/seal.h"
 
@@ -47,6 +48,7 @@ struct api_call {
 	const struct http_request *request;
 	struct http_response *response;
 	struct principal principal;
+	struct quota_rate rate; /* of its tenant; limit QUOTA_NONE: none */
 	struct route_match match;
 	const char *operation; /* of the route, or what the body makes of it */
 	json_t *arguments;     /* owned */
@@ -73,6 +75,13 @@ bool api_take_bulk(struct api_call *call);
 
 /* Runs what was asked, unless it was done before; response has the answer. */
 void api_run(struct api_call *call);
+
+/* ---- api_rate.c ---- */
+
+/* Counts a request of a tenant. false: it is one too many; response is 429. */
+bool api_within_rate(struct api_call *call);
+/* Says in the response, when all else stands in it, how many are left. */
+void api_add_rate(struct api_call *call);
 
 /* ---- api_stream.c: answers that tell how far it is ---- */
 

@@ -29,7 +29,7 @@ API_FILES = \
 	admin-api/api_document.c admin-api/api_document.h \
 	admin-api/api_events.c \
 	admin-api/api_plain.c admin-api/api_plain.h \
-	admin-api/api_reply.c \
+	admin-api/api_reply.c admin-api/api_rate.c \
 	admin-api/api_wait.c \
 	admin-api/events.c admin-api/events.h admin-api/events_private.h \
 	admin-api/events_name.c \

@@ -24,6 +24,7 @@
 #include "admin-api/crash.h"
 #include "admin-api/mirror.h"
 #include "admin-api/operations.h"
+#include "admin-api/quota.h"
 #include "admin-api/reconciler.h"
 #include "backends/settings.h"
 #include "lib/base/log.h"
@@ -210,6 +211,8 @@ open_all(struct daemon *daemon, struct err *err)
 	    conf_string(conf, CONF_KEY_STORE), true, &daemon->admin.store, err);
 	if (status != ST_OK)
 		err_prefix(err, "KeyStore");
+	else
+		quotas_new(daemon->admin.store, &daemon->admin.quotas);
 	return status;
 }
 
@@ -416,6 +419,7 @@ serve(struct daemon *daemon)
 	http_server_free(daemon->http);
 	api_free(daemon->api);
 	reconciler_free(daemon->admin.reconciler);
+	quotas_free(daemon->admin.quotas);
 	keystore_close(daemon->admin.store);
 	sitekey_close(daemon->admin.sitekey);
 	mirrors_close(daemon->mirrors, daemon->admin.mirror_count);

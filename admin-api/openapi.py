@@ -65,6 +65,9 @@ RULE = {"rule": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
 RULE_MORE = {"identity": null({"type": "string", "maxLength": 512}),
              "priority": {"type": "integer", "minimum": -1000000, "maximum": 1000000}, "enabled": FLAG}
 
+# What a tenant may have and do, and the least that can be asked for; null: as much as it wants.
+QUOTA = {"domains": 0, "keys": 0, "rotations_per_day": 0, "requests_per_minute": 1}
+
 REASONS = ["ignored", "syntax", "algorithm", "sha1", "expired", "future", "header-unsigned", "body-hash", "body-short", "body-part", "signature",
            "key-missing", "key-revoked", "key-syntax", "key-type", "key-hash", "key-service", "key-subdomain", "key-small", "key-big", "key-many",
            "key-unprotected", "key-bogus", "dns-unavailable", "dns-syntax", "internal"]
@@ -75,7 +78,9 @@ OPERATION = {"id": {"type": "string"}, "kind": {"type": "string", "enum": ["rota
 BEGUN = {"operation": {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$", "description": "what was begun: /v1/operations/{operation}"}}
 
 SCHEMAS = {
-    "Tenant": thing({"tenant": NAME, "enabled": FLAG, "failure": {"type": "string"}, "revision": COUNT}),
+    "Tenant": thing({"tenant": NAME, "enabled": FLAG, "failure": {"type": "string"}, "revision": COUNT},
+                    {"quota": thing({name: null({**COUNT, "minimum": least}) for name, least in QUOTA.items()}),
+                     "usage": thing({"domains": COUNT, "keys": COUNT, "rotations_today": COUNT})}),
     "Condition": thing({"type": {"type": "string", "enum": ["PublishedAuthoritative", "SeenByResolvers", "NodesReady", "Drifted", "Suspect", "Stuck"]},
                         "status": FLAG, "since": {**null(TIME), "description": "null: it does not hold, or nobody wrote down since when"}},
                        {"at": {**null(TIME), "description": "when the servers were asked last and had it"}, "proofs": COUNT, "acked": COUNT, "of": COUNT,
@@ -288,13 +293,13 @@ VERSIONED = {"provider.add", "provider.show", "provider.set", "provider.remove",
 STEPS = {409: ["illegal-transition"], 503: ["frozen"]}
 CODES = {
     "tenant.add": {409: ["exists"]}, "tenant.remove": {409: ["in-use"]}, "policy.remove": {409: ["in-use"]}, "policy.set": {403: ["mirror-forbidden"]},
-    "domain.add": {409: ["exists", "domain-owned-elsewhere"]}, "domain.remove": {409: ["in-use"]}, "domain.set": {503: ["frozen"]}, "domain.put": {409: ["domain-owned-elsewhere"]},
+    "domain.add": {403: ["quota-exceeded"], 409: ["exists", "domain-owned-elsewhere"]}, "domain.remove": {409: ["in-use"]}, "domain.set": {503: ["frozen"]}, "domain.put": {403: ["quota-exceeded"], 409: ["domain-owned-elsewhere"]},
     "rotate": {503: ["frozen"]},
     "provider.add": {409: ["exists"]}, "provider.remove": {409: ["in-use"]}, "provider.test": {409: ["illegal-transition", "dns-provider-error"]},
-    "POST /v1/tenants/{tenant}/domains/{domain}/rotations": {409: ["rotation-in-progress", "illegal-transition"]},
+    "POST /v1/tenants/{tenant}/domains/{domain}/rotations": {403: ["quota-exceeded"], 409: ["rotation-in-progress", "illegal-transition"]},
     "POST /v1/rotations": {409: ["rotation-in-progress", "illegal-transition"], 404: ["not-found"]},
     "emergency": {409: ["illegal-transition", "would-leave-unsigned"], 503: ["frozen"]},
-    "key.generate": {409: ["selector-exists", "selector-reused", "dns-unproven", "dns-conflict"], 503: ["frozen"]},
+    "key.generate": {403: ["quota-exceeded"], 409: ["selector-exists", "selector-reused", "dns-unproven", "dns-conflict"], 503: ["frozen"]},
     "key.record": {409: ["illegal-transition"]}, "key.publish": STEPS, "key.activate": {409: ["illegal-transition", "nodes-not-ready"], 503: ["frozen"]}, "key.revoke": STEPS, "key.release": STEPS,
     "key.remove": {409: ["key-in-use"], 503: ["frozen"]},
     "key.retire": {409: ["illegal-transition", "would-leave-unsigned"], 503: ["frozen"]},
@@ -339,6 +344,8 @@ ARGUMENTS = {
     "bits": {"type": "integer", "minimum": 0, "maximum": 8192}, "reason": {"type": "string", "maxLength": 399},
     "pem": {"type": "string", "maxLength": 1048576, "writeOnly": True},
     "plan": {"type": "object", "description": "signpost-plan(5)"},
+    "quota": {"type": "object", "additionalProperties": False, "description": "what is not named stays as it is; null: no limit",
+              "properties": {name: {"type": ["integer", "null"], "minimum": least, "maximum": 1000000000} for name, least in QUOTA.items()}},
     "rules": {"type": "array", "maxItems": 1000, "items": {"type": "object", "additionalProperties": False, "required": list(RULE), "properties": {**RULE, **RULE_MORE}}},
     "remove": {"type": "array", "maxItems": 1000, "items": RULE["rule"]}, "format": {"type": "string", "enum": NOTATIONS},
     "condition": {"type": "string", "enum": ["stuck", "drifted", "suspect"]},
@@ -366,6 +373,10 @@ HEADERS = {
     "Content-Location": {"description": "the operation that the answer is about", "schema": {"type": "string", "pattern": "^/v1/operations/"}},
     "Preference-Applied": {"description": "RFC 7240", "schema": {"type": "string", "pattern": "^wait=[0-9]+$"}},
     "X-Accel-Buffering": {"description": "for proxies", "schema": {"const": "no"}},
+    "RateLimit-Policy": {"description": "of the tenant of who asks, if it has a limit: so many requests (q) in so many seconds (w)",
+                         "schema": {"type": "string", "pattern": '^"requests";q=[0-9]+;w=60$'}},
+    "RateLimit": {"description": "so many may come at once (r), and all of q in so many seconds (t)",
+                  "schema": {"type": "string", "pattern": '^"requests";r=[0-9]+;t=[0-9]+$'}},
     "Retry-After": {"description": "seconds", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
     "Allow": {"description": "methods of this path", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "RFC 6750", "schema": {"type": "string"}},
@@ -462,7 +473,7 @@ class Writer:
         return out
 
     def headers(self, *names):
-        return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
+        return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "RateLimit-Policy", "RateLimit", *names)}
 
     def answer(self, description, schema, *headers, kind="application/json"):
         return {"description": description, "headers": self.headers(*headers), "content": {kind: {"schema": schema}}}

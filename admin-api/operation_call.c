@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "admin-api/crash.h"
+#include "admin-api/operation_quota.h"
 #include "admin-api/operation_record.h"
 #include "admin-api/operation_table.h"
 #include "admin-api/reconciler.h"
@@ -137,6 +138,8 @@ call_store_failed(struct operation_call *call, enum status status, enum operatio
 
 	if (call->repeated)
 		return call_refuse(call, OPERATION_REPLAYED, "the same request was done already");
+	if (call->over_quota)
+		return call_refuse(call, OPERATION_QUOTA_EXCEEDED, "%s", err->text);
 	if (status == ST_ABSENT)
 		code = OPERATION_NOT_FOUND;
 	else if (status == ST_UNAVAILABLE)
@@ -178,36 +181,61 @@ call_wake(struct operation_call *call)
 		reconciler_wake(call->admin->reconciler);
 }
 
-/* With its record. */
+/* With its record. *late_out: a quota was written by somebody else since it was read. */
 static enum status
-apply(
-    struct operation_call *call, const struct keystore_write *writes, size_t count, struct err *err)
+write_batch(
+    struct operation_call *call, const struct quota_batch *batch, bool *late_out, struct err *err)
 {
 	struct keystore *store = call->admin->store;
 	enum status status = ST_TOO_BIG;
 	struct record record;
 	size_t at = SIZE_MAX;
 
-	if (store->ops->apply == NULL) {
-		err_set(err, "%s: this store cannot be changed", store->where);
-		return ST_UNAVAILABLE;
-	}
 	err_set(err, "what is to be recorded of it is too long");
-	record_begin(&record, call, writes, count);
+	record_begin(&record, call, batch->writes, batch->write_count);
 	if (!record.full && record.count == 0)
 		status = ST_OK;
 	else if (!record.full)
 		status = store->ops->apply(store, record.writes, record.count, &at, err);
+	*late_out = quota_batch_was_late(batch, status, at);
 	if (status == ST_OK) {
 		crash_here(CRASH_AFTER_OPERATION);
 		call->replied = call->replied || record.reply_at != SIZE_MAX;
+		quota_batch_done(batch, call);
 	}
-	if (status == ST_OK && count > 0)
-		call_wake(call);
 	/* The same request, at the same time. */
 	if (status == ST_DENIED && record.reply_at != SIZE_MAX && at == record.reply_at)
 		call->repeated = true;
 	record_end(&record);
+	return status;
+}
+
+/* Within the quotas of the tenants: counted anew as often as somebody else was faster. */
+static enum status
+apply(
+    struct operation_call *call, const struct keystore_write *writes, size_t count, struct err *err)
+{
+	struct quota_batch batch;
+	enum status status = ST_OK;
+	bool late = true;
+
+	if (call->admin->store->ops->apply == NULL && !call->dry_run) {
+		err_set(err, "%s: this store cannot be changed", call->admin->store->where);
+		return ST_UNAVAILABLE;
+	}
+	for (unsigned i = 0; i < QUOTA_TRIES && late; i++) {
+		late = false;
+		status = quota_batch_begin(&batch, call, writes, count, i, err);
+		if (status == ST_OK && !call->dry_run)
+			status = write_batch(call, &batch, &late, err);
+		quota_batch_end(&batch);
+	}
+	if (late) {
+		err_set(err, "too many others add to the same tenant now; try again");
+		return ST_UNAVAILABLE;
+	}
+	if (status == ST_OK && count > 0)
+		call_wake(call);
 	return status;
 }
 
@@ -219,7 +247,7 @@ call_apply(
 
 	for (size_t i = 0; i < count && status == ST_OK; i++)
 		status = keystore_write_check(&writes[i], err);
-	if (status == ST_OK && !call->dry_run && (count > 0 || call->admin->records))
+	if (status == ST_OK && (count > 0 || (call->admin->records && !call->dry_run)))
 		status = apply(call, writes, count, err);
 	if (status == ST_OK)
 		plan_written(call);

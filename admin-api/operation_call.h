@@ -36,6 +36,7 @@ struct operation_call {
 	bool late_reply; /* what comes of it is not known before its end: the reply is kept then */
 	bool replied;    /* it was kept */
 	bool repeated;   /* somebody else keeps one for the same request */
+	bool over_quota; /* what was to be written last is more than a tenant may have */
 };
 
 /* ---- operation_call.c: arguments ---- */
@@ -85,10 +86,11 @@ enum operation_code call_store_failed(struct operation_call *call, enum status s
  * room for OPERATION_PAGE of them; the others are counted. */
 void call_plan(struct operation_call *call, const char *row, json_t *before, json_t *after);
 /* Writes all or none, unless this is a dry run, together with the record of it; wakes the
- * reconciler. At most KEYSTORE_BATCH_MAX / 2 changes, which leaves room for the record. What the
- * operation answers should stand in call->result by then: it is kept for a repetition. Without
- * changes it writes only the record: of what is done by other means than writing rows, before it is
- * done. */
+ * reconciler. What adds something is held to the quota of its tenant, in a dry run, too:
+ * ST_TOO_BIG, and call->over_quota is set. At most KEYSTORE_BATCH_MAX / 2 changes, which leaves
+ * room for the record. What the operation answers should stand in call->result by then: it is kept
+ * for a repetition. Without changes it writes only the record: of what is done by other means than
+ * writing rows, before it is done. */
 enum status call_apply(struct operation_call *call, const struct keystore_write *writes,
     size_t count, struct err *err) MUST_USE;
 void call_wake(struct operation_call *call);
@@ -109,7 +111,8 @@ json_t *row_times(const struct key_times *times);
 
 /* The versions of rows, as call_version() wants them. */
 void version_of_revision(uint64_t revision, char out[VERSION_BYTES]);
-void version_of_tenant(const struct store_tenant *row, char out[VERSION_BYTES]);
+void version_of_tenant(
+    const struct store_tenant *row, const struct store_quota *quota, char out[VERSION_BYTES]);
 void version_of_policy(const struct store_policy *row, char out[VERSION_BYTES]);
 /* Which policy a domain has, and what is in it; NULL: none. */
 void version_of_choice(const struct store_policy *row, char out[VERSION_BYTES]);

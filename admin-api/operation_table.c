@@ -45,7 +45,8 @@
 
 static const struct operation_argument tenant_rows[] = {A_TENANT,
     {"enabled", OPERATION_SWITCH, OPTIONAL, "whether anything of it is signed"},
-    {"failure", OPERATION_TEXT, OPTIONAL, "what is done when mail cannot be signed"}};
+    {"failure", OPERATION_TEXT, OPTIONAL, "what is done when mail cannot be signed"},
+    {"quota", OPERATION_OBJECT, OPTIONAL, "how much it may have and do"}};
 static const struct operation_argument tenant_name[] = {A_TENANT};
 static const struct operation_argument page[] = {A_AFTER};
 static const struct operation_argument policy_name[] = {
@@ -303,7 +304,7 @@ static const struct operation operations[] = {
     ROW("tenant.remove", tenant_name, CHANGES, SCOPE_TENANTS_WRITE, operation_tenant_remove,
 	"a tenant without domains"),
     ROW("tenant.set", tenant_rows, CHANGES, SCOPE_TENANTS_WRITE, operation_tenant_set,
-	"enabled, failure policy"),
+	"enabled, failure policy, quota"),
     ROW("tenant.show", tenant_name, READS, SCOPE_TENANTS_READ, operation_tenant_show, "a tenant"),
     ROW("token.add", token_add, CHANGES, SCOPE_TOKENS_ADMIN, operation_token_add,
 	"a new token; its secret is shown once"),

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "admin-api/operation_call.h"
+#include "admin-api/operation_quota.h"
 #include "lib/crypto/digest.h"
 
 #define DIGEST_SHOWN 16 /* hexadecimal digits of a digest that are enough for a version */
@@ -42,12 +42,17 @@ version_of_text(char kind, const struct buf *text, char out[VERSION_BYTES])
 
 /* What people set of it: which revision a change will have, the store knows when it is done. */
 void
-version_of_tenant(const struct store_tenant *row, char out[VERSION_BYTES])
+version_of_tenant(
+    const struct store_tenant *row, const struct store_quota *quota, char out[VERSION_BYTES])
 {
 	struct buf text;
 
 	buf_init(&text, KEYSTORE_TEXT_MAX);
 	buf_add_fmt(&text, "%d\n%.*s", row->enabled, SPAN_ARG(row->failure));
+	if (!quota_is_empty(quota))
+		buf_add_fmt(&text, "\n%lld %lld %lld %lld", (long long)quota->domains,
+		    (long long)quota->keys, (long long)quota->rotations,
+		    (long long)quota->requests);
 	version_of_text('t', &text, out);
 	buf_free(&text);
 }

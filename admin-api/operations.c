@@ -39,6 +39,7 @@ static const char *const code_names[OPERATION_CODES] = {
     [OPERATION_FROZEN] = "frozen",
     [OPERATION_FORBIDDEN] = "forbidden",
     [OPERATION_MIRROR_FORBIDDEN] = "mirror-forbidden",
+    [OPERATION_QUOTA_EXCEEDED] = "quota-exceeded",
     [OPERATION_STORE_UNAVAILABLE] = "store-unavailable",
     [OPERATION_INTERNAL] = "internal",
 };

@@ -64,10 +64,11 @@ enum operation_code {
 	OPERATION_FROZEN,               /* "frozen": nothing is changed now */
 	OPERATION_FORBIDDEN,            /* "forbidden" */
 	OPERATION_MIRROR_FORBIDDEN,     /* "mirror-forbidden": not for this tenant's policies */
+	OPERATION_QUOTA_EXCEEDED,       /* "quota-exceeded": of the tenant */
 	OPERATION_STORE_UNAVAILABLE,    /* "store-unavailable" */
 	OPERATION_INTERNAL              /* "internal": log and mend */
 };
-#define OPERATION_CODES 23U
+#define OPERATION_CODES 24U
 /* "validation", ...; of OPERATION_OK "ok". Static. */
 const char *operation_code_name(enum operation_code code);
 

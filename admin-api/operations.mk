@@ -48,6 +48,7 @@ OPERATIONS_FILES = \
 	admin-api/operation_version.c \
 	admin-api/proof.h \
 	admin-api/operations.c admin-api/operations.h \
+	admin-api/quota.c admin-api/quota.h admin-api/operation_quota.c admin-api/operation_quota.h \
 	admin-api/operation_provider.c admin-api/operation_provider.h admin-api/operation_provider_test.c \
 	admin-api/operation_provider_use.c \
 	admin-api/provider.c admin-api/provider.h \

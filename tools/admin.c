@@ -114,6 +114,8 @@ value_of(const char *program, enum admin_kind kind, const char *text)
 		return value;
 	case ADMIN_NUMBER:
 		return value_of_number(program, text);
+	case ADMIN_LIMIT:
+		return strcmp(text, "none") == 0 ? json_null() : value_of_number(program, text);
 	case ADMIN_ON:
 		return json_true();
 	case ADMIN_OFF:
@@ -128,6 +130,26 @@ value_of(const char *program, enum admin_kind kind, const char *text)
 	return value;
 }
 
+/* The object that holds "domains" of "quota.domains", made if there is none; *name is "domains". */
+static json_t *
+object_of(json_t *arguments, const char **name)
+{
+	const char *dot = strchr(*name, '.');
+	size_t n = dot == NULL ? 0 : (size_t)(dot - *name);
+	char first[64];
+	json_t *object;
+
+	if (dot == NULL || n >= sizeof(first))
+		return arguments;
+	memcpy(first, *name, n);
+	first[n] = '\0';
+	*name = dot + 1;
+	object = json_object_get(arguments, first);
+	if (object == NULL)
+		json_object_set_new(arguments, first, json_object());
+	return json_object_get(arguments, first);
+}
+
 static bool
 add_argument(const char *program, json_t *arguments, const char *name, enum admin_kind kind,
     const char *text)
@@ -136,6 +158,7 @@ add_argument(const char *program, json_t *arguments, const char *name, enum admi
 
 	if (value == NULL)
 		return false;
+	arguments = object_of(arguments, &name);
 	if (json_object_get(arguments, name) != NULL) {
 		cli_say(program, "%s is given twice", name);
 		json_decref(value);

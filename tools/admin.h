@@ -18,6 +18,7 @@
 enum admin_kind {
 	ADMIN_TEXT,
 	ADMIN_NUMBER,
+	ADMIN_LIMIT,  /* a number, or "none": null */
 	ADMIN_ON,     /* a switch: true */
 	ADMIN_OFF,    /* a switch: false */
 	ADMIN_JSON,   /* a file with a JSON object; "-": standard input */
@@ -29,7 +30,7 @@ struct admin_field {
 	const char *name; /* --name */
 	char letter;
 	const char *shown;    /* what the help calls its argument; NULL: a switch */
-	const char *argument; /* of the operation */
+	const char *argument; /* of the operation; "quota.domains": a member of one */
 	enum admin_kind kind;
 	const char *help;
 };

@@ -82,7 +82,11 @@
 	}
 
 /* clang-format off */
-static const struct admin_field tenant_fields[] = {F_ENABLE, F_DISABLE, F_FAILURE};
+static const struct admin_field tenant_fields[] = {F_ENABLE, F_DISABLE, F_FAILURE,
+    {"max-domains", 0, "N|none", "quota.domains", ADMIN_LIMIT, "so many domains at most"},
+    {"max-keys", 0, "N|none", "quota.keys", ADMIN_LIMIT, "so many keys that are not destroyed"},
+    {"max-rotations", 0, "N|none", "quota.rotations_per_day", ADMIN_LIMIT, "so many rotations in a day of UTC"},
+    {"max-requests", 0, "N|none", "quota.requests_per_minute", ADMIN_LIMIT, "so many requests of its tokens in a minute"}};
 static const struct admin_field policy_fields[] = {
     {"plan", 'P', "FILE", "plan", ADMIN_JSON, "JSON: what its keys should be like; \"-\": stdin"},
     F_FAILURE,

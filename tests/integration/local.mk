@@ -78,7 +78,7 @@ EXTRA_DIST += \
 	tests/integration/test_keystore_slot.py \
 	tests/integration/test_keystore_ldap.py \
 	tests/integration/test_keystore_life.py \
-	tests/integration/test_adminrows.py tests/integration/test_providers.py \
+	tests/integration/test_adminrows.py tests/integration/test_providers.py tests/integration/test_quotas.py \
 	tests/integration/test_keystore_ldap_conformance.py \
 	tests/integration/test_keystore_ldap_life.py \
 	tests/integration/test_keystore_sql.py \

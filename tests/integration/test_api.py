@@ -236,6 +236,23 @@ def on_its_own(acme, name, selectors=(), policy=None):
     return f"{ACME}/domains/{name}"
 
 
+def test_a_tenant_with_a_quota(service, root):
+    """What it does: test_quotas.py."""
+    made = seen_twice(root, "/v1/tenants", {"tenant": "held", "quota": {"domains": 1, "keys": 0, "rotations_per_day": 0, "requests_per_minute": 20}})
+    assert made.json["tenant"]["quota"]["keys"] == 0
+    held, here = service.client(service.token("role:owner", "held")), "/v1/tenants/held/domains"
+    assert held.ask("PUT", "/v1/tenants/held/policies/std", {"plan": {"manage": True, "publisher": "manual", "algorithms": ["ed25519"]}}, fields=[("If-None-Match", "*")]).status == 200
+    held.good("POST", here, {"domain": "held1.example", "policy": "std"}, status=201)
+    assert held.ask("PATCH", f"{here}/held1.example", {"paused": True}, etag="*").status == 200
+    assert held.get("/v1/tenants/held").json["tenant"]["usage"] == {"domains": 1, "keys": 0, "rotations_today": 0}
+    for answer in (held.post(here, {"domain": "held2.example"}), held.ask("PUT", f"{here}/held2.example", {}, fields=[("If-None-Match", "*")]),
+                   held.post(f"{here}/held1.example/keys", {"algorithm": "ed25519-sha256"}), held.post(f"{here}/held1.example/rotations", {"reason": "x", "not_before": "2099-01-01T00:00:00Z"})):
+        problem(answer, 403, "quota-exceeded")
+        assert answer.field("RateLimit-Policy") == '"requests";q=20;w=60'
+    problem(next(a for a in (held.get(here) for _ in range(40)) if a.status != 200), 429, "rate-limited")
+    assert root.ask("DELETE", f"{here}/held1.example", etag="*").status == 200
+
+
 def test_changing_and_removing(service, root, acme):
     # Paused before it has a key: one that the reconciler has begun to publish would keep it from being removed.
     here = on_its_own(acme, "changing.example")

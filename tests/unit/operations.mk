@@ -42,7 +42,12 @@ TESTS += tests/unit/test_operation_rules
 tests_unit_test_operation_rules_SOURCES = tests/unit/test_operation_rules.c
 tests_unit_test_operation_rules_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_operation_rules_LDADD = $(OPERATIONS_WORLD) $(OPERATIONS_TEST_LDADD) $(UNIT_LDADD)
+check_PROGRAMS += tests/unit/test_quota
+TESTS += tests/unit/test_quota
+tests_unit_test_quota_SOURCES = tests/unit/test_quota.c
+tests_unit_test_quota_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_quota_LDADD = $(LIBMEMSTORE) $(OPERATIONS_TEST_LDADD) $(UNIT_LDADD)
 endif
 endif
 endif
-EXTRA_DIST += tests/unit/test_bulk.c tests/unit/test_operations.c tests/unit/test_caller.c tests/unit/test_operation_slots.c tests/unit/test_operation_records.c tests/unit/test_operation_resolve.c tests/unit/test_operation_rotation.c tests/unit/test_operation_rules.c
+EXTRA_DIST += tests/unit/test_quota.c tests/unit/test_bulk.c tests/unit/test_operations.c tests/unit/test_caller.c tests/unit/test_operation_slots.c tests/unit/test_operation_records.c tests/unit/test_operation_resolve.c tests/unit/test_operation_rotation.c tests/unit/test_operation_rules.c
