@@ -141,7 +141,7 @@ take_turn(struct quota_batch *batch, unsigned tries)
 		batch->turns |=
 		    quotas_turn_of(batch->quotas, batch->items[i].row.tenant, tries > 0);
 	if (batch->turns != 0)
-		quotas_take_turn(batch->quotas, batch->turns);
+		batch->turns = quotas_take_turn(batch->quotas, batch->turns);
 	if (tries < 2)
 		return;
 	random_bytes(&random, sizeof(random));

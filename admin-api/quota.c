@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "admin-api/quota.h"
 #include "lib/base/clock.h"
@@ -179,12 +180,19 @@ quotas_turn_of(struct quotas *quotas, struct span tenant, bool always)
 	return wanted ? UINT64_C(1) << span_hash(tenant, quotas->key) / SETS % TURNS : 0;
 }
 
-void
+uint64_t
 quotas_take_turn(struct quotas *quotas, uint64_t turns)
 {
+	struct timespec until = {.tv_sec = 0};
+	uint64_t taken = 0;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += QUOTA_TURN_S;
 	for (size_t i = 0; i < TURNS; i++)
-		if ((turns >> i & 1) != 0)
-			pthread_mutex_lock(&quotas->turns[i]);
+		if ((turns >> i & 1) != 0 &&
+		    pthread_mutex_timedlock(&quotas->turns[i], &until) == 0)
+			taken |= UINT64_C(1) << i;
+	return taken;
 }
 
 void

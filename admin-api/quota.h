@@ -9,6 +9,7 @@
 
 #define QUOTA_COUNT_KEPT_MS 2000 /* for so long a count is believed that nobody else changes */
 #define QUOTA_RATE_KEPT_MS 5000  /* and a limit of requests */
+#define QUOTA_TURN_S 1           /* a store that is slow for one tenant holds up others no longer */
 #define QUOTA_RATE_S 60          /* store_quota.requests are of so many seconds */
 
 /* Of one store. Any thread. */
@@ -25,9 +26,10 @@ enum status quotas_find(struct quotas *quotas, struct span tenant, struct store_
 /* Threads of this process that add to one tenant go one after the other, so that they do not make
  * each other late: from what is read of its quota until it is written. A bit for each of the
  * tenants that had a quota when it was read last (always: also for those of which that is not
- * known); several bits are taken together. */
+ * known); several bits are taken together, and those that were are answered: whoever waited
+ * QUOTA_TURN_S goes on without, and may be late. */
 uint64_t quotas_turn_of(struct quotas *quotas, struct span tenant, bool always);
-void quotas_take_turn(struct quotas *quotas, uint64_t turns);
+uint64_t quotas_take_turn(struct quotas *quotas, uint64_t turns) MUST_USE;
 void quotas_end_turn(struct quotas *quotas, uint64_t turns);
 
 /* What the tenant of this row has, no older than the row or QUOTA_COUNT_KEPT_MS. Blocking. */
