@@ -83,9 +83,8 @@ class World:
             client.send(sender, [recipient], data)
         finally:
             client.quit()
-        assert self.sink.wait_for(1), self.mta.log()[-3000:]
-        (delivered,) = self.sink.take()
-        assert delivered.recipients == [recipient]
+        delivered = self.sink.wait_for_mail_to(recipient)
+        assert delivered, self.mta.log()[-3000:]
         return delivered.data
 
     def signed_mail(self, domain):

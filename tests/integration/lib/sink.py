@@ -97,6 +97,18 @@ class Sink(socketserver.ThreadingTCPServer):
         with self.cond:
             return self.cond.wait_for(lambda: len(self.messages) >= count, patience.seconds(120) if timeout is None else timeout)
 
+    def wait_for_mail_to(self, recipient):
+        """The message to RECIPIENT, taken out, once it has arrived; None: it did not. Others stay."""
+        def is_there():
+            return any(one.recipients == [recipient] for one in self.messages)
+
+        with self.cond:
+            if not self.cond.wait_for(is_there, patience.seconds(120)):
+                return None
+            found = next(one for one in self.messages if one.recipients == [recipient])
+            self.messages.remove(found)
+            return found
+
     def take(self):
         with self.cond:
             taken, self.messages = self.messages, []
