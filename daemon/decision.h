@@ -60,6 +60,9 @@ void decision_release(struct decision *decision);
 bool decision_sign_failed(struct rules *rules, const struct request *request,
     struct decision *decision, enum failure_cause cause, const char *why);
 
+/* It was signed: one message more of the domain that the KeyStore signs it as, if it does. */
+void decision_count_signed(struct rules *rules, const struct decision *decision);
+
 /* Shadow mode: is a signature whose key is found under this name ("SELECTOR._domainkey.DOMAIN") of
  * the signer that Signpost is compared with? By ShadowSigner; without it, of mail that comes from
  * us, those of the author's domain and of the domains above it. decision: of the request. */

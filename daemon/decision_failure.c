@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "daemon/decision_private.h"
-#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #define FALLBACK_MAX (KEYSTORE_TENANT_MAX + 1 + FAILURE_NAME_MAX)
@@ -38,12 +37,6 @@ verdict_for(const struct deciding *d, enum failure_cause cause)
 	default:
 		return VERDICT_TEMPFAIL; /* "stale", too: there was nothing */
 	}
-}
-
-static bool
-in_shadow(const struct deciding *d)
-{
-	return d->request->type == REQUEST_SHADOW;
 }
 
 /* In shadow mode: what would have become of it. */
@@ -96,37 +89,13 @@ fall_back(struct deciding *d, enum failure_cause cause, const char *why)
 	if (status == ST_OK && decision->key_count > 0) {
 		decision->fell_back = true;
 		log_line(LOG_LEVEL_WARNING, "%.*s: %s; %s with key '%s' instead",
-		    SPAN_ARG(d->request->job_id), why, in_shadow(d) ? "would be signed" : "signed",
-		    name);
+		    SPAN_ARG(d->request->job_id), why,
+		    decision_in_shadow(d) ? "would be signed" : "signed", name);
 		return true;
 	}
 	log_line(LOG_LEVEL_ERROR, "%.*s: the fallback key '%s' cannot be used%s%s",
 	    SPAN_ARG(d->request->job_id), name, err.text[0] == '\0' ? "" : ": ", err.text);
 	return false;
-}
-
-/* Whose mail it is: of whoever sends it, also where another tenant has the sender. */
-static struct span
-tenant_of(const struct deciding *d)
-{
-	const struct route *route = &d->decision->route;
-
-	if (d->tenant[0] != '\0' || !d->decision->routed || route->answer == ROUTE_TENANT)
-		return span_str(d->tenant);
-	return route->tenant;
-}
-
-void
-decision_count(const struct deciding *d, enum metric metric, unsigned int reason)
-{
-	struct span tenant;
-
-	if (in_shadow(d))
-		return; /* it goes on as it is: METRIC_SHADOW has it */
-	metrics_count(metric, reason, METRIC_NONE);
-	if (d->rules->mailhour == NULL || (tenant = tenant_of(d)).n == 0)
-		return;
-	mailhour_count(d->rules->mailhour, tenant, metric, reason, clock_mono_ms() / 1000);
 }
 
 void
@@ -151,7 +120,7 @@ decision_failed(struct deciding *d, enum failure_cause cause, const char *why)
 	else
 		log_line(verdict == VERDICT_PASS ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR,
 		    "%.*s: %s; %s", SPAN_ARG(d->request->job_id), why,
-		    verdict_words(verdict, in_shadow(d)));
+		    verdict_words(verdict, decision_in_shadow(d)));
 }
 
 void

@@ -1,6 +1,7 @@
 /*
  * decision_private.h - between the files of the decision: decision.c (whose mail it is, and the
- * tables), decision_store.c (the KeyStore), decision_failure.c (what is done when it goes wrong).
+ * tables), decision_store.c (the KeyStore), decision_failure.c (what is done when it goes wrong),
+ * decision_count.c (what became of it).
  */
 #ifndef SIGNPOST_DAEMON_DECISION_PRIVATE_H
 #define SIGNPOST_DAEMON_DECISION_PRIVATE_H
@@ -17,10 +18,18 @@ struct deciding {
 	char tenant[KEYSTORE_TENANT_MAX + 1]; /* of the session; "": none, or nobody knows */
 };
 
+/* Nothing becomes of it: the mail goes on as it is. */
+static inline bool
+decision_in_shadow(const struct deciding *d)
+{
+	return d->request->type == REQUEST_SHADOW;
+}
+
 /* For LogWhy. */
 void decision_why(const struct deciding *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A message that is not signed (METRIC_UNSIGNED) or deferred (METRIC_TEMPFAIL), for this reason: in
- * the metrics, and for its tenant. Nothing in shadow mode, where it is one of neither. */
+ * the metrics, for its tenant and for its domain. Nothing in shadow mode, where it is one of
+ * neither. */
 void decision_count(const struct deciding *d, enum metric metric, unsigned int reason);
 /* The failure policy decides: verdict, or a fallback key. why: a sentence for the log. */
 void decision_failed(struct deciding *d, enum failure_cause cause, const char *why);

@@ -205,7 +205,7 @@ wait_for_report(struct gateway *gateway, int64_t soonest_ms, int64_t latest_ms)
 }
 
 /* The keys that cannot be used come first, and leave room for those that fail in use, and for the
- * mail. What they were tried up to. */
+ * mail; domains have what is left. What they were tried up to. */
 static uint64_t
 tell_all(struct gateway *gateway, struct buf *failed)
 {
@@ -221,6 +221,8 @@ tell_all(struct gateway *gateway, struct buf *failed)
 	failed->max = KEYSTORE_FAILED_TEXT;
 	if (config->mailhour != NULL)
 		mailhour_lines(config->mailhour, clock_mono_ms() / 1000, failed);
+	if (config->domainhour != NULL)
+		domainhour_lines(config->domainhour, clock_mono_ms() / 1000, failed);
 	return tested;
 }
 
@@ -347,21 +349,18 @@ open_report(const struct conf *conf, struct keystore **out, struct err *err)
 }
 
 enum status
-gateway_open(const struct conf *conf, struct keystore *store, struct unsealer *unsealer,
-    struct canary *canary, struct mailhour *mailhour, struct gateway **out, struct err *err)
+gateway_open(const struct conf *conf, const struct gateway_config *borrowed, struct gateway **out,
+    struct err *err)
 {
-	struct gateway_config config = {.store = store,
-	    .unsealer = unsealer,
-	    .canary = canary,
-	    .mailhour = mailhour,
-	    .node = conf_string(conf, CONF_GATEWAY_NAME),
-	    .poll_ms = conf_int(conf, CONF_KEY_STORE_POLL_INTERVAL) * 1000,
-	    .report_ms = conf_int(conf, CONF_GATEWAY_REPORT_INTERVAL) * 1000};
+	struct gateway_config config = *borrowed;
 	enum status status;
 
 	*out = NULL;
-	if (store == NULL)
+	if (config.store == NULL)
 		return ST_OK;
+	config.node = conf_string(conf, CONF_GATEWAY_NAME);
+	config.poll_ms = conf_int(conf, CONF_KEY_STORE_POLL_INTERVAL) * 1000;
+	config.report_ms = conf_int(conf, CONF_GATEWAY_REPORT_INTERVAL) * 1000;
 	status = open_report(conf, &config.report, err);
 	return status == ST_OK ? gateway_new(&config, out, err) : status;
 }

@@ -10,6 +10,7 @@
 #define SIGNPOST_DAEMON_GATEWAY_H
 
 #include "daemon/canary.h"
+#include "daemon/domainhour.h"
 #include "daemon/mailhour.h"
 #include "daemon/unsealer.h"
 #include "lib/conf/conf.h"
@@ -22,19 +23,19 @@ struct gateway_config {
 	struct unsealer *unsealer; /* borrowed */
 	struct canary *canary;     /* borrowed; NULL: signatures are not verified */
 	struct mailhour *mailhour; /* borrowed; NULL: mail is not spoken of */
-	struct keystore *report;   /* opened for writing; taken over. NULL: nothing is reported */
-	const char *node;          /* copied, in lower case; NULL: the host's name */
+	struct domainhour *domainhour; /* the same of mail by domain */
+	struct keystore *report; /* opened for writing; taken over. NULL: nothing is reported */
+	const char *node;        /* copied, in lower case; NULL: the host's name */
 	int64_t poll_ms, report_ms;
 };
 
 /* ST_INVALID: the name is none that a gateway can have. Starts nothing. */
 enum status gateway_new(
     const struct gateway_config *config, struct gateway **out, struct err *err) MUST_USE;
-/* By GatewayName, GatewayReport and so on. *out NULL: there is no KeyStore. ST_INVALID:
- * GatewayReport names no store. */
-enum status gateway_open(const struct conf *conf, struct keystore *store, struct unsealer *unsealer,
-    struct canary *canary, struct mailhour *mailhour, struct gateway **out,
-    struct err *err) MUST_USE;
+/* The rest of it by GatewayName, GatewayReport and so on. *out NULL: there is no KeyStore.
+ * ST_INVALID: GatewayReport names no store. */
+enum status gateway_open(const struct conf *conf, const struct gateway_config *borrowed,
+    struct gateway **out, struct err *err) MUST_USE;
 /* ST_FAILED: no thread. */
 enum status gateway_start(struct gateway *gateway, struct err *err) MUST_USE;
 /* There is something to report that should not wait for its time. NULL is fine. Any thread. */

@@ -80,8 +80,10 @@ sign(struct worker *worker, const struct request *request)
 
 		if (status == ST_OK) {
 			log_signed(worker, request);
-			if (request->type != REQUEST_SHADOW)
+			if (request->type != REQUEST_SHADOW) {
+				decision_count_signed(keeper->rules, decision);
 				mark(worker, now);
+			}
 			return;
 		}
 		if (!decision_sign_failed(keeper->rules, request, decision,
@@ -386,6 +388,7 @@ keeper_check_only(const struct conf *conf)
 	gateway_free(keeper.gateway);
 	canary_free(keeper.canary);
 	mailhour_free(keeper.mailhour);
+	domainhour_free(keeper.domainhour);
 	keycache_free(keeper.cache);
 	rules_close(keeper.rules);
 	sharedcache_close(keeper.shared);

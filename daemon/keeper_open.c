@@ -98,11 +98,19 @@ keeper_open(
 	keeper->cache = keycache_new((size_t)conf_int(conf, CONF_KEY_CACHE_SIZE),
 	    keeper->rules->require_safe, keeper->unsealer);
 	keeper_open_canary(keeper);
-	if (keeper->rules->store != NULL)
+	if (keeper->rules->store != NULL) {
 		keeper->mailhour = mailhour_new(clock_mono_ms() / 1000);
+		keeper->domainhour = domainhour_new(clock_mono_ms() / 1000);
+	}
 	keeper->rules->mailhour = keeper->mailhour;
+	keeper->rules->domainhour = keeper->domainhour;
 	if ((keeper->settings->verify || keeper->canary != NULL) && keeper->shared != NULL)
 		keeper_open_dns(keeper, conf, validates);
-	return gateway_open(conf, keeper->rules->store, keeper->unsealer, keeper->canary,
-	    keeper->mailhour, &keeper->gateway, err);
+	return gateway_open(conf,
+	    &(struct gateway_config){.store = keeper->rules->store,
+		.unsealer = keeper->unsealer,
+		.canary = keeper->canary,
+		.mailhour = keeper->mailhour,
+		.domainhour = keeper->domainhour},
+	    &keeper->gateway, err);
 }

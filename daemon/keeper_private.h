@@ -21,9 +21,10 @@ struct keeper {
 	struct rules *rules;
 	struct keycache *cache;
 	struct unsealer *unsealer;
-	struct gateway *gateway;    /* of the KeyStore, or NULL */
-	struct canary *canary;      /* SelfVerify, or NULL */
-	struct mailhour *mailhour;  /* with a KeyStore, or NULL */
+	struct gateway *gateway;   /* of the KeyStore, or NULL */
+	struct canary *canary;     /* SelfVerify, or NULL */
+	struct mailhour *mailhour; /* with a KeyStore, or NULL */
+	struct domainhour *domainhour;
 	struct sharedcache *shared; /* Memcached, or NULL */
 	struct shadowlog *report;   /* ShadowReport, or NULL */
 	bool reload;

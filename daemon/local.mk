@@ -10,7 +10,8 @@ daemon_libdaemon_a_SOURCES = \
 	daemon/connection.c \
 	daemon/sharing.c daemon/sharing.h \
 	daemon/unsealer.c daemon/unsealer.h \
-	daemon/decision.c daemon/decision_private.h daemon/decision_failure.c daemon/decision_store.c daemon/decision.h \
+	daemon/decision.c daemon/decision_private.h daemon/decision_count.c daemon/decision_failure.c daemon/decision_store.c daemon/decision.h \
+	daemon/domainhour.c daemon/domainhour.h daemon/hourcount.c daemon/hourcount.h \
 	daemon/dnsshare_frontend.c daemon/dnsshare_keeper.c daemon/dnsshare.h \
 	daemon/frame.c daemon/frame.h \
 	daemon/frontend.c daemon/frontend.h \

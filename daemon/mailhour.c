@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/hourcount.h"
 #include "daemon/mailhour.h"
 #include "lib/base/mem.h"
 #include "lib/keys/mailword.h"
@@ -18,8 +19,7 @@
 struct entry {
 	char tenant[MAILWORD_TENANT_MAX + 1]; /* "": free */
 	uint8_t deferred, reason;
-	int64_t slot; /* the newest one that is counted in */
-	uint32_t counts[MAILHOUR_SLOTS];
+	struct hourcount count;
 };
 
 struct mailhour {
@@ -27,7 +27,7 @@ struct mailhour {
 	struct entry entries[MAILHOUR_ENTRIES];
 	/* Of the thread that reports: the counters as they were when each slot began. */
 	int64_t slot;
-	uint64_t begins[MAILHOUR_SLOTS][2][REASONS_MAX];
+	uint64_t begins[HOURCOUNT_SLOTS][2][REASONS_MAX];
 };
 
 static const enum metric metrics[2] = {METRIC_UNSIGNED, METRIC_TEMPFAIL};
@@ -46,8 +46,8 @@ mailhour_new(int64_t now_s)
 	struct mailhour *mailhour = mem_zalloc(1, sizeof(*mailhour));
 
 	pthread_mutex_init(&mailhour->lock, NULL);
-	mailhour->slot = now_s / MAILHOUR_SLOT_S;
-	for (unsigned i = 0; i < MAILHOUR_SLOTS; i++)
+	mailhour->slot = now_s / HOURCOUNT_SLOT_S;
+	for (unsigned i = 0; i < HOURCOUNT_SLOTS; i++)
 		read_counters(mailhour->begins[i]);
 	return mailhour;
 }
@@ -62,18 +62,6 @@ mailhour_free(struct mailhour *mailhour)
 }
 
 /* ---- of tenants, with the lock ---- */
-
-/* Slots that have come since are empty. */
-static void
-move_on(struct entry *entry, int64_t slot)
-{
-	int64_t passed = slot - entry->slot;
-
-	for (int64_t i = 1; i <= passed && i <= MAILHOUR_SLOTS; i++)
-		entry->counts[(entry->slot + i) % MAILHOUR_SLOTS] = 0;
-	if (passed > 0)
-		entry->slot = slot;
-}
 
 static bool
 is_it(const struct entry *entry, struct span tenant, bool deferred, unsigned int reason)
@@ -95,12 +83,12 @@ find(
 		if (is_it(entry, tenant, deferred, reason))
 			return entry;
 		if (place == NULL &&
-		    (entry->tenant[0] == '\0' || slot - entry->slot >= MAILHOUR_SLOTS))
+		    (entry->tenant[0] == '\0' || hourcount_sum(&entry->count, slot) == 0))
 			place = entry;
 	}
 	if (place == NULL)
 		return NULL;
-	*place = (struct entry){.deferred = deferred, .reason = (uint8_t)reason, .slot = slot};
+	*place = (struct entry){.deferred = deferred, .reason = (uint8_t)reason};
 	memcpy(place->tenant, tenant.p, tenant.n);
 	return place;
 }
@@ -109,7 +97,7 @@ void
 mailhour_count(struct mailhour *mailhour, struct span tenant, enum metric metric,
     unsigned int reason, int64_t now_s)
 {
-	int64_t slot = now_s / MAILHOUR_SLOT_S;
+	int64_t slot = now_s / HOURCOUNT_SLOT_S;
 	struct entry *entry;
 
 	if (mailhour == NULL || tenant.n == 0 || tenant.n > MAILWORD_TENANT_MAX ||
@@ -117,10 +105,8 @@ mailhour_count(struct mailhour *mailhour, struct span tenant, enum metric metric
 		return;
 	pthread_mutex_lock(&mailhour->lock);
 	entry = find(mailhour, tenant, metric == METRIC_TEMPFAIL, reason, slot);
-	if (entry != NULL) {
-		move_on(entry, slot);
-		entry->counts[slot % MAILHOUR_SLOTS]++;
-	}
+	if (entry != NULL)
+		hourcount_add(&entry->count, slot);
 	pthread_mutex_unlock(&mailhour->lock);
 }
 
@@ -151,9 +137,7 @@ sum_up(struct mailhour *mailhour, int64_t slot, struct sum sums[])
 		if (mailhour->entries[i].tenant[0] == '\0')
 			continue;
 		*sum = (struct sum){.entry = mailhour->entries[i]};
-		move_on(&sum->entry, slot);
-		for (unsigned k = 0; k < MAILHOUR_SLOTS; k++)
-			sum->count += sum->entry.counts[k];
+		sum->count = hourcount_sum(&sum->entry.count, slot);
 		n += sum->count > 0;
 	}
 	pthread_mutex_unlock(&mailhour->lock);
@@ -190,11 +174,11 @@ gains(struct mailhour *mailhour, int64_t slot, uint64_t out[2][REASONS_MAX])
 	uint64_t(*before)[REASONS_MAX];
 
 	read_counters(out);
-	for (int64_t i = 1; i <= slot - mailhour->slot && i <= MAILHOUR_SLOTS; i++)
-		memcpy(mailhour->begins[(mailhour->slot + i) % MAILHOUR_SLOTS], out,
+	for (int64_t i = 1; i <= slot - mailhour->slot && i <= HOURCOUNT_SLOTS; i++)
+		memcpy(mailhour->begins[(mailhour->slot + i) % HOURCOUNT_SLOTS], out,
 		    sizeof(mailhour->begins[0]));
 	mailhour->slot = slot > mailhour->slot ? slot : mailhour->slot;
-	before = mailhour->begins[(mailhour->slot + 1) % MAILHOUR_SLOTS];
+	before = mailhour->begins[(mailhour->slot + 1) % HOURCOUNT_SLOTS];
 	for (unsigned kind = 0; kind < 2; kind++)
 		for (unsigned i = 0; i < REASONS_MAX; i++)
 			out[kind][i] -= before[kind][i];
@@ -229,9 +213,9 @@ mailhour_lines(struct mailhour *mailhour, int64_t now_s, struct buf *out)
 	size_t max = out->max, room = max - out->n;
 
 	tell_figures(out);
-	gains(mailhour, now_s / MAILHOUR_SLOT_S, left);
+	gains(mailhour, now_s / HOURCOUNT_SLOT_S, left);
 	out->max = out->n + (room < LINES_OF_TENANTS ? room : LINES_OF_TENANTS);
-	tell_tenants(mailhour, now_s / MAILHOUR_SLOT_S, left, out);
+	tell_tenants(mailhour, now_s / HOURCOUNT_SLOT_S, left, out);
 	out->max = max;
 	for (unsigned kind = 0; kind < 2; kind++) {
 		const char *cause;

@@ -13,8 +13,6 @@
 #include "lib/base/metrics.h"
 #include "lib/base/span.h"
 
-#define MAILHOUR_SLOT_S 300   /* counts of so many seconds are kept together, */
-#define MAILHOUR_SLOTS 12U    /* and so many of those are the last hour */
 #define MAILHOUR_ENTRIES 256U /* tenants and causes that are told apart */
 #define MAILHOUR_TEXT 4096U   /* octets of all lines of a report */
 
@@ -30,7 +28,7 @@ void mailhour_count(struct mailhour *mailhour, struct span tenant, enum metric m
     unsigned int reason, int64_t now_s);
 /* Appends the lines of lib/keys/mailword.h, MAILHOUR_TEXT octets at most: tenants first, whoever
  * has most before others; and one of what the gateway is like. To be called a few times in
- * MAILHOUR_SLOT_S. One thread. */
+ * HOURCOUNT_SLOT_S. One thread. */
 void mailhour_lines(struct mailhour *mailhour, int64_t now_s, struct buf *out);
 
 #endif

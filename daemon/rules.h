@@ -5,6 +5,7 @@
 #ifndef SIGNPOST_DAEMON_RULES_H
 #define SIGNPOST_DAEMON_RULES_H
 
+#include "daemon/domainhour.h"
 #include "daemon/frame.h"
 #include "daemon/mailhour.h"
 #include "lib/conf/conf.h"
@@ -44,9 +45,10 @@ struct rules {
 	struct failure_policy failure;             /* FailurePolicy */
 	enum verdict failure_else[FAILURE_CAUSES]; /* where nothing is set */
 	bool subdomains, multiple, log_why, require_safe, request_reports;
-	int64_t signature_ttl_s;   /* 0: no x= */
-	int64_t fixed_time_utc;    /* -F; -1: the clock */
-	struct mailhour *mailhour; /* of mail that is not signed; borrowed, or NULL */
+	int64_t signature_ttl_s;       /* 0: no x= */
+	int64_t fixed_time_utc;        /* -F; -1: the clock */
+	struct mailhour *mailhour;     /* of mail that is not signed; borrowed, or NULL */
+	struct domainhour *domainhour; /* of mail by domain; borrowed; NULL with mailhour */
 	struct watcher *watcher;
 };
 

@@ -1,10 +1,12 @@
 /*
- * mailword.h - how much mail of the last hour a gateway did not sign, or deferred, and why: how it
- * tells of that in its row of the store (store_gateway.failed). Pure; any thread.
+ * mailword.h - how much mail of the last hour a gateway signed, did not sign, or deferred, and why:
+ * how it tells of that in its row of the store (store_gateway.failed). Pure; any thread.
  *
  * There one line stands for each tenant and cause:  =! unsigned|deferred TENANT CAUSE COUNT
- * TENANT is "-" where nobody knows it, and of what had no line of its own. No id of a key is "!":
- * readers of the other lines (canary.h) pass over these, whatever their age.
+ * TENANT is "-" where nobody knows it, and of what had no line of its own. One stands for each of
+ * some signing domains:  =! domain DOMAIN SIGNED UNSIGNED CAUSE DEFERRED CAUSE MORE
+ * and one for all others:  =! counted SECONDS MORE
+ * No id of a key is "!": readers of the other lines (canary.h) pass over these, whatever their age.
  */
 #ifndef SIGNPOST_KEYS_MAILWORD_H
 #define SIGNPOST_KEYS_MAILWORD_H
@@ -16,6 +18,7 @@
 #include "lib/base/span.h"
 
 #define MAILWORD_TENANT_MAX 63U
+#define MAILWORD_DOMAIN_MAX 253U
 #define MAILWORD_CAUSE_MAX 31U
 #define MAILWORD_COUNT_MAX 1000000000000U
 
@@ -30,6 +33,34 @@ struct mail_word {
 bool mail_word_write(const struct mail_word *word, struct buf *out);
 /* The next such line of *lines; other lines, and what is none, are passed over. false: no more. */
 bool mail_word_next(struct span *lines, struct mail_word *out);
+
+/* What has become of a message. */
+enum mail_fate { MAIL_SIGNED, MAIL_UNSIGNED, MAIL_DEFERRED };
+#define MAIL_FATES 3U
+
+/* Of a signing domain. */
+struct domain_word {
+	struct span domain;            /* lower-case A-labels */
+	uint64_t count[MAIL_FATES];    /* messages */
+	struct span cause[MAIL_FATES]; /* of the newest such message; empty: none, or signed */
+	uint64_t more;                 /* so many at most were there, too, and are not counted */
+};
+
+/* false: there is no room, or it is none; nothing is appended. */
+bool domain_word_write(const struct domain_word *word, struct buf *out);
+/* As mail_word_next(). */
+bool domain_word_next(struct span *lines, struct domain_word *out);
+
+/* Of every domain that has no line. */
+struct counted_word {
+	uint32_t since_s; /* the counts are of so many seconds; an hour at most */
+	uint64_t more;    /* messages of each of them, at most */
+};
+
+/* false: there is no room. */
+bool counted_word_write(const struct counted_word *word, struct buf *out);
+/* false: the gateway does not count by domain. */
+bool counted_word_read(struct span lines, struct counted_word *out);
 
 /* Of the gateway since it was started, in one line more:  =! figures CACHE SIGN */
 struct gateway_figures {

@@ -1,7 +1,7 @@
 /*
- * fuzz_canary.c - any octets as what gateways say of signatures that they verified, and of mail
- * that was not signed: what is read can be written, and read again as the same; the other lines are
- * all that is left.
+ * fuzz_canary.c - any octets as what gateways say of signatures that they verified, of mail that
+ * was not signed, and of mail by domain: what is read can be written, and read again as the same;
+ * the other lines are all that is left.
  */
 #include <stdlib.h>
 
@@ -59,6 +59,32 @@ read_mail(struct span lines)
 	}
 }
 
+static void
+read_domains(struct span lines)
+{
+	struct counted_word others;
+	struct domain_word word, again;
+
+	if (counted_word_read(lines, &others))
+		must(others.since_s <= 3600 && others.more <= MAILWORD_COUNT_MAX);
+	while (domain_word_next(&lines, &word)) {
+		struct span written;
+		struct buf out;
+
+		buf_init(&out, 1024);
+		must(domain_word_write(&word, &out));
+		written = buf_span(&out);
+		must(domain_word_next(&written, &again) && written.n == 0);
+		must(span_eq(again.domain, word.domain) && again.more == word.more);
+		for (unsigned i = 0; i < MAIL_FATES; i++)
+			must(again.count[i] == word.count[i] &&
+			     span_eq(again.cause[i], word.cause[i]));
+		written = buf_span(&out);
+		must(!mail_word_next(&written, &(struct mail_word){.count = 0}));
+		buf_free(&out);
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -78,6 +104,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (canary_other_next(&lines, &line))
 		must(line.n > 0 && line.p[0] != '=');
 	read_mail(span_of(copy, size));
+	read_domains(span_of(copy, size));
 	mem_free(copy);
 	return 0;
 }

@@ -162,10 +162,20 @@ def number(row, name):
     return int(row.get(name, 0))
 
 
+def said(row, *kinds):
+    """The lines of these kinds."""
+    return [line for line in row.get("failed", "").splitlines() if line.split()[1] in kinds]
+
+
+def of_keys(row):
+    """What is said of keys: all but the lines about mail."""
+    return [line for line in row.get("failed", "").splitlines() if not line.startswith("=! ")]
+
+
 def test_what_it_has_and_what_it_can_use(program, folder, place, shared_keys):
     with gateway(program, folder, place) as daemon:
         row = row_of(place, lambda r: number(r, "epoch") > 0 and number(r, "tested") == number(r, "epoch"))
-        assert row["version"] and "failed" not in row and number(row, "at") > 0, row
+        assert row["version"] and not of_keys(row) and number(row, "at") > 0, row
         assert abs(number(row, "offset_ms")) < 60000 and number(row, "started") > time.time() - patience.seconds(300), row
         # A change is in force, and said to be.
         place.store.load("domain acme other.test\n")
@@ -176,7 +186,7 @@ def test_what_it_has_and_what_it_can_use(program, folder, place, shared_keys):
         loading = number(place.keys()["r2"], "loading")
         assert loading > number(later, "epoch")
         row = row_of(place, lambda r: number(r, "tested") >= loading)
-        assert "failed" not in row and number(row, "epoch") >= loading, row
+        assert not of_keys(row) and number(row, "epoch") >= loading, row
         # One that was sealed with another site key is named, with a reason, and nothing else suffers.
         (folder / "other").mkdir()
         other = stores.Store(folder / "other", place.store.spec, place.store.conf, writer=place.store.writer,
@@ -186,7 +196,8 @@ def test_what_it_has_and_what_it_can_use(program, folder, place, shared_keys):
         place.change_key("r3", loading="now")
         key = place.keys()["r3"]
         row = row_of(place, lambda r: number(r, "tested") >= number(key, "loading"))
-        named, _, why = row["failed"].rstrip("\n").partition(" ")
+        (line,) = of_keys(row)
+        named, _, why = line.partition(" ")
         assert named == key["id"] and len(why) > 10 and "\n" not in why, row
         assert f"(r3 of acme.test) waits to be used, and cannot be: {why}" in daemon.log()
         assert sent(daemon) == "signed"
@@ -194,18 +205,34 @@ def test_what_it_has_and_what_it_can_use(program, folder, place, shared_keys):
 
 
 def test_mail_that_is_not_signed(program, folder, place):
-    """By tenant and cause, beside what was there before; a message that is signed adds nothing but what the gateway is like."""
+    """By tenant and cause, beside what was there before; a message that is signed adds nothing but what the gateway is like,
+    and what it has signed for the domain."""
     place.store.load("domain acme empty.test\n")
     with gateway(program, folder, place) as daemon:
         row_of(place, lambda r: number(r, "epoch") > 0)
         assert sent(daemon) == "signed"
         row = row_of(place, lambda r: "=! figures " in r.get("failed", ""))
-        assert len(row["failed"].splitlines()) == 1, row
+        assert len(said(row, "figures")) == 1 and not said(row, "unsigned", "deferred"), row
         assert [sent(daemon, "empty.test") for _ in range(3)] == ["later"] * 3
         row = row_of(place, lambda r: "=! deferred acme key 3" in r.get("failed", "").splitlines())
         assert sent(daemon, "nobody.test") == "unsigned"
         row = row_of(place, lambda r: "=! unsigned acme no_rule 1" in r.get("failed", "").splitlines())
-        assert len(row["failed"].splitlines()) == 3, row
+        assert len(said(row, "figures", "unsigned", "deferred")) == 3, row
+
+
+def test_mail_by_domain(program, folder, place):
+    """What signs it, not what sends it; a message that is not ours counts for nobody; a store that is away is the sender's."""
+    place.store.load("domain acme empty.test\nrule acme news address x@else.test acme.test\n")
+    with gateway(program, folder, place) as daemon:
+        row_of(place, lambda r: said(r, "counted") and not said(r, "domain"))
+        assert [sent(daemon) for _ in range(4)] + [sent(daemon, "else.test")] == ["signed"] * 5
+        row_of(place, lambda r: said(r, "domain") == ["=! domain acme.test 5 0 - 0 - 0"])
+        assert [sent(daemon, "empty.test") for _ in range(3)] == ["later"] * 3
+        assert sent(daemon, "nobody.test") == "unsigned"
+        row = row_of(place, lambda r: len(said(r, "domain")) == 2)
+        assert said(row, "domain") == ["=! domain empty.test 0 0 - 3 key 0", "=! domain acme.test 5 0 - 0 - 0"], row
+        (_, _, seconds, more), = [line.split() for line in said(row, "counted")]
+        assert 0 <= int(seconds) <= 3600 and more == "0", row
 
 
 def test_two_gateways_and_a_reload(program, folder, place):

@@ -3,7 +3,7 @@ check_LIBRARIES += tests/lib/libscratch.a
 tests_lib_libscratch_a_SOURCES = tests/lib/scratch.c tests/lib/scratch.h
 if CMOCKA
 DAEMON_TESTS = tests/unit/test_canary tests/unit/test_selfverify tests/unit/test_decision tests/unit/test_decision_store tests/unit/test_dnsshare \
-	tests/unit/test_frame tests/unit/test_gateway tests/unit/test_keycache tests/unit/test_key_memory tests/unit/test_mailhour \
+	tests/unit/test_domainhour tests/unit/test_frame tests/unit/test_gateway tests/unit/test_keycache tests/unit/test_key_memory tests/unit/test_mailhour \
 	tests/unit/test_options tests/unit/test_outcome tests/unit/test_session \
 	tests/unit/test_session_keeper tests/unit/test_session_results \
 	tests/unit/test_session_verify tests/unit/test_shadow tests/unit/test_signer
@@ -29,6 +29,8 @@ tests_unit_test_keycache_SOURCES = tests/unit/test_keycache.c
 tests_unit_test_keycache_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_key_memory_SOURCES = tests/unit/test_key_memory.c
 tests_unit_test_key_memory_LDADD = $(DAEMON_TEST_LDADD)
+tests_unit_test_domainhour_SOURCES = tests/unit/test_domainhour.c
+tests_unit_test_domainhour_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_mailhour_SOURCES = tests/unit/test_mailhour.c
 tests_unit_test_mailhour_LDADD = $(DAEMON_TEST_LDADD)
 tests_unit_test_session_SOURCES = tests/unit/test_session.c tests/unit/session_world.h

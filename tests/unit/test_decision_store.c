@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -428,6 +429,58 @@ test_mail_is_counted_for_its_tenant(void **state)
 	}
 }
 
+/* Nothing of what another tenant has, whoever pretends to send it; what the store cannot say is of
+ * the sender's domain, once the mail is known to be ours. */
+static void
+test_mail_is_counted_for_its_domain(void **state)
+{
+	static const struct {
+		const char *client, *conf, *sender, *line;
+		bool away;
+	} rows[] = {
+	    {NULL, "", "x@a.test", "=! domain a.test 1 0 - 0 - 0\n", false},
+	    {NULL, "", "x@deep.a.test", "=! domain a.test 1 0 - 0 - 0\n", false},
+	    {NULL, "", "news@else.test", "=! domain a.test 1 0 - 0 - 0\n", false},
+	    {NULL, "FailurePolicy no-key=unsigned\n", "x@empty.test",
+		"=! domain empty.test 0 1 no_key 0 - 0\n", false},
+	    {NULL, "FailurePolicy lease=tempfail\n", "x@old.test",
+		"=! domain old.test 0 0 - 1 lease 0\n", false},
+	    {NULL, "FailurePolicy tenant=unsigned\n", "x@b.test", "", false},
+	    {NULL, "", "x@elsewhere.test", "", false},
+	    {"10.0.0.9", "InternalHosts 0.0.0.0/0\n", "x@a.test", "", false},
+	    {"10.0.0.9", "InternalHosts 127.0.0.1\n", "x@a.test", "", false},
+	    {NULL, "", "x@c.test", "=! domain c.test 0 0 - 1 table 0\n", true},
+	    {NULL, "", "x@[10.0.0.9]", "", true},
+	    {"10.0.0.9", "InternalHosts 127.0.0.1\n", "x@c.test", "", true},
+	};
+	char wanted[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world w;
+		struct buf out;
+
+		assert_int_equal(metrics_open(NULL), ST_OK);
+		begin(&w, rows[i].conf);
+		w.rules->mailhour = mailhour_new(0);
+		w.rules->domainhour = domainhour_new(clock_mono_ms() / 1000);
+		memstore_fail(w.rules->store, rows[i].away ? ST_UNAVAILABLE : ST_OK);
+		ask(&w, rows[i].client, NULL, NULL, rows[i].sender);
+		if (w.decision.verdict == VERDICT_SIGN)
+			decision_count_signed(w.rules, &w.decision);
+		buf_init(&out, DOMAINHOUR_TEXT);
+		domainhour_lines(w.rules->domainhour, clock_mono_ms() / 1000, &out);
+		snprintf(wanted, sizeof(wanted), "%s=! counted ", rows[i].line);
+		if (!span_starts(buf_span(&out), span_str(wanted)))
+			fail_msg("row %zu: %.*s", i, SPAN_ARG(buf_span(&out)));
+		buf_free(&out);
+		mailhour_free(w.rules->mailhour);
+		domainhour_free(w.rules->domainhour);
+		end(&w);
+		metrics_close();
+	}
+}
+
 int
 main(void)
 {
@@ -442,6 +495,7 @@ main(void)
 	    cmocka_unit_test(test_sign_failed),
 	    cmocka_unit_test(test_sender_match),
 	    cmocka_unit_test(test_mail_is_counted_for_its_tenant),
+	    cmocka_unit_test(test_mail_is_counted_for_its_domain),
 	};
 
 	return cmocka_run_group_tests_name("daemon/decision_store", tests, NULL, NULL);

@@ -10,13 +10,14 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "daemon/hourcount.h"
 #include "daemon/mailhour.h"
 #include "lib/keys/canary.h"
 #include "lib/keys/mailword.h"
 #include "lib/store/keystore.h"
 
 #define NOW 1000000
-#define HOUR (MAILHOUR_SLOT_S * MAILHOUR_SLOTS)
+#define HOUR (HOURCOUNT_SLOT_S * HOURCOUNT_SLOTS)
 
 static char lines[KEYSTORE_FAILED_TEXT + 1];
 
@@ -96,11 +97,11 @@ test_an_hour_is_over(void **state)
 	(void)state;
 	fails(mailhour, "acme", METRIC_UNSIGNED, METRIC_UNSIGNED_STORE, NOW);
 	metrics_count(METRIC_TEMPFAIL, METRIC_TEMPFAIL_SIZE, METRIC_NONE);
-	for (int64_t at = NOW; at < NOW + HOUR - MAILHOUR_SLOT_S; at += 60)
+	for (int64_t at = NOW; at < NOW + HOUR - HOURCOUNT_SLOT_S; at += 60)
 		assert_string_equal(
 		    told(mailhour, at), "=! unsigned acme store 1\n=! deferred - size 1\n");
 	fails(mailhour, "acme", METRIC_UNSIGNED, METRIC_UNSIGNED_STORE,
-	    NOW + HOUR - 2 * MAILHOUR_SLOT_S);
+	    NOW + HOUR - 2 * HOURCOUNT_SLOT_S);
 	assert_string_equal(told(mailhour, NOW + HOUR), "=! unsigned acme store 1\n");
 	assert_string_equal(told(mailhour, NOW + 3 * HOUR), "");
 	/* Nobody asked for long, and its place is found again. */
