@@ -1,7 +1,7 @@
 /*
- * mail_sums.c - mail that was not signed, added up over all gateways.
- * Called by operation_unsigned.c and by the thread of events. It must never count what a gateway
- * said that is silent since.
+ * mail_sums.c - mail that was not signed, and mail of a domain, added up over all gateways.
+ * Called by operation_unsigned.c, operation_domain_stats.c and the thread of events. It must never
+ * count what a gateway said that is silent since.
  */
 #include "config.h"
 
@@ -36,13 +36,19 @@ add_word(struct mail_sums *sums, const struct mail_word *word)
 		sums->words[sums->count++] = *word;
 }
 
+static bool
+is_silent(const struct store_gateway *gateway, int64_t now_utc)
+{
+	return gateway->at + GATEWAY_SILENCE_S < now_utc;
+}
+
 static void
 add_gateway(struct mail_sums *sums, const struct store_gateway *gateway, int64_t now_utc)
 {
 	struct span lines = gateway->failed;
 	struct mail_word word;
 
-	if (gateway->at + GATEWAY_SILENCE_S < now_utc) {
+	if (is_silent(gateway, now_utc)) {
 		sums->silent++;
 		return;
 	}
@@ -57,4 +63,52 @@ mail_sums_make(struct mail_sums *sums, const struct keystore_rows *rows, int64_t
 {
 	for (size_t i = 0; i < rows->gateway_count; i++)
 		add_gateway(sums, &rows->gateways[i], now_utc);
+}
+
+bool
+mail_of_gateway(const struct store_gateway *gateway, struct span domain, int64_t now_utc,
+    struct domain_word *out, uint32_t *since_s_out)
+{
+	struct span lines = gateway->failed;
+	struct counted_word others;
+
+	if (is_silent(gateway, now_utc) || !counted_word_read(gateway->failed, &others))
+		return false;
+	*since_s_out = others.since_s;
+	while (domain_word_next(&lines, out))
+		if (span_eq(out->domain, domain))
+			return true;
+	*out = (struct domain_word){.domain = domain, .more = others.more};
+	return true;
+}
+
+void
+mail_of_domain_make(struct mail_of_domain *out, const struct keystore_rows *rows,
+    struct span domain, int64_t now_utc)
+{
+	uint64_t most[MAIL_FATES] = {0};
+
+	*out = (struct mail_of_domain){.since_s = UINT32_MAX};
+	for (size_t i = 0; i < rows->gateway_count; i++) {
+		const struct store_gateway *gateway = &rows->gateways[i];
+		struct domain_word word;
+		uint32_t since_s;
+
+		if (!mail_of_gateway(gateway, domain, now_utc, &word, &since_s)) {
+			(*(is_silent(gateway, now_utc) ? &out->silent : &out->without))++;
+			continue;
+		}
+		out->gateways++;
+		out->since_s = since_s < out->since_s ? since_s : out->since_s;
+		out->more += word.more;
+		for (unsigned fate = 0; fate < MAIL_FATES; fate++) {
+			out->count[fate] += word.count[fate];
+			if (word.count[fate] <= most[fate])
+				continue;
+			most[fate] = word.count[fate];
+			out->cause[fate] = word.cause[fate];
+		}
+	}
+	if (out->gateways == 0)
+		out->since_s = 0;
 }

@@ -66,6 +66,12 @@ RULE_MORE = {"identity": null({"type": "string", "maxLength": 512}),
              "priority": {"type": "integer", "minimum": -1000000, "maximum": 1000000}, "enabled": FLAG}
 
 # What a tenant may have and do, and the least that can be asked for; null: as much as it wants.
+CAUSE = {"type": "string", "pattern": "^[a-z_]+$"}
+MAIL_COUNTS = {"signed": COUNT, "unsigned": COUNT,
+               "unsigned_cause": null({**CAUSE, "description": "of the newest, where most of them were; as the label of signpost_unsigned_total"}),
+               "deferred": COUNT, "deferred_cause": null({**CAUSE, "description": "as the label of signpost_tempfail_total"}),
+               "more_at_most": {**COUNT, "description": "messages that may have been there, too, and were not counted"},
+               "counted_s": {**COUNT, "description": "seconds that all of them have counted for; an hour at most"}}
 QUOTA = {"domains": 0, "keys": 0, "rotations_per_day": 0, "requests_per_minute": 1}
 
 REASONS = ["ignored", "syntax", "algorithm", "sha1", "expired", "future", "header-unsigned", "body-hash", "body-short", "body-part", "signature",
@@ -121,6 +127,7 @@ SCHEMAS = {
     "Mail": thing({"tenant": null(NAME), "what": {"enum": ["unsigned", "deferred"]},
                    "cause": {"type": "string", "pattern": "^[a-z_]+$"}, "messages": COUNT, "as_configured": FLAG},
                   description="cause as the label of signpost_unsigned_total and signpost_tempfail_total; tenant null: nobody knows whose"),
+    "GatewayMail": thing({"gateway": {"type": "string"}, **MAIL_COUNTS}),
     "Reconciler": thing({"leader": FLAG, "leader_name": {"type": "string"}, "frozen": null({"type": "string"}),
                          **{name: COUNT for name in ("turns", "generated", "published", "proven", "activated", "revoked", "removed",
                                                      "destroyed", "failed", "rolled_back", "store_errors", "publisher_errors")}}),
@@ -270,6 +277,10 @@ RESULTS = {
     "unsigned": ({"mail": array(ref("Mail")), "unsigned": {**COUNT, "description": "messages, without those that are as configured"},
                   "deferred": COUNT, "gateways": {**COUNT, "description": "whose figures these are"},
                   "silent": {**COUNT, "description": "gateways that said nothing lately, and are not in the figures"}}, {}),
+    "domain.stats": ({"domain": DOMAIN, "tenant": NAME, **MAIL_COUNTS, "gateways": {**COUNT, "description": "whose figures these are"},
+                      "silent": {**COUNT, "description": "gateways that said nothing lately"},
+                      "without": {**COUNT, "description": "gateways that do not count by domain"}},
+                     {"by_gateway": {**array(ref("GatewayMail")), "description": "for who is of no tenant and has nodes:read"}}),
     "gateway.forget": ({"gateway": ref("Gateway")}, {}), "gateway.show": ({"gateway": ref("Gateway")}, {}),
     "operation.show": (OPERATION, {}), "operation.cancel": (OPERATION, {}),
     "audit.list": ({"audit": array(ref("Audit"))}, NEXT),

@@ -61,6 +61,9 @@ size_t call_limit(const struct operation_call *call);
 
 /* Do this tenant and this domain exist for who asks? Empty: not asked about. */
 bool call_sees(const struct operation_call *call, struct span tenant, struct span domain);
+/* All tenants and all domains? The store and the gateways are of all: nobody else is told of one.
+ */
+bool call_sees_all(const struct operation_call *call);
 /* Keeps the version of the object that the answer is about, and compares it with what the caller
  * has seen: OPERATION_PRECONDITION_FAILED. Once in an operation; with what is there, before it is
  * changed. */
@@ -172,6 +175,7 @@ enum operation_code operation_domain_put(struct operation_call *call);
 enum operation_code operation_domain_remove(struct operation_call *call);
 enum operation_code operation_domain_set(struct operation_call *call);
 enum operation_code operation_domain_show(struct operation_call *call);
+enum operation_code operation_domain_stats(struct operation_call *call);
 enum operation_code operation_key_activate(struct operation_call *call);
 enum operation_code operation_key_generate(struct operation_call *call);
 enum operation_code operation_key_hold(struct operation_call *call);

@@ -213,6 +213,8 @@ static const struct operation operations[] = {
 	"policy, alias, enabled, paused"),
     ROW("domain.show", domain_show, READS, SCOPE_DOMAINS_READ, operation_domain_show,
 	"a domain, its keys, and the CNAMEs of its slots"),
+    ROW("domain.stats", domain_name, READS, SCOPE_DOMAINS_READ, operation_domain_stats,
+	"what became of its mail of the last hour"),
     ROW("drift", one_or_all, READS, SCOPE_DNS_TEST, operation_drift,
 	"compare what is published with DNS"),
     ROW("emergency", emergency, CHANGES, SCOPE_KEYS_REVOKE, operation_emergency,

@@ -40,7 +40,7 @@ OPERATIONS_FILES = \
 	admin-api/operation_tenant.c \
 	admin-api/operation_time.c \
 	admin-api/operation_token.c \
-	admin-api/operation_unsigned.c \
+	admin-api/operation_unsigned.c admin-api/operation_domain_stats.c \
 	admin-api/mail_sums.c admin-api/mail_sums.h \
 	admin-api/operation_selftest.c \
 	admin-api/operation_verify.c admin-api/operation_verify.h \

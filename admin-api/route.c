@@ -52,6 +52,7 @@ static const struct route routes[] = {
     {"GET", DOMAIN "/policy", "domain.policy.show", 200, 0, NULL},
     {"PUT", DOMAIN "/policy", "domain.policy.set", 200, ROUTE_IF_MATCH | ROUTE_BODY, NULL},
     {"GET", DOMAIN "/status", "status", 200, 0, NULL},
+    {"GET", DOMAIN "/stats", "domain.stats", 200, 0, NULL},
     {"GET", DOMAIN "/dns-record", "domain.records", 200, 0, NULL},
     {"GET", DOMAIN "/drift", "drift", 200, 0, NULL},
     {"POST", DOMAIN "/rotations", "rotate", 202, ROUTE_BODY | ROUTE_ONCE, ROTATION},

@@ -15,7 +15,8 @@
 #include "lib/keys/mailword.h"
 
 #define DOMAINHOUR_DOMAINS 1024U
-#define DOMAINHOUR_TEXT 8192U /* octets of all lines of a report */
+/* Octets of all lines of a report, which is written every few seconds. */
+#define DOMAINHOUR_TEXT 4096U
 
 struct domainhour;
 

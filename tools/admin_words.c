@@ -184,6 +184,8 @@ static const struct admin_word words[] = {
 	"another policy or alias; enable, disable, pause, resume"},
     {"domain", "show", "domain.show", ONE("domain"), "DOMAIN", FIELDS(domain_show_fields), false, NULL, NULL,
 	"a domain, its keys, and the CNAMEs of its slots"},
+    {"domain", "stats", "domain.stats", ONE("domain"), "DOMAIN", NO_FIELDS, false, NULL, NULL,
+	"what became of its mail of the last hour"},
     {"drift", NULL, "drift", MAYBE("domain"), "[DOMAIN]", FIELDS(tenant_only), false, NULL, NULL,
 	"Compares what is published with what the DNS servers have."},
     {"emergency", NULL, "emergency", ONE("domain"), "DOMAIN", FIELDS(emergency_fields), true, NULL, NULL,

@@ -1250,6 +1250,43 @@ def test_mail_that_was_not_signed(service, root, acme, beta):
         db.execute("DELETE FROM gateways")
 
 
+def test_mail_of_a_domain(service, root, acme, beta):
+    """The sum of what gateways say of it; where one does not list it, the most that it can have been; gateways by name to
+    those who see all of them; nothing of one that is silent, nor of another tenant's."""
+    for name in ("bustle.example", "still.example"):
+        on_its_own(acme, name, ["m1"])
+    said = {"u1": "=! domain bustle.example 120 3 no_key 1 keeper 2\n=! domain other.example 9 0 - 0 - 0\n=! counted 3600 7\n",
+            "u2": "=! domain bustle.example 5 4 lease 0 - 0\n=! domain bustle.example 1 1 lease 0 - 0\n=! counted 600 1\n",
+            "u3": "=! figures 998 2500\n"}
+    with sqlite3.connect(service.folder / "store.db", timeout=patience.seconds(30)) as db:
+        db.execute("DELETE FROM gateways")
+        for name, text in said.items():
+            db.execute("INSERT INTO gateways VALUES (?, '1', 1, 1, ?, 0, 1, CAST(strftime('%s','now') AS INTEGER) + 3600)", (name, text))
+        db.execute("INSERT INTO gateways VALUES ('u4', '1', 1, 1, '=! domain bustle.example 1000 0 - 0 - 0\n=! counted 60 0\n', 0, 1, 1)")
+    busy, quiet = f"{ACME}/domains/bustle.example/stats", f"{ACME}/domains/still.example/stats"
+    sums = {"domain": "bustle.example", "tenant": "acme", "signed": 125, "unsigned": 7, "unsigned_cause": "lease", "deferred": 1,
+            "deferred_cause": "keeper", "more_at_most": 2, "counted_s": 600, "gateways": 2, "silent": 1, "without": 1}
+    limited = service.client(service.token("domains:read", "acme", domains="still.example"))
+    assert acme.good("GET", busy) == sums
+    answer = root.good("GET", busy)
+    assert {name: value for name, value in answer.items() if name != "by_gateway"} == sums
+    assert [(one["gateway"], one["signed"], one["unsigned"], one["more_at_most"], one["counted_s"]) for one in answer["by_gateway"]] \
+        == [("u1", 120, 3, 2, 3600), ("u2", 5, 4, 0, 600)], answer
+    assert service.client(service.token("domains:read")).good("GET", busy) == sums
+    for client in (acme, limited):
+        answer = client.good("GET", quiet)
+        assert (answer["signed"], answer["unsigned_cause"], answer["more_at_most"], answer["gateways"]) == (0, None, 8, 2), answer
+    problem(limited.get(busy), 404, "not-found")
+    problem(beta.get(busy), 404, "not-found")
+    problem(root.get("/v1/tenants/beta/domains/bustle.example/stats"), 404, "not-found")
+    problem(acme.get(f"{ACME}/domains/nobody.example/stats"), 404, "not-found")
+    problem(service.client(service.token("keys:read", "acme")).get(busy), 403, "forbidden")
+    with sqlite3.connect(service.folder / "store.db", timeout=patience.seconds(30)) as db:
+        db.execute("DELETE FROM gateways")
+    assert acme.good("GET", busy) == {**sums, "signed": 0, "unsigned": 0, "unsigned_cause": None, "deferred": 0, "deferred_cause": None,
+                                      "more_at_most": 0, "counted_s": 0, "gateways": 0, "silent": 0, "without": 0}
+
+
 def test_figures_of_keys(service, root, acme, beta):
     on_its_own(acme, "figures.example", ["f1", "f2"])
     with sqlite3.connect(service.folder / "store.db", timeout=patience.seconds(30)) as db:

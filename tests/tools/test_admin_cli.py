@@ -233,8 +233,14 @@ def test_domains(d):
         daemon.refused("precondition-failed", "domain", "set", "b\u00fccher.example", "--disable", "--revision=1")
         assert "given twice" in daemon.run("domain", "set", "b\u00fccher.example", "--enable", "--disable",
                                            code=64).stderr
+        with sqlite3.connect(daemon.db) as db:
+            db.execute("INSERT INTO gateways VALUES ('mx1', '1', 1, 1, '=! domain xn--bcher-kva.example 12 3 no_key 0 - 0\n"
+                       "=! counted 1800 0\n', 0, 1, CAST(strftime('%s', 'now') AS INTEGER) + 600)")
+        stats = daemon.run("domain", "stats", "b\u00fccher.example").stdout
+        assert "signed: 12\nunsigned: 3\nunsigned_cause: no_key\ndeferred: 0\n" in stats and "mx1" in stats, stats
         daemon.run("domain", "remove", "b\u00fccher.example")
         daemon.refused("not-found", "domain", "show", "b\u00fccher.example")
+        daemon.refused("not-found", "domain", "stats", "b\u00fccher.example")
 
 
 def test_lists_go_on_behind_a_page(d):

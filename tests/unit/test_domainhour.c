@@ -142,7 +142,7 @@ test_too_many_domains(void **state)
 		if (i < 7)
 			assert_true(least > 1000 && least >= counts[i] - 40);
 	}
-	assert_in_range(listed, 100, DOMAINHOUR_DOMAINS);
+	assert_in_range(listed, 50, DOMAINHOUR_DOMAINS);
 	/* An hour later all of that is forgotten. */
 	assert_string_equal(told(hour, NOW + 2 * HOUR), "=! counted 3300 0\n");
 	domainhour_free(hour);
