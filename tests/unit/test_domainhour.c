@@ -2,6 +2,7 @@
  * test_domainhour.c - mail of the last hour by domain: what is counted, what becomes of it with
  * time, and that what is told holds for every domain however many there are.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -238,6 +239,50 @@ test_counts_of_slots(void **state)
 	assert_int_equal(hourcount_sum(&one, 200), 1);
 }
 
+struct counting {
+	struct domainhour *hour;
+	unsigned number;
+};
+
+static void *
+count_many(void *arg)
+{
+	const struct counting *counting = arg;
+	char domain[32];
+
+	for (unsigned i = 0; i < 2000; i++) {
+		snprintf(domain, sizeof(domain), "d%u.test", i % 2 == 0 ? 0 : counting->number);
+		is_signed(counting->hour, domain, 1, NOW);
+	}
+	return NULL;
+}
+
+/* Nothing is lost between threads, one of which tells. */
+static void
+test_threads(void **state)
+{
+	struct domainhour *hour = domainhour_new(NOW);
+	struct counting countings[4];
+	pthread_t threads[4];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		countings[i] = (struct counting){hour, i + 1};
+		assert_int_equal(pthread_create(&threads[i], NULL, count_many, &countings[i]), 0);
+	}
+	for (unsigned i = 0; i < 20; i++)
+		told(hour, NOW);
+	for (unsigned i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_string_equal(told(hour, NOW), "=! domain d0.test 4000 0 - 0 - 0\n"
+					     "=! domain d1.test 1000 0 - 0 - 0\n"
+					     "=! domain d2.test 1000 0 - 0 - 0\n"
+					     "=! domain d3.test 1000 0 - 0 - 0\n"
+					     "=! domain d4.test 1000 0 - 0 - 0\n"
+					     "=! counted 0 0\n");
+	domainhour_free(hour);
+}
+
 int
 main(void)
 {
@@ -248,6 +293,7 @@ main(void)
 	    cmocka_unit_test(test_little_room),
 	    cmocka_unit_test(test_lines_that_are_none),
 	    cmocka_unit_test(test_counts_of_slots),
+	    cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
