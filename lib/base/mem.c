@@ -79,6 +79,9 @@ mem_give_back(void)
 	/* Said once, it stays: else the C library raises it to the largest block that was freed. */
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 #endif
+#ifdef M_ARENA_MAX
+	(void)mallopt(M_ARENA_MAX, 1);
+#endif
 }
 
 void

@@ -18,9 +18,9 @@ void *mem_resize(void *old, size_t count, size_t bytes) __attribute__((returns_n
 char *mem_strdup(const char *text) __attribute__((malloc, returns_nonnull));
 char *mem_strndup(const char *text, size_t bytes) __attribute__((malloc, returns_nonnull));
 void mem_free(void *p);
-/* From now on blocks of 128 KiB and more go back to the system when they are freed. For processes
- * that need much for a moment and live long: without it the C library keeps what was freed, in a
- * heap of each thread. Before the first thread. */
+/* From now on blocks of 128 KiB and more go back to the system when they are freed, and all threads
+ * have one heap. For processes that need much for a moment and live long: without it the C library
+ * keeps what was freed, in a heap of each thread. Before the first thread. */
 void mem_give_back(void);
 
 #endif
