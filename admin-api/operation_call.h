@@ -131,6 +131,8 @@ enum status row_find(struct keystore *store, enum store_what what, struct span f
     struct span second, struct keystore_rows **rows_out, size_t *index_out,
     struct err *err) MUST_USE;
 
+/* What all gateways say; *rows is to be released. NULL: they cannot report to this store. */
+enum operation_code call_gateways(struct operation_call *call, struct keystore_rows **rows);
 /* Of lists: the tenant whose rows are asked for, or the only one whose rows exist for who asks;
  * empty: all. Others' rows may be among them: call_sees(), and look at each. */
 struct span call_only_tenant(const struct operation_call *call);

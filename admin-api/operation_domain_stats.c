@@ -75,15 +75,11 @@ show(struct operation_call *call, const struct store_domain *row, const struct k
 static enum operation_code
 read_and_show(struct operation_call *call, const struct store_domain *row)
 {
-	struct keystore *store = call->admin->store;
-	struct keystore_rows *rows = NULL, none = {.gateway_count = 0};
-	struct err err = ERR_NONE;
-	enum status status = ST_OK;
+	struct keystore_rows *rows, none = {.gateway_count = 0};
+	enum operation_code code = call_gateways(call, &rows);
 
-	if (store->ops->gateways != NULL)
-		status = store->ops->gateways(store, &rows, &err);
-	if (status != ST_OK)
-		return call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
+	if (code != OPERATION_OK)
+		return code;
 	show(call, row, rows == NULL ? &none : rows); /* causes are in the rows */
 	keystore_rows_release(rows);
 	return OPERATION_OK;

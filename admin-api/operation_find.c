@@ -125,3 +125,17 @@ row_make_due(struct operation_call *call, struct span domain)
 		   ? OPERATION_OK
 		   : call_store_failed(call, status, OPERATION_PRECONDITION_FAILED, &err);
 }
+
+enum operation_code
+call_gateways(struct operation_call *call, struct keystore_rows **rows)
+{
+	struct keystore *store = call->admin->store;
+	struct err err = ERR_NONE;
+	enum status status = ST_OK;
+
+	*rows = NULL;
+	if (store->ops->gateways != NULL)
+		status = store->ops->gateways(store, rows, &err);
+	return status == ST_OK ? OPERATION_OK
+			       : call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
+}

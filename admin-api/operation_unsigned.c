@@ -46,15 +46,11 @@ show(struct operation_call *call, struct mail_sums *sums)
 static enum operation_code
 read_and_show(struct operation_call *call, struct mail_sums *sums)
 {
-	struct keystore *store = call->admin->store;
-	struct keystore_rows *rows = NULL;
-	struct err err = ERR_NONE;
-	enum status status = ST_OK;
+	struct keystore_rows *rows;
+	enum operation_code code = call_gateways(call, &rows);
 
-	if (store->ops->gateways != NULL)
-		status = store->ops->gateways(store, &rows, &err);
-	if (status != ST_OK)
-		return call_store_failed(call, status, OPERATION_FORBIDDEN, &err);
+	if (code != OPERATION_OK)
+		return code;
 	if (rows != NULL)
 		mail_sums_make(sums, rows, call->now_utc);
 	show(call, sums); /* its words are in the rows */

@@ -1,7 +1,7 @@
 /*
  * decision_count.c - what became of a message: in the metrics, for its tenant, for its domain.
  * Called where that is known. It must never count for a tenant, or a domain, what somebody else
- * only pretended to be of it.
+ * only pretended to be of it, as far as the store could say so.
  */
 #include "daemon/decision_private.h"
 #include "lib/base/clock.h"
